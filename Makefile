@@ -1,0 +1,36 @@
+# Two commands on a fresh machine with Python 3.11+: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test soak lint format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under results/demo/
+	$(BIN)/python examples/demo.py
+
+test: lint  ## lint, every test with few repetitions, the examples in all docstrings
+	$(BIN)/python -m pytest
+
+soak: $(INSTALLED)  ## every test with many repetitions
+	JAXCOGC_SOAK=1 $(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy jaxcogc examples $(wildcard benchmarks)
+
+format: $(INSTALLED)  ## rewrite the sources in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment, caches and results of the demo
+	rm -rf $(VENV) results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,63 @@
+"""A map of the hall: who stands where, how bad each uplink is, and which clients hear each other.
+
+python examples/hall_map.py [FOLDER]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from hall_network import SHIPPED
+
+from jaxcogc import Network
+from jaxcogc.runtime.files import write_atomically
+from jaxcogc.study.drawing import GC, GREY, STYLE, figure_bytes, new_figure
+
+
+def hall_map(folder: Path) -> list[tuple[Path, str]]:
+    """Draw hall-12-map.png; returns the file and what it shows."""
+    network = Network.from_json(SHIPPED)
+    fields = json.loads(SHIPPED.read_text())
+    positions = np.array(fields["positions_metres"])
+    access_point = np.array(fields["access_point_metres"])
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure = new_figure(
+            "hall-12: twelve clients and one access point",
+            "Made by examples/hall_network.py; every parameter was chosen for this example. "
+            "Lines: the darker, the better two clients hear each other.",
+            height=6.2,
+        )
+        axes = figure.subplots()
+        for m, k in zip(*np.triu_indices(len(positions), 1), strict=True):
+            erasure = (network.peer_erasure[m, k] + network.peer_erasure[k, m]) / 2
+            axes.plot(*positions[[m, k]].T, color=GREY, alpha=0.55 * (1 - erasure) ** 6, lw=1.2)
+        spots = axes.scatter(
+            *positions.T, c=network.uplink_erasure, cmap="cividis_r", vmin=0, s=330, zorder=3
+        )
+        for client, (x, y) in enumerate(positions):
+            bright = network.uplink_erasure[client] < 0.5 * network.uplink_erasure.max()
+            colour = "black" if bright else "white"
+            axes.annotate(str(client), (x, y), ha="center", va="center", color=colour, zorder=4)
+        axes.plot(*access_point, "s", ms=13, color=GC, clip_on=False, zorder=5)
+        axes.annotate(
+            "access point",
+            access_point,
+            xytext=(14, 8),
+            textcoords="offset points",
+            color=GC,
+        )
+        figure.colorbar(spots, label="uplink erasure probability", shrink=0.9)
+        width, depth = fields["hall_metres"]
+        axes.set(xlim=(0, width), ylim=(0, depth), aspect="equal", xlabel="metres", ylabel="metres")
+        picture = folder / "hall-12-map.png"
+        write_atomically(picture, figure_bytes(figure, ".png"))
+    return [(picture, "the hall: where clients stand, their uplinks, and who hears whom")]
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
+    target.mkdir(parents=True, exist_ok=True)
+    for path, meaning in hall_map(target):
+        print(f"{path}: {meaning}")

@@ -1,0 +1,73 @@
+"""What the demo scripts share: simulated points, and tables of them as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxcogc import GradientCode, Network, OutcomeCounts, Simulation, outcomes_from_counts
+from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.runtime.files import write_atomically
+from jaxcogc.study.plots import OutagePoint
+
+LEVEL = 0.95
+METHOD = "clopper-pearson"
+PROBABILITIES = (
+    "gc_outage",
+    "gc_plus_full",
+    "gc_plus_partial",
+    "gc_plus_none",
+    "row_space_exact",
+    "row_space_partial",
+    "row_space_none",
+    "all_individuals",
+)
+
+
+def simulate_point(
+    simulation: Simulation,
+    key: jax.Array,
+    network: Network,
+    code: GradientCode,
+    *,
+    x: float,
+    num_attempts: int,
+    num_trials: int,
+) -> OutagePoint:
+    """Run a compiled simulation at one setting; `x` is the setting's place on a plot's axis."""
+    counts = sum(
+        simulation.counts(key, network, code, num_trials), OutcomeCounts.zero(network.num_clients)
+    )
+    return OutagePoint(
+        x=x,
+        outcomes=outcomes_from_counts(counts, level=LEVEL, interval=METHOD),
+        closed_form=closed_form_gc_outage(network, code, num_attempts=num_attempts),
+    )
+
+
+def csv_row(point: OutagePoint, **setting: Any) -> dict[str, Any]:
+    """One line of a table: the setting, then every probability with the ends of its interval."""
+    row: dict[str, Any] = {**setting, "trials": point.outcomes.trials}
+    for name in PROBABILITIES:
+        value = getattr(point.outcomes, name)
+        row |= {name: value.best, f"{name}_low": value.low, f"{name}_high": value.high}
+    law = "" if point.closed_form is None else point.closed_form
+    return row | {
+        "gc_outage_closed_form": law,
+        "mean_rank": point.outcomes.mean_rank,
+        "interval": METHOD,
+        "level": LEVEL,
+    }
+
+
+def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write the rows under one line of column names."""
+    rows = list(rows)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, stream.getvalue())

@@ -1,0 +1,41 @@
+"""The words for array dimensions, and the array aliases that signatures use.
+
+A public docstring names every dimension with one of these words:
+
+| word      | length                                                                     |
+|-----------|----------------------------------------------------------------------------|
+| clients   | M, the clients; in a [clients, clients] matrix the first index receives    |
+| attempts  | A, how often sharing, encoding and upload are repeated for the same updates |
+| rows      | attempts x clients, attempt-major: row a * M + m is client m in attempt a  |
+| trials    | independent realizations of all links                                      |
+| params    | numbers in one flattened update                                            |
+| rounds    | training rounds                                                            |
+| seeds     | independent repetitions of a training run                                  |
+| points    | settings of a sweep                                                        |
+
+Booleans say *delivered*, probabilities are *erasure* probabilities, counts are `num_*`.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+import numpy.typing as npt
+
+Array = jax.Array
+"""An array on a device (or a tracer of one)."""
+
+ArrayLike = jax.typing.ArrayLike
+"""What JAX accepts as an array: a device array, a NumPy array or a number."""
+
+Key = jax.Array
+"""A typed random key, as `jax.random.key(seed)` makes it; scalar unless said otherwise."""
+
+HostFloats = npt.NDArray[np.float64]
+"""Double-precision numbers that stay on the host."""
+
+HostInts = npt.NDArray[np.int64]
+"""Counts on the host."""
+
+PyTree = Any
+"""Arrays in any nesting that `jax.tree` understands."""

@@ -1,0 +1,73 @@
+"""The `jaxcogc` command: its verbs, and how every mistake becomes one line."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import jaxcogc
+from jaxcogc.cli.errors import UserError
+from jaxcogc.cli.outage import outage
+
+# Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
+# import it, and both export this one class of the family.
+_CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="jaxcogc",
+    help="Gradient coding over unreliable links: how often is the global update recovered?",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(outage)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"jaxcogc {jaxcogc.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 success; 2 a mistake of the user's, told in one line on standard error; 130 (143) interrupted
+    by SIGINT (SIGTERM). Any other exception is a bug of ours and keeps its traceback.
+    """
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(
+            None if arguments is None else list(arguments),
+            prog_name="jaxcogc",
+            standalone_mode=False,
+        )
+    except UserError as error:
+        return _complain(str(error))
+    except _CLICK_ERROR as error:
+        return _complain(error.format_message())  # type: ignore[attr-defined]
+    except (typer.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,209 @@
+"""What `jaxcogc outage` was asked for, checked before anything is compiled or written."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxcogc.cli.errors import UserError, blame, rejected
+from jaxcogc.cli.options import (
+    MAX_SEED,
+    parse_choice,
+    parse_count,
+    parse_level,
+    parse_probability,
+    parse_stragglers,
+)
+from jaxcogc.cli.outputs import check_suffix, check_target
+
+if TYPE_CHECKING:
+    from jaxcogc._types import Key
+    from jaxcogc.coding.codes import GradientCode
+    from jaxcogc.links.network import Network
+
+CODES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
+INTERVALS = ("clopper-pearson", "wilson")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclasses.dataclass(frozen=True)
+class OutageOptions:
+    """The options as typed; None where an option was not given and its absence matters."""
+
+    clients: str | None
+    uplink_erasure: str | None
+    peer_erasure: str | None
+    network: str | None
+    reciprocal: bool
+    code: str
+    stragglers: str | None
+    attempts: str
+    redraw_code: bool
+    trials: str
+    seed: str
+    level: str
+    interval: str
+    json: str | None
+    plot: str | None
+    quiet: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class OutageRequest:
+    """A run that can start: every value is valid and every output can be written."""
+
+    network: Network
+    source: str
+    """The network in words, for titles."""
+    codes: tuple[GradientCode, ...]
+    """One code for each number of stragglers."""
+    family: str
+    attempts: int
+    redraw_code: bool
+    trials: int
+    seed: int
+    level: float
+    interval: str
+    json: str | None
+    plot: Path | None
+    quiet: bool
+    started: float
+    """`time.perf_counter()` when the verb began."""
+
+
+def read_request(options: OutageOptions) -> OutageRequest:
+    """Check the options, cheap ones first.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    started = time.perf_counter()
+    family = parse_choice("--code", options.code, CODES)
+    if options.redraw_code and family != "cyclic":
+        raise UserError(f"--redraw-code with --code {family}: allowed is --code cyclic only")
+    trials = parse_count("--trials", options.trials)
+    seed = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
+    level = parse_level("--level", options.level)
+    interval = parse_choice("--interval", options.interval, INTERVALS)
+    plot = _read_targets(options)
+    from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
+
+    attempts = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
+    network, source = _read_network(options)
+    stragglers = _read_stragglers(options, family, network.num_clients)
+    if options.json is not None and len(stragglers) > 1:
+        raise rejected("--stragglers", options.stragglers, "one number with --json")
+    return OutageRequest(
+        network=network,
+        source=source,
+        codes=tuple(_build_code(family, network.num_clients, s, seed) for s in stragglers),
+        family=family,
+        attempts=attempts,
+        redraw_code=options.redraw_code,
+        trials=trials,
+        seed=seed,
+        level=level,
+        interval=interval,
+        json=options.json,
+        plot=plot,
+        quiet=options.quiet,
+        started=started,
+    )
+
+
+def _given(value: str | None, default: str) -> str:
+    return default if value is None else value
+
+
+def _read_targets(options: OutageOptions) -> Path | None:
+    json = check_target("--json", options.json)
+    if options.plot == "-":
+        raise rejected("--plot", options.plot, f"a file name ending in {', '.join(PICTURES)}")
+    plot = check_target("--plot", options.plot)
+    check_suffix("--plot", options.plot, PICTURES)
+    if json is not None and plot is not None and json.resolve() == plot.resolve():
+        raise rejected("--plot", options.plot, "another file than that of --json")
+    return plot
+
+
+def _read_network(options: OutageOptions) -> tuple[Network, str]:
+    if options.network is not None:
+        return _read_network_file(options, options.network)
+    from jaxcogc.links.network import Network
+    from jaxcogc.links.sampling import MAX_CLIENTS
+
+    num_clients = parse_count("--clients", _given(options.clients, "10"), high=MAX_CLIENTS)
+    uplink = parse_probability("--uplink-erasure", _given(options.uplink_erasure, "0.4"))
+    peer = parse_probability("--peer-erasure", _given(options.peer_erasure, "0.25"))
+
+    network = Network.homogeneous(
+        num_clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=options.reciprocal
+    )
+    return network, f"uplink erasure {uplink:g}, peer erasure {peer:g}"
+
+
+def _read_network_file(options: OutageOptions, path: str) -> tuple[Network, str]:
+    for field in ("uplink_erasure", "peer_erasure"):
+        if getattr(options, field) is not None:
+            name = f"--{field.replace('_', '-')}"
+            raise rejected(name, getattr(options, field), "this option or --network, not both")
+    from jaxcogc.links.network import Network
+    from jaxcogc.links.sampling import MAX_CLIENTS
+
+    with blame("--network"):
+        network = Network.from_json(path)
+    if network.num_clients > MAX_CLIENTS:
+        raise rejected(
+            "--network", f"{path} ({network.num_clients} clients)", f"at most {MAX_CLIENTS} clients"
+        )
+    if options.clients is not None:
+        num_clients = parse_count("--clients", options.clients, high=MAX_CLIENTS)
+        if num_clients != network.num_clients:
+            raise rejected(
+                "--clients",
+                options.clients,
+                f"{network.num_clients}, as in {path}, or leave it out",
+            )
+    if options.reciprocal and not network.reciprocal:
+        with blame(f"--reciprocal with --network {path}"):
+            network = dataclasses.replace(network, reciprocal=True)
+    return network, Path(path).name
+
+
+def _read_stragglers(options: OutageOptions, family: str, num_clients: int) -> tuple[int, ...]:
+    if family == "uncoded":
+        if options.stragglers is not None and options.stragglers.strip() != "0":
+            raise rejected("--stragglers", options.stragglers, "0 (or nothing) with --code uncoded")
+        return (0,)
+    if options.stragglers is None and num_clients <= 7:
+        raise UserError(
+            f"--stragglers = 7 (the default) for {num_clients} clients: "
+            f"allowed are whole numbers from 0 to {num_clients - 1} (clients - 1)"
+        )
+    return parse_stragglers("--stragglers", _given(options.stragglers, "7"), num_clients)
+
+
+def seed_keys(seed: int) -> tuple[Key, Key]:
+    """The keys that a seed stands for: of the cyclic code, and of the trials.
+
+    `simulate_outcomes(trial_key, network, cyclic_code(code_key, ...), ...)` counts what the verb
+    counts.
+    """
+    import jax
+
+    code_key, trial_key = jax.random.split(jax.random.key(seed))
+    return code_key, trial_key
+
+
+def _build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
+    from jaxcogc.coding import codes
+
+    with blame(f"--code {family} --stragglers {num_stragglers}"):
+        if family == "cyclic":
+            return codes.cyclic_code(seed_keys(seed)[0], num_clients, num_stragglers)
+        if family == "cyclic-mds":
+            return codes.cyclic_mds_code(num_clients, num_stragglers)
+        if family == "fractional-repetition":
+            return codes.fractional_repetition_code(num_clients, num_stragglers)
+        return codes.uncoded(num_clients)

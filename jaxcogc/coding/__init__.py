@@ -1,0 +1,1 @@
+"""The algebra: codes, encoding, decoding, recovery. Nothing here draws a link."""

@@ -1,0 +1,123 @@
+"""What the server holds: the received matrix, and the coded sums themselves."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.sampling import Links
+
+__all__ = ["check_sizes", "encode", "received_matrix"]
+
+Updates = TypeVar("Updates")
+
+
+def received_matrix(code: GradientCode, links: Links) -> jax.Array:
+    """R = diag(tau) (B o T), the attempts stacked (maths.md section 3).
+
+    Args:
+      code: a GradientCode; a redrawn one has as many attempts as the links.
+      links: Links of one trial, bool [attempts, clients] and [attempts, clients, clients].
+
+    Returns:
+      float64 [rows, clients] in either mode of JAX, rows = attempts x clients, attempt-major:
+      row a * M + m is client m in attempt a. Erased coefficients are exactly zero.
+
+    Raises:
+      ValueError: sizes that do not match.
+
+    >>> from jaxcogc.coding.codes import fractional_repetition_code
+    >>> uplink = jnp.array([[True, False]])
+    >>> links = Links(uplink, jnp.array([[[True, False], [True, True]]]))
+    >>> received_matrix(fractional_repetition_code(2, 1), links)
+    Array([[1., 0.],
+           [0., 0.]], dtype=float64)
+    """
+    check_sizes(code, links)
+    with jax.enable_x64(True):
+        matrix = jnp.asarray(code.matrix, jnp.float64)
+        delivered = links.uplink_delivered[..., None] & links.peer_delivered
+        received = jnp.where(delivered, matrix, jnp.zeros((), jnp.float64))
+        return received.reshape(-1, code.num_clients)
+
+
+def encode(code: GradientCode, links: Links, updates: Updates) -> Updates:
+    """The coded sums that arrive at the server: row r holds sum_k R_rk update_k.
+
+    A number that is not finite turns into NaN in exactly the rows that hold its update. Products
+    are formed at highest precision in the dtype of each leaf, which coefficients are rounded to.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+      updates: a pytree of floating arrays [clients, ...].
+
+    Returns:
+      The same pytree with a leading rows axis in place of clients; erased rows are exactly zero.
+
+    Raises:
+      ValueError: sizes that do not match, or a leaf that is not floating.
+    """
+    check_sizes(code, links)
+    received = lax.stop_gradient(received_matrix(code, links))
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: _encode_leaf(received, leaf, jax.tree_util.keystr(path)), updates
+    )
+
+
+def check_sizes(code: GradientCode, links: Links) -> None:
+    """Raise a ValueError unless code and links are those of one trial and fit together."""
+    clients = code.num_clients
+    uplink, peer = jnp.shape(links.uplink_delivered), jnp.shape(links.peer_delivered)
+    if len(uplink) != 2 or uplink[1] != clients:
+        raise ValueError(
+            f"uplink_delivered has shape {uplink}: allowed is (attempts, {clients}), as the "
+            f"code has {clients} clients"
+        )
+    if peer != (*uplink, clients):
+        raise ValueError(f"peer_delivered has shape {peer}: allowed is {(*uplink, clients)}")
+    if code.redrawn and code.field_matrix.shape[0] != uplink[0]:
+        raise ValueError(
+            f"code is redrawn for {code.field_matrix.shape[0]} attempts: allowed is {uplink[0]}, "
+            "as the links have"
+        )
+    for name, delivered in zip(Links._fields, links, strict=True):
+        if delivered.dtype != np.bool_:
+            raise ValueError(f"{name} has dtype {delivered.dtype}: allowed is bool")
+
+
+def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
+    clients = received.shape[-1]
+    shape, dtype = np.shape(leaf), np.result_type(leaf)
+    if not shape or shape[0] != clients:
+        raise ValueError(f"updates{name} has shape {shape}: allowed is ({clients}, ...)")
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"updates{name} has dtype {dtype}: allowed is a floating one")
+    if dtype != np.float64:
+        return _product(received.astype(dtype), jnp.asarray(leaf), received != 0)
+    with jax.enable_x64(True):
+        return _product(received, jnp.asarray(leaf), received != 0)
+
+
+def _product(received: jax.Array, leaf: jax.Array, held: jax.Array) -> jax.Array:
+    """received @ leaf, in which what is not finite spoils only the rows that hold it."""
+    flat = leaf.reshape(leaf.shape[0], -1)
+    finite = jnp.isfinite(flat)
+    rows = _dot(received, jnp.where(finite, flat, jnp.zeros((), flat.dtype)))
+
+    def spoil(rows: jax.Array) -> jax.Array:
+        spoilt = _dot(held.astype(flat.dtype), (~finite).astype(flat.dtype)) > 0
+        return jnp.where(spoilt, jnp.full((), jnp.nan, flat.dtype), rows)
+
+    rows = lax.cond(jnp.all(finite), lambda rows: rows, spoil, rows)
+    return rows.reshape(-1, *leaf.shape[1:])
+
+
+def _dot(left: jax.Array, right: jax.Array) -> jax.Array:
+    # Without a preferred element type, which a batching rule outside a 64-bit scope would narrow.
+    return lax.dot_general(left, right, (((1,), (0,)), ((), ())), precision=lax.Precision.HIGHEST)

@@ -1,0 +1,183 @@
+"""GradientCode: the coefficients of a code, over the reals and over a prime field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.tree_util import GetAttrKey
+
+from jaxcogc.coding.conditioning import verify_code
+from jaxcogc.coding.constructions import exact_residues
+from jaxcogc.links.checks import check_count, check_elements, number_array
+
+__all__ = ["MERSENNE_31", "GradientCode", "build_code", "read_only"]
+
+MERSENNE_31 = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCode:
+    """Coefficients of a code; row m is the coded sum of client m, column k the update of client k.
+
+    A registered pytree: the arrays are leaves, so that one compiled program serves many codes;
+    `family` and `modulus` are static. JAX sees `matrix` as uint32 pairs and gets it back bit for
+    bit: a code that is an argument of a function under `jax.jit` keeps its 64-bit coefficients
+    whether or not the caller works in 64-bit mode. Use the constructors; this one checks nothing.
+
+    Attributes:
+      matrix: float64 [clients, clients], or [attempts, clients, clients] when redrawn; read-only
+        NumPy on the host, a float64 tracer inside a trace.
+      field_matrix: uint32, the same shape and zeros: the code over GF(modulus).
+      num_stragglers: int32 scalar, s: any M - s complete rows decode the sum. A leaf, not static.
+      family: "cyclic", "cyclic-mds", "fractional-repetition", "uncoded" or "custom".
+      modulus: the prime of the field.
+    """
+
+    matrix: Any
+    field_matrix: Any
+    num_stragglers: Any
+    family: str
+    modulus: int = MERSENNE_31
+
+    @property
+    def num_clients(self) -> int:
+        """M, the number of clients."""
+        return int(self.field_matrix.shape[-1])
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether every attempt has a code of its own."""
+        return len(self.field_matrix.shape) == 3
+
+    @classmethod
+    def from_matrix(cls, matrix: Any, num_stragglers: int = 0) -> GradientCode:
+        """A code of your own.
+
+        Over the field, every coefficient is taken exactly: an integer, the fraction p/q of small
+        denominator that it is the nearest float64 of, or else what it is to the last bit. So
+        dependencies between rows that hold only up to rounding do *not* hold there: give integers
+        or small fractions, or use a constructor that knows its code over both fields.
+
+        Args:
+          matrix: real numbers [clients, clients]; all rows together must span the all-one vector.
+          num_stragglers: s, such that any M - s rows span the all-one vector (checked; 0 promises
+            nothing).
+
+        Raises:
+          ValueError: not a square matrix of finite numbers, or one that does not keep the promise.
+
+        >>> code = GradientCode.from_matrix([[0.5, 1, 0], [0, 1, -1], [0.5, 0, 1]], 1)
+        >>> code.field_matrix[:2]
+        array([[1073741824,          1,          0],
+               [         0,          1, 2147483646]], dtype=uint32)
+        >>> GradientCode.from_matrix([[1, -1], [-1, 1]])
+        Traceback (most recent call last):
+        ValueError: rows [0, 1] of the matrix do not span the all-one vector: ...
+        """
+        values = number_array("matrix", matrix, num_axes=2)
+        if values.shape[0] != values.shape[1] or values.shape[0] < 1:
+            raise ValueError(f"matrix has shape {values.shape}: allowed is (clients, clients)")
+        check_elements("matrix", values, np.isfinite(values), "a finite number")
+        check_count("num_stragglers", num_stragglers, low=0, high=len(values) - 1)
+        return build_code(
+            values, exact_residues(values, MERSENNE_31), num_stragglers, "custom", MERSENNE_31
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "matrix" and "_words" in self.__dict__:
+            return _from_words(self.__dict__["_words"])
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GradientCode):
+            return NotImplemented
+        mine, theirs = self._identity(), other._identity()
+        return self is other if mine is None or theirs is None else mine == theirs
+
+    def __hash__(self) -> int:
+        identity = self._identity()
+        return id(self) if identity is None else hash(identity)
+
+    def _identity(self) -> tuple[Any, ...] | None:
+        """What two equal codes share; None for one that is not on the host."""
+        leaves = (self.matrix, self.field_matrix, self.num_stragglers)
+        if not all(isinstance(leaf, np.ndarray | np.generic) for leaf in leaves):
+            return None
+        arrays = (np.asarray(leaf) for leaf in leaves)
+        return (self.family, self.modulus, *((array.shape, array.tobytes()) for array in arrays))
+
+
+def build_code(
+    matrix: Any, field_matrix: Any, num_stragglers: int, family: str, modulus: int
+) -> GradientCode:
+    """Put a code together from what a construction returns, and verify its promise.
+
+    Raises:
+      ValueError: the promise of the family is not kept (see `verify_code`).
+    """
+    code = GradientCode(
+        read_only(matrix, np.float64),
+        read_only(field_matrix, np.uint32),
+        np.int32(num_stragglers),
+        family,
+        modulus,
+    )
+    verify_code(code)
+    return code
+
+
+def read_only(values: Any, dtype: Any) -> np.ndarray:
+    """A copy that nobody can change."""
+    array = np.array(values, dtype, order="C")
+    array.setflags(write=False)
+    return array
+
+
+def _to_words(matrix: Any) -> Any:
+    """The bits of float64 numbers as uint32 [..., 2]; they pass 32-bit traces unharmed."""
+    if isinstance(matrix, np.ndarray):
+        return np.ascontiguousarray(matrix, np.float64).view(np.uint32).reshape(*matrix.shape, 2)
+    with jax.enable_x64(True):
+        return lax.bitcast_convert_type(jnp.asarray(matrix, jnp.float64), jnp.uint32)
+
+
+def _from_words(words: Any) -> Any:
+    """The reverse: a float64 tracer of a tracer, NumPy of a concrete array."""
+    if isinstance(words, jax.core.Tracer):
+        with jax.enable_x64(True):
+            return lax.bitcast_convert_type(words, jnp.float64)
+    if isinstance(words, np.ndarray | jax.Array) and words.dtype == np.uint32:
+        return np.ascontiguousarray(words).view(np.float64)[..., 0]
+    return words  # an axis number, a placeholder
+
+
+def _children(code: GradientCode) -> tuple[Any, Any, Any]:
+    words = code.__dict__.get("_words")
+    words = _to_words(code.matrix) if words is None else words
+    return words, code.field_matrix, code.num_stragglers
+
+
+def _flatten(code: GradientCode) -> tuple[tuple[Any, Any, Any], tuple[str, int]]:
+    return _children(code), (code.family, code.modulus)
+
+
+def _flatten_with_keys(code: GradientCode) -> tuple[Any, tuple[str, int]]:
+    names = ("matrix", "field_matrix", "num_stragglers")
+    children = zip(names, _children(code), strict=True)
+    return tuple((GetAttrKey(n), child) for n, child in children), (code.family, code.modulus)
+
+
+def _unflatten(static: tuple[str, int], children: Any) -> GradientCode:
+    code = object.__new__(GradientCode)
+    words, field_matrix, num_stragglers = children
+    code.__dict__.update(_words=words, field_matrix=field_matrix, num_stragglers=num_stragglers)
+    code.__dict__.update(family=static[0], modulus=static[1])
+    return code
+
+
+jax.tree_util.register_pytree_with_keys(GradientCode, _flatten_with_keys, _unflatten, _flatten)

@@ -1,0 +1,1 @@
+"""The channel: who can hear whom, and who did."""

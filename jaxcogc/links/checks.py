@@ -1,0 +1,91 @@
+"""Checks on the host: a wrong argument is named, with its value and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxcogc._types import HostFloats
+
+__all__ = [
+    "check_count",
+    "check_diagonal",
+    "check_elements",
+    "check_shapes",
+    "check_symmetry",
+    "number_array",
+]
+
+
+def number_array(name: str, values: Any, *, num_axes: int | None = None) -> HostFloats:
+    """`values` as real float64 numbers of any shape, or of `num_axes` axes.
+
+    Raises:
+      ValueError: something that is not a number, a ragged list, another number of axes.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            array = np.array([float(value) for value in array.flat]).reshape(array.shape)
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        text = " ".join(repr(values).split())
+        text = text if len(text) <= 60 else text[:57] + "..."
+        raise ValueError(f"{name} = {text}: allowed is an array of real numbers") from None
+    if num_axes is not None and array.ndim != num_axes:
+        axes = "one axis" if num_axes == 1 else f"{num_axes} axes"
+        raise ValueError(f"{name} has shape {array.shape}: allowed is an array with {axes}")
+    return array
+
+
+def check_elements(name: str, values: HostFloats, is_allowed: Any, allowed: str) -> None:
+    """Raise a ValueError that names the first element which is not allowed."""
+    wrong = np.argwhere(~np.broadcast_to(is_allowed, values.shape))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        element = name + (f"[{', '.join(map(str, index))}]" if index else "")
+        raise ValueError(f"{element} = {values[index]!s}: allowed is {allowed}")
+
+
+def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> int:
+    """`value` as a Python int, or a ValueError when it is no integer in low..high."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < low or (high is not None and value > high):
+        allowed = f"of at least {low}" if high is None else f"in {low}..{high}"
+        raise ValueError(f"{name} = {value!s}: allowed is an integer {allowed}")
+    return int(value)
+
+
+def check_shapes(
+    uplink: tuple[int, ...],
+    peer: tuple[int, ...],
+    uplink_name: str = "uplink_erasure",
+    peer_name: str = "peer_erasure",
+) -> None:
+    """Raise a ValueError unless the shapes are (clients,) and (clients, clients)."""
+    if len(uplink) != 1 or uplink[0] < 1:
+        raise ValueError(f"{uplink_name} has shape {uplink}: allowed is (clients,), clients >= 1")
+    if peer != 2 * uplink:
+        raise ValueError(
+            f"{peer_name} has shape {peer}: allowed is {2 * uplink}, as {uplink_name} has "
+            f"{uplink[0]} clients"
+        )
+
+
+def check_diagonal(peer: HostFloats) -> None:
+    """Raise a ValueError that names the first non-zero element of the diagonal."""
+    for client in np.flatnonzero(np.diagonal(peer)):
+        raise ValueError(
+            f"peer_erasure[{client}, {client}] = {peer[client, client]}: allowed is 0, as a client "
+            "always hears itself"
+        )
+
+
+def check_symmetry(peer: HostFloats) -> None:
+    """Raise a ValueError that names the first element unlike its mirror image."""
+    for m, k in np.argwhere(peer != peer.T):
+        raise ValueError(
+            f"peer_erasure[{m}, {k}] = {peer[m, k]} but peer_erasure[{k}, {m}] = {peer[k, m]}: "
+            "reciprocal links need a symmetric matrix"
+        )

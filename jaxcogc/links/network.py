@@ -1,0 +1,305 @@
+"""Network: how likely each link is to be erased."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import GetAttrKey
+
+from jaxcogc._types import HostFloats
+from jaxcogc.links.checks import (
+    check_count,
+    check_diagonal,
+    check_elements,
+    check_shapes,
+    check_symmetry,
+    number_array,
+)
+from jaxcogc.links.fading import mean_snr, pairwise_distances, rayleigh_erasure
+from jaxcogc.links.network_file import NetworkFile, network_text, read_network_file
+from jaxcogc.runtime.files import write_atomically
+
+__all__ = ["Network"]
+
+_PROBABILITY = "a probability in [0, 1]"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Erasure probabilities of M clients and one server; the first index receives.
+
+    A registered pytree: the two arrays are leaves, `reciprocal` is static. On the host they are
+    read-only float64 NumPy arrays, checked when built. What JAX puts together (a traced network,
+    a gradient with respect to one) is not checked. A network that is an *argument* of a function
+    under `jax.jit` is rounded to float32 there, unless the caller works in 64-bit mode.
+
+    Attributes:
+      uplink_erasure: float64 [clients], probability that the server fails to hear client m.
+      peer_erasure: float64 [clients, clients], [m, k] the probability that client m fails to hear
+        client k; zero diagonal.
+      reciprocal: True when both directions between two clients are one draw, T_mk = T_km; the
+        matrix must be symmetric then.
+
+    Raises:
+      ValueError: no client, a shape that does not match, a value outside [0, 1] or NaN, a non-zero
+        diagonal, reciprocal links with an asymmetric matrix; the line names the element.
+
+    >>> Network([0.1, 0.2], [[0.0, 0.3], [0.4, 0.0]]).num_clients
+    2
+    >>> Network([0.1, 1.2], [[0.0, 0.3], [0.4, 0.0]])
+    Traceback (most recent call last):
+    ValueError: uplink_erasure[1] = 1.2: allowed is a probability in [0, 1]
+    """
+
+    uplink_erasure: Any
+    peer_erasure: Any
+    reciprocal: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reciprocal, bool | np.bool_):
+            raise ValueError(f"reciprocal = {self.reciprocal!r}: allowed are True and False")
+        if isinstance(self.uplink_erasure, jax.core.Tracer) or isinstance(
+            self.peer_erasure, jax.core.Tracer
+        ):
+            check_shapes(jnp.shape(self.uplink_erasure), jnp.shape(self.peer_erasure))
+            return
+        uplink = number_array("uplink_erasure", self.uplink_erasure, num_axes=1)
+        peer = number_array("peer_erasure", self.peer_erasure, num_axes=2)
+        check_shapes(uplink.shape, peer.shape)
+        for name, values in (("uplink_erasure", uplink), ("peer_erasure", peer)):
+            check_elements(name, values, (values >= 0) & (values <= 1), _PROBABILITY)
+        check_diagonal(peer)
+        if self.reciprocal:
+            check_symmetry(peer)
+        _assign(self, _read_only(uplink), _read_only(peer), bool(self.reciprocal))
+
+    @property
+    def num_clients(self) -> int:
+        """M, the number of clients."""
+        return int(self.uplink_erasure.shape[-1])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network):
+            return NotImplemented
+        mine, theirs = self._identity(), other._identity()
+        return self is other if mine is None or theirs is None else mine == theirs
+
+    def __hash__(self) -> int:
+        identity = self._identity()
+        return id(self) if identity is None else hash(identity)
+
+    def _identity(self) -> tuple[Any, ...] | None:
+        """What two equal networks share; None for one that is not on the host."""
+        leaves = (self.uplink_erasure, self.peer_erasure)
+        if not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+            return None
+        return (self.reciprocal, *((leaf.shape, leaf.tobytes()) for leaf in leaves))
+
+    @classmethod
+    def homogeneous(
+        cls, num_clients: int, *, uplink_erasure: Any, peer_erasure: Any, reciprocal: bool = False
+    ) -> Network:
+        """A network whose uplinks are all alike, and whose peer links are all alike.
+
+        Args:
+          num_clients: M, at least 1.
+          uplink_erasure: probability that the server fails to hear a client; a number or a tracer.
+          peer_erasure: probability that a client fails to hear another one; likewise.
+          reciprocal: one draw for both directions between two clients.
+
+        Raises:
+          ValueError: no client, or a probability outside [0, 1].
+
+        >>> Network.homogeneous(3, uplink_erasure=0.4, peer_erasure=0.25).peer_erasure[0]
+        array([0.  , 0.25, 0.25])
+        """
+        check_count("num_clients", num_clients)
+        others = ~np.eye(num_clients, dtype=bool)
+        probabilities = []
+        for name, value in (("uplink_erasure", uplink_erasure), ("peer_erasure", peer_erasure)):
+            if not isinstance(value, jax.core.Tracer):
+                value = number_array(name, value, num_axes=0)
+                check_elements(name, value, (value >= 0) & (value <= 1), _PROBABILITY)
+            probabilities.append(value)
+        uplink, peer = probabilities
+        xp: Any = np if isinstance(peer, np.ndarray) and isinstance(uplink, np.ndarray) else jnp
+        return cls(xp.full(num_clients, uplink), xp.where(others, peer, 0.0), reciprocal)
+
+    @classmethod
+    def from_snr(
+        cls,
+        uplink_snr: Any,
+        peer_snr: Any,
+        *,
+        rate: float,
+        uplink_rate: float | None = None,
+        reciprocal: bool = False,
+    ) -> Network:
+        """Rayleigh block fading: p = 1 - exp(-(2^rate - 1) / SNR) on every link.
+
+        Args:
+          uplink_snr: [clients], mean linear SNR of client m at the server.
+          peer_snr: [clients, clients], mean linear SNR of client k at client m; the diagonal is
+            not looked at.
+          rate: bit/s/Hz of the links between clients, and of the uplinks unless told otherwise.
+          uplink_rate: bit/s/Hz of the uplinks.
+          reciprocal: one fade for both directions between two clients.
+
+        Raises:
+          ValueError: a ratio that is negative or NaN, a rate that is negative or not finite, shapes
+            that do not match.
+
+        >>> Network.from_snr([10.0, 5.0], [[0, 2], [4, 0]], rate=1.0).uplink_erasure.round(4)
+        array([0.0952, 0.1813])
+        """
+        uplink_snr = number_array("uplink_snr", uplink_snr, num_axes=1)
+        peer_snr = number_array("peer_snr", peer_snr, num_axes=2)
+        check_shapes(uplink_snr.shape, peer_snr.shape, "uplink_snr", "peer_snr")
+        peer_snr = np.where(np.eye(len(peer_snr), dtype=bool), np.inf, peer_snr)
+        uplink_rate = rate if uplink_rate is None else uplink_rate
+        return cls(
+            rayleigh_erasure(uplink_snr, uplink_rate, name="uplink_snr"),
+            rayleigh_erasure(peer_snr, rate, name="peer_snr"),
+            reciprocal,
+        )
+
+    @classmethod
+    def from_positions(
+        cls,
+        client_positions: Any,
+        server_position: Any,
+        *,
+        snr_at_reference: float,
+        reference_distance: float = 1.0,
+        path_loss_exponent: float,
+        rate: float,
+        uplink_snr_at_reference: float | None = None,
+        uplink_rate: float | None = None,
+        reciprocal: bool = False,
+    ) -> Network:
+        """Rayleigh block fading over distances: mean SNR = SNR_0 (d / d_0)^(-alpha).
+
+        Args:
+          client_positions: [clients, dimensions]; server_position: [dimensions], the same unit.
+          snr_at_reference: SNR_0, linear mean SNR at the reference distance.
+          reference_distance: d_0.
+          path_loss_exponent: alpha.
+          uplink_snr_at_reference: SNR_0 of the uplinks where it is another one.
+          rate, uplink_rate, reciprocal: as in `from_snr`.
+
+        Raises:
+          ValueError: shapes that do not match, a physical quantity outside its range.
+
+        >>> network = Network.from_positions(
+        ...     [[0.0, 0.0], [30.0, 0.0]], [0.0, 40.0],
+        ...     snr_at_reference=1e6, path_loss_exponent=3.5, rate=1.0)
+        >>> network.uplink_erasure.round(3)
+        array([0.333, 0.587])
+        """
+        clients = number_array("client_positions", client_positions, num_axes=2)
+        server = number_array("server_position", server_position, num_axes=1)
+        if clients.shape[1:] != server.shape:
+            raise ValueError(
+                f"server_position has shape {server.shape}: allowed is {clients.shape[1:]}, as "
+                f"client_positions has shape {clients.shape}"
+            )
+        for name, values in (("client_positions", clients), ("server_position", server)):
+            check_elements(name, values, np.isfinite(values), "a finite coordinate")
+        law = partial(
+            mean_snr, reference_distance=reference_distance, path_loss_exponent=path_loss_exponent
+        )
+        if uplink_snr_at_reference is None:
+            uplink_snr_at_reference = snr_at_reference
+        to_server = pairwise_distances(server[None, :], clients)[0]
+        between = pairwise_distances(clients, clients)
+        return cls.from_snr(
+            law(
+                to_server, snr_at_reference=uplink_snr_at_reference, name="uplink_snr_at_reference"
+            ),
+            law(between, snr_at_reference=snr_at_reference),
+            rate=rate,
+            uplink_rate=uplink_rate,
+            reciprocal=reciprocal,
+        )
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a network file, as `to_json` writes it; keys it does not know are ignored.
+
+        Raises:
+          ValueError: the file cannot be read or does not hold a network; the line names the file
+            and the field.
+        """
+        content = read_network_file(path)
+        try:
+            return cls(content.uplink_erasure, content.peer_erasure, content.reciprocal)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The network as JSON text, every probability to the last bit.
+
+        Args:
+          path: also write the text there, whole or not at all.
+
+        Returns:
+          `{"uplink_erasure": [clients], "peer_erasure": [clients x clients], "reciprocal": ...}`
+
+        Raises:
+          ValueError: the network is traced.
+          OSError: the file cannot be written.
+
+        >>> print(Network([0.5, 0.1], [[0.0, 0.3], [0.3, 0.0]], reciprocal=True).to_json())
+        {"uplink_erasure": [0.5, 0.1],
+         "peer_erasure": [
+          [0.0, 0.3],
+          [0.3, 0.0]],
+         "reciprocal": true}
+        """
+        if isinstance(self.uplink_erasure, jax.core.Tracer):
+            raise ValueError("a traced network has no values: allowed is one built on the host")
+        content = NetworkFile(
+            np.asarray(self.uplink_erasure, np.float64).tolist(),
+            np.asarray(self.peer_erasure, np.float64).tolist(),
+            self.reciprocal,
+        )
+        text = network_text(content)
+        if path is not None:
+            write_atomically(path, text + "\n")
+        return text
+
+
+def _flatten(network: Network) -> tuple[tuple[Any, Any], bool]:
+    return (network.uplink_erasure, network.peer_erasure), network.reciprocal
+
+
+def _flatten_with_keys(network: Network) -> tuple[Any, bool]:
+    names = ("uplink_erasure", "peer_erasure")
+    return tuple((GetAttrKey(name), getattr(network, name)) for name in names), network.reciprocal
+
+
+def _unflatten(reciprocal: bool, leaves: Any) -> Network:
+    # Leaves may be tracers, gradients, axis numbers or mere placeholders: nothing to check.
+    network = object.__new__(Network)
+    uplink, peer = leaves
+    _assign(network, uplink, peer, reciprocal)
+    return network
+
+
+def _assign(network: Network, uplink: Any, peer: Any, reciprocal: bool) -> None:
+    # Past the frozen dataclass's own guard.
+    object.__setattr__(network, "uplink_erasure", uplink)
+    object.__setattr__(network, "peer_erasure", peer)
+    object.__setattr__(network, "reciprocal", reciprocal)
+
+
+def _read_only(values: HostFloats) -> HostFloats:
+    values = np.array(values + 0.0, order="C")  # a copy, and without negative zeros
+    values.setflags(write=False)
+    return values

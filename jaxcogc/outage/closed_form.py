@@ -1,0 +1,244 @@
+"""Outage laws of the standard decoder for independent links, in closed form.
+
+Here are the public functions: what they accept, and precision and derivatives whatever mode the
+caller is in. The laws themselves are in ``laws.py``. Nothing here decides about a realization:
+the closed form is the oracle of the modules that do.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import Array
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+from jaxcogc.outage.laws import outage_and_success
+from jaxcogc.outage.scaled import Scaled, unscaled
+
+
+def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
+    """Probability that the standard decoder fails: the law of one cyclic code.
+
+    Args:
+        network: independent links; ``network.reciprocal`` is ignored (for reciprocal links the
+            law does not hold).
+        num_stragglers: s in 0 .. clients - 1; row m covers clients m .. m + s (mod clients).
+            s = 0 is the law without coding.
+        num_attempts: attempts with the same code, at least 1.
+
+    Returns:
+        Scalar, P(N <= M - s - 1) with N the number of distinct complete rows that arrived. A NumPy
+        float64 for numbers, relative error below 1e-12 down to 1e-300, whether or not
+        64-bit mode is on. Differentiable by the links' probabilities: ``jax.grad`` gives a
+        Network of derivatives. Inside a caller's own trace in 32-bit mode probabilities are
+        float32 numbers, and so is the result: below 1e-38 take the logarithm, or trace under
+        ``jax.enable_x64(True)``, which second reverse-mode derivatives need in any case.
+
+    Raises:
+        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+
+    Source: maths.md, section 5.
+
+    >>> network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
+    >>> print(f"{gc_outage_probability(network, 7, num_attempts=2):.9f}")
+    0.810324675
+    """
+    return _cyclic_law(network, num_stragglers, num_attempts, False)
+
+
+def log_gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
+    """Natural logarithm of ``gc_outage_probability``, also where that underflows.
+
+    Args:
+        network, num_stragglers, num_attempts: as in ``gc_outage_probability``.
+
+    Returns:
+        Scalar, dtype and derivatives as in ``gc_outage_probability``; relative error below 1e-12,
+        near probability 1 too. -inf where an outage is impossible; the derivative there is
+        inf for the links that alone would make it possible, and 0 for all others.
+
+    Raises:
+        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+
+    Source: maths.md, section 5.
+
+    >>> network = Network.homogeneous(40, uplink_erasure=1e-40, peer_erasure=0.0)
+    >>> print(f"{log_gc_outage_probability(network, 19):.9f}")
+    -1816.418667602
+    """
+    return _cyclic_law(network, num_stragglers, num_attempts, True)
+
+
+def fractional_repetition_outage_probability(
+    network: Network, num_stragglers: int, num_attempts: int = 1
+) -> Any:
+    """Probability that the standard decoder fails with a fractional-repetition code.
+
+    Args:
+        network: independent links (``network.reciprocal`` is ignored) between the clients, who
+            form blocks of ``num_stragglers + 1`` consecutive ones.
+        num_stragglers: s in 0 .. clients - 1 with (s + 1) dividing the number of clients.
+        num_attempts: attempts with the same code, at least 1.
+
+    Returns:
+        Scalar, the probability that no complete row of some block arrives; dtype, accuracy and
+        derivatives as in ``gc_outage_probability``.
+
+    Raises:
+        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+
+    Source: maths.md, section 5.
+
+    >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.0)
+    >>> print(fractional_repetition_outage_probability(network, 1))
+    0.4375
+    """
+    size = _checked_stragglers(network, num_stragglers) + 1
+    if network.num_clients % size:
+        raise ValueError(
+            f"num_stragglers = {size - 1}: allowed for fractional repetition is a number with "
+            f"num_stragglers + 1 dividing the {network.num_clients} clients"
+        )
+    attempts = check_count("num_attempts", num_attempts)
+    return _evaluate(network, _Law("blocks", size - 1, attempts, False))
+
+
+def closed_form_gc_outage(
+    network: Network, code: GradientCode, *, num_attempts: int = 1, redraw_code: bool = False
+) -> float | None:
+    """The standard decoder's outage probability where an exact law is known.
+
+    Args:
+        network: the links' erasure probabilities.
+        code: any code; ``code.redrawn`` counts as ``redraw_code``.
+        num_attempts: attempts, at least 1.
+        redraw_code: another code in each attempt (cyclic codes only).
+
+    Returns:
+        The probability, or None: for reciprocal links that a row needs, custom codes, cyclic MDS
+        codes of a composite number of clients (fewer rows may suffice) unless s is 0 or M - 1,
+        and redrawn codes with A (M - s - 1) >= M (attempts that fail may suffice together).
+
+    Raises:
+        ValueError: ``num_attempts`` is below 1, or a code of no random family is to be redrawn.
+
+    Source: maths.md, section 5.
+
+    >>> from jaxcogc.coding.codes import uncoded
+    >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)
+    >>> closed_form_gc_outage(network, uncoded(2))
+    0.75
+    """
+    clients, stragglers = code.num_clients, int(code.num_stragglers)
+    attempts = check_count("num_attempts", num_attempts)
+    redrawn = redraw_code or code.redrawn
+    if redrawn and code.family != "cyclic":
+        raise ValueError(
+            f"redraw_code = True with a {code.family} code: allowed for the random family, cyclic"
+        )
+    if code.family == "custom" or (network.reciprocal and stragglers > 0):
+        return None
+    if code.family == "fractional-repetition":
+        return float(fractional_repetition_outage_probability(network, stragglers, attempts))
+    if code.family == "cyclic-mds" and not (stragglers in (0, clients - 1) or _is_prime(clients)):
+        return None
+    if redrawn:
+        if attempts * (clients - stragglers - 1) >= clients:
+            return None
+        return float(gc_outage_probability(network, stragglers)) ** attempts
+    return float(gc_outage_probability(network, stragglers, attempts))
+
+
+class _Law(NamedTuple):
+    """What is fixed about an outage law: hashable, so that programs are kept per law."""
+
+    kind: str  # "cyclic" or "blocks"
+    num_stragglers: int
+    num_attempts: int
+    logarithm: bool
+
+
+def _cyclic_law(network: Network, stragglers: int, attempts: int, logarithm: bool) -> Any:
+    stragglers = _checked_stragglers(network, stragglers)
+    attempts = check_count("num_attempts", attempts)
+    return _evaluate(network, _Law("cyclic", stragglers, attempts, logarithm))
+
+
+def _evaluate(network: Network, law: _Law) -> Any:
+    """The law at a network's probabilities, in a 64-bit scope of its own."""
+    leaves = (network.uplink_erasure, network.peer_erasure)
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    with jax.enable_x64(True):
+        value = _law_value(law, *(jnp.asarray(leaf, jnp.float64) for leaf in leaves))
+        if not traced:
+            return np.float64(value)
+    # A caller's 32-bit trace must see one of its own types, or his next operation fails.
+    return value.astype(jax.dtypes.canonicalize_dtype(np.float64))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _law_value(law: _Law, uplink: Array, peer: Array) -> Array:
+    with jax.enable_x64(True):
+        values = _values(uplink, peer, law.num_stragglers, law.kind, law.num_attempts)
+        return values[law.logarithm]
+
+
+@_law_value.defjvp
+def _law_jvp(law: _Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """The value and its change along the tangents.
+
+    The gradient is formed here, in the 64-bit scope; what is left for a caller's transposition,
+    which runs outside of it, are products and sums, which carry their own type.
+    """
+    with jax.enable_x64(True):
+        slopes = _gradients(*primals, law.num_stragglers, law.kind, law.num_attempts)
+        by_uplink, by_peer = (
+            jnp.sum(slope * tangent)
+            for slope, tangent in zip(slopes[law.logarithm], tangents, strict=True)
+        )
+        return _law_value(law, *primals), by_uplink + by_peer
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _values(
+    uplink: Array, peer: Array, stragglers: Any, kind: str, attempts: int
+) -> tuple[Array, Array]:
+    """The outage probability and its logarithm."""
+    outage, success = outage_and_success(uplink, peer, stragglers, kind, attempts)
+    complement = unscaled(success)
+    likely = complement < 0.5  # then the complement has the digits of the logarithm
+    near_one = jnp.log1p(-jnp.where(likely, complement, 0.0))
+    small = jnp.log(outage.digits) + outage.exponent * math.log(2.0)
+    return unscaled(outage), jnp.where(likely, near_one, small)
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _gradients(
+    uplink: Array, peer: Array, stragglers: Any, kind: str, attempts: int
+) -> tuple[Any, Any]:
+    """Slopes of the probability and of its logarithm: by uplinks, by peers."""
+
+    def digits(leaves: tuple[Array, Array]) -> tuple[Array, Scaled]:
+        outage, _ = outage_and_success(*leaves, stragglers, kind, attempts)
+        return outage.digits, outage
+
+    slopes, outage = jax.grad(digits, has_aux=True)((uplink, peer))
+    plain = jax.tree.map(lambda d: unscaled(Scaled(d, outage.exponent)), slopes)
+    # An impossible outage that no link alone makes possible has 0 / 0: called slope 0.
+    relative = jax.tree.map(lambda d: jnp.where(d == 0.0, 0.0, d / outage.digits), slopes)
+    return plain, relative
+
+
+def _checked_stragglers(network: Network, num_stragglers: Any) -> int:
+    return check_count("num_stragglers", num_stragglers, low=0, high=network.num_clients - 1)
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and all(number % d for d in range(2, math.isqrt(number) + 1))

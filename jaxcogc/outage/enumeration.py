@@ -1,0 +1,232 @@
+"""Exact outcome probabilities of a small network: all of its link patterns, one by one.
+
+A peer link is looked at only where a row that needs it reaches the server, so one pattern stands
+for all that differ in links nobody looks at. What the remaining patterns recover is decided on
+the device; their probabilities are multiplied and added on the host in float64.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import Array, HostFloats, Key
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+from jaxcogc.links.sampling import Links
+from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.intervals import Estimate
+
+MAX_RANDOM_LINKS = 22
+_TILES = (2**10, 2**15)
+
+
+def enumerate_outcomes(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    key: Key | None = None,
+) -> Outcomes:
+    """Exact probabilities of all outcomes, from every pattern of delivered and erased links.
+
+    Args:
+        network: the links' erasure probabilities. At most 22 links may be random over all
+            attempts: links of probability 0 or 1, links outside the code's support, and links to
+            a client whose uplink never delivers cost nothing; both directions of a reciprocal
+            pair are one link.
+        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+        num_attempts: attempts, at least 1.
+        redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
+        key: for ``redraw_code`` and the random null vector; a fixed one by default.
+
+    Returns:
+        Outcomes whose estimates are exact (``low = best = high``, method "exact") and whose
+        ``trials`` is None. Each pattern's decision has the chance of a misjudgement that
+        ``recover`` states; redrawn codes count as generic members of their family.
+
+    Raises:
+        ValueError: more than 22 random links; network and code of different sizes; no attempt,
+            or not as many as the code was redrawn for; ``redraw_code`` for a family without a
+            random draw, or without a key.
+
+    Source: maths.md, section 5.
+
+    >>> from jaxcogc.coding.codes import uncoded
+    >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)
+    >>> outcomes = enumerate_outcomes(network, uncoded(2))
+    >>> float(outcomes.gc_outage), outcomes.num_recovered_pmf
+    (0.75, array([0.25, 0.5 , 0.25]))
+    """
+    attempts = check_count("num_attempts", num_attempts)
+    code, key = _code_and_key(code, attempts, redraw_code, key)
+    if network.num_clients != code.num_clients:
+        raise ValueError(
+            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
+        )
+    links, where = _random_links(network, code, attempts)
+    if len(links) > MAX_RANDOM_LINKS:
+        raise ValueError(
+            f"{len(links)} random links in {attempts} attempts: allowed for enumeration "
+            f"are at most {MAX_RANDOM_LINKS} (simulate_outcomes takes any number)"
+        )
+    patterns, probabilities = _patterns(links, where)
+    tile = next((size for size in _TILES if len(patterns) <= size), _TILES[-1])
+    sums = []
+    for start in range(0, len(patterns), tile):
+        weights = probabilities[start : start + tile]
+        padded = np.zeros(tile, np.uint32)
+        padded[: len(weights)] = patterns[start : start + tile]
+        decided = _decide(key, code, where, padded)
+        sums.append(_weigh(weights, jax.device_get(decided)))
+    return _outcomes(np.sum(sums, axis=0), network.num_clients)
+
+
+def _code_and_key(
+    code: GradientCode, attempts: int, redraw_code: bool, key: Key | None
+) -> tuple[GradientCode, Key]:
+    if redraw_code and key is None:
+        raise ValueError(
+            "key = None: allowed with redraw_code is a key, as jax.random.key makes it"
+        )
+    key = jax.random.key(0) if key is None else key
+    if redraw_code:
+        code_key, key = jax.random.split(key)
+        code = redraw(code_key, code, attempts)
+    if code.redrawn and len(code.field_matrix) != attempts:
+        raise ValueError(
+            f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
+            "was redrawn"
+        )
+    return code, key
+
+
+_DELIVERED, _ERASED = -1, -2
+
+
+class _RandomLink(NamedTuple):
+    """A link whose state is open: link i is bit i of a pattern, set = delivered.
+
+    Attributes:
+        erasure: its probability.
+        places: (attempt, receiver, sender) wherever its state counts; two for a reciprocal pair.
+            Receiver = sender stands for the receiver's uplink.
+    """
+
+    erasure: float
+    places: list[tuple[int, int, int]]
+
+
+def _random_links(
+    network: Network, code: GradientCode, attempts: int
+) -> tuple[list[_RandomLink], np.ndarray]:
+    """The random links, uplinks first, and where they are.
+
+    Returns:
+        The links, and int32 [attempts, clients, clients]: the number of the link from a client
+        (last axis) to a client, or _DELIVERED or _ERASED where that is certain or does not matter;
+        uplinks on the diagonal.
+    """
+    clients = network.num_clients
+    own = np.eye(clients, dtype=bool)
+    erasure = np.where(own, network.uplink_erasure[:, None], network.peer_erasure)
+    support = np.broadcast_to(np.asarray(code.field_matrix) != 0, (attempts, clients, clients))
+    needed = own | (support & (network.uplink_erasure < 1.0)[:, None])
+    random = needed & (erasure > 0.0) & (erasure < 1.0)
+    where = np.where(needed & (erasure == 1.0), _ERASED, _DELIVERED).astype(np.int32)
+    links: list[_RandomLink] = []
+    for is_uplink in (True, False):
+        for a, m, k in np.argwhere(random & (own == is_uplink)).tolist():
+            places = [(a, m, k)]
+            if network.reciprocal and m != k and random[a, k, m]:
+                if m > k:
+                    continue  # numbered with its other direction
+                places.append((a, k, m))
+            for place in places:
+                where[place] = len(links)
+            links.append(_RandomLink(float(erasure[m, k]), places))
+    return links, where
+
+
+def _patterns(links: list[_RandomLink], where: np.ndarray) -> tuple[np.ndarray, HostFloats]:
+    """All patterns that differ in what the server receives, and their probabilities.
+
+    Returns:
+        uint32 [patterns], a link that nobody looks at being erased; float64 [patterns].
+    """
+    patterns, probabilities = np.zeros(1, np.uint32), np.ones(1)
+    for number, link in enumerate(links):
+        looked_at = np.zeros(len(patterns), bool)
+        for attempt, receiver, sender in link.places:
+            uplink = where[attempt, receiver, receiver]
+            certain = receiver == sender or uplink == _DELIVERED
+            looked_at |= certain or (patterns >> max(uplink, 0) & 1).astype(bool)
+        erased = probabilities * np.where(looked_at, link.erasure, 1.0)
+        delivered = probabilities[looked_at] * (1.0 - link.erasure)
+        patterns = np.concatenate([patterns, patterns[looked_at] | np.uint32(1 << number)])
+        probabilities = np.concatenate([erased, delivered])
+    return patterns, probabilities
+
+
+@jax.jit
+def _decide(key: Key, code: GradientCode, where: Array, patterns: Array) -> Recovery:
+    """What each pattern recovers; [patterns] leading."""
+    bits = patterns[:, None, None, None] >> jnp.maximum(where, 0).astype(jnp.uint32) & 1
+    delivered = jnp.where(where < 0, where == _DELIVERED, bits == 1)
+    own = jnp.eye(where.shape[-1], dtype=bool)
+    uplinks = jnp.diagonal(delivered, axis1=-2, axis2=-1)
+    return jax.vmap(recover, (None, None, 0))(key, code, Links(uplinks, delivered | own))
+
+
+def _weigh(probabilities: HostFloats, recovery: Recovery) -> HostFloats:
+    """Sums over patterns of everything `_outcomes` needs, probability-weighted; float64 [numbers].
+
+    Failures are summed themselves, so that small ones keep their digits.
+    """
+    recovered = recovery.client_recovered[: len(probabilities)]
+    gc, exact, rank = (
+        field[: len(probabilities)]
+        for field in (recovery.gc, recovery.sum_recovered, recovery.rank)
+    )
+    clients = recovered.shape[1]
+    size = recovered.sum(axis=1)
+    shares = recovered / np.maximum(size, 1)[:, None]
+    columns = [~gc, size == clients, rank]
+    weights = []
+    for success in (gc | (size == clients), exact):
+        partial = ~success & (size > 0)
+        columns += [success, partial, ~success & ~partial]
+        weights.append(np.where(success[:, None], 1.0 / clients, partial[:, None] * shares))
+    sizes = size[:, None] == np.arange(clients + 1)
+    return probabilities @ np.column_stack([*columns, sizes, recovered, *weights]).astype(float)
+
+
+def _outcomes(sums: HostFloats, clients: int) -> Outcomes:
+    """The result from the sums, in the order of `_weigh`."""
+    scalars, arrays = sums[:9], sums[9:]
+    events = [Estimate.exact(min(float(value), 1.0)) for value in np.delete(scalars, 2)]
+    sizes, recovered, gc_plus_weight, row_space_weight = np.split(
+        arrays, np.cumsum([clients + 1, clients, clients])
+    )
+    return Outcomes(
+        gc_outage=events[0],
+        gc_plus_full=events[2],
+        gc_plus_partial=events[3],
+        gc_plus_none=events[4],
+        row_space_exact=events[5],
+        row_space_partial=events[6],
+        row_space_none=events[7],
+        all_individuals=events[1],
+        mean_rank=float(scalars[2]),
+        num_recovered_pmf=sizes,
+        client_recovered=recovered,
+        gc_plus_weight=gc_plus_weight,
+        row_space_weight=row_space_weight,
+        trials=None,
+    )

@@ -1,0 +1,345 @@
+"""Massive batched Monte Carlo: blocks of trials in, integer counts out.
+
+A block is 2^14 trials, the unit of keys. A block is cut into tiles, as many trials as the backend
+likes to compute at once; tiles, devices and processes change the speed, never a count. One
+compiled program draws the links, decides the recovery and counts, for any erasure probabilities
+and any code of its shape; only one small table of integers leaves the devices.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import PartitionSpec
+
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.field import random_elements
+from jaxcogc.coding.recovery import (
+    DecisionRule,
+    PreparedCode,
+    Recovery,
+    decision_rule,
+    prepare_code,
+    recover_rows,
+    tile_size,
+)
+from jaxcogc.links.network import Network
+from jaxcogc.links.sampling import (
+    LinkThresholds,
+    by_offset,
+    check_limits,
+    draw_rows,
+    link_thresholds,
+)
+from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.runtime.devices import describe_devices, device_mesh
+from jaxcogc.runtime.threefry import key_words
+
+BLOCK_TRIALS = 2**14
+_CODE_KEY = 0xC0DE
+
+
+class Simulation(NamedTuple):
+    """A compiled Monte Carlo program.
+
+    Attributes:
+      compile_seconds: what tracing and compiling took; near 0 when this process had it already.
+      device: the devices it runs on, in words.
+      counts: ``counts(key, network, code, num_trials)`` yields OutcomeCounts of consecutive blocks,
+        a fraction of a second of work each, ``num_trials`` trials in all. Any probabilities, and
+        any code of the family and size it was compiled for. What was yielded is complete, so the
+        iteration may be stopped at any time.
+    """
+
+    compile_seconds: float
+    device: str
+    counts: Callable[[jax.Array, Network, GradientCode, int], Iterator[OutcomeCounts]]
+
+
+class _Shape(NamedTuple):
+    """All that a compiled program is specialised to."""
+
+    clients: int
+    attempts: int
+    reciprocal: bool
+    rule: DecisionRule
+    tile: int
+    devices: tuple[Any, ...]
+
+
+def simulate_outcomes(
+    key: jax.Array,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_trials: int,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+) -> Outcomes:
+    """Estimate by Monte Carlo how often the global update is recovered.
+
+    Args:
+      key: one typed key. The links of trial i depend on the key and i alone, so runs with the same
+        key at other probabilities, codes or numbers of trials share their random words.
+      network: erasure probabilities.
+      code: the gradient code.
+      num_trials: trials, counted exactly.
+      num_attempts: attempts a round.
+      redraw_code: another code of the same random family in every attempt.
+
+    Returns:
+      Outcomes with 95 % Clopper-Pearson intervals.
+
+    Raises:
+      ValueError: a count that is not a positive whole number, sizes that do not fit, or
+        ``redraw_code`` with a family that is not random.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code, simulate_outcomes
+    >>> network = Network.homogeneous(4, uplink_erasure=0.2, peer_erasure=0.1)
+    >>> code = cyclic_code(jax.random.key(0), 4, 1)
+    >>> outcomes = simulate_outcomes(jax.random.key(1), network, code, num_trials=10_000)
+    >>> outcomes.gc_outage.low < 0.3196 < outcomes.gc_outage.high  # the closed form
+    True
+    """
+    simulation = compile_simulation(
+        network, code, num_attempts=num_attempts, redraw_code=redraw_code
+    )
+    total = OutcomeCounts.zero(network.num_clients)
+    for counts in simulation.counts(key, network, code, num_trials):
+        total = total + counts
+    return outcomes_from_counts(total)
+
+
+def compile_simulation(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    tile: int | None = None,
+    devices: Sequence[Any] | None = None,
+) -> Simulation:
+    """Compile the Monte Carlo program for networks and codes of this shape.
+
+    Args:
+      network: any network with the clients (and reciprocity) meant.
+      code: any code of the family meant.
+      num_attempts: attempts a round.
+      redraw_code: another code of the same random family in every attempt.
+      tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
+      devices: devices to use; None means all (of all processes, under ``jax.distributed``).
+
+    Returns:
+      Simulation.
+
+    Raises:
+      ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+    """
+    started = time.perf_counter()
+    check_limits(network.num_clients, num_attempts)
+    if code.num_clients != network.num_clients:
+        raise ValueError(
+            f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
+        )
+    tile = tile_size(network.num_clients) if tile is None else tile
+    if tile not in [2**n for n in range(15)]:
+        raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
+    if redraw_code and not code.redrawn:
+        code = redraw(jax.random.key(0), code, num_attempts)
+    shape = _Shape(
+        network.num_clients,
+        num_attempts,
+        network.reciprocal,
+        decision_rule(code),
+        tile,
+        tuple(jax.devices() if devices is None else devices),
+    )
+    program = _compiled_program(shape)
+
+    def counts(key, network, code, num_trials):
+        return _run(program, shape, key, network, code, num_trials)
+
+    return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
+
+
+class _Inputs(NamedTuple):
+    """What a call of the compiled program gets; replicated over the devices."""
+
+    key: jax.Array
+    thresholds: LinkThresholds
+    field_matrix: Any  # uint32 [clients, clients] or [attempts, clients, clients]
+    num_stragglers: Any
+    first_block: Any  # int32
+    num_blocks: Any  # int32, of each device
+    full_blocks: Any  # int32, blocks of the whole run that count in full
+    last_trials: Any  # int32, trials that count in the block after those
+
+
+def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCounts]:
+    """Call the compiled program on consecutive blocks and hand out what it counted."""
+    _check_run(shape, network, code, num_trials)
+    if shape.rule.redrawn and not code.redrawn:
+        code = redraw(jax.random.fold_in(key, _CODE_KEY), code, shape.attempts)
+    num_devices = len(shape.devices)
+    total_blocks = -(-num_trials // BLOCK_TRIALS)
+    largest = _blocks_per_call(shape)
+    first, per_device = 0, 1
+    while first < total_blocks:
+        per_device = min(per_device, -(-(total_blocks - first) // num_devices))
+        inputs = _Inputs(
+            key,
+            link_thresholds(network),
+            code.field_matrix,
+            np.int32(code.num_stragglers),
+            np.int32(first),
+            np.int32(per_device),
+            np.int32(num_trials // BLOCK_TRIALS),
+            np.int32(num_trials % BLOCK_TRIALS),
+        )
+        yield _counts_from_table(np.asarray(program(inputs)), shape.clients)
+        first += per_device * num_devices
+        per_device = min(2 * per_device, largest)
+
+
+def _check_run(shape, network, code, num_trials):
+    if isinstance(num_trials, bool) or not isinstance(num_trials, int | np.integer):
+        raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
+    if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:
+        raise ValueError(f"num_trials = {num_trials}: must lie in 1..{2**30 * BLOCK_TRIALS}")
+    rule = decision_rule(code)
+    fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
+    clients = (network.num_clients, code.num_clients)
+    if clients != (shape.clients,) * 2 or network.reciprocal != shape.reciprocal or not fits:
+        raise ValueError(
+            "network or code: must have the shape that the simulation was compiled for"
+        )
+
+
+def _blocks_per_call(shape) -> int:
+    """Blocks a device counts in one call: some 0.1 s of work, and sums that fit in int32.
+
+    A fixed schedule, because every process of a distributed run must follow the same one.
+    """
+    fits = (2**31 - 1) // (BLOCK_TRIALS * shape.clients * len(shape.devices))
+    quick = 2**12 if shape.devices[0].platform != "cpu" else 2**11 // shape.clients**2
+    return max(1, min(fits, quick))
+
+
+@cache
+def _compiled_program(shape: _Shape) -> Any:
+    mesh = device_mesh(shape.devices)
+    program = jax.shard_map(
+        lambda inputs: _count_blocks(shape, mesh.axis_names[0], inputs),
+        mesh=mesh,
+        in_specs=PartitionSpec(),
+        out_specs=PartitionSpec(),
+        check_vma=False,
+    )
+    clients = shape.clients
+    matrix = (shape.attempts,) * shape.rule.redrawn + (clients, clients)
+    scalar = jax.ShapeDtypeStruct((), jnp.int32)
+    words = jax.ShapeDtypeStruct((clients, clients), jnp.uint32)
+    inputs = _Inputs(
+        jax.eval_shape(lambda: jax.random.key(0)),
+        LinkThresholds(words, words),
+        jax.ShapeDtypeStruct(matrix, jnp.uint32),
+        *(scalar,) * 5,
+    )
+    return jax.jit(program).lower(inputs).compile()
+
+
+def _count_blocks(shape: _Shape, axis: str, inputs: _Inputs) -> jax.Array:
+    """This device's share of the blocks, summed over the devices."""
+    clients, attempts = shape.clients, shape.attempts
+    coefficients = jnp.broadcast_to(inputs.field_matrix, (attempts, clients, clients))
+    code = prepare_code(coefficients, inputs.num_stragglers, shape.rule.modulus)
+    thresholds = by_offset(inputs.thresholds)
+    first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
+    tiles = BLOCK_TRIALS // shape.tile
+
+    def count_tile(index, table):
+        block = first + index // tiles
+        key = jax.random.fold_in(inputs.key, block)
+        trials = index % tiles * shape.tile + jnp.arange(shape.tile)
+        rows = draw_rows(
+            key_words(key),
+            thresholds,
+            trials.astype(jnp.uint32),
+            code.gram.pairs,
+            attempts,
+            shape.reciprocal,
+        )
+        random = jax.random.bits(jax.random.fold_in(key, 1), (clients, 1), jnp.uint32)
+        random = random_elements(random, shape.rule.modulus)
+        recovery = recover_rows(
+            shape.rule, code, jnp.broadcast_to(random, (clients, shape.tile)), rows
+        )
+        last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
+        counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
+        return table + _outcome_table(recovery, counted)
+
+    empty = jnp.zeros((3 * clients + _NUM_EVENTS, clients + 1), jnp.int32)
+    table = lax.fori_loop(0, inputs.num_blocks * tiles, count_tile, empty)
+    return lax.psum(table, axis)
+
+
+_NUM_EVENTS = 7
+
+
+def _outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
+    """Every count of a tile, by |K|: int32 [3 clients + events, clients + 1].
+
+    One product of 0/1 matrices; float32 holds its integers exactly (at most 2^14 x clients).
+    """
+    members = recovery.client_recovered
+    clients, _ = members.shape
+    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
+    some, everyone = num_recovered > 0, num_recovered == clients
+    full = recovery.gc | everyone
+    gc_plus_partial = ~full & some
+    row_space_partial = ~recovery.sum_recovered & some
+    events = [
+        jnp.ones_like(some),
+        recovery.gc,
+        full,
+        gc_plus_partial,
+        recovery.sum_recovered,
+        row_space_partial,
+        recovery.rank,
+    ]
+    rows = jnp.concatenate(
+        [
+            members,
+            members & gc_plus_partial,
+            members & row_space_partial,
+            jnp.stack([event.astype(jnp.float32) for event in events]),
+        ]
+    )
+    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
+    table = jnp.einsum(
+        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
+    )
+    return table.astype(jnp.int32)
+
+
+def _counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:
+    members, gc_plus, row_space = table[: 3 * clients].reshape(3, clients, clients + 1)
+    trials, gc, full, gc_plus_partial, exact, row_space_partial, rank = table[3 * clients :]
+    totals = (int(x.sum()) for x in (trials, gc, full, gc_plus_partial, exact, row_space_partial))
+    return OutcomeCounts(
+        *totals,
+        int(trials[clients]),
+        int(rank.sum()),
+        trials.astype(np.int64),
+        members.sum(axis=1, dtype=np.int64),
+        gc_plus.astype(np.int64),
+        row_space.astype(np.int64),
+    )

@@ -1,0 +1,23 @@
+"""Devices and the one-dimensional mesh over them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+AXIS = "devices"
+
+
+def device_mesh(devices: Sequence[Any]) -> Mesh:
+    """A mesh of all given devices along one axis, of the kind that accepts unsharded inputs."""
+    return Mesh(np.array(devices, dtype=object), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def describe_devices(devices: Sequence[Any]) -> str:
+    """The devices in words: "cpu" or "2 x NVIDIA H200"."""
+    kinds = Counter(str(device.device_kind) for device in devices)
+    return ", ".join(f"{n} x {kind}" if n > 1 else kind for kind, n in kinds.items())

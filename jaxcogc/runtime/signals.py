@@ -1,0 +1,95 @@
+"""Ctrl-C that finishes what is in flight: the first asks, the second ends at once.
+
+Python runs a signal handler only between two bytecodes of the main thread, and the main thread may
+sit in a compilation for many seconds. So the signal's number also goes into a socket
+(`signal.set_wakeup_fd`: the C handler writes it straight away) which a small thread reads: a second
+signal ends the process even then.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether somebody asked the run to stop; look at it between two pieces of work.
+
+    `shield` is a lock: while it is held a second signal waits, so that a file under way is
+    finished.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+        self.shield = threading.Lock()
+
+    @property
+    def requested(self) -> bool:
+        """True after the first signal."""
+        return self.signal_number != 0
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects: 130 after SIGINT, 143 after SIGTERM, 0 without a signal."""
+        return 128 + self.signal_number if self.requested else 0
+
+
+@contextmanager
+def graceful_interrupts(
+    on_first: Callable[[], None] = lambda: None, on_second: Callable[[], None] = lambda: None
+) -> Iterator[Interruption]:
+    """Catch SIGINT and SIGTERM within the block; yields the `Interruption` to look at.
+
+    `on_first` and `on_second` are called from another thread, for a word to the user. Outside of
+    the main thread, where Python allows no handlers, nothing is caught.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    watcher = threading.Thread(
+        target=_watch, args=(reader, interruption, on_first, on_second), daemon=True
+    )
+    watcher.start()
+    previous_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, _ignore) for number in SIGNALS}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(previous_fd)
+        writer.close()  # the watcher reads the end of the stream and returns
+        watcher.join(timeout=1)
+        reader.close()
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Take the place of Python's own handler, which would raise KeyboardInterrupt anywhere."""
+
+
+def _watch(
+    reader: socket.socket,
+    interruption: Interruption,
+    on_first: Callable[[], None],
+    on_second: Callable[[], None],
+) -> None:
+    with suppress(OSError):
+        while received := reader.recv(1):
+            number = received[0]
+            if number not in SIGNALS:
+                continue
+            if not interruption.requested:
+                interruption.signal_number = number
+                on_first()
+            else:
+                with interruption.shield:
+                    on_second()
+                    os._exit(128 + number)

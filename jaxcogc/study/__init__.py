@@ -1,0 +1,1 @@
+"""Experiments on the host: pictures of results."""

@@ -1,0 +1,82 @@
+"""Ctrl-C, with real signals to a real process."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import start_program
+
+ENDLESS = ["outage", "--clients", "4", "--stragglers", "2", "--trials", "1e13"]
+
+
+def _wait_for(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"the program ended without saying {words!r}")
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_first_signal_reports_what_was_counted(
+    number: signal.Signals, exit_code: int, tmp_path: Path
+) -> None:
+    target, picture = tmp_path / "out.json", tmp_path / "out.png"
+    process = start_program(*ENDLESS, "--json", str(target), "--plot", str(picture))
+    _wait_for(process, "compiled in")
+    time.sleep(1.0)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code, err
+    assert "gc_outage" in err
+    assert "interrupted after" in err
+    result = json.loads(target.read_text())
+    assert result["interrupted"] is True
+    assert 0 < result["trials"] < 1e13
+    assert sum(result["num_recovered_pmf"]) == pytest.approx(1)
+    low, high = result["gc_outage"]["low"], result["gc_outage"]["high"]
+    assert low < result["gc_outage_closed_form"] < high
+    assert picture.is_file()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_json_on_standard_output_after_an_interruption() -> None:
+    process = start_program(*ENDLESS, "--json", "-")
+    _wait_for(process, "compiled in")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["interrupted"] is True
+
+
+def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    process = start_program(*ENDLESS, "--json", str(target))
+    _wait_for(process, "compiling")
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    started = time.perf_counter()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert time.perf_counter() - started < 5
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_signal_before_the_first_batch(tmp_path: Path) -> None:
+    """The compilation runs to its end; nothing was counted, so nothing is written."""
+    process = start_program(*ENDLESS, "--json", str(tmp_path / "out.json"))
+    _wait_for(process, "compiling")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    if "before a trial was counted" in err:  # else the batch in flight came first
+        assert list(tmp_path.iterdir()) == []

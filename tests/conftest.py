@@ -1,0 +1,39 @@
+"""How many repetitions a test makes: few with `make test`, many with `make soak`."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+SOAK = os.environ.get("JAXCOGC_SOAK", "") not in ("", "0")
+
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("soak", max_examples=1000, deadline=None)
+settings.load_profile("soak" if SOAK else "quick")
+
+
+@pytest.fixture(scope="session")
+def soak() -> bool:
+    """True in `make soak`."""
+    return SOAK
+
+
+@pytest.fixture(scope="session")
+def repetitions():
+    """`repetitions(few, many)`: the second number in `make soak`, else the first."""
+
+    def choose(few: int, many: int) -> int:
+        return many if SOAK else few
+
+    return choose
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not SOAK:
+        for item in items:
+            if "soak" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="long: runs in `make soak`"))
+
+
+def pytest_report_header() -> str:
+    return f"repetitions: {'many (soak)' if SOAK else 'few'}"
