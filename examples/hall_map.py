@@ -21,7 +21,8 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
     network = Network.from_json(SHIPPED)
     fields = json.loads(SHIPPED.read_text())
     positions = np.array(fields["positions_metres"])
-    access_point = np.array(fields["access_point_metres"])
+    x_access, y_access = fields["access_point_metres"]
+    x, y = positions.T
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure = new_figure(
             "hall-12: twelve clients and one access point",
@@ -34,16 +35,18 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
             erasure = (network.peer_erasure[m, k] + network.peer_erasure[k, m]) / 2
             axes.plot(*positions[[m, k]].T, color=GREY, alpha=0.55 * (1 - erasure) ** 6, lw=1.2)
         spots = axes.scatter(
-            *positions.T, c=network.uplink_erasure, cmap="cividis_r", vmin=0, s=330, zorder=3
+            x, y, c=network.uplink_erasure, cmap="cividis_r", vmin=0, s=330, zorder=3
         )
-        for client, (x, y) in enumerate(positions):
+        for client, place in enumerate(positions):
             bright = network.uplink_erasure[client] < 0.5 * network.uplink_erasure.max()
             colour = "black" if bright else "white"
-            axes.annotate(str(client), (x, y), ha="center", va="center", color=colour, zorder=4)
-        axes.plot(*access_point, "s", ms=13, color=GC, clip_on=False, zorder=5)
+            axes.annotate(
+                str(client), tuple(place), ha="center", va="center", color=colour, zorder=4
+            )
+        axes.plot(x_access, y_access, "s", ms=13, color=GC, clip_on=False, zorder=5)
         axes.annotate(
             "access point",
-            access_point,
+            (x_access, y_access),
             xytext=(14, 8),
             textcoords="offset points",
             color=GC,

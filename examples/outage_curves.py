@@ -12,9 +12,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from tabulate import csv_row, simulate_point, write_csv
+from points import attempts_text, compile_side_by_side, csv_row, simulate_point, write_csv
 
-from jaxcogc import Network, compile_simulation, cyclic_code
+from jaxcogc import GradientCode, Network, Simulation, cyclic_code
 from jaxcogc.runtime.files import write_atomically
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves
@@ -33,13 +33,12 @@ def network_with(peer_erasure: float) -> Network:
     )
 
 
-def sweep(num_attempts: int) -> list[OutagePoint]:
+def sweep(
+    trial_key: jax.Array, code: GradientCode, simulation: Simulation, num_attempts: int
+) -> list[OutagePoint]:
     """All points of one curve, from one compilation."""
-    code_key, trial_key = jax.random.split(jax.random.key(SEED))
-    code = cyclic_code(code_key, NUM_CLIENTS, NUM_STRAGGLERS)
-    simulation = compile_simulation(network_with(0.0), code, num_attempts=num_attempts)
     print(
-        f"outage curves, attempts {num_attempts}: compiled once, in "
+        f"outage curves, {attempts_text(num_attempts)}: compiled once, in "
         f"{simulation.compile_seconds:.1f} s, for {len(PEER_ERASURES)} points",
         flush=True,
     )
@@ -59,10 +58,13 @@ def sweep(num_attempts: int) -> list[OutagePoint]:
 
 def outage_curves(folder: Path) -> list[tuple[Path, str]]:
     """Simulate, write the table and the picture; returns the files and what they show."""
+    code_key, trial_key = jax.random.split(jax.random.key(SEED))
+    code = cyclic_code(code_key, NUM_CLIENTS, NUM_STRAGGLERS)
     curves, rows = [], []
-    for num_attempts in ATTEMPTS:
-        points = sweep(num_attempts)
-        curves.append(OutageCurve(f"{num_attempts} attempt" + "s" * (num_attempts > 1), points))
+    simulations = compile_side_by_side(network_with(0.0), code, ATTEMPTS)
+    for num_attempts, simulation in zip(ATTEMPTS, simulations, strict=True):
+        points = sweep(trial_key, code, simulation, num_attempts)
+        curves.append(OutageCurve(attempts_text(num_attempts), points))
         rows += [
             csv_row(point, peer_erasure=round(point.x, 6), attempts=num_attempts)
             for point in points

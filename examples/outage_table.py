@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import jax
-from tabulate import csv_row, simulate_point, write_csv
+from points import attempts_text, compile_side_by_side, csv_row, simulate_point, write_csv
 
-from jaxcogc import Network, compile_simulation, cyclic_code
+from jaxcogc import Network, cyclic_code
 from jaxcogc.runtime.files import write_atomically
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, plot_outage_curves
@@ -26,11 +26,11 @@ def outage_table(name: str, network: Network, folder: Path) -> list[tuple[Path, 
     """Simulate, write `name`.csv and `name`.png; returns the files and what they show."""
     code_key, trial_key = jax.random.split(jax.random.key(SEED))
     curves, rows = [], []
-    for num_attempts in ATTEMPTS:
-        codes = [
-            cyclic_code(code_key, network.num_clients, s) for s in range(1, network.num_clients, 2)
-        ]
-        simulation = compile_simulation(network, codes[0], num_attempts=num_attempts)
+    codes = [
+        cyclic_code(code_key, network.num_clients, s) for s in range(1, network.num_clients, 2)
+    ]
+    simulations = compile_side_by_side(network, codes[0], ATTEMPTS)
+    for num_attempts, simulation in zip(ATTEMPTS, simulations, strict=True):
         points = []
         for code in codes:
             s = int(code.num_stragglers)
@@ -46,7 +46,7 @@ def outage_table(name: str, network: Network, folder: Path) -> list[tuple[Path, 
                 )
             )
             rows.append(csv_row(points[-1], network=name, stragglers=s, attempts=num_attempts))
-        label = f"{num_attempts} attempt" + "s" * (num_attempts > 1)
+        label = attempts_text(num_attempts)
         curves.append(OutageCurve(label, points))
         print(f"{name}, {label}: compiled in {simulation.compile_seconds:.1f} s", flush=True)
     table, picture = folder / f"{name}.csv", folder / f"{name}.png"

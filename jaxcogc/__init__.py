@@ -78,6 +78,7 @@ _HOME = {
     "compile_simulation": "outage.monte_carlo",
     "simulate_outcomes": "outage.monte_carlo",
 }
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

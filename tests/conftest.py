@@ -1,9 +1,16 @@
 """How many repetitions a test makes: few with `make test`, many with `make soak`."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Programs compiled by one test, or by the run before, serve the others and those they start: a
+# third of the time. Set before JAX is imported, hence here.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".jax_cache")
+)
 
 SOAK = os.environ.get("JAXCOGC_SOAK", "") not in ("", "0")
 

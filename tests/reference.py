@@ -183,7 +183,11 @@ def state_probabilities(
 
 
 def enumerate_reference(
-    matrices: Sequence[Matrix], uplink_erasure: Any, peer_erasure: Any, reciprocal: bool = False
+    matrices: Sequence[Matrix],
+    uplink_erasure: Any,
+    peer_erasure: Any,
+    reciprocal: bool = False,
+    prime: int = PRIME,
 ) -> dict[str, Any]:
     """Every number of ``outcomes.json`` for a small network: one matrix an attempt."""
     num_clients = len(matrices[0])
@@ -195,7 +199,7 @@ def enumerate_reference(
         probability = math.prod(weight for _, weight in stack)
         if probability == 0.0:
             continue
-        outcome = decide(matrices, [state for state, _ in stack])
+        outcome = decide(matrices, [state for state, _ in stack], prime)
         size = sum(outcome.client_recovered)
         terms["gc_recovered", 0].append(probability * outcome.gc)
         terms["all_individuals", 0].append(probability * (size == num_clients))

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 import jaxcogc
@@ -46,6 +47,7 @@ NO_BARE_ARRAYS = {
     "gc_outage_probability",
     "log_gc_outage_probability",
     "outcomes_from_counts",
+    "recover",
     "simulate_outcomes",
     "uncoded",
     "wilson",
@@ -127,7 +129,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=_name)
 def test_key_comes_first(path: Path) -> None:
     """In whatever samples; a key that may be left out is keyword-like and may stand elsewhere."""
-    for function in _functions(ast.parse(path.read_text())):
+    for function in _public_functions(ast.parse(path.read_text())):
         positional = function.args.posonlyargs + function.args.args
         required = positional[: len(positional) - len(function.args.defaults)]
         names = [a.arg for a in required if a.arg not in ("self", "cls")]
@@ -195,6 +197,35 @@ def test_one_version() -> None:
     assert "version" in project["project"]["dynamic"]
     assert f"version: {jaxcogc.__version__}\n" in (PROJECT / "CITATION.cff").read_text()
     assert f"## {jaxcogc.__version__}" in (PROJECT / "CHANGELOG.md").read_text()
+
+
+def test_a_sweep_of_probabilities_and_stragglers_is_one_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Thresholds and code coefficients are inputs of the compiled program, not constants in it."""
+
+    def run(uplink_erasure: float, peer_erasure: float, num_stragglers: int) -> None:
+        network = jaxcogc.Network.homogeneous(
+            5, uplink_erasure=uplink_erasure, peer_erasure=peer_erasure
+        )
+        code = jaxcogc.cyclic_code(jax.random.key(0), 5, num_stragglers)
+        jaxcogc.simulate_outcomes(jax.random.key(1), network, code, num_trials=100)
+        jaxcogc.gc_outage_probability(network, num_stragglers)
+
+    run(0.3, 0.1, 2)
+    with jax.log_compiles():
+        run(0.0, 0.9, 2)
+        run(1.0, 0.5, 2)
+    assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+    network = jaxcogc.Network.homogeneous(5, uplink_erasure=0.3, peer_erasure=0.1)
+    codes = [jaxcogc.cyclic_code(jax.random.key(0), 5, s) for s in range(5)]
+    with jax.log_compiles():
+        for code in codes:
+            jaxcogc.simulate_outcomes(jax.random.key(1), network, code, num_trials=100)
+    assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+    with jax.log_compiles():  # the check itself can fail
+        jax.jit(lambda x: x + 1)(1.0)
+    assert [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
 
 
 def _texts() -> list[Path]:

@@ -30,7 +30,7 @@ SWEEP_COLUMNS = (
     ("row_space_exact", "row space\nexact"),
     ("row_space_none", "row space\nnothing"),
 )
-_WIDTH_FOR_MEANINGS = 100
+_WIDTH_FOR_MEANINGS = 112
 
 
 def probability_text(value: float) -> str:

@@ -35,7 +35,7 @@ from jaxcogc.coding.field import add, multiply, one, random_elements, subtract
 from jaxcogc.links.sampling import OffsetPairs
 from jaxcogc.runtime.threefry import threefry
 
-_PANEL = 8
+_LARGEST_PANEL = 8
 
 
 class GramTerms(NamedTuple):
@@ -43,7 +43,8 @@ class GramTerms(NamedTuple):
 
     Attributes:
       terms: uint32 [offsets, attempts, clients, clients]; entry [o, a, j, i] is d_r b_rj b_ri for
-        the row r of attempt a whose receiver stands o places before client j on the ring.
+        the row r of attempt a whose receiver stands o places before client j on the ring; an even
+        number of offsets, the last one zero if need be.
       pairs: the offsets that the support uses.
     """
 
@@ -67,22 +68,26 @@ def gram_terms(coefficients: jax.Array, modulus: int) -> GramTerms:
     receiver = (column - offset) % clients
     left = weighted[:, receiver, column]
     terms = multiply(left[..., None], coefficients[:, receiver], modulus)
-    used = jnp.any(left != 0, axis=(0, 2))
-    used = jnp.any(jnp.pad(used, (0, clients % 2)).reshape(-1, 2), axis=1)
+    used = jnp.pad(jnp.any(left != 0, axis=(0, 2)), (0, clients % 2))
+    used = jnp.any(used.reshape(-1, 2), axis=1)
     order = jnp.argsort(~used, stable=True).astype(jnp.int32)
     pairs = OffsetPairs(order, jnp.sum(used, dtype=jnp.int32))
+    terms = jnp.pad(terms, ((0, 0), (0, clients % 2), (0, 0), (0, 0)))
     return GramTerms(jnp.moveaxis(terms, 0, 1), pairs)
 
 
 class _Panel(NamedTuple):
-    """Eliminated columns ``start .. start + width - 1``."""
+    """Eliminated columns ``start .. start + len(rows) - 1``."""
 
     start: int
-    rows: jax.Array  # [width, clients - start, trials]: the pivot rows u_c, zero below the diagonal
-    pivots: jax.Array  # [width, trials]: d_c
-    free: jax.Array  # bool [width, trials]: the pivot is zero
-    later: jax.Array  # [width, trials]: product of d_b over the panel's columns b > c
-    product: jax.Array  # [trials]: product of all d_c of the panel
+    rows: list[jax.Array]  # for every column c, uint32 [clients - c, trials]: u_c, diagonal first
+    pivots: jax.Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
+    factors: jax.Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
+    # d_b with b > c
+
+    @property
+    def width(self) -> int:
+        return len(self.rows)
 
 
 def null_vector(
@@ -102,13 +107,15 @@ def null_vector(
     """
     clients = rows.shape[2]
     stage = _stages(random[0, 0] <= np.uint32(modulus))
-    wrapped = stage(lambda rows: jnp.concatenate([rows, rows[:, :, :_PANEL]], axis=2), rows)
+    width = -(-clients // -(-clients // _LARGEST_PANEL))
+    wrapped = stage(lambda rows: jnp.concatenate([rows, rows[:, :, :width]], axis=2), rows)
     panels: list[_Panel] = []
-    for start in range(0, clients, _PANEL):
-        block = _gram_panel(wrapped, code, start, min(_PANEL, clients - start), modulus)
+    for start in range(0, clients, width):
+        block = _gram_panel(stage, wrapped, code, start, min(width, clients - start), modulus)
         block = _update_panel(stage, block, panels, start, modulus)
         panels.append(_eliminate_panel(stage, block, start, modulus))
-    rank = clients - sum(jnp.sum(panel.free, axis=0, dtype=jnp.int32) for panel in panels)
+    free = [jnp.sum(panel.pivots == 0, axis=0, dtype=jnp.int32) for panel in panels]
+    rank = clients - reduce(jnp.add, free)
     return _back_substitute(stage, panels, random, modulus), rank
 
 
@@ -138,148 +145,143 @@ def _zeros(shapes, *operands):
     return jax.tree.map(lambda s: jnp.broadcast_to(zero, s.shape).astype(s.dtype), shapes)
 
 
-def _gram_panel(rows, code, start, width, modulus):
+def _gram_panel(stage, rows, code, start, width, modulus):
     """Columns start .. start + width - 1 of the Gram matrices: [width, clients - start, trials]."""
-    num_offsets, attempts, clients, _ = code.terms.shape
+    clients = code.terms.shape[-1]
     column, client = np.arange(start, start + width)[:, None], np.arange(start, clients)
 
-    def accumulate(pair, block, rows, terms):
-        for offset in range(2 * pair, min(2 * pair + 2, num_offsets)):
-            first = (start - offset) % clients
-            bits = _bit((client - column + offset) % clients, len(rows))
-            bits |= _bit(np.full_like(column, offset), len(rows))
-            for attempt in range(attempts):
-                held = rows[:, attempt, first : first + width, None]
-                both = reduce(jnp.logical_and, ((x & b) == b for x, b in zip(held, bits[..., None])))
-                term = terms[offset, attempt, start : start + width, start:, None]
-                block = add(block, jnp.where(both, term, np.uint32(0)), modulus)
+    def at_offset(offset):
+        """Rows that stand ``offset`` before each column, what they add, and the bits they need."""
+        window = lax.dynamic_slice_in_dim(rows, (start - offset) % clients, width, axis=2)
+        terms = lax.dynamic_index_in_dim(code.terms, offset, keepdims=False)
+        bits = _bit((client - column + offset) % clients, len(rows)) | _bit(offset, len(rows))
+        return window, terms[:, start : start + width, start:], bits
+
+    def accumulate(block, *offsets):
+        for window, terms, bits in offsets:
+            for attempt, term in enumerate(terms):
+                held = (
+                    x[attempt, :, None] & b[..., None] == b[..., None]
+                    for x, b in zip(window, bits, strict=True)
+                )
+                both = reduce(jnp.logical_and, held)
+                block = add(block, jnp.where(both, term[..., None], np.uint32(0)), modulus)
         return block
 
-    # One branch a pair of offsets: slices at fixed places vectorise, dynamic ones do not.
-    branches = [partial(accumulate, pair) for pair in range(len(code.pairs.numbers))]
-    return lax.fori_loop(
-        0,
-        code.pairs.num_pairs,
-        lambda n, block: lax.switch(code.pairs.numbers[n], branches, block, rows, code.terms),
-        _zeros(jax.ShapeDtypeStruct((width, clients - start, rows.shape[-1]), jnp.uint32), rows),
-    )
+    def step(number, block):
+        even = 2 * code.pairs.numbers[number]
+        return stage(accumulate, block, at_offset(even), at_offset(even + 1))
+
+    shape = jax.ShapeDtypeStruct((width, clients - start, rows.shape[-1]), jnp.uint32)
+    return lax.fori_loop(0, code.pairs.num_pairs, step, _zeros(shape, rows))
 
 
 def _bit(offset, num_words):
-    """uint32 [words, *offset.shape], offset of rank two: the one bit of that offset is set."""
+    """uint32 [words, clients, clients]: the one bit of that offset is set."""
     word = np.arange(num_words)[:, None, None]
-    return np.where(word == offset // 32, np.uint32(1) << (offset % 32).astype(np.uint32), np.uint32(0))
+    bit = jnp.left_shift(np.uint32(1), (offset % 32).astype(jnp.uint32))
+    return jnp.where(word == offset // 32, bit, np.uint32(0))
 
 
 def _update_panel(stage, block, panels, start, modulus):
     """Apply all earlier pivots to a panel of the Gram matrices."""
+    times = partial(multiply, modulus=modulus)
     width = block.shape[0]
-    scale, total = None, jnp.zeros_like(block)
-    for panel in reversed(panels):
-        rows = panel.rows[:, start - panel.start :]
-        weights = stage(
-            lambda later, rows, scale: multiply(
-                (later if scale is None else multiply(later, scale, modulus))[:, None],
-                rows[:, :width],
-                modulus,
-            ),
-            panel.later,
-            rows,
-            scale,
-        )
 
-        def subtract_all(block, weights, rows):
-            for weight, row in zip(weights, rows, strict=True):
-                block = subtract(block, multiply(weight[:, None], row, modulus), modulus)
-            return block
+    def weigh(factors, scale, *rows):
+        entries = jnp.stack([row[:width] for row in rows])
+        return times(times(factors[1:], scale)[:, None], entries)
 
-        total = stage(subtract_all, total, weights, rows)
-        scale = panel.product if scale is None else multiply(scale, panel.product, modulus)
-    if scale is None:
+    def subtract_all(block, weights, *rows):
+        for weight, row in zip(weights, rows, strict=True):
+            block = subtract(block, times(weight[:, None], row), modulus)
         return block
-    return stage(
-        lambda block, scale, total: add(multiply(scale, block, modulus), total, modulus),
-        block,
-        scale,
-        total,
-    )
+
+    if not panels:
+        return block
+    scale = jnp.full_like(block[0, 0], one(modulus))
+    terms = []
+    for panel in reversed(panels):
+        rows = [row[start - panel.start - c :] for c, row in enumerate(panel.rows)]
+        terms.append((stage(weigh, panel.factors, scale, *rows), rows))
+        scale = stage(times, scale, panel.factors[0])
+    block = stage(times, block, scale)
+    for weights, rows in terms:
+        block = stage(subtract_all, block, weights, *rows)
+    return block
 
 
 def _eliminate_panel(stage, block, start, modulus):
     """Eliminate the columns of a panel one by one."""
-    width = block.shape[0]
-    unit = jnp.full_like(block[0, 0], one(modulus))
-    rows, pivots, free = [], [], []
-    later: list[jax.Array] = []  # of every column so far: product of the pivots behind it
-    product = unit
+    times = partial(multiply, modulus=modulus)
 
-    def weigh(later, entries):
-        return [multiply(*pair, modulus) for pair in zip(later, entries, strict=True)]
+    def weigh(factors, *entries):
+        return times(factors[1:], jnp.stack(entries))
 
-    def eliminate(row, product, weights, earlier):
-        row = multiply(product, row, modulus)
+    def eliminate(row, factors, weights, *earlier):
+        row = times(factors[0], row)
         for weight, other in zip(weights, earlier, strict=True):
-            row = subtract(row, multiply(weight, other, modulus), modulus)
+            row = subtract(row, times(weight, other), modulus)
         return row
 
-    def finish(pivot, product, later):
-        free = pivot == 0
-        pivot = jnp.where(free, unit, pivot)
-        later = [multiply(factor, pivot, modulus) for factor in later]
-        return pivot, free, multiply(product, pivot, modulus), [*later, unit]
+    def extend(factors, pivot):
+        pivot = jnp.where(pivot == 0, one(modulus), pivot)
+        unit = jnp.full_like(factors[:1], one(modulus))
+        return jnp.concatenate([times(factors, pivot), unit])
 
-    for column in range(width):
+    rows: list[jax.Array] = []
+    factors = jnp.full_like(block[0, :1], one(modulus))
+    for column in range(block.shape[0]):
         row = block[column, column:]
         if column:
-            weights = stage(weigh, later, [rows[c][column - c] for c in range(column)])
-            row = stage(eliminate, row, product, weights, [rows[c][column - c :] for c in range(column)])
+            weights = stage(weigh, factors, *(rows[c][column - c] for c in range(column)))
+            earlier = (rows[c][column - c :] for c in range(column))
+            row = stage(eliminate, row, factors, weights, *earlier)
         rows.append(row)
-        pivot, is_free, product, later = stage(finish, row[0], product, later)
-        pivots.append(pivot)
-        free.append(is_free)
-    padded = [jnp.pad(row, ((c, 0), (0, 0))) for c, row in enumerate(rows)]
-    return _Panel(start, *stage(lambda *x: tuple(map(jnp.stack, x)), padded, pivots, free, later), product)
+        factors = stage(extend, factors, row[0])
+    return _Panel(start, rows, jnp.stack([row[0] for row in rows]), factors)
 
 
 def _back_substitute(stage, panels, random, modulus):
     """Solve for the null vector from the last client to the first."""
-    solved = jnp.zeros((0, random.shape[1]), jnp.uint32)
+    times = partial(multiply, modulus=modulus)
+
+    def from_solved(solved, *rows):
+        totals = jnp.zeros((len(rows), solved.shape[1]), jnp.uint32)
+        for i, value in enumerate(solved):
+            totals = add(totals, times(jnp.stack([row[i] for row in rows]), value), modulus)
+        return totals
+
+    def prepend(found, row, pivot, value, factor, known):
+        total = jnp.zeros_like(value) if known is None else times(factor, known)
+        for entry, other in zip(row, found, strict=True):
+            total = add(total, times(entry, other), modulus)
+        value = jnp.where(pivot == 0, value, subtract(jnp.zeros_like(value), total, modulus))
+        return jnp.concatenate(
+            [value[None], times(found, jnp.where(pivot == 0, one(modulus), pivot))]
+        )
+
+    solved = random[:0]
     for panel in reversed(panels):
-        width = panel.rows.shape[0]
-
-        def from_solved(rows, solved):
-            total = jnp.zeros((width, solved.shape[1]), jnp.uint32)  # noqa: B023
-            for entries, value in zip(jnp.moveaxis(rows, 1, 0), solved, strict=True):
-                total = add(total, multiply(entries, value, modulus), modulus)
-            return total
-
-        def prepend(entries, found, later, known, pivot, free, value):
-            total = multiply(later, known, modulus)
-            for entry, other in zip(entries, found, strict=True):
-                total = add(total, multiply(entry, other, modulus), modulus)
-            value = jnp.where(free, value, subtract(jnp.zeros_like(total), total, modulus))
-            return jnp.concatenate([value[None], multiply(found, pivot, modulus)])
-
-        square, rest = panel.rows[:, :width], panel.rows[:, width:]
-        known = stage(from_solved, rest, solved)
-        found = jnp.zeros((0, random.shape[1]), jnp.uint32)
-        for column in reversed(range(width)):
+        known = None
+        if len(solved):
+            behind = (row[panel.width - c :] for c, row in enumerate(panel.rows))
+            known = stage(from_solved, solved, *behind)
+        found = random[:0]
+        for c in reversed(range(panel.width)):
             found = stage(
                 prepend,
-                square[column, column + 1 :],
                 found,
-                panel.later[column],
-                known[column],
-                panel.pivots[column],
-                panel.free[column],
-                random[panel.start + column],
+                panel.rows[c][1 : panel.width - c],
+                panel.pivots[c],
+                random[panel.start + c],
+                panel.factors[1 + c],
+                None if known is None else known[c],
             )
         solved = stage(
-            lambda found, solved, product: jnp.concatenate(
-                [found, multiply(solved, product, modulus)]
-            ),
+            lambda found, solved, product: jnp.concatenate([found, times(solved, product)]),
             found,
             solved,
-            panel.product,
+            panel.factors[0],
         )
     return solved

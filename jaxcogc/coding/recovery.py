@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc.coding import modular
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.field import add, random_elements
-from jaxcogc.coding.modular import GramTerms, gram_terms, null_vector
+from jaxcogc.coding.modular import GramTerms, gram_terms
 from jaxcogc.links.sampling import Links
 
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
@@ -41,6 +42,9 @@ class Recovery(NamedTuple):
     num_complete_rows: jax.Array
 
 
+_ALL_BATCHED = Recovery(*(True,) * 5)  # type: ignore[arg-type]
+
+
 class PreparedCode(NamedTuple):
     """A code as the kernel wants it; arrays only, so that one program serves many codes.
 
@@ -62,17 +66,19 @@ class DecisionRule(NamedTuple):
       modulus: the prime.
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
+      kernel: "xla", or "pallas" for a GPU and at most 16 clients.
     """
 
     modulus: int
     counted: bool
     redrawn: bool
+    kernel: str = "xla"
 
 
-def decision_rule(code: GradientCode) -> DecisionRule:
+def decision_rule(code: GradientCode, kernel: str = "xla") -> DecisionRule:
     """How `gc` is decided for a code: by counting complete rows, or by a second null vector."""
     counted = code.family in _COUNTED_FAMILIES and not code.redrawn
-    return DecisionRule(code.modulus, counted, code.redrawn)
+    return DecisionRule(code.modulus, counted, code.redrawn, kernel)
 
 
 def recover(key: jax.Array, code: GradientCode, links: Links) -> Recovery:
@@ -111,7 +117,9 @@ def recover(key: jax.Array, code: GradientCode, links: Links) -> Recovery:
             f" {code.num_clients})"
         )
     if code.redrawn and coefficients.shape[0] != attempts:
-        raise ValueError(f"code redrawn for {coefficients.shape[0]} attempts, links have {attempts}")
+        raise ValueError(
+            f"code redrawn for {coefficients.shape[0]} attempts, links have {attempts}"
+        )
     random = random_elements(jax.random.bits(key, (clients,), jnp.uint32), code.modulus)
     rows = pack_rows(links.uplink_delivered, links.peer_delivered)
     coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
@@ -177,6 +185,7 @@ def recover_rows(
         complete_rows = jnp.where(complete, support, np.uint32(0))
         rows = jnp.concatenate([rows, complete_rows], axis=-1)
         random = jnp.concatenate([random, random], axis=-1)
+    null_vector = modular.null_vector if rule.kernel == "xla" else _pallas_null_vector
     vector, rank = null_vector(rows, code.gram, random, rule.modulus)
     total = vector[0]
     for element in vector[1:]:
@@ -189,6 +198,13 @@ def recover_rows(
     return Recovery(
         gc, sum_recovered[:trials], vector[:, :trials] == 0, rank[:trials], num_complete_rows
     )
+
+
+def _pallas_null_vector(*operands):
+    """The kernel for GPUs, imported where it is used: Pallas takes a second to load."""
+    from jaxcogc.coding import pallas_kernel
+
+    return pallas_kernel.null_vector(*operands)
 
 
 def tile_size(num_clients: int) -> int:
@@ -221,7 +237,7 @@ def _one_trial(rule: DecisionRule) -> Any:
             else jnp.broadcast_to(x[..., None], (*x.shape, axis_size))
         )
         batch = _batch(rule)(code, move(random, random_batched), move(rows, rows_batched))
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), batch), Recovery(*(True,) * 5)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), batch), _ALL_BATCHED
 
     return one_trial
 
@@ -247,7 +263,7 @@ def _batch(rule: DecisionRule) -> Any:
 
         found = batch(code, flatten(random, random_batched), flatten(rows, rows_batched))
         split = lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], axis_size, -1), -2, 0)  # noqa: E731
-        return jax.tree.map(split, found), Recovery(*(True,) * 5)
+        return jax.tree.map(split, found), _ALL_BATCHED
 
     return batch
 
@@ -257,7 +273,7 @@ def _one_code_at_a_time(function, axis_size, in_batched, operands):
         return x if is_batched else jnp.broadcast_to(x, (axis_size, *x.shape))
 
     operands = jax.tree.map(batched, operands, tuple(in_batched))
-    return lax.map(lambda x: function(*x), operands), Recovery(*(True,) * 5)
+    return lax.map(lambda x: function(*x), operands), _ALL_BATCHED
 
 
 def _unbatch(recovery: Recovery) -> Recovery:

@@ -84,21 +84,19 @@ def enumerate_outcomes(
         padded = np.zeros(tile, np.uint32)
         padded[: len(weights)] = patterns[start : start + tile]
         decided = _decide(key, code, where, padded)
-        sums.append(_weigh(weights, jax.device_get(decided)))
-    return _outcomes(np.sum(sums, axis=0), network.num_clients)
+        sums.append(_sums(weights, decided))
+    return _outcomes(_Sums(*(sum(tiles[1:], tiles[0]) for tiles in zip(*sums, strict=True))))
 
 
 def _code_and_key(
     code: GradientCode, attempts: int, redraw_code: bool, key: Key | None
 ) -> tuple[GradientCode, Key]:
-    if redraw_code and key is None:
-        raise ValueError(
-            "key = None: allowed with redraw_code is a key, as jax.random.key makes it"
-        )
-    key = jax.random.key(0) if key is None else key
+    given, key = key is not None, jax.random.key(0) if key is None else key
     if redraw_code:
         code_key, key = jax.random.split(key)
-        code = redraw(code_key, code, attempts)
+        code = redraw(code_key, code, attempts)  # names a family without a random draw
+        if not given:
+            raise ValueError("key = None: allowed with redraw_code is a key from jax.random.key")
     if code.redrawn and len(code.field_matrix) != attempts:
         raise ValueError(
             f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
@@ -184,49 +182,64 @@ def _decide(key: Key, code: GradientCode, where: Array, patterns: Array) -> Reco
     return jax.vmap(recover, (None, None, 0))(key, code, Links(uplinks, delivered | own))
 
 
-def _weigh(probabilities: HostFloats, recovery: Recovery) -> HostFloats:
-    """Sums over patterns of everything `_outcomes` needs, probability-weighted; float64 [numbers].
+class _Sums(NamedTuple):
+    """Probabilities added up over patterns; events that exclude each other side by side.
 
-    Failures are summed themselves, so that small ones keep their digits.
+    Failures are added up themselves, so that small ones keep their digits.
     """
-    recovered = recovery.client_recovered[: len(probabilities)]
-    gc, exact, rank = (
-        field[: len(probabilities)]
-        for field in (recovery.gc, recovery.sum_recovered, recovery.rank)
-    )
+
+    gc: HostFloats  # [2]: no, yes
+    gc_plus: HostFloats  # [3]: full, partial, none
+    row_space: HostFloats  # [3]: exact, partial, none
+    num_recovered: HostFloats  # [clients + 1]
+    client_recovered: HostFloats  # [clients]
+    gc_plus_partial: HostFloats  # [clients], coefficients of partial averages
+    row_space_partial: HostFloats  # [clients]
+    rank: HostFloats  # []
+
+
+def _sums(probabilities: HostFloats, recovery: Recovery) -> _Sums:
+    """What `_outcomes` needs of some patterns."""
+    gc, exact, recovered, rank, _ = (np.asarray(field)[: len(probabilities)] for field in recovery)
     clients = recovered.shape[1]
     size = recovered.sum(axis=1)
-    shares = recovered / np.maximum(size, 1)[:, None]
-    columns = [~gc, size == clients, rank]
-    weights = []
+    per_client = probabilities / np.maximum(size, 1)
+    events, shares = [[~gc, gc]], [probabilities]
     for success in (gc | (size == clients), exact):
         partial = ~success & (size > 0)
-        columns += [success, partial, ~success & ~partial]
-        weights.append(np.where(success[:, None], 1.0 / clients, partial[:, None] * shares))
-    sizes = size[:, None] == np.arange(clients + 1)
-    return probabilities @ np.column_stack([*columns, sizes, recovered, *weights]).astype(float)
-
-
-def _outcomes(sums: HostFloats, clients: int) -> Outcomes:
-    """The result from the sums, in the order of `_weigh`."""
-    scalars, arrays = sums[:9], sums[9:]
-    events = [Estimate.exact(min(float(value), 1.0)) for value in np.delete(scalars, 2)]
-    sizes, recovered, gc_plus_weight, row_space_weight = np.split(
-        arrays, np.cumsum([clients + 1, clients, clients])
+        events.append([success, partial, ~success & ~partial])
+        shares.append(np.where(partial, per_client, 0.0))
+    by_gc, by_gc_plus, by_row_space = (
+        np.array(group, np.float64) @ probabilities for group in events
     )
+    members, gc_plus, row_space = np.array(shares) @ recovered.astype(np.float64)
+    by_size = np.bincount(size, probabilities, clients + 1).astype(np.float64)
+    ranks = rank @ probabilities
+    return _Sums(by_gc, by_gc_plus, by_row_space, by_size, members, gc_plus, row_space, ranks)
+
+
+def _outcomes(sums: _Sums) -> Outcomes:
+    """The result, with events that exclude each other scaled to a sum of 1: certain ones are 1."""
+    clients = len(sums.client_recovered)
+    gc, gc_plus, row_space = (
+        [Estimate.exact(value / group.sum()) for value in group]
+        for group in (sums.gc, sums.gc_plus, sums.row_space)
+    )
+    total = sums.num_recovered.sum()
+    pmf = sums.num_recovered / total
     return Outcomes(
-        gc_outage=events[0],
-        gc_plus_full=events[2],
-        gc_plus_partial=events[3],
-        gc_plus_none=events[4],
-        row_space_exact=events[5],
-        row_space_partial=events[6],
-        row_space_none=events[7],
-        all_individuals=events[1],
-        mean_rank=float(scalars[2]),
-        num_recovered_pmf=sizes,
-        client_recovered=recovered,
-        gc_plus_weight=gc_plus_weight,
-        row_space_weight=row_space_weight,
+        gc_outage=gc[0],
+        gc_plus_full=gc_plus[0],
+        gc_plus_partial=gc_plus[1],
+        gc_plus_none=gc_plus[2],
+        row_space_exact=row_space[0],
+        row_space_partial=row_space[1],
+        row_space_none=row_space[2],
+        all_individuals=Estimate.exact(pmf[clients]),
+        mean_rank=float(sums.rank),
+        num_recovered_pmf=pmf,
+        client_recovered=np.minimum(sums.client_recovered / total, 1.0),
+        gc_plus_weight=sums.gc_plus_partial + gc_plus[0] / clients,
+        row_space_weight=sums.row_space_partial + row_space[0] / clients,
         trials=None,
     )

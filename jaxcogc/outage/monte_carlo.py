@@ -8,6 +8,7 @@ and any code of its shape; only one small table of integers leaves the devices.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -23,8 +24,6 @@ from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.field import random_elements
 from jaxcogc.coding.recovery import (
     DecisionRule,
-    PreparedCode,
-    Recovery,
     decision_rule,
     prepare_code,
     recover_rows,
@@ -39,11 +38,13 @@ from jaxcogc.links.sampling import (
     link_thresholds,
 )
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.tally import counts_from_table, empty_table, outcome_table
 from jaxcogc.runtime.devices import describe_devices, device_mesh
 from jaxcogc.runtime.threefry import key_words
 
 BLOCK_TRIALS = 2**14
 _CODE_KEY = 0xC0DE
+_LOG = logging.getLogger(__name__)
 
 
 class Simulation(NamedTuple):
@@ -126,6 +127,7 @@ def compile_simulation(
     redraw_code: bool = False,
     tile: int | None = None,
     devices: Sequence[Any] | None = None,
+    kernel: str = "xla",
 ) -> Simulation:
     """Compile the Monte Carlo program for networks and codes of this shape.
 
@@ -136,6 +138,8 @@ def compile_simulation(
       redraw_code: another code of the same random family in every attempt.
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
+      kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
+        it does not compile, one log line says so and the XLA program takes its place.
 
     Returns:
       Simulation.
@@ -150,6 +154,8 @@ def compile_simulation(
             f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
         )
     tile = tile_size(network.num_clients) if tile is None else tile
+    if kernel not in ("xla", "pallas"):
+        raise ValueError(f"kernel = {kernel!r}: must be 'xla' or 'pallas'")
     if tile not in [2**n for n in range(15)]:
         raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
     if redraw_code and not code.redrawn:
@@ -158,11 +164,11 @@ def compile_simulation(
         network.num_clients,
         num_attempts,
         network.reciprocal,
-        decision_rule(code),
+        decision_rule(code, kernel),
         tile,
         tuple(jax.devices() if devices is None else devices),
     )
-    program = _compiled_program(shape)
+    program = _compile_or_fall_back(shape)
 
     def counts(key, network, code, num_trials):
         return _run(program, shape, key, network, code, num_trials)
@@ -170,10 +176,20 @@ def compile_simulation(
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
+def _compile_or_fall_back(shape: _Shape) -> Any:
+    if shape.rule.kernel == "pallas":
+        try:
+            return _compiled_program(shape)
+        except Exception as error:  # whatever a kernel compiler may raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
+    return _compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
+
+
 class _Inputs(NamedTuple):
     """What a call of the compiled program gets; replicated over the devices."""
 
-    key: jax.Array
+    key: Any  # uint32 [2], two words of the run's key
     thresholds: LinkThresholds
     field_matrix: Any  # uint32 [clients, clients] or [attempts, clients, clients]
     num_stragglers: Any
@@ -195,7 +211,7 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
     while first < total_blocks:
         per_device = min(per_device, -(-(total_blocks - first) // num_devices))
         inputs = _Inputs(
-            key,
+            np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
             link_thresholds(network),
             code.field_matrix,
             np.int32(code.num_stragglers),
@@ -204,7 +220,7 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
             np.int32(num_trials // BLOCK_TRIALS),
             np.int32(num_trials % BLOCK_TRIALS),
         )
-        yield _counts_from_table(np.asarray(program(inputs)), shape.clients)
+        yield counts_from_table(np.asarray(program(inputs)), shape.clients)
         first += per_device * num_devices
         per_device = min(2 * per_device, largest)
 
@@ -214,7 +230,7 @@ def _check_run(shape, network, code, num_trials):
         raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
     if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:
         raise ValueError(f"num_trials = {num_trials}: must lie in 1..{2**30 * BLOCK_TRIALS}")
-    rule = decision_rule(code)
+    rule = decision_rule(code, shape.rule.kernel)
     fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
     clients = (network.num_clients, code.num_clients)
     if clients != (shape.clients,) * 2 or network.reciprocal != shape.reciprocal or not fits:
@@ -248,8 +264,8 @@ def _compiled_program(shape: _Shape) -> Any:
     scalar = jax.ShapeDtypeStruct((), jnp.int32)
     words = jax.ShapeDtypeStruct((clients, clients), jnp.uint32)
     inputs = _Inputs(
-        jax.eval_shape(lambda: jax.random.key(0)),
-        LinkThresholds(words, words),
+        jax.ShapeDtypeStruct((2,), jnp.uint32),
+        LinkThresholds(words, words),  # type: ignore[arg-type]
         jax.ShapeDtypeStruct(matrix, jnp.uint32),
         *(scalar,) * 5,
     )
@@ -267,7 +283,7 @@ def _count_blocks(shape: _Shape, axis: str, inputs: _Inputs) -> jax.Array:
 
     def count_tile(index, table):
         block = first + index // tiles
-        key = jax.random.fold_in(inputs.key, block)
+        key = jax.random.fold_in(jax.random.wrap_key_data(inputs.key, impl="threefry2x32"), block)
         trials = index % tiles * shape.tile + jnp.arange(shape.tile)
         rows = draw_rows(
             key_words(key),
@@ -284,62 +300,7 @@ def _count_blocks(shape: _Shape, axis: str, inputs: _Inputs) -> jax.Array:
         )
         last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
         counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
-        return table + _outcome_table(recovery, counted)
+        return table + outcome_table(recovery, counted)
 
-    empty = jnp.zeros((3 * clients + _NUM_EVENTS, clients + 1), jnp.int32)
-    table = lax.fori_loop(0, inputs.num_blocks * tiles, count_tile, empty)
+    table = lax.fori_loop(0, inputs.num_blocks * tiles, count_tile, empty_table(clients))
     return lax.psum(table, axis)
-
-
-_NUM_EVENTS = 7
-
-
-def _outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
-    """Every count of a tile, by |K|: int32 [3 clients + events, clients + 1].
-
-    One product of 0/1 matrices; float32 holds its integers exactly (at most 2^14 x clients).
-    """
-    members = recovery.client_recovered
-    clients, _ = members.shape
-    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
-    some, everyone = num_recovered > 0, num_recovered == clients
-    full = recovery.gc | everyone
-    gc_plus_partial = ~full & some
-    row_space_partial = ~recovery.sum_recovered & some
-    events = [
-        jnp.ones_like(some),
-        recovery.gc,
-        full,
-        gc_plus_partial,
-        recovery.sum_recovered,
-        row_space_partial,
-        recovery.rank,
-    ]
-    rows = jnp.concatenate(
-        [
-            members,
-            members & gc_plus_partial,
-            members & row_space_partial,
-            jnp.stack([event.astype(jnp.float32) for event in events]),
-        ]
-    )
-    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
-    table = jnp.einsum(
-        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
-    )
-    return table.astype(jnp.int32)
-
-
-def _counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:
-    members, gc_plus, row_space = table[: 3 * clients].reshape(3, clients, clients + 1)
-    trials, gc, full, gc_plus_partial, exact, row_space_partial, rank = table[3 * clients :]
-    totals = (int(x.sum()) for x in (trials, gc, full, gc_plus_partial, exact, row_space_partial))
-    return OutcomeCounts(
-        *totals,
-        int(trials[clients]),
-        int(rank.sum()),
-        trials.astype(np.int64),
-        members.sum(axis=1, dtype=np.int64),
-        gc_plus.astype(np.int64),
-        row_space.astype(np.int64),
-    )

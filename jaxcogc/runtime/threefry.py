@@ -1,4 +1,4 @@
-"""Counter-based random words: Threefry-2x32 with 20 rounds, written as plain elementwise operations.
+"""Counter-based random words: Threefry-2x32 with 20 rounds, as plain elementwise operations.
 
 JAX's own generator is the same function, but wraps it in loops that its CPU backend does not fuse;
 here a word is a pure function of (key, counter), so that any word can be skipped or rebuilt alone.

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.program import start_program
 
-ENDLESS = ["outage", "--clients", "4", "--stragglers", "2", "--trials", "1e13"]
+ENDLESS = ["outage", "--clients", "3", "--stragglers", "1", "--attempts", "1", "--trials", "1e13"]
 
 
 def _wait_for(process: subprocess.Popen[str], words: str) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
@@ -83,7 +83,7 @@ def test_curves_hold_points_bands_and_law() -> None:
         np.testing.assert_allclose(law.get_ydata(), [0.48, 0.05, 1e-5])
         gc = next(line for line in axes.lines if line.get_marker() == "o")
         np.testing.assert_allclose(gc.get_ydata(), [0.5, 0.05, np.nan])
-        bands = [c for c in axes.collections if isinstance(c, FillBetweenPolyCollection)]
+        bands = [c for c in axes.collections if isinstance(c, PolyCollection)]
         assert len(bands) == 6
     exact = next(line for line in figure.axes[0].lines if line.get_marker() == "s")
     held = next(line for line in figure.axes[1].lines if line.get_marker() == "s")

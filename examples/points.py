@@ -2,13 +2,21 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxcogc import GradientCode, Network, OutcomeCounts, Simulation, outcomes_from_counts
+from jaxcogc import (
+    GradientCode,
+    Network,
+    OutcomeCounts,
+    Simulation,
+    compile_simulation,
+    outcomes_from_counts,
+)
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.runtime.files import write_atomically
 from jaxcogc.study.plots import OutagePoint
@@ -25,6 +33,23 @@ PROBABILITIES = (
     "row_space_none",
     "all_individuals",
 )
+
+
+def compile_side_by_side(
+    network: Network, code: GradientCode, attempts: Sequence[int]
+) -> list[Simulation]:
+    """One program for each number of attempts; each compilation keeps one core busy."""
+
+    def compile_one(num_attempts: int) -> Simulation:
+        return compile_simulation(network, code, num_attempts=num_attempts)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(compile_one, attempts))
+
+
+def attempts_text(number: int) -> str:
+    """The number with its noun: 1 attempt, 2 attempts."""
+    return f"{number} attempt" + "s" * (number > 1)
 
 
 def simulate_point(

@@ -1,0 +1,286 @@
+"""Real-valued decoders: which weights recover the sum, or single updates.
+
+All functions take one trial and are made for `jax.vmap` and `jax.jit`; results are float64 in
+either mode of JAX. Under `vmap` the trials run in tiles with the trials axis last (`orthogonal`).
+Weights are not differentiated (`stop_gradient`), and rows that were not delivered get exactly 0.
+
+Rank decisions assume coefficients of comparable size: rows of a code should not differ by more
+than about 1e5 in norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_batching import custom_vmap
+
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.encoding import check_sizes
+from jaxcogc.coding.orthogonal import (
+    Stage,
+    client_order,
+    factor,
+    ones_weights,
+    project_ones,
+    unit_weights,
+)
+from jaxcogc.links.sampling import Links
+
+__all__ = [
+    "RealRecovery",
+    "gc_plus_weights",
+    "gc_weights",
+    "least_squares_coefficients",
+    "real_recovery",
+    "row_space_weights",
+]
+
+_TOLERANCE = 1e-9
+_CPU_TILE = 128
+_TILE = 2**14
+
+
+class RealRecovery(NamedTuple):
+    """What float64 arithmetic says was recovered; `recover` says it exactly.
+
+    Attributes:
+      gc: bool, the sum from the complete rows alone.
+      sum_recovered: bool, the sum from all rows.
+      client_recovered: bool [clients], K: the update of client k.
+      rank: int32, of the received matrix.
+    """
+
+    gc: jax.Array
+    sum_recovered: jax.Array
+    client_recovered: jax.Array
+    rank: jax.Array
+
+
+def gc_weights(code: GradientCode, links: Links) -> jax.Array:
+    """Standard decoder: w = 1^T C^+, C the complete rows alone.
+
+    Where the complete rows span the all-one vector, w recovers the sum (divide by M for the
+    average): sum_r w_r payload_r = sum_k Delta_k. Where they do not, w R is the closest they get.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      float64 [rows]; 0 for every row that is incomplete or not delivered.
+
+    Raises:
+      ValueError: sizes that do not match.
+
+    >>> from jaxcogc.coding.codes import fractional_repetition_code
+    >>> links = Links(jnp.array([[True, True]]), jnp.array([[[True, False], [True, True]]]))
+    >>> gc_weights(fractional_repetition_code(2, 1), links)
+    Array([0., 1.], dtype=float64)
+    """
+    return _decode(_ones_kernel, code, links, complete=True)
+
+
+def row_space_weights(code: GradientCode, links: Links) -> jax.Array:
+    """Best linear decoder of the sum: w = 1^T R^+, R all that arrived.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      float64 [rows]: w R = 1^T where the sum can be recovered, else its projection on the row
+      space. 0 for every row that was not delivered.
+
+    Raises:
+      ValueError: sizes that do not match.
+    """
+    return _decode(_ones_kernel, code, links)
+
+
+def gc_plus_weights(code: GradientCode, links: Links) -> jax.Array:
+    """Complementary decoder: for each recoverable client k the least-squares W_k R = e_k^T.
+
+    Client k is recoverable, k in K, when the distance of e_k from the row space is at most 1e-9.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      float64 [clients, rows]: row k is that of the pseudo-inverse R^+ for k in K, and 0 for the
+      other clients; 0 for every row that was not delivered.
+
+    Raises:
+      ValueError: sizes that do not match.
+    """
+    return _decode(_units_kernel, code, links)
+
+
+def least_squares_coefficients(code: GradientCode, links: Links) -> jax.Array:
+    """Coefficients (1/M) P 1 of the least-squares decoder, P the projector onto the row space.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      float64 [clients]: the combination of updates closest to the average that can be formed.
+      1/M each where the sum can be recovered; 0 when nothing arrived.
+
+    Raises:
+      ValueError: sizes that do not match.
+    """
+    return _decode(_projection_kernel, code, links)
+
+
+def real_recovery(code: GradientCode, links: Links) -> RealRecovery:
+    """What was recovered, decided in float64: a second opinion on `recover`.
+
+    The all-one vector, or e_k, counts as recovered at a relative distance of at most 1e-9 from the
+    row space. Measured distances over 8e5 random received matrices (6 to 64 clients): at most 8e-11
+    where the exact answer is yes, at least 3e-8 where it is no.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      RealRecovery.
+
+    Raises:
+      ValueError: sizes that do not match.
+    """
+    sum_recovered, clients, rank = _decode(_recovery_kernel, code, links)
+    gc, _, _ = _decode(_recovery_kernel, code, links, complete=True)
+    return RealRecovery(gc, sum_recovered, clients, rank)
+
+
+def _decode(kernel: Any, code: GradientCode, links: Links, complete: bool = False) -> Any:
+    """Call a kernel with what was delivered, row by row."""
+    check_sizes(code, links)
+    with jax.enable_x64(True):
+        matrix = lax.stop_gradient(jnp.asarray(code.matrix, jnp.float64))
+        matrix = matrix if code.redrawn else matrix[None]
+        uplink, delivered = jnp.asarray(links.uplink_delivered), jnp.asarray(links.peer_delivered)
+        if complete:
+            uplink = uplink & jnp.all(delivered | (matrix == 0), axis=-1)
+        delivered = uplink[..., None] & delivered
+        outputs = kernel(matrix[None], delivered[None])
+        return jax.tree.map(lambda x: x[0], outputs)
+
+
+def _batched(kernel: Callable[..., Any]) -> Any:
+    """A kernel over trials last as a function over trials first, with a batching rule.
+
+    The function takes float64 [trials or 1, attempts or 1, clients, clients] coefficients and bool
+    [trials, attempts, clients, clients] deliveries. Batching it adds trials instead of an axis.
+    """
+
+    @custom_vmap
+    def function(matrix: jax.Array, delivered: jax.Array) -> Any:
+        on = partial(_tiled, kernel)
+        return lax.platform_dependent(
+            matrix,
+            delivered,
+            cpu=partial(on, _CPU_TILE, True),
+            default=partial(on, _TILE, False),
+        )
+
+    @function.def_vmap
+    def rule(size: int, batched: list[bool], matrix: Any, delivered: Any) -> Any:
+        with jax.enable_x64(True):  # the rule may run long after the caller's own scope
+            trials = delivered.shape[1] if batched[1] else delivered.shape[0]
+            if batched[0]:
+                matrix = jnp.broadcast_to(matrix, (size, trials, *matrix.shape[2:]))
+                matrix = matrix.reshape(size * trials, *matrix.shape[2:])
+            elif matrix.shape[0] > 1:
+                matrix = jnp.tile(matrix, (size, 1, 1, 1))
+            if not batched[1]:
+                delivered = jnp.broadcast_to(delivered, (size, *delivered.shape))
+            delivered = delivered.reshape(size * trials, *delivered.shape[2:])
+            outputs = function(matrix, delivered)
+            outputs = jax.tree.map(lambda x: x.reshape(size, trials, *x.shape[1:]), outputs)
+        return outputs, jax.tree.map(lambda _: True, outputs)
+
+    return function
+
+
+def _tiled(kernel: Any, tile: int, on_cpu: bool, matrix: jax.Array, delivered: jax.Array) -> Any:
+    """Run a kernel tile by tile; what a tile works on should fit into a core's cache."""
+    trials = len(delivered)
+    tile = min(tile, trials)
+    num_tiles = -(-trials // tile)
+    order = client_order(delivered.shape[-1])
+
+    def split(x: jax.Array) -> jax.Array:
+        padding = [(0, num_tiles * tile - trials)] + [(0, 0)] * (x.ndim - 1)
+        return jnp.pad(x, padding).reshape(num_tiles, tile, *x.shape[1:])
+
+    def run(matrix: jax.Array, delivered: jax.Array) -> Any:
+        columns = jnp.where(jnp.moveaxis(delivered, 0, -1), jnp.moveaxis(matrix, 0, -1), 0.0)
+        columns = columns.reshape(-1, *columns.shape[2:]).swapaxes(0, 1)[order]
+        outputs = kernel(columns, order, _stages(columns, on_cpu))
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), outputs)
+
+    if matrix.shape[0] == 1:
+        outputs = lax.map(lambda delivered: run(matrix, delivered), split(delivered))
+    else:
+        outputs = lax.map(lambda both: run(*both), (split(matrix), split(delivered)))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:trials], outputs)
+
+
+def _stages(columns: jax.Array, on_cpu: bool) -> Stage:
+    """A way to run a function whose results are formed once.
+
+    XLA's CPU backend fuses a chain of stages into each of its consumers, which forms it many times
+    over (measured: forty times slower), and drops barriers. There a stage is a branch on a
+    condition that only we know to be true.
+    """
+    true = columns.reshape(-1)[0] < np.inf
+
+    def stage(function: Any, *operands: Any) -> Any:
+        if not on_cpu:
+            return lax.optimization_barrier(function(*operands))
+        shapes = jax.eval_shape(function, *operands)
+
+        def nothing(*_: Any) -> Any:
+            return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+        return lax.cond(true, function, nothing, *operands)
+
+    return stage
+
+
+@_batched
+def _ones_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+    weights, _ = ones_weights(factor(columns, stage), stage)
+    return weights
+
+
+@_batched
+def _units_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+    weights, distances = unit_weights(factor(columns, stage), stage)
+    weights = jnp.where((distances <= _TOLERANCE)[:, None], weights, 0.0)
+    return weights[np.argsort(order)]
+
+
+@_batched
+def _projection_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+    projected, _ = project_ones(factor(columns, stage), stage)
+    return projected[np.argsort(order)] / len(columns)
+
+
+@_batched
+def _recovery_kernel(columns: jax.Array, order: Any, stage: Stage) -> Any:
+    factors = factor(columns, stage)
+    _, ones_distance = project_ones(factors, stage)
+    distances = jnp.sqrt(jnp.sum(factors.null * factors.null, axis=0))
+    rank = jnp.sum(factors.inverse_pivots != 0, axis=0, dtype=jnp.int32)
+    recovered = ones_distance <= _TOLERANCE * np.sqrt(len(columns))
+    return recovered, (distances <= _TOLERANCE)[np.argsort(order)], rank

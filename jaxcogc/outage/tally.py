@@ -1,0 +1,78 @@
+"""Counting on the device: one table of integers a tile, and the counts read off it on the host."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc.coding.recovery import Recovery
+from jaxcogc.outage.counts import OutcomeCounts
+
+_NUM_EVENTS = 7
+
+
+def empty_table(num_clients: int) -> jax.Array:
+    """Nothing counted yet: int32 [3 clients + 7, clients + 1]."""
+    return jnp.zeros((3 * num_clients + _NUM_EVENTS, num_clients + 1), jnp.int32)
+
+
+def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
+    """Every count of a tile, split by |K|.
+
+    Args:
+      recovery: with a trailing trials axis, at most 2^14 trials.
+      counted: bool [trials]; False for trials beyond the last.
+
+    Returns:
+      int32 [3 clients + 7, clients + 1]. Column n: the trials with |K| = n. Rows: k in K; the same
+      under a partial gc_plus average; under a partial row-space average (clients rows each); then
+      all trials, gc, gc_plus full, gc_plus partial, row-space exact, row-space partial, and the
+      sum of the ranks.
+    """
+    # One product of 0/1 matrices; float32 holds its integers exactly, at most 2^14 x clients.
+    members = recovery.client_recovered
+    clients, _ = members.shape
+    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
+    some, everyone = num_recovered > 0, num_recovered == clients
+    full = recovery.gc | everyone
+    gc_plus_partial = ~full & some
+    row_space_partial = ~recovery.sum_recovered & some
+    events = [
+        jnp.ones_like(some),
+        recovery.gc,
+        full,
+        gc_plus_partial,
+        recovery.sum_recovered,
+        row_space_partial,
+        recovery.rank,
+    ]
+    rows = jnp.concatenate(
+        [
+            members,
+            members & gc_plus_partial,
+            members & row_space_partial,
+            jnp.stack([event.astype(jnp.float32) for event in events]),
+        ]
+    )
+    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
+    table = jnp.einsum(
+        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
+    )
+    return table.astype(jnp.int32)
+
+
+def counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:
+    """The counts in a table (or a sum of tables), as Python and int64 integers."""
+    members, gc_plus, row_space = table[: 3 * clients].reshape(3, clients, clients + 1)
+    trials, gc, full, gc_plus_partial, exact, row_space_partial, rank = table[3 * clients :]
+    totals = (int(x.sum()) for x in (trials, gc, full, gc_plus_partial, exact, row_space_partial))
+    return OutcomeCounts(
+        *totals,
+        int(trials[clients]),
+        int(rank.sum()),
+        trials.astype(np.int64),
+        members.sum(axis=1, dtype=np.int64),
+        gc_plus.astype(np.int64),
+        row_space.astype(np.int64),
+    )

@@ -1,0 +1,89 @@
+"""The examples run, and leave what they say."""
+
+import csv
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaxcogc
+
+PROJECT = Path(__file__).resolve().parent.parent
+EXAMPLES = PROJECT / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _examples_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
+def test_shipped_hall_is_what_the_script_makes() -> None:
+    import hall_network
+
+    shipped: dict[str, Any] = json.loads(hall_network.SHIPPED.read_text())
+    made: dict[str, Any] = json.loads(hall_network.network_file())
+    assert shipped.keys() == made.keys()
+    for name, value in made.items():
+        if isinstance(value, list):
+            np.testing.assert_allclose(shipped[name], value, rtol=1e-12)
+        else:
+            assert shipped[name] == value
+    network = jaxcogc.Network.from_json(hall_network.SHIPPED)
+    assert network.num_clients == 12
+    positions = np.array(shipped["positions_metres"])
+    assert np.all((positions >= 0) & (positions <= shipped["hall_metres"]))
+    assert 0.01 < network.uplink_erasure.min() < network.uplink_erasure.max() < 0.7
+    assert 0.4 < network.peer_erasure.max() < 0.6
+
+
+def test_demo_ends_with_a_line_for_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole of `make demo`, on small networks and with few trials."""
+    import demo
+    import outage_curves
+    import outage_table
+
+    network = tmp_path / "three.json"
+    jaxcogc.Network.homogeneous(3, uplink_erasure=0.3, peer_erasure=0.1).to_json(network)
+    folder = tmp_path / "results" / "demo"
+    monkeypatch.setattr(demo, "PROJECT", tmp_path)
+    monkeypatch.setattr(demo, "FOLDER", folder)
+    monkeypatch.setattr(demo, "SHIPPED", network)
+    monkeypatch.setattr(demo, "MEASURED", tmp_path / "not-there.json")
+    monkeypatch.setattr(outage_table, "NUM_TRIALS", 2000)
+    monkeypatch.setattr(outage_curves, "NUM_TRIALS", 2000)
+    monkeypatch.setattr(outage_curves, "NUM_CLIENTS", 3)
+    monkeypatch.setattr(outage_curves, "NUM_STRAGGLERS", 1)
+    demo.main()
+    lines = capsys.readouterr().out.split("What each file shows:\n")[1].splitlines()
+    made = sorted(folder.iterdir())
+    assert sorted(line.split()[0] for line in lines) == [f"results/demo/{p.name}" for p in made]
+    assert {path.suffix for path in made} == {".csv", ".png"}
+
+    with (folder / "outage-curves.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 38
+    assert [float(row["peer_erasure"]) for row in rows[::18][:2]] == [0.0, 0.9]
+    inside = [
+        float(row["gc_outage_low"]) <= float(row["gc_outage_closed_form"])
+        and float(row["gc_outage_closed_form"]) <= float(row["gc_outage_high"])
+        for row in rows
+    ]
+    # Points share their random numbers, so that they miss together: no sharp test here.
+    assert np.mean(inside) > 0.5
+    with (folder / "three.csv").open() as stream:
+        assert [(row["stragglers"], row["attempts"]) for row in csv.DictReader(stream)] == [
+            ("1", "1"),
+            ("1", "2"),
+        ]
+
+
+def test_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / "first_steps.py"), run_name="__main__")
+    out = capsys.readouterr().out
+    for words in ("rows that arrived", "outage of standard decoding", "row_space_exact", "exactly"):
+        assert words in out
