@@ -20,8 +20,9 @@ code = jaxcogc.cyclic_code(code_key, num_clients=6, num_stragglers=3)
 
 # --- One round by hand -------------------------------------------------------------------------
 links = jaxcogc.draw_links(link_key, network, num_attempts=2)
-received = jaxcogc.received_matrix(code, links)  # [rows, clients], rows = attempts x clients
-print("rows that arrived:", np.flatnonzero(np.any(received != 0, axis=1)).tolist())
+# [rows, clients], rows = attempts x clients; real-valued decoding is 64-bit, hence NumPy here.
+received = np.asarray(jaxcogc.received_matrix(code, links))
+print("rows that arrived:", np.flatnonzero(received.any(axis=1)).tolist())
 
 # Exact decisions, over a finite field: no tolerance, no 64-bit mode.
 recovery = jaxcogc.recover(vector_key, code, links)
@@ -32,8 +33,8 @@ print("clients recovered one by one:", np.flatnonzero(recovery.client_recovered)
 updates = jnp.arange(30.0).reshape(6, 5)
 payload = jaxcogc.encode(code, links, updates)  # what the server holds: a coded sum for each row
 if recovery.sum_recovered:
-    weights = jaxcogc.row_space_weights(code, links)  # [rows]
-    average = weights @ payload / network.num_clients
+    weights = np.asarray(jaxcogc.row_space_weights(code, links))  # [rows]
+    average = weights @ np.asarray(payload) / network.num_clients
     print("decoded average:", average, "| true average:", updates.mean(axis=0))
 
 # --- How often? ---------------------------------------------------------------------------------

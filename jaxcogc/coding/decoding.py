@@ -216,7 +216,6 @@ def _tiled(kernel: Any, tile: int, on_cpu: bool, matrix: jax.Array, delivered: j
     trials = len(delivered)
     tile = min(tile, trials)
     num_tiles = -(-trials // tile)
-    order = client_order(delivered.shape[-1])
 
     def split(x: jax.Array) -> jax.Array:
         padding = [(0, num_tiles * tile - trials)] + [(0, 0)] * (x.ndim - 1)
@@ -224,8 +223,9 @@ def _tiled(kernel: Any, tile: int, on_cpu: bool, matrix: jax.Array, delivered: j
 
     def run(matrix: jax.Array, delivered: jax.Array) -> Any:
         columns = jnp.where(jnp.moveaxis(delivered, 0, -1), jnp.moveaxis(matrix, 0, -1), 0.0)
-        columns = columns.reshape(-1, *columns.shape[2:]).swapaxes(0, 1)[order]
-        outputs = kernel(columns, order, _stages(columns, on_cpu))
+        columns = columns.reshape(-1, *columns.shape[2:])
+        columns = jnp.stack([columns[:, k] for k in client_order(columns.shape[1])])
+        outputs = kernel(columns, _stages(columns, on_cpu))
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), outputs)
 
     if matrix.shape[0] == 1:
@@ -257,30 +257,35 @@ def _stages(columns: jax.Array, on_cpu: bool) -> Stage:
     return stage
 
 
+def _in_client_order(values: jax.Array) -> jax.Array:
+    # Fixed slices rather than a gather, which would cost as much as the decoding.
+    return jnp.stack([values[i] for i in np.argsort(client_order(len(values)))])
+
+
 @_batched
-def _ones_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+def _ones_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
     weights, _ = ones_weights(factor(columns, stage), stage)
     return weights
 
 
 @_batched
-def _units_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+def _units_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
     weights, distances = unit_weights(factor(columns, stage), stage)
     weights = jnp.where((distances <= _TOLERANCE)[:, None], weights, 0.0)
-    return weights[np.argsort(order)]
+    return _in_client_order(weights)
 
 
 @_batched
-def _projection_kernel(columns: jax.Array, order: Any, stage: Stage) -> jax.Array:
+def _projection_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
     projected, _ = project_ones(factor(columns, stage), stage)
-    return projected[np.argsort(order)] / len(columns)
+    return _in_client_order(projected) / len(columns)
 
 
 @_batched
-def _recovery_kernel(columns: jax.Array, order: Any, stage: Stage) -> Any:
+def _recovery_kernel(columns: jax.Array, stage: Stage) -> Any:
     factors = factor(columns, stage)
     _, ones_distance = project_ones(factors, stage)
     distances = jnp.sqrt(jnp.sum(factors.null * factors.null, axis=0))
     rank = jnp.sum(factors.inverse_pivots != 0, axis=0, dtype=jnp.int32)
     recovered = ones_distance <= _TOLERANCE * np.sqrt(len(columns))
-    return recovered, (distances <= _TOLERANCE)[np.argsort(order)], rank
+    return recovered, _in_client_order(distances <= _TOLERANCE), rank

@@ -275,10 +275,6 @@ class Network:
         return text
 
 
-def _flatten(network: Network) -> tuple[tuple[Any, Any], bool]:
-    return (network.uplink_erasure, network.peer_erasure), network.reciprocal
-
-
 def _flatten_with_keys(network: Network) -> tuple[Any, bool]:
     names = ("uplink_erasure", "peer_erasure")
     return tuple((GetAttrKey(name), getattr(network, name)) for name in names), network.reciprocal
@@ -287,19 +283,19 @@ def _flatten_with_keys(network: Network) -> tuple[Any, bool]:
 def _unflatten(reciprocal: bool, leaves: Any) -> Network:
     # Leaves may be tracers, gradients, axis numbers or mere placeholders: nothing to check.
     network = object.__new__(Network)
-    uplink, peer = leaves
-    _assign(network, uplink, peer, reciprocal)
+    _assign(network, *leaves, reciprocal)
     return network
 
 
 def _assign(network: Network, uplink: Any, peer: Any, reciprocal: bool) -> None:
     # Past the frozen dataclass's own guard.
-    object.__setattr__(network, "uplink_erasure", uplink)
-    object.__setattr__(network, "peer_erasure", peer)
-    object.__setattr__(network, "reciprocal", reciprocal)
+    network.__dict__.update(uplink_erasure=uplink, peer_erasure=peer, reciprocal=reciprocal)
 
 
 def _read_only(values: HostFloats) -> HostFloats:
     values = np.array(values + 0.0, order="C")  # a copy, and without negative zeros
     values.setflags(write=False)
     return values
+
+
+jax.tree_util.register_pytree_with_keys(Network, _flatten_with_keys, _unflatten)

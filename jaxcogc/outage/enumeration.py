@@ -77,15 +77,25 @@ def enumerate_outcomes(
             f"are at most {MAX_RANDOM_LINKS} (simulate_outcomes takes any number)"
         )
     patterns, probabilities = _patterns(links, where)
+    return _outcomes(_decide_and_sum(key, code, where, patterns, probabilities))
+
+
+def _decide_and_sum(
+    key: Key,
+    code: GradientCode,
+    where: np.ndarray,
+    patterns: np.ndarray,
+    probabilities: HostFloats,
+) -> _Sums:
+    """Decide tile by tile, of one of two sizes, so that few programs are compiled."""
     tile = next((size for size in _TILES if len(patterns) <= size), _TILES[-1])
     sums = []
     for start in range(0, len(patterns), tile):
         weights = probabilities[start : start + tile]
         padded = np.zeros(tile, np.uint32)
         padded[: len(weights)] = patterns[start : start + tile]
-        decided = _decide(key, code, where, padded)
-        sums.append(_sums(weights, decided))
-    return _outcomes(_Sums(*(sum(tiles[1:], tiles[0]) for tiles in zip(*sums, strict=True))))
+        sums.append(_sums(weights, _decide(key, code, where, padded)))
+    return _Sums(*(sum(tiles[1:], tiles[0]) for tiles in zip(*sums, strict=True)))
 
 
 def _code_and_key(

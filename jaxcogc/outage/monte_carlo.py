@@ -11,38 +11,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.sharding import PartitionSpec
 
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.field import random_elements
-from jaxcogc.coding.recovery import (
-    DecisionRule,
-    decision_rule,
-    prepare_code,
-    recover_rows,
-    tile_size,
-)
+from jaxcogc.coding.recovery import decision_rule, tile_size
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import (
-    LinkThresholds,
-    by_offset,
-    check_limits,
-    draw_rows,
-    link_thresholds,
-)
+from jaxcogc.links.sampling import check_limits, link_thresholds
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
-from jaxcogc.outage.tally import counts_from_table, empty_table, outcome_table
-from jaxcogc.runtime.devices import describe_devices, device_mesh
-from jaxcogc.runtime.threefry import key_words
+from jaxcogc.outage.program import (
+    BLOCK_TRIALS,
+    Inputs,
+    Shape,
+    blocks_per_call,
+    compiled_program,
+)
+from jaxcogc.outage.tally import counts_from_table
+from jaxcogc.runtime.devices import describe_devices
 
-BLOCK_TRIALS = 2**14
 _CODE_KEY = 0xC0DE
 _LOG = logging.getLogger(__name__)
 
@@ -62,17 +51,6 @@ class Simulation(NamedTuple):
     compile_seconds: float
     device: str
     counts: Callable[[jax.Array, Network, GradientCode, int], Iterator[OutcomeCounts]]
-
-
-class _Shape(NamedTuple):
-    """All that a compiled program is specialised to."""
-
-    clients: int
-    attempts: int
-    reciprocal: bool
-    rule: DecisionRule
-    tile: int
-    devices: tuple[Any, ...]
 
 
 def simulate_outcomes(
@@ -160,7 +138,7 @@ def compile_simulation(
         raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
     if redraw_code and not code.redrawn:
         code = redraw(jax.random.key(0), code, num_attempts)
-    shape = _Shape(
+    shape = Shape(
         network.num_clients,
         num_attempts,
         network.reciprocal,
@@ -176,27 +154,14 @@ def compile_simulation(
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
-def _compile_or_fall_back(shape: _Shape) -> Any:
+def _compile_or_fall_back(shape: Shape) -> Any:
     if shape.rule.kernel == "pallas":
         try:
-            return _compiled_program(shape)
+            return compiled_program(shape)
         except Exception as error:  # whatever a kernel compiler may raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
-    return _compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
-
-
-class _Inputs(NamedTuple):
-    """What a call of the compiled program gets; replicated over the devices."""
-
-    key: Any  # uint32 [2], two words of the run's key
-    thresholds: LinkThresholds
-    field_matrix: Any  # uint32 [clients, clients] or [attempts, clients, clients]
-    num_stragglers: Any
-    first_block: Any  # int32
-    num_blocks: Any  # int32, of each device
-    full_blocks: Any  # int32, blocks of the whole run that count in full
-    last_trials: Any  # int32, trials that count in the block after those
+    return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
 
 
 def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCounts]:
@@ -206,11 +171,11 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
         code = redraw(jax.random.fold_in(key, _CODE_KEY), code, shape.attempts)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
-    largest = _blocks_per_call(shape)
+    largest = blocks_per_call(shape)
     first, per_device = 0, 1
     while first < total_blocks:
         per_device = min(per_device, -(-(total_blocks - first) // num_devices))
-        inputs = _Inputs(
+        inputs = Inputs(
             np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
             link_thresholds(network),
             code.field_matrix,
@@ -237,70 +202,3 @@ def _check_run(shape, network, code, num_trials):
         raise ValueError(
             "network or code: must have the shape that the simulation was compiled for"
         )
-
-
-def _blocks_per_call(shape) -> int:
-    """Blocks a device counts in one call: some 0.1 s of work, and sums that fit in int32.
-
-    A fixed schedule, because every process of a distributed run must follow the same one.
-    """
-    fits = (2**31 - 1) // (BLOCK_TRIALS * shape.clients * len(shape.devices))
-    quick = 2**12 if shape.devices[0].platform != "cpu" else 2**11 // shape.clients**2
-    return max(1, min(fits, quick))
-
-
-@cache
-def _compiled_program(shape: _Shape) -> Any:
-    mesh = device_mesh(shape.devices)
-    program = jax.shard_map(
-        lambda inputs: _count_blocks(shape, mesh.axis_names[0], inputs),
-        mesh=mesh,
-        in_specs=PartitionSpec(),
-        out_specs=PartitionSpec(),
-        check_vma=False,
-    )
-    clients = shape.clients
-    matrix = (shape.attempts,) * shape.rule.redrawn + (clients, clients)
-    scalar = jax.ShapeDtypeStruct((), jnp.int32)
-    words = jax.ShapeDtypeStruct((clients, clients), jnp.uint32)
-    inputs = _Inputs(
-        jax.ShapeDtypeStruct((2,), jnp.uint32),
-        LinkThresholds(words, words),  # type: ignore[arg-type]
-        jax.ShapeDtypeStruct(matrix, jnp.uint32),
-        *(scalar,) * 5,
-    )
-    return jax.jit(program).lower(inputs).compile()
-
-
-def _count_blocks(shape: _Shape, axis: str, inputs: _Inputs) -> jax.Array:
-    """This device's share of the blocks, summed over the devices."""
-    clients, attempts = shape.clients, shape.attempts
-    coefficients = jnp.broadcast_to(inputs.field_matrix, (attempts, clients, clients))
-    code = prepare_code(coefficients, inputs.num_stragglers, shape.rule.modulus)
-    thresholds = by_offset(inputs.thresholds)
-    first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
-    tiles = BLOCK_TRIALS // shape.tile
-
-    def count_tile(index, table):
-        block = first + index // tiles
-        key = jax.random.fold_in(jax.random.wrap_key_data(inputs.key, impl="threefry2x32"), block)
-        trials = index % tiles * shape.tile + jnp.arange(shape.tile)
-        rows = draw_rows(
-            key_words(key),
-            thresholds,
-            trials.astype(jnp.uint32),
-            code.gram.pairs,
-            attempts,
-            shape.reciprocal,
-        )
-        random = jax.random.bits(jax.random.fold_in(key, 1), (clients, 1), jnp.uint32)
-        random = random_elements(random, shape.rule.modulus)
-        recovery = recover_rows(
-            shape.rule, code, jnp.broadcast_to(random, (clients, shape.tile)), rows
-        )
-        last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
-        counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
-        return table + outcome_table(recovery, counted)
-
-    table = lax.fori_loop(0, inputs.num_blocks * tiles, count_tile, empty_table(clients))
-    return lax.psum(table, axis)

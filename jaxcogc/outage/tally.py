@@ -66,13 +66,17 @@ def counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:
     """The counts in a table (or a sum of tables), as Python and int64 integers."""
     members, gc_plus, row_space = table[: 3 * clients].reshape(3, clients, clients + 1)
     trials, gc, full, gc_plus_partial, exact, row_space_partial, rank = table[3 * clients :]
-    totals = (int(x.sum()) for x in (trials, gc, full, gc_plus_partial, exact, row_space_partial))
     return OutcomeCounts(
-        *totals,
-        int(trials[clients]),
-        int(rank.sum()),
-        trials.astype(np.int64),
-        members.sum(axis=1, dtype=np.int64),
-        gc_plus.astype(np.int64),
-        row_space.astype(np.int64),
+        trials=int(trials.sum()),
+        gc=int(gc.sum()),
+        gc_plus_full=int(full.sum()),
+        gc_plus_partial=int(gc_plus_partial.sum()),
+        row_space_exact=int(exact.sum()),
+        row_space_partial=int(row_space_partial.sum()),
+        all_individuals=int(trials[clients]),
+        rank_sum=int(rank.sum()),
+        num_recovered=trials.astype(np.int64),
+        client_recovered=members.sum(axis=1, dtype=np.int64),
+        gc_plus_partial_recovered=gc_plus.astype(np.int64),
+        row_space_partial_recovered=row_space.astype(np.int64),
     )

@@ -1,0 +1,55 @@
+"""Many stacks of received rows at once, and what the Python integers of the oracle say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcogc.coding.codes import MERSENNE_31, GradientCode
+from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.links.sampling import Links
+from tests.reference import decide_links
+
+recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+
+
+def random_links(
+    source: np.random.Generator,
+    shape: tuple[int, int, int],
+    uplink_erasure: Any = 0.4,
+    peer_erasure: Any = 0.25,
+) -> Links:
+    """Independent links of [stacks, attempts, clients]; probabilities broadcast against links."""
+    stacks, attempts, clients = shape
+    uplink = source.uniform(size=shape) >= uplink_erasure
+    peer = source.uniform(size=(stacks, attempts, clients, clients)) >= peer_erasure
+    return Links(uplink, peer | np.eye(clients, dtype=bool))
+
+
+def field_code(field_matrix: Any, family: str = "custom", num_stragglers: int = 0) -> GradientCode:
+    """A code by its coefficients over GF(2^31 - 1) alone; the real ones are not looked at."""
+    field_matrix = np.asarray(field_matrix, np.int64) % MERSENNE_31
+    stragglers = np.int32(num_stragglers)
+    field_words = field_matrix.astype(np.uint32)
+    return GradientCode(field_matrix.astype(float), field_words, stragglers, family)
+
+
+def oracle(matrices: Sequence[Any], links: Links) -> Recovery:
+    """Every stack by elimination over GF(2^61 - 1): one integer matrix an attempt."""
+    decided = [decide_links(matrices, *stack) for stack in zip(*links, strict=True)]
+    return Recovery(*map(np.array, zip(*decided, strict=True)))
+
+
+def disagreements(found: Recovery, expected: Recovery) -> dict[str, int]:
+    """Stacks on which a decoder differs from the oracle, by field; empty when it never does."""
+    differ = {}
+    for name, ours, theirs in zip(Recovery._fields, found, expected, strict=True):
+        ours, theirs = np.asarray(ours), np.asarray(theirs)
+        assert ours.shape == theirs.shape, name
+        wrong = (ours != theirs).reshape(len(theirs), -1).any(axis=1)
+        if wrong.any():
+            differ[name] = int(wrong.sum())
+    return differ
