@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from points import attempts_text, compile_side_by_side, csv_row, simulate_point, write_csv
 
-from jaxcogc import GradientCode, Network, Simulation, cyclic_code
+from jaxcogc import GradientCode, Network, Simulation, cyclic_code, gc_outage_probability
 from jaxcogc.runtime.files import write_atomically
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves
@@ -31,6 +31,15 @@ def network_with(peer_erasure: float) -> Network:
     return Network.homogeneous(
         NUM_CLIENTS, uplink_erasure=UPLINK_ERASURE, peer_erasure=float(peer_erasure)
     )
+
+
+def law(num_attempts: int) -> list[tuple[float, float]]:
+    """The closed form of standard decoding, on a finer grid than that of the simulation."""
+    fine = np.linspace(PEER_ERASURES[0], PEER_ERASURES[-1], 10 * (len(PEER_ERASURES) - 1) + 1)
+    return [
+        (float(p), float(gc_outage_probability(network_with(p), NUM_STRAGGLERS, num_attempts)))
+        for p in fine
+    ]
 
 
 def sweep(
@@ -64,7 +73,7 @@ def outage_curves(folder: Path) -> list[tuple[Path, str]]:
     simulations = compile_side_by_side(network_with(0.0), code, ATTEMPTS)
     for num_attempts, simulation in zip(ATTEMPTS, simulations, strict=True):
         points = sweep(trial_key, code, simulation, num_attempts)
-        curves.append(OutageCurve(attempts_text(num_attempts), points))
+        curves.append(OutageCurve(attempts_text(num_attempts), points, law(num_attempts)))
         rows += [
             csv_row(point, peer_erasure=round(point.x, 6), attempts=num_attempts)
             for point in points

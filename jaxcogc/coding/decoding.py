@@ -28,6 +28,7 @@ from jaxcogc.coding.orthogonal import (
     factor,
     ones_weights,
     project_ones,
+    unit_distances,
     unit_weights,
 )
 from jaxcogc.links.sampling import Links
@@ -285,7 +286,7 @@ def _projection_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
 def _recovery_kernel(columns: jax.Array, stage: Stage) -> Any:
     factors = factor(columns, stage)
     _, ones_distance = project_ones(factors, stage)
-    distances = jnp.sqrt(jnp.sum(factors.null * factors.null, axis=0))
+    distances = unit_distances(factors, stage)
     rank = jnp.sum(factors.inverse_pivots != 0, axis=0, dtype=jnp.int32)
     recovered = ones_distance <= _TOLERANCE * np.sqrt(len(columns))
     return recovered, _in_client_order(distances <= _TOLERANCE), rank

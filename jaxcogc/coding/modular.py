@@ -246,10 +246,10 @@ def _back_substitute(stage, panels, random, modulus):
     """Solve for the null vector from the last client to the first."""
     times = partial(multiply, modulus=modulus)
 
-    def from_solved(solved, *rows):
-        totals = jnp.zeros((len(rows), solved.shape[1]), jnp.uint32)
+    def from_solved(solved, entries):
+        totals = jnp.zeros_like(entries[:, 0])
         for i, value in enumerate(solved):
-            totals = add(totals, times(jnp.stack([row[i] for row in rows]), value), modulus)
+            totals = add(totals, times(entries[:, i], value), modulus)
         return totals
 
     def prepend(found, row, pivot, value, factor, known):
@@ -265,8 +265,8 @@ def _back_substitute(stage, panels, random, modulus):
     for panel in reversed(panels):
         known = None
         if len(solved):
-            behind = (row[panel.width - c :] for c, row in enumerate(panel.rows))
-            known = stage(from_solved, solved, *behind)
+            behind = jnp.stack([row[panel.width - c :] for c, row in enumerate(panel.rows)])
+            known = stage(from_solved, solved, behind)
         found = random[:0]
         for c in reversed(range(panel.width)):
             found = stage(

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import lax
 
-__all__ = ["Factors", "client_order", "factor", "ones_weights", "project_ones", "unit_weights"]
+__all__ = ["Factors", "client_order", "factor", "ones_weights", "project_ones", "unit_distances", "unit_weights"]
 
 _EPS = 2.0**-52
 _SAFETY = 256.0
@@ -122,7 +122,12 @@ def unit_weights(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
       P the projector onto the row space.
     """
     weights = _back_substitute(factors, factors.basis, stage)
-    return weights, jnp.sqrt(jnp.sum(factors.null * factors.null, axis=0))
+    return weights, unit_distances(factors, stage)
+
+
+def unit_distances(factors: Factors, stage: Stage) -> jax.Array:
+    """Distance ||(I - P) e_k|| of every unit vector from the row space, [clients, trials]."""
+    return stage(lambda null: jnp.sqrt(_sum_products(null, null)), factors.null)
 
 
 def project_ones(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
@@ -130,8 +135,8 @@ def project_ones(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
     ones = jnp.ones(factors.upper.shape[1:], jnp.float64)
 
     def project(null: jax.Array) -> Any:
-        parts = jnp.sum(null, axis=1)
-        return _remove(ones, parts, null), jnp.sqrt(jnp.sum(parts * parts, axis=0))
+        parts = _sum([null[:, i] for i in range(len(null))])
+        return _remove(ones, parts, null), jnp.sqrt(_sum_products(parts, parts))
 
     return stage(project, factors.null)
 

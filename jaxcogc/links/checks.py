@@ -26,7 +26,9 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
     """
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "biufO":
+            raise TypeError
+        if array.dtype.kind == "O":  # fractions; None would become NaN
             array = np.array([float(value) for value in array.flat]).reshape(array.shape)
         array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):

@@ -77,7 +77,9 @@ class Network:
         check_diagonal(peer)
         if self.reciprocal:
             check_symmetry(peer)
-        _assign(self, _read_only(uplink), _read_only(peer), bool(self.reciprocal))
+        # Past the frozen dataclass's own guard.
+        self.__dict__.update(uplink_erasure=_read_only(uplink), peer_erasure=_read_only(peer))
+        self.__dict__.update(reciprocal=bool(self.reciprocal))
 
     @property
     def num_clients(self) -> int:
@@ -252,8 +254,7 @@ class Network:
           `{"uplink_erasure": [clients], "peer_erasure": [clients x clients], "reciprocal": ...}`
 
         Raises:
-          ValueError: the network is traced.
-          OSError: the file cannot be written.
+          ValueError: the network is traced. OSError: the file cannot be written.
 
         >>> print(Network([0.5, 0.1], [[0.0, 0.3], [0.3, 0.0]], reciprocal=True).to_json())
         {"uplink_erasure": [0.5, 0.1],
@@ -283,13 +284,9 @@ def _flatten_with_keys(network: Network) -> tuple[Any, bool]:
 def _unflatten(reciprocal: bool, leaves: Any) -> Network:
     # Leaves may be tracers, gradients, axis numbers or mere placeholders: nothing to check.
     network = object.__new__(Network)
-    _assign(network, *leaves, reciprocal)
-    return network
-
-
-def _assign(network: Network, uplink: Any, peer: Any, reciprocal: bool) -> None:
-    # Past the frozen dataclass's own guard.
+    uplink, peer = leaves
     network.__dict__.update(uplink_erasure=uplink, peer_erasure=peer, reciprocal=reciprocal)
+    return network
 
 
 def _read_only(values: HostFloats) -> HostFloats:

@@ -22,7 +22,7 @@ from jax import lax
 from jaxcogc.links.network import Network
 from jaxcogc.runtime.threefry import key_words, threefry
 
-MAX_CLIENTS = 1024
+MAX_CLIENTS = 128  # the words' numbering has room for 1024; the compiled programs have not
 MAX_ATTEMPTS = 4096
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 

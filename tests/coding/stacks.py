@@ -11,9 +11,23 @@ import numpy as np
 from jaxcogc.coding.codes import MERSENNE_31, GradientCode
 from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.sampling import Links
-from tests.reference import decide_links
+from tests.reference import PRIME, decide_links
 
-recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+CHUNK = 64  # one batch size, so that all tests share the compiled programs
+_recover_chunk = jax.jit(jax.vmap(recover, (None, None, 0)))
+
+
+def recover_many(code: GradientCode, links: Links, key: jax.Array | None = None) -> Recovery:
+    """`recover` under `jit` and `vmap`, for any number of stacks; NumPy arrays."""
+    key = jax.random.key(0) if key is None else key
+    stacks, found = len(links.uplink_delivered), []
+    for start in range(0, stacks, CHUNK):
+        part = [np.asarray(x)[start : start + CHUNK] for x in links]
+        missing = CHUNK - len(part[0])
+        padded = [np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for x in part]
+        recovery = _recover_chunk(key, code, Links(*padded))
+        found.append(Recovery(*(np.asarray(x)[: len(part[0])] for x in recovery)))
+    return Recovery(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def random_links(
@@ -37,9 +51,9 @@ def field_code(field_matrix: Any, family: str = "custom", num_stragglers: int = 
     return GradientCode(field_matrix.astype(float), field_words, stragglers, family)
 
 
-def oracle(matrices: Sequence[Any], links: Links) -> Recovery:
+def oracle(matrices: Sequence[Any], links: Links, prime: int = PRIME) -> Recovery:
     """Every stack by elimination over GF(2^61 - 1): one integer matrix an attempt."""
-    decided = [decide_links(matrices, *stack) for stack in zip(*links, strict=True)]
+    decided = [decide_links(matrices, *stack, prime) for stack in zip(*links, strict=True)]
     return Recovery(*map(np.array, zip(*decided, strict=True)))
 
 

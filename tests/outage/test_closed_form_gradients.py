@@ -139,6 +139,6 @@ def test_second_derivatives():
     for mode in (False, True):
         with jax.enable_x64(mode):
             hessian = jax.jacfwd(jax.grad(lambda n: gc_outage_probability(n, 2)))(network)
-        uplinks = hessian.uplink_erasure.uplink_erasure
+        uplinks = np.asarray(hessian.uplink_erasure.uplink_erasure)
         assert np.all(np.abs(np.diagonal(uplinks)) < 1e-6)
         assert np.all(uplinks + np.eye(5) > 1e-3)

@@ -1,0 +1,51 @@
+"""Progress: alive in a log, not a flood; a bar on a terminal; silent when quiet."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from jaxcogc.cli import progress
+from jaxcogc.cli.progress import Display
+
+
+def _run(console: Console, *, quiet: bool, parts: int) -> str:
+    with Display(console, parts * 100, quiet=quiet) as display:
+        display.compiling()
+        display.counting(1.25, "a device")
+        for _ in range(parts):
+            display.advance(100)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def _clock(monkeypatch: pytest.MonkeyPatch, step: float) -> None:
+    """Every look at the clock finds it `step` seconds later."""
+    seconds = iter(step * n for n in range(10**6))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(seconds))
+
+
+def test_fast_runs_say_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    _clock(monkeypatch, 1e-4)
+    text = _run(Console(file=io.StringIO(), width=80), quiet=False, parts=1000)
+    assert text.splitlines() == ["compiling", "compiled in 1.2 s for a device"]
+
+
+def test_long_runs_say_something_every_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    _clock(monkeypatch, 10.0)
+    text = _run(Console(file=io.StringIO(), width=80), quiet=False, parts=1000)
+    lines = text.splitlines()[2:]
+    assert len(lines) == 9
+    assert lines[0] == "10,000 of 100,000 trials (10%), 10 trials/s"
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    text = _run(console, quiet=False, parts=3)
+    assert "100%" in text
+    assert "━" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_is_silent(terminal: bool) -> None:
+    console = Console(file=io.StringIO(), force_terminal=terminal)
+    assert _run(console, quiet=True, parts=3) == ""
