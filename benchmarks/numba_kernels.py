@@ -12,10 +12,12 @@ For one cyclic code, used in every attempt: gc is the count of distinct complete
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
+
+from benchmarks.decisions import Decisions
 
 MODULUS = 2**31 - 1
 CHUNK = 256
@@ -26,22 +28,6 @@ STREAM = np.uint64(0xD1342543DE82EF95)
 _MASK, _SHIFT = np.uint64(MODULUS), np.uint64(31)
 _TWICE, _ZERO = np.uint64(2 * MODULUS), np.uint32(MODULUS)
 _ODD = np.uint64(33)
-
-
-class Decisions(NamedTuple):
-    """What every program of the benchmark must say about each of the stacks.
-
-    Attributes:
-      sum_recovered: bool [trials].
-      client_recovered: bool [trials, clients].
-      rank: int32 [trials].
-      gc: bool [trials].
-    """
-
-    sum_recovered: np.ndarray
-    client_recovered: np.ndarray
-    rank: np.ndarray
-    gc: np.ndarray
 
 
 def decode(

@@ -178,7 +178,7 @@ def recover_rows(
     """
     clients, trials = random.shape
     support = code.support[..., None]
-    complete = jnp.all((rows & support) == support, axis=0)
+    complete = jnp.all((rows & support) == support, axis=0) & ((rows[0] & 1) != 0)
     distinct = complete if rule.redrawn else jnp.any(complete, axis=0, keepdims=True)
     num_complete_rows = jnp.sum(distinct, axis=(0, 1), dtype=jnp.int32)
     if not rule.counted:  # the complete rows are one more batch of stacks

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jaxcogc.cli.app import main
+from jaxcogc.links.sampling import MAX_CLIENTS
 from tests.cli.program import run_program
 
 GOOD = {"uplink_erasure": [0.1, 0.2], "peer_erasure": [[0, 0.3], [0.3, 0]], "reciprocal": False}
@@ -26,8 +27,8 @@ OPTIONS = [
     ("--stragglers 2.5", ["--stragglers", "2.5", "whole"]),
     ("--stragglers 3,5 --json -", ["--stragglers", "3,5", "one number"]),
     ("--clients 5", ["--stragglers", "7", "0 to 4"]),
-    ("--clients 0", ["--clients", "0", "1 to 1,024"]),
-    ("--clients 1e9", ["--clients", "1e9", "1 to 1,024"]),
+    ("--clients 0", ["--clients", "0", f"1 to {MAX_CLIENTS}"]),
+    ("--clients 1e9", ["--clients", "1e9", f"1 to {MAX_CLIENTS}"]),
     ("--attempts 0", ["--attempts", "0", "1 to"]),
     ("--attempts 1.5", ["--attempts", "1.5", "whole"]),
     ("--trials 0", ["--trials", "0", "from 1 to"]),

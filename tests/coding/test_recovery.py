@@ -41,7 +41,7 @@ def as_custom(code):
 
 CODE = cyclic_code(jax.random.key(0), 3, 1)
 KEY = jax.random.key(1)
-LINKS = random_links(np.random.default_rng(0), (24, 2, 3), 0.3, 0.3)
+LINKS = random_links(np.random.default_rng(0), (24, 2, 3), 0.6, 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_counting_complete_rows_equals_a_null_vector_of_them(stragglers):
     code = cyclic_code(jax.random.key(stragglers), 6, stragglers)
     assert decision_rule(code).counted
     assert not decision_rule(as_custom(code)).counted
-    links = random_links(np.random.default_rng(stragglers), (300, 1, 6), 0.25, 0.05)
+    links = random_links(np.random.default_rng(stragglers), (300, 1, 6), 0.2 + 0.08 * stragglers, 0.05)
     counted = recover_many(code, links)
     assert 0 < counted.gc.sum() < 300
     assert same(recover_many(as_custom(code), links), counted)

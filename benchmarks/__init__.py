@@ -1,0 +1,1 @@
+"""Speed, measured: `python -m benchmarks decode|pipeline|real|scaling|plot`."""

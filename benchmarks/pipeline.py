@@ -1,0 +1,202 @@
+"""`pipeline`: draw the links, decode and count; ours and Numba with a generator of its own."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_network
+from benchmarks.ceilings import Cost, ceilings_of, cost_of, measure_rates
+from benchmarks.decode import AnswersDiffer
+from benchmarks.measure import Program, first_runs, in_turn
+from benchmarks.optional import why_no_numba
+from benchmarks.report import NO_GPU, environment, rate_table, rates_and_ratios
+from jaxcogc.coding.recovery import decision_rule, tile_size
+from jaxcogc.links.sampling import link_thresholds
+from jaxcogc.outage import program
+from jaxcogc.outage.closed_form import gc_outage_probability
+from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.monte_carlo import compile_simulation
+from jaxcogc.outage.program import BLOCK_TRIALS
+from jaxcogc.runtime.devices import AXIS
+
+OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"
+KERNELS = {OURS: "xla", PALLAS: "pallas"}
+SIGMAS = 5.0
+"""Estimates further apart than this are different."""
+
+_EVENTS = (
+    "gc",
+    "gc_plus_full",
+    "gc_plus_partial",
+    "row_space_exact",
+    "row_space_partial",
+    "all_individuals",
+)
+
+
+def trials_of(shape: Shape, quick: bool, backend: str = "cpu") -> int:
+    """Trials a run: a second or two on two CPU cores; a GPU gets a hundred times as many."""
+    if quick:
+        return 2**14
+    trials = 2**27 // shape.clients**2 * 2 // shape.attempts
+    return (2 ** round(math.log2(trials))) * (1 if backend == "cpu" else 128)
+
+
+def our_simulation(shape: Shape, num_trials: int, kernel: str = "xla") -> Callable[..., Any] | str:
+    """``run() -> OutcomeCounts`` with another seed at every call, or why there is none."""
+    network, code = make_network(shape), make_code(shape)
+    heard: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("jaxcogc")
+    logger.addHandler(handler)
+    try:
+        simulation = compile_simulation(
+            network, code, num_attempts=shape.attempts, kernel=kernel
+        )
+    finally:
+        logger.removeHandler(handler)
+    if heard:
+        return heard[0]
+    seeds = itertools.count()
+
+    def run():
+        key = jax.random.key(next(seeds))
+        parts = simulation.counts(key, network, code, num_trials)
+        return reduce(lambda a, b: a + b, parts, OutcomeCounts.zero(shape.clients))
+
+    return run
+
+
+def make_programs(shape: Shape, num_trials: int, console: Console) -> list[Program]:
+    """Ours first. The Pallas kernel where there is a GPU for it, and few enough clients."""
+    network, code = make_network(shape), make_code(shape)
+    programs = []
+    for name, kernel in KERNELS.items():
+        if kernel == "pallas" and (jax.default_backend() != "gpu" or shape.clients > 16):
+            continue
+        found = our_simulation(shape, num_trials, kernel)
+        if isinstance(found, str):
+            console.print(f"{name}: {found}")
+        else:
+            programs.append(Program(name, found, num_trials))
+    if why_no_numba() is None:
+        from benchmarks import numba_pipeline
+
+        seeds = itertools.count()
+
+        def numba_run():
+            return numba_pipeline.simulate(
+                network, code, shape.attempts, num_trials, next(seeds)
+            )
+
+        programs.append(Program(NUMBA, numba_run, num_trials))
+    return programs
+
+
+def deviations(counts: OutcomeCounts, others: OutcomeCounts) -> dict[str, float]:
+    """How many standard errors two estimates of each probability lie apart.
+
+    The events of both decoders, every client's, the distribution of ``|K|``.
+    """
+    first = {name: np.array([getattr(counts, name)]) for name in _EVENTS}
+    second = {name: np.array([getattr(others, name)]) for name in _EVENTS}
+    for name in ("client_recovered", "num_recovered"):
+        first[name], second[name] = getattr(counts, name), getattr(others, name)
+    far = {}
+    for name, events in first.items():
+        pooled = (events + second[name]) / (counts.trials + others.trials)
+        variance = pooled * (1 - pooled) * (1 / counts.trials + 1 / others.trials)
+        variance = np.maximum(variance, min(counts.trials, others.trials) ** -2.0)  # one event
+        gap = events / counts.trials - second[name] / others.trials
+        far[name] = float(np.max(np.abs(gap) / np.sqrt(variance)))
+    return far
+
+
+def from_closed_form(shape: Shape, counts: OutcomeCounts) -> float:
+    """Standard errors between the counted gc outages and their exact law."""
+    law = float(gc_outage_probability(make_network(shape), shape.stragglers, shape.attempts))
+    error = max(math.sqrt(law * (1 - law) / counts.trials), 1 / counts.trials)
+    return abs((counts.trials - counts.gc) / counts.trials - law) / error
+
+
+def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> dict[str, Any]:
+    """One shape: estimates first, then times."""
+    num_trials = trials_of(shape, quick, jax.default_backend())
+    programs = make_programs(shape, num_trials, console)
+    first = first_runs(programs)
+    answers = {name: answer for name, (_, answer) in first.items()}
+    title = f"pipeline, (M, s, A) = {tuple(shape)}, all erasures {ERASURE}"
+    console.print(f"\n{title}: estimates of {num_trials} trials each, in standard errors")
+    apart = {f"{name} to the closed form": from_closed_form(shape, x) for name, x in answers.items()}
+    for name in answers:
+        if name != OURS:
+            apart[f"{OURS} to {name}"] = max(deviations(answers[OURS], answers[name]).values())
+    for name, value in apart.items():
+        console.print(f"  {name}: {value:.2f}")
+    if max(apart.values()) > SIGMAS:
+        raise AnswersDiffer(f"{tuple(shape)}: estimates lie too far apart: {apart}")
+    timings = in_turn(programs, repeats, {name: seconds for name, (seconds, _) in first.items()})
+    console.print(rate_table(title, "trials", list(timings.values()), OURS))
+    result = {
+        "shape": shape._asdict(),
+        "erasure": ERASURE,
+        "standard_errors_apart": apart,
+        **rates_and_ratios(timings, OURS),
+    }
+    if jax.default_backend() != "cpu":
+        rates = measure_rates()
+        for name, kernel in KERNELS.items():
+            if name in timings:
+                console.print(f"{name}:")
+                cost = pipeline_cost(shape, kernel)
+                ceilings = ceilings_of(cost, BLOCK_TRIALS, timings[name].rate, rates, console)
+                result.setdefault("ceilings", {})[name] = ceilings
+    return result
+
+
+def pipeline_cost(shape: Shape, kernel: str = "xla") -> Cost:
+    """What our program does for one block of trials."""
+    code = make_code(shape)
+    inputs = program.Inputs(
+        np.zeros(2, np.uint32),
+        link_thresholds(make_network(shape)),
+        code.field_matrix,
+        code.num_stragglers,
+        *(np.int32(n) for n in (0, 1, 1, 0)),
+    )
+    whole = program.Shape(
+        shape.clients,
+        shape.attempts,
+        False,
+        decision_rule(code, kernel),
+        tile_size(shape.clients),
+        tuple(jax.devices()[:1]),
+    )
+    blocks = partial(program._count_blocks, whole, AXIS)
+    traced = jax.make_jaxpr(blocks, axis_env=[(AXIS, 1)])(inputs)
+    tiles = BLOCK_TRIALS // whole.tile
+    return cost_of(traced, [tiles, shape.stragglers // 2 + 1])  # tiles; in each, pairs of offsets
+
+
+def run(
+    quick: bool, console: Console, shapes: Sequence[Shape] = SHAPES, repeats: int = 7
+) -> dict[str, Any]:
+    """All shapes; returns what goes into the result file."""
+    missing = why_no_numba()
+    if missing:
+        console.print(missing)
+    before = environment()
+    cases = [measure_shape(shape, quick, repeats, console) for shape in shapes]
+    if before["backend"] == "cpu":
+        console.print(NO_GPU)
+    return {"benchmark": "pipeline", "quick": quick, **before, "numba": missing, "cases": cases}

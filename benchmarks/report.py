@@ -1,0 +1,123 @@
+"""Result files and tables: what was measured, where and with what."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+from rich.table import Table
+
+import jaxcogc
+from benchmarks.measure import Timing
+from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.files import write_atomically
+
+NO_GPU = "No GPU in this run: the ceilings of a GPU were not measured."
+_PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy")
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions and date, without names of hosts, users or folders."""
+    installed = {}
+    for name in _PACKAGES:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            installed[name] = None
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": _cores(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        },
+        "device": describe_devices(jax.devices()),
+        "backend": jax.default_backend(),
+        "versions": {
+            "python": platform.python_version(),
+            "jaxcogc": jaxcogc.__version__,
+            **installed,
+        },
+    }
+
+
+def _cpu_model() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def console(json_target: str | None) -> Console:
+    """Where tables go: standard error when standard output carries the JSON."""
+    return Console(stderr=json_target == "-", highlight=False)
+
+
+def rate_table(title: str, unit: str, timings: Sequence[Timing], ours: str) -> Table:
+    """One row a program; the last column says how many times faster we are."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("program")
+    for head in (f"{unit}/s", "best", "compile [s]", "ours is"):
+        table.add_column(head, justify="right")
+    mine = next((timing.rate for timing in timings if timing.name == ours), None)
+    for timing in timings:
+        ratio = "" if mine is None or timing.name == ours else f"{mine / timing.rate:.2f} x"
+        table.add_row(
+            timing.name,
+            short(timing.rate),
+            short(timing.best_rate),
+            f"{timing.compile_seconds:.1f}",
+            ratio,
+        )
+    return table
+
+
+def short(number: float) -> str:
+    """Three digits and a unit.
+
+    >>> short(1234567.0), short(950.0), short(0.0321)
+    ('1.23 M', '950', '0.0321')
+    """
+    for scale, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def rates_and_ratios(timings: Mapping[str, Timing], ours: str) -> dict[str, Any]:
+    """The measured part of a case, for the result file."""
+    mine = timings[ours].rate
+    return {
+        "programs": {name: timing.as_json() for name, timing in timings.items()},
+        "ours_over": {name: mine / t.rate for name, t in timings.items() if name != ours},
+    }
+
+
+def write_result(target: str | None, result: Mapping[str, Any]) -> None:
+    """Write one JSON object to a file, or to standard output for "-"; nothing for None."""
+    if target is None:
+        return
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_atomically(target, text)

@@ -1,0 +1,82 @@
+"""Draws, decisions and counts as text, for processes of all kinds to agree on.
+
+``python -m tests.outage.everywhere [COORDINATOR NUM_PROCESSES PROCESS_ID]`` prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from jaxcogc.coding.codes import cyclic_code
+from jaxcogc.coding.recovery import recover
+from jaxcogc.links.network import Network
+from jaxcogc.links.sampling import Links, draw_links
+from jaxcogc.runtime.devices import device_mesh
+from jaxcogc.runtime.distributed import join_processes
+from tests.checks import simulate_counts
+
+NETWORK = Network(
+    [0.4, 0.2, 0.6], [[0.0, 0.3, 0.5], [0.2, 0.0, 1e-8], [0.7, 1.0 - 2.0**-53, 0.0]]
+)
+TRIALS = 64
+
+
+def digest(arrays: Any) -> str:
+    sha = hashlib.sha256()
+    for leaf in jax.tree.leaves(arrays):
+        array = np.asarray(leaf)
+        sha.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return sha.hexdigest()
+
+
+def drawn_and_decided() -> dict[str, str]:
+    """Digests of links and of what they recover."""
+    code = cyclic_code(jax.random.key(2), 3, 1)
+    keys = jax.random.split(jax.random.key(3), TRIALS)
+    links = jax.jit(jax.vmap(lambda key: draw_links(key, NETWORK, 2)))(keys)
+    decide = jax.vmap(recover, (None, None, 0))
+    recovery = jax.jit(decide)(jax.random.key(4), code, links)
+    result = {"code": digest(code), "links": digest(links), "recovery": digest(recovery)}
+    if jax.process_count() == 1:  # the trials over all devices
+        cut = PartitionSpec("devices")
+
+        def share(*links):
+            return decide(jax.random.key(4), code, Links(*links))
+
+        mesh = device_mesh(jax.devices())
+        sharded = jax.jit(jax.shard_map(share, mesh=mesh, in_specs=cut, out_specs=cut))
+        result["sharded recovery"] = digest(sharded(*map(jnp.asarray, links)))
+    return result
+
+
+def counted() -> dict[str, Any]:
+    """Counts of every field; the numbers of trials end inside blocks and between devices."""
+    code, key = cyclic_code(jax.random.key(2), 3, 1), jax.random.key(5)
+    return {
+        str(num_trials): [
+            np.asarray(field).tolist()
+            for field in simulate_counts(key, NETWORK, code, num_trials, num_attempts=2)
+        ]
+        for num_trials in (1, 5 * 2**14, 300_007)
+    }
+
+
+def everything() -> dict[str, Any]:
+    return {"drawn and decided": drawn_and_decided(), "counted": counted()}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        join_processes(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    found = everything()
+    devices = {"devices": jax.device_count(), "processes": jax.process_count()}
+    x64 = {"x64": bool(jax.config.jax_enable_x64)}
+    print(json.dumps({**found, **devices, **x64}))
