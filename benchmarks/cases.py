@@ -61,9 +61,7 @@ def make_network(shape: Shape, erasure: float = ERASURE) -> Network:
     return Network.homogeneous(shape.clients, uplink_erasure=erasure, peer_erasure=erasure)
 
 
-def make_links(
-    shape: Shape, num_trials: int, seed: int = 0, erasure: float = ERASURE
-) -> Links:
+def make_links(shape: Shape, num_trials: int, seed: int = 0, erasure: float = ERASURE) -> Links:
     """Links of many trials on the host: bool, with a leading trials axis."""
     clients, attempts = shape.clients, shape.attempts
     generator = np.random.default_rng(seed)

@@ -68,7 +68,7 @@ def make_programs(shape: Shape, work: Work) -> list[Program]:
     if why_no_numba() is None:
         from benchmarks import numba_kernels
 
-        arguments = (code.field_matrix, int(code.num_stragglers), *links)
+        arguments: tuple[Any, ...] = (code.field_matrix, int(code.num_stragglers), *links)
         programs.append(Program(NUMBA, lambda: numba_kernels.decode(*arguments), work.fast))
     return [
         *programs,

@@ -61,7 +61,8 @@ def simulate(
     scalars, histogram, partial = (table.sum(axis=0) for table in tables)
     in_partial = partial.sum(axis=(0, 2))
     recovered = scalars[_ALL] + in_partial
-    return OutcomeCounts(*(int(n) for n in scalars), histogram, recovered, *partial[:2])
+    numbers: list[Any] = [*map(int, scalars), histogram, recovered, *partial[:2]]
+    return OutcomeCounts(*numbers)
 
 
 def _support(network: Network, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

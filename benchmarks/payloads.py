@@ -46,9 +46,9 @@ def trials_of(shape: Shape, length: int, quick: bool) -> int:
 def make_stages(code: GradientCode, dtype: Any) -> dict[str, Callable[..., Any]]:
     """The three stages of a chunk of trials, compiled apart.
 
-    ``encode(links, updates)`` gives the payloads [trials, rows, numbers]; ``gc(links, payloads)`` the
-    averages [trials, numbers]; ``gc_plus(links, payloads)`` single updates [trials, clients, numbers].
-    Weights are computed in float64 and applied in the dtype of the payload.
+    ``encode(links, updates)`` gives the payloads [trials, rows, numbers]; ``gc(links, payloads)``
+    the averages [trials, numbers]; ``gc_plus(links, payloads)`` single updates [trials, clients,
+    numbers]. Weights are computed in float64 and applied in the dtype of the payload.
     """
     highest = lax.Precision.HIGHEST
 
@@ -120,7 +120,7 @@ def measure_length(
 
 
 class Errors:
-    """Relative errors against the float64 truth, where exact arithmetic says it can be recovered."""
+    """Relative errors against the float64 truth, where it can be recovered (exactly decided)."""
 
     def __init__(self, truth: np.ndarray, decided: Recovery) -> None:
         self.updates = truth.astype(np.float64)
@@ -157,7 +157,16 @@ def measure_payloads(shape: Shape, quick: bool, repeats: int, console: Console) 
     lengths = (100, 1000) if quick else (10**3, 10**4, 10**5, 10**6)
     title = f"real, payloads, (M, s, A) = {tuple(shape)}, all erasures {ERASURE}"
     table = Table(title=title, title_justify="left")
-    for head in ("numbers", "dtype", "trials", "encode/s", "gc/s", "gc_plus/s", "gc error", "gc_plus error"):
+    for head in (
+        "numbers",
+        "dtype",
+        "trials",
+        "encode/s",
+        "gc/s",
+        "gc_plus/s",
+        "gc error",
+        "gc_plus error",
+    ):
         table.add_column(head, justify="right")
     results = []
     for length in lengths:

@@ -65,10 +65,11 @@ def numpy_loop(code: GradientCode, links: Links) -> Decisions:
 def numpy_batched(code: GradientCode, links: Links) -> Decisions:
     """NumPy's pseudo-inverse of a whole slice of stacks, slices that fit the cache."""
     slices = range(0, len(links.uplink_delivered), _SLICE)
-    parts = [
-        decide(code.matrix, int(code.num_stragglers), *(x[i : i + _SLICE] for x in links), np)
-        for i in slices
-    ]
+    matrix, stragglers = code.matrix, int(code.num_stragglers)
+    parts = []
+    for i in slices:
+        uplink, peer = (x[i : i + _SLICE] for x in links)
+        parts.append(decide(matrix, stragglers, uplink, peer, np))
     return Decisions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

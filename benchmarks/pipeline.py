@@ -60,9 +60,7 @@ def our_simulation(shape: Shape, num_trials: int, kernel: str = "xla") -> Callab
     logger = logging.getLogger("jaxcogc")
     logger.addHandler(handler)
     try:
-        simulation = compile_simulation(
-            network, code, num_attempts=shape.attempts, kernel=kernel
-        )
+        simulation = compile_simulation(network, code, num_attempts=shape.attempts, kernel=kernel)
     finally:
         logger.removeHandler(handler)
     if heard:
@@ -95,9 +93,7 @@ def make_programs(shape: Shape, num_trials: int, console: Console) -> list[Progr
         seeds = itertools.count()
 
         def numba_run():
-            return numba_pipeline.simulate(
-                network, code, shape.attempts, num_trials, next(seeds)
-            )
+            return numba_pipeline.simulate(network, code, shape.attempts, num_trials, next(seeds))
 
         programs.append(Program(NUMBA, numba_run, num_trials))
     return programs
@@ -137,7 +133,9 @@ def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> 
     answers = {name: answer for name, (_, answer) in first.items()}
     title = f"pipeline, (M, s, A) = {tuple(shape)}, all erasures {ERASURE}"
     console.print(f"\n{title}: estimates of {num_trials} trials each, in standard errors")
-    apart = {f"{name} to the closed form": from_closed_form(shape, x) for name, x in answers.items()}
+    apart = {
+        f"{name} to the closed form": from_closed_form(shape, x) for name, x in answers.items()
+    }
     for name in answers:
         if name != OURS:
             apart[f"{OURS} to {name}"] = max(deviations(answers[OURS], answers[name]).values())

@@ -84,8 +84,8 @@ def gc_error(code: GradientCode, links: Links, weights: Any) -> np.ndarray:
 
 
 def gc_plus_error(code: GradientCode, links: Links, weights: Any) -> np.ndarray:
-    """Largest distance of W_k R from e_k over the clients k that can be recovered (exactly decided);
-    trials in which there are some."""
+    """Largest distance of W_k R from e_k over the clients k that can be recovered (exactly
+    decided), in trials where there are some."""
     many = jax.jit(jax.vmap(recover, (None, None, 0)))
     recovered = np.asarray(many(jax.random.key(2), code, links).client_recovered)
     rows = received_rows(code.matrix, links, False, np)

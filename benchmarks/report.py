@@ -27,7 +27,7 @@ _PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy")
 
 def environment() -> dict[str, Any]:
     """Machine, versions and date, without names of hosts, users or folders."""
-    installed = {}
+    installed: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             installed[name] = metadata.version(name)
@@ -68,7 +68,10 @@ def _cores() -> int:
 
 def console(json_target: str | None) -> Console:
     """Where tables go: standard error when standard output carries the JSON."""
-    return Console(stderr=json_target == "-", highlight=False)
+    out = Console(stderr=json_target == "-", highlight=False)
+    if not out.is_terminal:
+        out.width = 110
+    return out
 
 
 def rate_table(title: str, unit: str, timings: Sequence[Timing], ours: str) -> Table:

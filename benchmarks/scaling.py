@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,24 +89,25 @@ def against_devices(devices: Sequence[int], trials: int, repeats: int) -> list[d
 def growth(results: Sequence[dict[str, Any]]) -> list[float]:
     """Exponents of the cost per trial in the number of clients, from one size to the next.
 
-    >>> growth([{"clients": 8, "trials_per_second": 8.0}, {"clients": 16, "trials_per_second": 1.0}])
+    >>> rates = {8: 8.0, 16: 1.0}
+    >>> growth([{"clients": m, "trials_per_second": rate} for m, rate in rates.items()])
     [3.0]
     """
     return [
         math.log(before["trials_per_second"] / after["trials_per_second"])
         / math.log(after["clients"] / before["clients"])
-        for before, after in zip(results[:-1], results[1:], strict=True)
+        for before, after in pairwise(results)
     ]
 
 
 def _table(title: str, first: str, results: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=title, title_justify="left")
-    for head in (first, "trials", "trials/s", "compile [s]", "peak memory [MB]"):
+    columns = [first] if first == "trials" else [first, "trials"]
+    for head in (*columns, "trials/s", "compile [s]", "peak memory [MB]"):
         table.add_column(head, justify="right")
     for result in results:
         table.add_row(
-            short(result[first]),
-            short(result["trials"]),
+            *(short(result[column]) for column in columns),
             short(result["trials_per_second"]),
             f"{result['compile_seconds']:.1f}",
             f"{result['peak_memory_bytes'] / 1e6:.0f}",

@@ -1,5 +1,7 @@
-"""One measurement of `scaling` in a process of its own: peak memory never shrinks, and the number of
-virtual devices is fixed at the start. Prints one JSON object.
+"""One measurement of `scaling`; prints one JSON object.
+
+A process of its own: peak memory never shrinks, and the number of virtual devices is fixed at the
+start.
 
 python -m benchmarks.scaling_worker CLIENTS STRAGGLERS ATTEMPTS TRIALS REPEATS
 """

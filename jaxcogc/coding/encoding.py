@@ -93,7 +93,8 @@ def check_sizes(code: GradientCode, links: Links) -> None:
 
 def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
     clients = received.shape[-1]
-    shape, dtype = np.shape(leaf), np.result_type(leaf)
+    # Not jnp.result_type, which says float32 of a float64 array outside 64-bit mode.
+    shape, dtype = np.shape(leaf), getattr(leaf, "dtype", np.result_type(float))
     if not shape or shape[0] != clients:
         raise ValueError(f"updates{name} has shape {shape}: allowed is ({clients}, ...)")
     if not jnp.issubdtype(dtype, jnp.floating):

@@ -83,10 +83,10 @@ def residue(value: float, modulus: int) -> int:
 
 def random_residues(generator: np.random.PCG64, shape: tuple[int, ...], modulus: int) -> Residues:
     """Elements uniform on GF(modulus), modulus < 2^31; exactly so, by rejection."""
-    count = int(np.prod(shape))
+    count, unused = int(np.prod(shape)), np.uint64(64 - modulus.bit_length())
     found = np.zeros(0, np.uint64)
     while len(found) < count:
-        words = generator.random_raw(count - len(found)) >> np.uint64(33)
+        words = generator.random_raw(count - len(found)) >> unused
         found = np.concatenate([found, words[words < modulus]])
     return found.reshape(shape)
 

@@ -32,7 +32,7 @@ __all__ = ["Factors", "client_order", "factor", "ones_weights", "project_ones", 
 
 _EPS = 2.0**-52
 _SAFETY = 256.0
-_PANEL = 8
+_PANEL = 16
 
 Stage = Callable[..., Any]
 

@@ -20,14 +20,16 @@ _recover_chunk = jax.jit(jax.vmap(recover, (None, None, 0)))
 def recover_many(code: GradientCode, links: Links, key: jax.Array | None = None) -> Recovery:
     """`recover` under `jit` and `vmap`, for any number of stacks; NumPy arrays."""
     key = jax.random.key(0) if key is None else key
-    stacks, found = len(links.uplink_delivered), []
+    stacks: int = len(links.uplink_delivered)
+    found: list[Any] = []
     for start in range(0, stacks, CHUNK):
-        part = [np.asarray(x)[start : start + CHUNK] for x in links]
+        part: list[Any] = [np.asarray(x)[start : start + CHUNK] for x in links]
         missing = CHUNK - len(part[0])
-        padded = [np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for x in part]
-        recovery = _recover_chunk(key, code, Links(*padded))
-        found.append(Recovery(*(np.asarray(x)[: len(part[0])] for x in recovery)))
-    return Recovery(*map(np.concatenate, zip(*found, strict=True)))
+        padded: list[Any] = [np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for x in part]
+        recovery = _recover_chunk(key, code, Links(padded[0], padded[1]))
+        found.append([np.asarray(x)[: len(part[0])] for x in recovery])
+    fields: Any = map(np.concatenate, zip(*found, strict=True))
+    return Recovery(*fields)
 
 
 def random_links(
@@ -54,14 +56,15 @@ def field_code(field_matrix: Any, family: str = "custom", num_stragglers: int = 
 def oracle(matrices: Sequence[Any], links: Links, prime: int = PRIME) -> Recovery:
     """Every stack by elimination over GF(2^61 - 1): one integer matrix an attempt."""
     decided = [decide_links(matrices, *stack, prime) for stack in zip(*links, strict=True)]
-    return Recovery(*map(np.array, zip(*decided, strict=True)))
+    fields: Any = map(np.array, zip(*decided, strict=True))
+    return Recovery(*fields)
 
 
 def disagreements(found: Recovery, expected: Recovery) -> dict[str, int]:
     """Stacks on which a decoder differs from the oracle, by field; empty when it never does."""
     differ = {}
-    for name, ours, theirs in zip(Recovery._fields, found, expected, strict=True):
-        ours, theirs = np.asarray(ours), np.asarray(theirs)
+    for name in Recovery._fields:
+        ours, theirs = (np.asarray(getattr(recovery, name)) for recovery in (found, expected))
         assert ours.shape == theirs.shape, name
         wrong = (ours != theirs).reshape(len(theirs), -1).any(axis=1)
         if wrong.any():

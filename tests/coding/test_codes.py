@@ -94,7 +94,8 @@ def test_cyclic_depends_on_the_key_alone():
     with jax.enable_x64(not jax.config.jax_enable_x64):
         other_mode = cyclic_code(jax.random.key(3), 7, 4)
         with_other_key = cyclic_code(jax.random.key(4), 7, 4)
-    inside = jax.jit(lambda: jnp.asarray(cyclic_code(jax.random.key(3), 7, 4).field_matrix))()
+    key = jax.random.key(3)
+    inside = jax.jit(lambda: jnp.asarray(cyclic_code(key, 7, 4).field_matrix))()
     assert code == other_mode
     np.testing.assert_array_equal(code.field_matrix, inside)
     assert code != with_other_key
@@ -133,7 +134,7 @@ def test_cyclic_mds_identities(clients, stragglers):
     np.testing.assert_array_equal(code.matrix != 0, support(clients, stragglers))
     first = (clients - stragglers + 1) // 2
     zeros = np.exp(2j * np.pi * np.arange(first, first + stragglers) / clients)
-    polynomial = np.poly(zeros).real[::-1]
+    polynomial = np.atleast_1d(np.poly(zeros)).real[::-1]
     np.testing.assert_allclose(code.matrix[0, : stragglers + 1], polynomial, rtol=1e-12)
     for m in range(clients):
         np.testing.assert_array_equal(np.roll(code.matrix[0], m), code.matrix[m])
@@ -151,12 +152,10 @@ def test_cyclic_mds_over_the_field_is_the_same_code():
     assert code.modulus % 10 == 1
     assert code.modulus < 2**31
     assert not any(code.modulus % d == 0 for d in range(2, 46341))
-    # The coefficients of (10, 7) are 1, 2 + phi, .. in the golden ratio: x^2 = x + 1 in the field.
-    third = int(code.field_matrix[0, 1])
-    phi = (third - 2) % code.modulus
-    np.testing.assert_allclose(code.matrix[0, 1], 2 + (1 + 5**0.5) / 2, rtol=1e-15)
-    conjugate = (1 - phi) % code.modulus  # the other root of unity gives the other square root
-    assert any(x * x % code.modulus == (x + 1) % code.modulus for x in (phi, conjugate))
+    # c_1 of (10, 7) is 1 + phi, the golden ratio or, for another root of unity, its conjugate.
+    np.testing.assert_allclose(code.matrix[0, 1], 1 + (1 + 5**0.5) / 2, rtol=1e-15)
+    phi = int(code.field_matrix[0, 1]) - 1
+    assert phi * phi % code.modulus == (phi + 1) % code.modulus
 
 
 def test_fewer_cyclic_mds_rows_may_span_the_sum():
@@ -269,8 +268,9 @@ def test_redraw():
     assert (drawn.num_clients, int(drawn.num_stragglers), drawn.family) == (6, 3, "cyclic")
     assert len({matrix.tobytes() for matrix in drawn.matrix}) == 3
     verify_code(drawn)
-    # Two codes have different null spaces: together they have full rank.
-    assert rank_mod(drawn.field_matrix[:2].reshape(12, 6), MERSENNE_31) == 6
+    # Their row spaces, of dimension M - s = 3, share the all-one vector alone.
+    assert rank_mod(drawn.field_matrix[:2].reshape(12, 6), MERSENNE_31) == 5
+    assert rank_mod(drawn.field_matrix.reshape(18, 6), MERSENNE_31) == 6
     assert redraw(jax.random.key(1), drawn, 1).matrix.shape == (1, 6, 6)
 
 

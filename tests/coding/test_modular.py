@@ -51,7 +51,9 @@ def codes(draw, clients):
     event(kind)
     if kind == "random support":
         support = draw(arrays(bool, (clients, clients)))
-        matrices = [support * random_integers(source, support.shape, q) for q in (MERSENNE_31, PRIME)]
+        matrices = [
+            support * random_integers(source, support.shape, q) for q in (MERSENNE_31, PRIME)
+        ]
     elif kind == "small integers":
         matrices = [draw(arrays(np.int64, (clients, clients), elements=st.integers(-2, 2)))] * 2
     elif kind == "uncoded":
@@ -61,7 +63,9 @@ def codes(draw, clients):
     else:
         sizes = [size for size in range(1, clients + 1) if clients % size == 0]
         block = draw(st.sampled_from(sizes))
-        matrices = [np.kron(np.eye(clients // block, dtype=np.int64), np.ones((block,) * 2, int))] * 2
+        matrices = [
+            np.kron(np.eye(clients // block, dtype=np.int64), np.ones((block,) * 2, int))
+        ] * 2
     if draw(st.booleans()):  # some rows repeat others
         rows = draw(arrays(np.int64, clients, elements=st.integers(0, clients - 1)))
         matrices = [matrix[rows] for matrix in matrices]
@@ -97,7 +101,9 @@ def test_redrawn_codes_equal_python_integers():
     clients, attempts = 4, 3
 
     @settings(derandomize=True, database=None)
-    @given(st.lists(codes(clients), min_size=attempts, max_size=attempts), stacks(clients, attempts))
+    @given(
+        st.lists(codes(clients), min_size=attempts, max_size=attempts), stacks(clients, attempts)
+    )
     def check(drawn, drawn_links):
         (ours, theirs), links = zip(*drawn, strict=True), Links(*drawn_links)
         found = recover_many(field_code(np.stack(ours)), links)
@@ -207,7 +213,7 @@ def test_the_vector_is_annihilated_by_every_row(clients, attempts):
     assert not (products.sum(axis=2) % MERSENNE_31).any()
     spaces = [RowSpace(matrix.tolist(), MERSENNE_31) for matrix in received]
     assert [space.rank for space in spaces] == rank.tolist()
-    assert 0 < min(rank)
+    assert min(rank) > 0
     for k in range(clients):
         inside = [unit(clients, k) in space for space in spaces]
         assert inside == (np.asarray(vector)[k] == 0).tolist()

@@ -71,9 +71,11 @@ TRANSFORMED = {
     "vmap of jit": lambda: jax.vmap(jax.jit(recover), (None, None, 0))(KEY, CODE, LINKS),
     "a key each": lambda: jax.jit(jax.vmap(recover, (0, None, 0)))(KEYS, CODE, LINKS),
     "a code each": lambda: jax.jit(jax.vmap(recover, (None, 0, 0)))(KEY, PER_TRIAL, LINKS),
-    "links last": lambda: jax.jit(
-        jax.vmap(recover, (None, None, Links(1, 3)), Recovery(0, 0, 0, 0, 0))
-    )(KEY, CODE, Links(*(jnp.moveaxis(x, 0, i) for x, i in zip(LINKS, (1, 3), strict=True)))),
+    "stacks on other axes": lambda: jax.jit(
+        lambda uplinks, peers: jax.vmap(
+            lambda uplink, peer: recover(KEY, CODE, Links(uplink, peer)), (1, 3)
+        )(uplinks, peers)
+    )(jnp.moveaxis(LINKS.uplink_delivered, 0, 1), jnp.moveaxis(LINKS.peer_delivered, 0, 3)),
     "nested vmap": lambda: jax.tree.map(
         unfolded,
         jax.jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (None, None, 0)))(
@@ -181,7 +183,9 @@ def test_counting_complete_rows_equals_a_null_vector_of_them(stragglers):
     code = cyclic_code(jax.random.key(stragglers), 6, stragglers)
     assert decision_rule(code).counted
     assert not decision_rule(as_custom(code)).counted
-    links = random_links(np.random.default_rng(stragglers), (300, 1, 6), 0.2 + 0.08 * stragglers, 0.05)
+    links = random_links(
+        np.random.default_rng(stragglers), (300, 1, 6), 0.2 + 0.08 * stragglers, 0.05
+    )
     counted = recover_many(code, links)
     assert 0 < counted.gc.sum() < 300
     assert same(recover_many(as_custom(code), links), counted)
@@ -239,9 +243,7 @@ def test_redrawn_codes_are_independent_attempts():
 # --- real numbers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("clients", "stragglers", "attempts"), [(6, 3, 1), (10, 7, 2), (16, 5, 2)]
-)
+@pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(6, 3, 1), (10, 7, 2), (16, 5, 2)])
 def test_real_numbers_decide_alike(clients, stragglers, attempts, repetitions):
     """The criterion of maths.md, section 4, in float64, on as many realizations as it asks for."""
     code = cyclic_code(jax.random.key(clients), clients, stragglers)

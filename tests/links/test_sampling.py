@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from jaxcogc.coding.modular import gram_terms
-from jaxcogc.coding.recovery import pack_rows
 from jaxcogc.links.network import Network
 from jaxcogc.links.sampling import (
     LinkThresholds,

@@ -23,9 +23,7 @@ from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.distributed import join_processes
 from tests.checks import simulate_counts
 
-NETWORK = Network(
-    [0.4, 0.2, 0.6], [[0.0, 0.3, 0.5], [0.2, 0.0, 1e-8], [0.7, 1.0 - 2.0**-53, 0.0]]
-)
+NETWORK = Network([0.4, 0.2, 0.6], [[0.0, 0.3, 0.5], [0.2, 0.0, 1e-8], [0.7, 1.0 - 2.0**-53, 0.0]])
 TRIALS = 64
 
 
@@ -57,9 +55,10 @@ def drawn_and_decided() -> dict[str, str]:
     return result
 
 
-def counted() -> dict[str, Any]:
+def counted(key: jax.Array | None = None) -> dict[str, Any]:
     """Counts of every field; the numbers of trials end inside blocks and between devices."""
-    code, key = cyclic_code(jax.random.key(2), 3, 1), jax.random.key(5)
+    key = jax.random.key(5) if key is None else key
+    code = cyclic_code(jax.random.key(2), 3, 1)
     return {
         str(num_trials): [
             np.asarray(field).tolist()
@@ -69,14 +68,19 @@ def counted() -> dict[str, Any]:
     }
 
 
-def everything() -> dict[str, Any]:
-    return {"drawn and decided": drawn_and_decided(), "counted": counted()}
+def main(arguments: list[str]) -> None:
+    if arguments:
+        coordinator, num_processes, process_id = arguments
+        join_processes(coordinator, int(num_processes), int(process_id))
+    found = {
+        "drawn and decided": drawn_and_decided(),
+        "counted": counted(),
+        "devices": jax.device_count(),
+        "processes": jax.process_count(),
+        "x64": jnp.zeros(()).dtype == np.float64,
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        join_processes(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    found = everything()
-    devices = {"devices": jax.device_count(), "processes": jax.process_count()}
-    x64 = {"x64": bool(jax.config.jax_enable_x64)}
-    print(json.dumps({**found, **devices, **x64}))
+    main(sys.argv[1:])

@@ -5,22 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import jax
 import pytest
 
-from tests.outage.everywhere import everything
+from tests.outage.everywhere import counted
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def here():
-    """This process, on its first device."""
-    if jax.device_count() > 1:
-        return run(1)
-    return everything()
 
 
 def start(devices, *arguments, x64=False):
@@ -37,50 +30,71 @@ def start(devices, *arguments, x64=False):
     return subprocess.Popen(command, cwd=PROJECT, env=environment, **pipes)
 
 
-def finish(process):
-    try:
-        output, errors = process.communicate(timeout=300)
-    finally:
+@pytest.fixture(scope="module")
+def processes():
+    """All of them at once; whatever still runs at the end is stopped."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    started = {
+        "32 bits": start(1),
+        "64 bits": start(1, x64=True),
+        "8 devices": start(8),
+        "process 0": start(2, coordinator, 2, 0),
+        "process 1": start(2, coordinator, 2, 1),
+    }
+    yield started
+    for process in started.values():
         process.kill()
-    assert process.returncode == 0, errors[-3000:]
-    return json.loads(output.splitlines()[-1])
+        process.wait()
 
 
-def run(devices, **settings):
-    return finish(start(devices, **settings))
+@pytest.fixture(scope="module")
+def found(processes):
+    """What a process printed."""
+
+    @cache
+    def finish(name):
+        output, errors = processes[name].communicate(timeout=300)
+        assert processes[name].returncode == 0, errors[-3000:]
+        return json.loads(output.splitlines()[-1])
+
+    return finish
 
 
-def test_counts_are_those_of_the_trials(here):
+def test_one_device_and_32_bits(found):
+    here = found("32 bits")
+    assert (here["x64"], here["devices"], here["processes"]) == (False, 1, 1)
+    assert here["drawn and decided"]["sharded recovery"] == here["drawn and decided"]["recovery"]
     for num_trials, counts in here["counted"].items():
         assert counts[0] == int(num_trials)
-        assert 0 < sum(counts[8])
+        assert sum(counts[8]) == int(num_trials)
 
 
-def test_64_bit_mode_changes_nothing(here):
-    there = run(1, x64=True)
+def test_64_bit_mode_changes_nothing(found):
+    here, there = found("32 bits"), found("64 bits")
     assert there["x64"]
     assert there["drawn and decided"] == here["drawn and decided"]
     assert there["counted"] == here["counted"]
 
 
-def test_eight_devices_count_the_same(here):
-    there = run(8)
+def test_eight_devices_count_the_same(found):
+    here, there = found("32 bits"), found("8 devices")
     assert there["devices"] == 8
     assert there["drawn and decided"] == here["drawn and decided"]
     assert there["counted"] == here["counted"]
 
 
-def test_two_processes_of_two_devices_count_the_same(here):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    processes = [start(2, coordinator, 2, number) for number in range(2)]
-    try:
-        found = [finish(process) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for there in found:
+def test_two_processes_of_two_devices_count_the_same(found):
+    here = found("32 bits")
+    for there in map(found, ("process 0", "process 1")):
         assert (there["devices"], there["processes"]) == (4, 2)
         assert there["drawn and decided"].items() <= here["drawn and decided"].items()
         assert there["counted"] == here["counted"]
+
+
+def test_another_key_counts_otherwise(found):
+    """The comparison can fail."""
+    here = found("32 bits")
+    assert counted(jax.random.key(6)) != here["counted"]
+    assert counted() == here["counted"]

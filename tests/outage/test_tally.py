@@ -58,7 +58,7 @@ def test_counts_of_a_scripted_decoder(clients):
     assert table.dtype == empty_table(clients).dtype == np.int32
     assert same_counts(counts_from_table(np.asarray(table), clients), one_by_one(recovery, counted))
     nothing = outcome_table(recovery, np.zeros(512, bool))
-    assert same_counts(
-        counts_from_table(np.asarray(nothing), clients), OutcomeCounts.zero(clients)
+    assert same_counts(counts_from_table(np.asarray(nothing), clients), OutcomeCounts.zero(clients))
+    assert not same_counts(
+        counts_from_table(np.asarray(table), clients), one_by_one(recovery, ~counted)
     )
-    assert not same_counts(counts_from_table(np.asarray(table), clients), one_by_one(recovery, ~counted))

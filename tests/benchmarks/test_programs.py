@@ -1,0 +1,191 @@
+"""Every subcommand's parts, at sizes that take seconds. Nothing about speed is asserted."""
+
+import doctest
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks import ceilings, decode, payloads, pipeline, pinv_programs, real, scaling
+from benchmarks.cases import Shape, make_code, make_links
+from benchmarks.decisions import agreement
+from benchmarks.measure import Program, first_runs, in_turn
+from benchmarks.report import environment
+from jaxcogc.outage.counts import OutcomeCounts
+
+SMALL = Shape(5, 3, 2)
+
+
+@pytest.fixture
+def console():
+    return Console(width=110, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cases", "ceilings", "decisions", "measure", "payloads", "real", "report", "scaling"],
+)
+def test_examples_in_docstrings(name):
+    assert doctest.testmod(importlib.import_module(f"benchmarks.{name}")).failed == 0
+
+
+def test_every_decoder_of_the_comparison_says_the_same():
+    code, links = make_code(SMALL), make_links(SMALL, 300)
+    ours = decode.recover_all(code, links)
+    for program in (
+        pinv_programs.numpy_loop,
+        pinv_programs.numpy_batched,
+        pinv_programs.jax_vmapped,
+    ):
+        assert agreement(ours, program(code, links)) == {
+            name: 1.0
+            for name in ("sum_recovered", "client_recovered", "rank", "gc", "everything")
+        }
+
+
+def test_agreement_counts_stacks_not_entries():
+    code, links = make_code(SMALL), make_links(SMALL, 4)
+    ours = decode.recover_all(code, links)
+    wrong = np.array(ours.client_recovered)
+    wrong[1] = ~wrong[1]
+    found = agreement(ours, ours._replace(client_recovered=wrong, rank=np.asarray(ours.rank) + 1))
+    assert (found["client_recovered"], found["rank"]) == (0.75, 0.0)
+    assert (found["gc"], found["everything"]) == (1.0, 0.0)
+
+
+def test_decode(console):
+    result = decode.run(True, console, shapes=[SMALL], repeats=2)
+    (case,) = result["cases"]
+    assert case["agreement"][decode.VMAPPED]["everything"] == 1.0
+    assert set(case["ours_over"]) == set(case["programs"]) - {decode.OURS}
+    assert {len(program["seconds"]) for program in case["programs"].values()} == {2}
+    assert ("ceilings" in case) == (jax.default_backend() != "cpu")
+
+
+def test_decode_refuses_to_time_a_wrong_program(console, monkeypatch):
+    numba_kernels = pytest.importorskip("benchmarks.numba_kernels", exc_type=ImportError)
+    right = numba_kernels.decode
+
+    def wrong(*arguments):
+        found = right(*arguments)
+        return found._replace(rank=found.rank + 1)
+
+    monkeypatch.setattr(numba_kernels, "decode", wrong)
+    with pytest.raises(decode.AnswersDiffer, match="differ"):
+        decode.measure_shape(SMALL, True, 1, console)
+
+
+def test_pipeline(console):
+    result = pipeline.run(True, console, shapes=[SMALL], repeats=1)
+    (case,) = result["cases"]
+    assert max(case["standard_errors_apart"].values()) < pipeline.SIGMAS
+    assert case["programs"][pipeline.OURS]["work"] == 2**14
+
+
+def test_deviations_notice_a_difference():
+    counts = OutcomeCounts.zero(3)._replace(trials=1000, gc=500, client_recovered=np.full(3, 10))
+    assert max(pipeline.deviations(counts, counts).values()) == 0
+    other = counts._replace(client_recovered=np.array([10, 10, 90]))
+    assert pipeline.deviations(counts, other)["client_recovered"] > pipeline.SIGMAS
+    one_event = counts._replace(client_recovered=np.array([10, 10, 11]))
+    assert max(pipeline.deviations(counts, one_event).values()) < 1
+
+
+def test_real_weights(console):
+    shape = Shape(5, 1, 2)
+    result = real.measure_weights(shape, True, 1, console)
+    for decoder in ("gc_weights", "gc_plus_weights"):
+        for error in result["decoders"][decoder]["errors"].values():
+            assert error["largest"] < 1e-9
+
+
+def test_real_errors_notice_wrong_weights():
+    shape = Shape(5, 1, 2)
+    code, links = make_code(shape), make_links(shape, 64)
+    ours = {name: jax.vmap(f, (None, 0))(code, links) for name, f in real._OURS.items()}
+    assert real.gc_error(code, links, np.asarray(ours["gc_weights"]) * 1.01).max() > 1e-4
+    wrong = np.asarray(ours["gc_plus_weights"]) * 1.01
+    assert real.gc_plus_error(code, links, wrong).max() > 1e-3
+
+
+def test_payloads():
+    found = {
+        dtype: payloads.measure_length(SMALL, 50, dtype, True, 1)
+        for dtype in (np.float32, np.float64)
+    }
+    for dtype, bound in ((np.float32, 1e-3), (np.float64, 1e-11)):
+        assert found[dtype]["dtype"] == np.dtype(dtype).name
+        for errors in found[dtype]["relative_errors"].values():
+            assert errors["trials"] > 0
+            assert 0 <= errors["median"] <= errors["largest"] < bound
+
+
+def test_scaling_worker_counts_do_not_depend_on_devices():
+    results = scaling.against_devices([1, 2], 2**15, 1)
+    assert [result["devices"] for result in results] == [1, 2]
+    assert all(result["peak_memory_bytes"] > 10**7 for result in results)
+
+
+def test_scaling_reports_a_failing_worker():
+    with pytest.raises(RuntimeError, match="measuring process"):
+        scaling.run_worker(Shape(0, 0, 1), 10, 1)
+
+
+def test_programs_take_turns_and_compilation_is_apart():
+    calls = []
+    programs = [Program(name, lambda name=name: calls.append(name), 10) for name in "ab"]
+    first = {name: 5.0 + seconds for name, (seconds, _) in first_runs(programs).items()}
+    timings = in_turn(programs, 3, first)
+    assert "".join(calls) == "ab" * 4
+    assert timings["a"].compile_seconds == pytest.approx(5.0, abs=0.1)
+    assert len(timings["b"].seconds) == 3
+
+
+def test_environment_names_no_host():
+    import getpass
+    import platform
+
+    found = environment()
+    assert found["machine"]["cores"] >= 1
+    for private in (platform.node(), str(jax.__file__).rsplit("/", 3)[0]):
+        assert private not in str(found)
+    assert f"/{getpass.getuser()}" not in str(found)
+
+
+def test_ceilings_count_loops_branches_and_nothing_else():
+    words = jnp.zeros(8, jnp.uint32)
+
+    def body(_, x):
+        return x * x + 1
+
+    scanned = jax.make_jaxpr(lambda x: jax.lax.fori_loop(0, 5, body, x))(words)
+    looped = jax.make_jaxpr(lambda x, n: jax.lax.fori_loop(0, n, body, x))(words, 3)
+    assert ceilings.cost_of(scanned, [1]).operations == pytest.approx(5 * 16, abs=10)
+    assert ceilings.cost_of(looped, [7]).operations == pytest.approx(7 * 16, abs=20)
+
+    def branch(x, idle):
+        return jax.lax.cond(x[0] == 0, lambda x: x * x, idle, x)
+
+    rare = jax.make_jaxpr(lambda x: branch(x, lambda x: x))(words)
+    stage = jax.make_jaxpr(lambda x: branch(x, jnp.zeros_like))(words)
+    assert ceilings.cost_of(rare, [1]).operations < 8
+    assert ceilings.cost_of(stage, [1]).operations >= 8
+    assert ceilings.cost_of(stage, [1]).bytes_moved >= 4 * 32
+
+
+def test_ceilings_of_our_programs():
+    rates = ceilings.measure_rates(2**16, 2)
+    assert min(rates) > 0
+    cost = decode.decode_cost(SMALL, 256)
+    console = Console(width=110, record=True)
+    found = ceilings.ceilings_of(cost, 256, 1e5, rates, console)
+    assert found["arithmetic_share"] == pytest.approx(1e5 / found["arithmetic_ceiling"])
+    assert "ceiling of bandwidth" in console.export_text()
+    # The pipeline does all that and draws the links as well.
+    per_trial = pipeline.pipeline_cost(SMALL).operations / pipeline.BLOCK_TRIALS
+    assert per_trial > cost.operations / 256
+    fused = pipeline.pipeline_cost(SMALL, "pallas")
+    assert fused.bytes_moved < pipeline.pipeline_cost(SMALL).bytes_moved
