@@ -127,7 +127,7 @@ def null_vector_kernel(num_clients: int) -> Any:
             scale = np.uint64(rows[pivot, column])
             for k in range(column, clients):
                 vector[k] = np.uint32(fold(np.uint64(vector[k]) * scale))
-            vector[column] = np.uint32(_TWICE - fold(total))
+            vector[column] = np.uint32(fold(_TWICE - fold(total)))
 
     return null_vector
 

@@ -59,8 +59,7 @@ def simulate(
         np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15 // 3),
     )
     scalars, histogram, partial = (table.sum(axis=0) for table in tables)
-    in_partial = partial.sum(axis=(0, 2))
-    recovered = scalars[_ALL] + in_partial
+    recovered = scalars[_ALL] + partial[2].sum(axis=1)
     numbers: list[Any] = [*map(int, scalars), histogram, recovered, *partial[:2]]
     return OutcomeCounts(*numbers)
 

@@ -184,6 +184,7 @@ def _batched(kernel: Callable[..., Any]) -> Any:
     """
 
     @custom_vmap
+    @jax.jit  # so that calls outside of a program of the caller's are compiled once
     def function(matrix: jax.Array, delivered: jax.Array) -> Any:
         on = partial(_tiled, kernel)
         return lax.platform_dependent(

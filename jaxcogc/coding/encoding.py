@@ -99,12 +99,14 @@ def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
         raise ValueError(f"updates{name} has shape {shape}: allowed is ({clients}, ...)")
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"updates{name} has dtype {dtype}: allowed is a floating one")
-    if dtype != np.float64:
-        return _product(received.astype(dtype), jnp.asarray(leaf), received != 0)
     with jax.enable_x64(True):
-        return _product(received, jnp.asarray(leaf), received != 0)
+        coefficients, held = received.astype(dtype), received != 0
+        if dtype == np.float64:
+            return _product(coefficients, jnp.asarray(leaf), held)
+    return _product(coefficients, jnp.asarray(leaf), held)
 
 
+@jax.jit  # so that calls outside of a program of the caller's are compiled once
 def _product(received: jax.Array, leaf: jax.Array, held: jax.Array) -> jax.Array:
     """received @ leaf, in which what is not finite spoils only the rows that hold it."""
     flat = leaf.reshape(leaf.shape[0], -1)
