@@ -56,7 +56,7 @@ def simulate(
         num_attempts,
         int(code.num_stragglers),
         num_trials,
-        np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15 // 3),
+        np.uint64((seed + 1) * 0xD6E8FEB86659FD93 % 2**64),
     )
     scalars, histogram, partial = (table.sum(axis=0) for table in tables)
     recovered = scalars[_ALL] + partial[2].sum(axis=1)

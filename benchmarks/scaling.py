@@ -77,9 +77,11 @@ def against_clients(clients: Sequence[int], trials: int, repeats: int) -> list[d
     return results
 
 
-def against_devices(devices: Sequence[int], trials: int, repeats: int) -> list[dict[str, Any]]:
+def against_devices(
+    devices: Sequence[int], trials: int, repeats: int, shape: Shape = FIRST
+) -> list[dict[str, Any]]:
     """Seconds on virtual CPU devices, which must not change a single count."""
-    results = [run_worker(FIRST, trials, repeats, number) for number in devices]
+    results = [run_worker(shape, trials, repeats, number) for number in devices]
     digests = {result["counts_digest"] for result in results}
     if len(digests) != 1:
         raise AnswersDiffer(f"counts depend on the number of devices: {digests}")

@@ -1,4 +1,4 @@
-"""Real received matrices, many trials at once: an orthonormal column basis and what follows from it.
+"""Real received matrices, many trials at once: an orthonormal column basis and its uses.
 
 The columns a_k of R are orthogonalised one by one (Gram-Schmidt, every projection done twice):
 R = Q U with orthonormal columns q_k where a_k is independent of the columns before it, and q_k = 0
@@ -28,7 +28,15 @@ import numpy as np
 import numpy.typing as npt
 from jax import lax
 
-__all__ = ["Factors", "client_order", "factor", "ones_weights", "project_ones", "unit_distances", "unit_weights"]
+__all__ = [
+    "Factors",
+    "client_order",
+    "factor",
+    "ones_weights",
+    "project_ones",
+    "unit_distances",
+    "unit_weights",
+]
 
 _EPS = 2.0**-52
 _SAFETY = 256.0

@@ -16,7 +16,8 @@ if why_no_numba():
 
 from benchmarks import numba_kernels, numba_pipeline
 
-SHAPES = [Shape(10, 7, 2), Shape(5, 4, 1), Shape(6, 0, 2), Shape(1, 0, 1), Shape(7, 3, 3)]
+# Every number of clients is a compilation of its own.
+SHAPES = [Shape(10, 7, 2), Shape(5, 4, 1), Shape(5, 0, 2), Shape(5, 2, 3), Shape(1, 0, 1)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -35,9 +36,9 @@ def test_decode_equals_elimination_with_python_integers(shape, erasure, repetiti
 
 
 def test_nothing_arrived():
-    code = make_code(Shape(4, 2, 1))
-    nobody = np.zeros((3, 1, 4), bool)
-    found = numba_kernels.decode(code.field_matrix, 2, nobody, np.ones((3, 1, 4, 4), bool))
+    code = make_code(Shape(5, 2, 1))
+    nobody = np.zeros((3, 1, 5), bool)
+    found = numba_kernels.decode(code.field_matrix, 2, nobody, np.ones((3, 1, 5, 5), bool))
     assert not found.gc.any()
     assert not found.sum_recovered.any()
     assert not found.client_recovered.any()
@@ -46,36 +47,35 @@ def test_nothing_arrived():
 
 def test_the_largest_numbers_do_not_overflow():
     """Rows whose elimination works at the edges of the field: -1 and its neighbours."""
-    high = numba_kernels.MODULUS - 1
-    matrix = np.array([[high, high - 1], [high - 1, high]], np.uint32)
-    everybody = np.ones((1, 1, 2), bool)
-    found = numba_kernels.decode(matrix, 0, everybody, np.ones((1, 1, 2, 2), bool))
-    assert found.rank[0] == 2
-    matrix[1] = matrix[0]
-    found = numba_kernels.decode(matrix, 0, everybody, np.ones((1, 1, 2, 2), bool))
+    matrix = np.full((5, 5), numba_kernels.MODULUS - 1, np.uint32)
+    matrix -= np.eye(5, dtype=np.uint32)
+    everybody = np.ones((1, 1, 5), bool), np.ones((1, 1, 5, 5), bool)
+    assert numba_kernels.decode(matrix, 0, *everybody).rank[0] == 5
+    matrix[1:] = matrix[0]
+    found = numba_kernels.decode(matrix, 0, *everybody)
     assert found.rank[0] == 1
     assert not found.client_recovered.any()
 
 
 def test_pipeline_controls():
     """Erasure 0: exact always. Dead links between clients: gc never, |K| = who was heard."""
-    code = cyclic_code(jax.random.key(0), 6, 3)
-    perfect = Network.homogeneous(6, uplink_erasure=0.0, peer_erasure=0.0)
+    code = cyclic_code(jax.random.key(0), 5, 3)
+    perfect = Network.homogeneous(5, uplink_erasure=0.0, peer_erasure=0.0)
     counts = numba_pipeline.simulate(perfect, code, 2, 3000)
     assert (counts.trials, counts.gc, counts.row_space_exact) == (3000, 3000, 3000)
-    assert counts.rank_sum == 3 * 3000
-    alone = Network.homogeneous(6, uplink_erasure=0.0, peer_erasure=1 - 2.0**-32)
+    assert counts.rank_sum == 2 * 3000
+    alone = Network.homogeneous(5, uplink_erasure=0.0, peer_erasure=1 - 2.0**-32)
     counts = numba_pipeline.simulate(alone, code, 1, 3000)
     assert (counts.gc, counts.gc_plus_full, counts.all_individuals) == (0, 3000, 3000)
 
 
 def test_pipeline_counts_are_consistent_and_follow_the_law():
-    shape, num_trials = Shape(6, 3, 2), 40_000
+    shape, num_trials = Shape(5, 3, 2), 40_000
     counts = numba_pipeline.simulate(make_network(shape, 0.3), make_code(shape), 2, num_trials, 5)
     assert isinstance(counts, OutcomeCounts)
     assert counts.num_recovered.sum() == num_trials
-    assert counts.client_recovered.sum() == counts.num_recovered @ np.arange(7)
-    partial = counts.row_space_partial_recovered.sum(axis=0)[1:] / np.arange(1, 7)
+    assert counts.client_recovered.sum() == counts.num_recovered @ np.arange(6)
+    partial = counts.row_space_partial_recovered.sum(axis=0)[1:] / np.arange(1, 6)
     assert partial.sum() == pytest.approx(counts.row_space_partial)
     law = float(gc_outage_probability(make_network(shape, 0.3), 3, 2))
     assert abs(1 - counts.gc / num_trials - law) < 5 * np.sqrt(law * (1 - law) / num_trials)

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import io
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import ceilings, decode, payloads, pipeline, pinv_programs, real, scaling
+from benchmarks import ceilings, decode, payloads, pinv_programs, pipeline, real, scaling
 from benchmarks.cases import Shape, make_code, make_links
 from benchmarks.decisions import agreement
 from benchmarks.measure import Program, first_runs, in_turn
@@ -21,7 +22,7 @@ SMALL = Shape(5, 3, 2)
 
 @pytest.fixture
 def console():
-    return Console(width=110, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    return Console(width=110, record=True, quiet=False, file=open("/dev/null", "w"))
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,9 @@ def test_every_decoder_of_the_comparison_says_the_same():
         pinv_programs.numpy_batched,
         pinv_programs.jax_vmapped,
     ):
-        assert agreement(ours, program(code, links)) == {
-            name: 1.0
-            for name in ("sum_recovered", "client_recovered", "rank", "gc", "everything")
-        }
+        assert agreement(ours, program(code, links)) == dict.fromkeys(
+            ("sum_recovered", "client_recovered", "rank", "gc", "everything"), 1.0
+        )
 
 
 def test_agreement_counts_stacks_not_entries():
@@ -95,20 +95,20 @@ def test_deviations_notice_a_difference():
 
 
 def test_real_weights(console):
-    shape = Shape(5, 1, 2)
-    result = real.measure_weights(shape, True, 1, console)
+    result = real.measure_weights(SMALL, True, 1, console)
     for decoder in ("gc_weights", "gc_plus_weights"):
         for error in result["decoders"][decoder]["errors"].values():
             assert error["largest"] < 1e-9
 
 
 def test_real_errors_notice_wrong_weights():
-    shape = Shape(5, 1, 2)
-    code, links = make_code(shape), make_links(shape, 64)
-    ours = {name: jax.vmap(f, (None, 0))(code, links) for name, f in real._OURS.items()}
-    assert real.gc_error(code, links, np.asarray(ours["gc_weights"]) * 1.01).max() > 1e-4
-    wrong = np.asarray(ours["gc_plus_weights"]) * 1.01
-    assert real.gc_plus_error(code, links, wrong).max() > 1e-3
+    code, links = make_code(SMALL), make_links(SMALL, 128)
+    inverses = np.linalg.pinv(real.received_rows(code.matrix, links, False, np), rcond=1e-9)
+    assert real.gc_plus_error(code, links, inverses).max() < 1e-9
+    assert real.gc_plus_error(code, links, 1.01 * inverses).max() > 1e-3
+    inverses = np.linalg.pinv(real.received_rows(code.matrix, links, True, np), rcond=1e-9)
+    assert real.gc_error(code, links, inverses.sum(axis=-2)).max() < 1e-9
+    assert real.gc_error(code, links, 1.01 * inverses.sum(axis=-2)).max() > 1e-4
 
 
 def test_payloads():
@@ -124,7 +124,7 @@ def test_payloads():
 
 
 def test_scaling_worker_counts_do_not_depend_on_devices():
-    results = scaling.against_devices([1, 2], 2**15, 1)
+    results = scaling.against_devices([1, 2], 2**15, 1, SMALL)
     assert [result["devices"] for result in results] == [1, 2]
     assert all(result["peak_memory_bytes"] > 10**7 for result in results)
 

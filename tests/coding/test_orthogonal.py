@@ -24,11 +24,7 @@ def factors_and_weights(columns):
 def run(matrices):
     """Trials first, as NumPy, of what is computed with trials last."""
     with jax.enable_x64(True):
-        results = factors_and_weights(
-            jnp.asarray(np.moveaxis(matrices, (1, 2), (1, 0)).T).T
-            if False
-            else jnp.asarray(np.transpose(matrices, (2, 1, 0)))
-        )
+        results = factors_and_weights(jnp.asarray(np.transpose(matrices, (2, 1, 0))))
         return jax.tree.map(lambda x: np.moveaxis(np.asarray(x), -1, 0), results)
 
 
