@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import io
 
 import jax
 import jax.numpy as jnp
