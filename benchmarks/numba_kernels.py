@@ -46,7 +46,7 @@ def decode(
       peer_delivered: bool [trials, attempts, clients, clients], the diagonal True.
       seed: of the free values of the null vectors.
     """
-    matrix = np.ascontiguousarray(field_matrix, np.uint32)
+    matrix = np.array(field_matrix, np.uint32)  # writable: read-only arrays would compile anew
     kernel = decode_kernel(len(matrix))
     peers = peer_delivered.view(np.uint8)
     return Decisions(*kernel(matrix, num_stragglers, uplink_delivered, peers, np.uint64(seed)))

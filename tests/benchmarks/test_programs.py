@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import io
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ SMALL = Shape(5, 3, 2)
 
 @pytest.fixture
 def console():
-    return Console(width=110, record=True, quiet=False, file=open("/dev/null", "w"))
+    return Console(width=110, file=io.StringIO())
 
 
 @pytest.mark.parametrize(
