@@ -185,13 +185,12 @@ def draw_rows(
     """
     clients = thresholds.high.shape[1]
     words = np.arange(-(-clients // 32), dtype=np.uint32)[:, None, None, None]
-    attempt = jnp.arange(num_attempts, dtype=jnp.uint32)[:, None, None]
-    receiver = jnp.arange(clients, dtype=jnp.uint32)[:, None]
+    attempt = np.arange(num_attempts, dtype=np.uint32)[:, None, None]
+    receiver = np.arange(clients, dtype=np.uint32)[:, None]
 
     def erased(offset, refinement):
         """Erased, and whether the first word ties."""
-        sender = receiver + offset
-        sender = jnp.where(sender >= clients, sender - np.uint32(clients), sender)
+        sender = (receiver + offset) % np.uint32(clients)
         place = _place(receiver, sender, clients, reciprocal, offset)
         word = _link_word(key, trials, attempt, place, refinement)
         high, low = (x[offset.astype(jnp.int32)][:, None] for x in thresholds)

@@ -66,6 +66,10 @@ def counted(key: jax.Array | None = None, **settings: Any) -> dict[str, Any]:
     }
 
 
+def in_64_bits() -> bool:
+    return jnp.zeros(()).dtype == np.float64
+
+
 def main(arguments: list[str]) -> None:
     if arguments:
         coordinator, num_processes, process_id = arguments
@@ -75,7 +79,7 @@ def main(arguments: list[str]) -> None:
         "counted": counted(),
         "devices": jax.device_count(),
         "processes": jax.process_count(),
-        "x64": jax.config.read("jax_enable_x64"),
+        "x64": in_64_bits(),
     }
     print(json.dumps(found))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from tests.outage.everywhere import counted, drawn_and_decided
+from tests.outage.everywhere import counted, drawn_and_decided, in_64_bits
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def processes():
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     started = {
-        "64 bits": start(1, x64=not jax.config.read("jax_enable_x64")),
+        "64 bits": start(1, x64=not in_64_bits()),
         "8 devices": start(8),
         "process 0": start(2, coordinator, 2, 0),
         "process 1": start(2, coordinator, 2, 1),
@@ -76,7 +76,7 @@ def test_the_trials_asked_for(here):
 
 def test_64_bit_mode_changes_nothing(found, here):
     there = found("64 bits")
-    assert there["x64"] != jax.config.read("jax_enable_x64")
+    assert there["x64"] != in_64_bits()
     assert there["drawn and decided"] == here["drawn and decided"]
     assert there["counted"] == here["counted"]
 
