@@ -32,7 +32,7 @@ from jaxcogc.outage.program import (
 from jaxcogc.outage.tally import counts_from_table
 from jaxcogc.runtime.devices import describe_devices
 
-_CODE_KEY = 0xC0DE
+CODE_KEY = 0xC0DE
 _LOG = logging.getLogger(__name__)
 
 
@@ -168,7 +168,7 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
     """Call the compiled program on consecutive blocks and hand out what it counted."""
     _check_run(shape, network, code, num_trials)
     if shape.rule.redrawn and not code.redrawn:
-        code = redraw(jax.random.fold_in(key, _CODE_KEY), code, shape.attempts)
+        code = redraw(jax.random.fold_in(key, CODE_KEY), code, shape.attempts)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
     largest = blocks_per_call(shape)

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 from jaxcogc.coding.field import random_elements
 from jaxcogc.coding.recovery import DecisionRule, prepare_code, recover_rows
 from jaxcogc.links.sampling import LinkThresholds, by_offset, draw_rows
-from jaxcogc.outage.tally import empty_table, outcome_table
+from jaxcogc.outage.tally import empty_table, outcome_flags, outcome_table
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.threefry import key_words
 
@@ -21,7 +21,11 @@ BLOCK_TRIALS = 2**14
 
 
 class Shape(NamedTuple):
-    """All that a compiled program is specialised to."""
+    """All that a compiled program is specialised to.
+
+    `kept` is 0 for a program that adds all its blocks up; else the most blocks a device counts in
+    one call of a program that keeps them apart.
+    """
 
     clients: int
     attempts: int
@@ -29,6 +33,7 @@ class Shape(NamedTuple):
     rule: DecisionRule
     tile: int
     devices: tuple[Any, ...]
+    kept: int = 0
 
 
 class Inputs(NamedTuple):
@@ -56,10 +61,15 @@ def blocks_per_call(shape: Shape) -> int:
 
 @cache
 def compiled_program(shape: Shape) -> Any:
-    """The program for a shape, compiled once a process: ``Inputs`` -> int32 table of counts."""
+    """The program for a shape, compiled once a process.
+
+    ``Inputs`` -> int32 table of counts; with ``kept``: the tables [devices x kept, ...] of single
+    blocks, and the flags uint8 [devices, trials] of each device's last block.
+    """
     mesh = device_mesh(shape.devices)
+    count = _count_each_block if shape.kept else _count_blocks
     program = jax.shard_map(
-        lambda inputs: _count_blocks(shape, mesh.axis_names[0], inputs),
+        lambda inputs: count(shape, mesh.axis_names[0], inputs),
         mesh=mesh,
         in_specs=PartitionSpec(),
         out_specs=PartitionSpec(),
@@ -80,6 +90,35 @@ def compiled_program(shape: Shape) -> Any:
 
 def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> jax.Array:
     """This device's share of the blocks, summed over the devices."""
+    num_tiles, decide_tile = _tiles(shape, axis, inputs)
+
+    def count_tile(index, table):
+        return table + outcome_table(*decide_tile(index))
+
+    table = lax.fori_loop(0, num_tiles, count_tile, empty_table(shape.clients))
+    return lax.psum(table, axis)
+
+
+def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[jax.Array, jax.Array]:
+    """One table for each block, and what became of each trial of the last block."""
+    num_tiles, decide_tile = _tiles(shape, axis, inputs)
+    tiles = BLOCK_TRIALS // shape.tile
+
+    def count_tile(index, carried):
+        tables, flags = carried
+        recovery, counted = decide_tile(index)
+        tables = tables.at[index // tiles].add(outcome_table(recovery, counted))
+        place = index % tiles * shape.tile
+        return tables, lax.dynamic_update_slice(flags, outcome_flags(recovery), (place,))
+
+    empty = empty_table(shape.clients)
+    nothing = jnp.zeros((shape.kept, *empty.shape), jnp.int32), jnp.zeros(BLOCK_TRIALS, jnp.uint8)
+    tables, flags = lax.fori_loop(0, num_tiles, count_tile, nothing)
+    return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
+
+
+def _tiles(shape: Shape, axis: str, inputs: Inputs) -> tuple[jax.Array, Any]:
+    """How many tiles this device has to do, and what decides one: recovery, trials that count."""
     clients, attempts = shape.clients, shape.attempts
     coefficients = jnp.broadcast_to(inputs.field_matrix, (attempts, clients, clients))
     code = prepare_code(coefficients, inputs.num_stragglers, shape.rule.modulus)
@@ -87,7 +126,7 @@ def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> jax.Array:
     first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
     tiles = BLOCK_TRIALS // shape.tile
 
-    def count_tile(index, table):
+    def decide_tile(index):
         block = first + index // tiles
         key = jax.random.fold_in(jax.random.wrap_key_data(inputs.key, impl="threefry2x32"), block)
         trials = index % tiles * shape.tile + jnp.arange(shape.tile)
@@ -105,8 +144,6 @@ def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> jax.Array:
             shape.rule, code, jnp.broadcast_to(random, (clients, shape.tile)), rows
         )
         last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
-        counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
-        return table + outcome_table(recovery, counted)
+        return recovery, trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
 
-    table = lax.fori_loop(0, inputs.num_blocks * tiles, count_tile, empty_table(clients))
-    return lax.psum(table, axis)
+    return inputs.num_blocks * tiles, decide_tile

@@ -62,6 +62,40 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
     return table.astype(jnp.int32)
 
 
+def outcome_flags(recovery: Recovery) -> jax.Array:
+    """What became of each trial of a tile, for `events`: uint8 [trials]."""
+    num_recovered = jnp.sum(recovery.client_recovered, axis=0, dtype=jnp.int32)
+    everyone = num_recovered == recovery.client_recovered.shape[0]
+    bits = (recovery.gc, recovery.gc | everyone, recovery.sum_recovered, num_recovered > 0, everyone)
+    return sum((bit.astype(jnp.uint8) << n for n, bit in enumerate(bits)), jnp.uint8(0))
+
+
+def events(flags: np.ndarray, outcome: str) -> np.ndarray:
+    """In which trials an outcome happened.
+
+    Args:
+      flags: uint8 [trials], of `outcome_flags`.
+      outcome: the name of a probability, such as "gc_plus_none".
+
+    Returns:
+      bool [trials].
+
+    >>> events(np.uint8([0b00000, 0b11111]), "gc_outage")
+    array([ True, False])
+    """
+    gc, full, exact, some, everyone = (flags >> n & 1 == 1 for n in range(5))
+    return {
+        "gc_outage": ~gc,
+        "gc_plus_full": full,
+        "gc_plus_partial": ~full & some,
+        "gc_plus_none": ~full & ~some,
+        "row_space_exact": exact,
+        "row_space_partial": ~exact & some,
+        "row_space_none": ~exact & ~some,
+        "all_individuals": everyone,
+    }[outcome]
+
+
 def counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:
     """The counts in a table (or a sum of tables), as Python and int64 integers."""
     members, gc_plus, row_space = table[: 3 * clients].reshape(3, clients, clients + 1)
