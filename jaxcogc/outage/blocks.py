@@ -125,5 +125,3 @@ def _start(program, shape, key, network, code, first_block, num_blocks) -> Start
         return [counts_from_table(table, shape.clients) for table in used], np.asarray(flags)[0]
 
     return wait
-
-

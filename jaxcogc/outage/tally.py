@@ -66,7 +66,13 @@ def outcome_flags(recovery: Recovery) -> jax.Array:
     """What became of each trial of a tile, for `events`: uint8 [trials]."""
     num_recovered = jnp.sum(recovery.client_recovered, axis=0, dtype=jnp.int32)
     everyone = num_recovered == recovery.client_recovered.shape[0]
-    bits = (recovery.gc, recovery.gc | everyone, recovery.sum_recovered, num_recovered > 0, everyone)
+    bits = (
+        recovery.gc,
+        recovery.gc | everyone,
+        recovery.sum_recovered,
+        num_recovered > 0,
+        everyone,
+    )
     return sum((bit.astype(jnp.uint8) << n for n, bit in enumerate(bits)), jnp.uint8(0))
 
 
