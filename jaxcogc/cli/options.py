@@ -29,6 +29,18 @@ def parse_count(field: str, text: str, *, low: int = 1, high: int = MAX_TRIALS) 
     raise rejected(field, text, f"a whole number from {low} to {high:,}{example}")
 
 
+def parse_power_of_two(field: str, text: str, high: int) -> int:
+    """1, 2, 4, .. high.
+
+    >>> parse_power_of_two("--tile", "1024", 2**14)
+    1024
+    """
+    value = parse_count(field, text, high=high)
+    if value & (value - 1):
+        raise rejected(field, text, f"a power of two up to {high:,}")
+    return value
+
+
 def parse_probability(field: str, text: str) -> float:
     """A number in [0, 1].
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxcogc.cli.outage_request import CODES, INTERVALS, OutageOptions, read_request
+from jaxcogc.cli.outage_request import CODES, INTERVALS, KERNELS, OutageOptions, read_request
 
 
 def _option(name: str, metavar: str | None, help: str, default: str | None = None) -> Any:
@@ -46,6 +46,16 @@ Level = Annotated[str, _option("--level", "L", "Confidence level of the interval
 Interval = Annotated[str, _option("--interval", "NAME", ", ".join(INTERVALS) + ".")]
 Json = Annotated[_Text, _option("--json", "FILE|-", "The numbers (- : standard output).")]
 Plot = Annotated[_Text, _option("--plot", "FILE.png", "A picture (png, svg or pdf).")]
+Kernel = Annotated[str, _option("--kernel", "NAME", ", ".join(KERNELS) + " (on a GPU).")]
+Tile = Annotated[_Text, _option("--tile", "N", "Trials computed at once.", "for the device")]
+Distributed = Annotated[
+    bool, _option("--distributed", None, "One of several processes (SLURM, Open MPI, Kubernetes).")
+]
+Coordinator = Annotated[
+    _Text, _option("--coordinator", "HOST:PORT", "Of process 0, where nothing else tells.")
+]
+NumProcesses = Annotated[_Text, _option("--num-processes", "N", "Processes of the run.")]
+ProcessId = Annotated[_Text, _option("--process-id", "I", "This one: 0 .. N-1; 0 prints.")]
 Quiet = Annotated[bool, _option("--quiet", None, "No progress, no table.")]
 
 
@@ -65,6 +75,12 @@ def outage(
     interval: Interval = "clopper-pearson",
     json: Json = None,
     plot: Plot = None,
+    kernel: Kernel = "xla",
+    tile: Tile = None,
+    distributed: Distributed = False,
+    coordinator: Coordinator = None,
+    num_processes: NumProcesses = None,
+    process_id: ProcessId = None,
     quiet: Quiet = False,
 ) -> int:
     """How often is the global update recovered?

@@ -13,10 +13,12 @@ from jaxcogc.cli.options import (
     parse_choice,
     parse_count,
     parse_level,
+    parse_power_of_two,
     parse_probability,
     parse_stragglers,
 )
 from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.cli.processes import join, read_processes
 
 if TYPE_CHECKING:
     from jaxcogc._types import Key
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 CODES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 INTERVALS = ("clopper-pearson", "wilson")
+KERNELS = ("xla", "pallas")
+MAX_TILE = 2**14
+"""A block: what keys and counts go by."""
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -47,6 +52,12 @@ class OutageOptions:
     interval: str
     json: str | None
     plot: str | None
+    kernel: str
+    tile: str | None
+    distributed: bool
+    coordinator: str | None
+    num_processes: str | None
+    process_id: str | None
     quiet: bool
 
 
@@ -68,6 +79,9 @@ class OutageRequest:
     interval: str
     json: str | None
     plot: Path | None
+    kernel: str
+    tile: int | None
+    distributed: bool
     quiet: bool
     started: float
     """`time.perf_counter()` when the verb began."""
@@ -86,6 +100,11 @@ def read_request(options: OutageOptions) -> OutageRequest:
     seed = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
     level = parse_level("--level", options.level)
     interval = parse_choice("--interval", options.interval, INTERVALS)
+    kernel = parse_choice("--kernel", options.kernel, KERNELS)
+    tile = None if options.tile is None else parse_power_of_two("--tile", options.tile, MAX_TILE)
+    processes = read_processes(
+        options.distributed, options.coordinator, options.num_processes, options.process_id
+    )
     plot = _read_targets(options)
     from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
 
@@ -94,6 +113,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     stragglers = _read_stragglers(options, family, network.num_clients)
     if options.json is not None and len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number with --json")
+    prints = join(processes)
     return OutageRequest(
         network=network,
         source=source,
@@ -105,9 +125,12 @@ def read_request(options: OutageOptions) -> OutageRequest:
         seed=seed,
         level=level,
         interval=interval,
-        json=options.json,
-        plot=plot,
-        quiet=options.quiet,
+        json=options.json if prints else None,
+        plot=plot if prints else None,
+        kernel=kernel,
+        tile=tile,
+        distributed=options.distributed,
+        quiet=options.quiet or not prints,
         started=started,
     )
 

@@ -16,6 +16,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
 from jaxcogc.outage.monte_carlo import Simulation, compile_simulation
+from jaxcogc.runtime.distributed import any_process
 from jaxcogc.runtime.signals import Interruption, graceful_interrupts
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves, plot_outcomes
@@ -29,6 +30,8 @@ _UNQUALIFIED = (
     "row_space_weight",
 )
 """Numbers without an interval."""
+_INTERRUPTED_ELSEWHERE = 130
+"""The exit code where another process of the run was interrupted."""
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -57,14 +60,17 @@ def run(request: OutageRequest) -> int:
                 request.codes[0],
                 num_attempts=request.attempts,
                 redraw_code=request.redraw_code,
+                tile=request.tile,
+                kernel=request.kernel,
             )
             display.counting(simulation.compile_seconds, simulation.device)
             counts, seconds = _count(request, simulation, interruption, display)
         if not counts:
             print("interrupted before a trial was counted; nothing written", file=sys.stderr)
-            return interruption.exit_code
+            return interruption.exit_code or _INTERRUPTED_ELSEWHERE
         _report(request, simulation, counts, seconds, interruption, console)
-        return interruption.exit_code
+        whole = sum(total.trials for total in counts) == request.trials * len(request.codes)
+        return interruption.exit_code or (0 if whole else _INTERRUPTED_ELSEWHERE)
 
 
 def _error_console() -> Console:
@@ -77,18 +83,22 @@ def _error_console() -> Console:
 def _count(
     request: OutageRequest, simulation: Simulation, interruption: Interruption, display: Display
 ) -> tuple[list[OutcomeCounts], float]:
-    """Counts of each code in turn (those that were begun) and the seconds that counting took."""
+    """Counts of each code in turn (those that were begun) and the seconds that counting took.
+
+    The processes of a distributed run ask each other before each batch whether to go on: one that
+    stopped by itself would leave the others waiting for its counts.
+    """
     key = seed_keys(request.seed)[1]
     started = time.perf_counter()
     counts: list[OutcomeCounts] = []
     for code in request.codes:
-        if interruption.requested:
+        if any_process(interruption.requested):
             break
         counts.append(OutcomeCounts.zero(request.network.num_clients))
         for part in simulation.counts(key, request.network, code, request.trials):
             counts[-1] += part
             display.advance(part.trials)
-            if interruption.requested:
+            if any_process(interruption.requested):
                 break
     return counts, time.perf_counter() - started
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 
 def join_processes(
@@ -22,9 +24,18 @@ def join_processes(
         jax.distributed.initialize(coordinator, num_processes, process_id)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"--distributed: the processes could not be joined: {reason}") from error
+        if coordinator is None:
+            reason = f"nothing here tells which they are ({reason.rstrip('.')})"
+        raise ValueError(f"cannot join the processes: {reason}") from error
 
 
 def is_first_process() -> bool:
     """Whether this process is the one that prints and writes."""
     return jax.process_index() == 0
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in any process; all of them must ask, in the same order."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))

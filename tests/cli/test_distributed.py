@@ -1,0 +1,127 @@
+"""`jaxcogc outage --distributed`: two processes of two devices each, on loopback."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import run_program, start_program
+
+SMALL = ["outage", "--clients", "3", "--stragglers", "1"]
+Pair = tuple[subprocess.Popen[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes; those still running at the end are killed."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def start_pair(started: list[subprocess.Popen[str]], *arguments: str) -> Pair:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    where = ["--distributed", "--coordinator", coordinator, "--num-processes", "2"]
+    for process_id in "01":
+        process = start_program(
+            *arguments,
+            *where,
+            "--process-id",
+            process_id,
+            JAX_PLATFORMS="cpu",
+            JAX_NUM_CPU_DEVICES="2",
+        )
+        started.append(process)
+    return started[0], started[1]
+
+
+def numbers(text: str) -> dict[str, object]:
+    """Of a result, what does not depend on the machine."""
+    result = json.loads(text)
+    for machine in ("device", "elapsed_seconds", "compile_seconds", "trials_per_second"):
+        del result[machine]
+    return result
+
+
+def test_two_processes_report_what_one_reports(started: list[subprocess.Popen[str]]) -> None:
+    arguments = [*SMALL, "--trials", "100_001", "--json", "-"]
+    first, second = start_pair(started, *arguments)
+    alone = run_program(*arguments)
+    output, errors = first.communicate(timeout=300)
+    assert first.returncode == 0, errors
+    assert "gc_outage" in errors
+    assert json.loads(output)["device"] == "4 x cpu"
+    assert numbers(output) == numbers(alone.stdout)
+    silent, errors = second.communicate(timeout=60)
+    assert (second.returncode, silent) == (0, ""), errors
+    assert "gc_outage" not in errors
+
+
+def test_interrupting_one_process_stops_both(
+    started: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    target = tmp_path / "out.json"
+    first, second = start_pair(started, *SMALL, "--trials", "1e13", "--json", str(target))
+    assert first.stderr is not None
+    assert any("compiled in" in line for line in first.stderr)
+    time.sleep(5)
+    second.send_signal(signal.SIGINT)
+    for process in (first, second):
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+    if "before a trial was counted" in errors:  # a slow machine
+        assert list(tmp_path.iterdir()) == []
+        return
+    result = json.loads(target.read_text())
+    assert result["interrupted"] is True
+    assert 0 < result["trials"] < 1e13
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--coordinator", "localhost:1"], "--coordinator = localhost:1: allowed is"),
+        (["--process-id", "0"], "--process-id = 0: allowed is"),
+        (["--distributed", "--process-id", "0"], "--coordinator, --num-processes missing"),
+        (["--distributed"], "cannot join the processes: nothing here tells which they are"),
+        (
+            ["--distributed", "--coordinator", "here", "--num-processes", "2", "--process-id", "0"],
+            "--coordinator = here: allowed is HOST:PORT",
+        ),
+        (
+            ["--distributed", "--coordinator", "a:1", "--num-processes", "0", "--process-id", "0"],
+            "--num-processes = 0: allowed is",
+        ),
+        (
+            ["--distributed", "--coordinator", "a:1", "--num-processes", "2", "--process-id", "2"],
+            "--process-id = 2: allowed is a whole number from 0 to 1",
+        ),
+        (["--kernel", "cuda"], "--kernel = cuda: allowed is xla, pallas"),
+        (["--tile", "100"], "--tile = 100: allowed is a power of two"),
+    ],
+)
+def test_mistakes(arguments: list[str], named: str) -> None:
+    finished = run_program("outage", *arguments)
+    assert finished.returncode == 2
+    assert named in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert finished.stdout == ""
+
+
+def test_kernel_and_tile_change_no_number() -> None:
+    arguments = [*SMALL, "--trials", "50_000", "--quiet", "--json", "-"]
+    plain = run_program(*arguments)
+    other = run_program(*arguments, "--tile", "512", "--kernel", "pallas")
+    assert numbers(other.stdout) == numbers(plain.stdout)
+    assert "kernel pallas does not compile here, using xla" in other.stderr
+    assert other.stderr.count("\n") == 1
