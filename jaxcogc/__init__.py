@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from jaxcogc.coding.encoding import received_matrix as received_matrix
     from jaxcogc.coding.recovery import Recovery as Recovery
     from jaxcogc.coding.recovery import recover as recover
+    from jaxcogc.federated.data import Dataset as Dataset
+    from jaxcogc.federated.data import load_dataset as load_dataset
+    from jaxcogc.federated.models import Model as Model
+    from jaxcogc.federated.models import make_model as make_model
+    from jaxcogc.federated.partition import Partition as Partition
+    from jaxcogc.federated.partition import make_partition as make_partition
     from jaxcogc.links.network import Network as Network
     from jaxcogc.links.sampling import Links as Links
     from jaxcogc.links.sampling import draw_links as draw_links
@@ -77,6 +83,12 @@ _HOME = {
     "Simulation": "outage.monte_carlo",
     "compile_simulation": "outage.monte_carlo",
     "simulate_outcomes": "outage.monte_carlo",
+    "Dataset": "federated.data",
+    "load_dataset": "federated.data",
+    "Model": "federated.models",
+    "make_model": "federated.models",
+    "Partition": "federated.partition",
+    "make_partition": "federated.partition",
 }
 __all__ = list(_HOME)
 

@@ -12,6 +12,7 @@ A public docstring names every dimension with one of these words:
 | rounds    | training rounds                                                            |
 | seeds     | independent repetitions of a training run                                  |
 | points    | settings of a sweep                                                        |
+| samples   | labelled examples of a data set, or of a part of it                        |
 
 Booleans say *delivered*, probabilities are *erasure* probabilities, counts are `num_*`.
 """

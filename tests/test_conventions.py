@@ -31,7 +31,7 @@ FLOORS = {
     "study": 5,
     "cli": 6,
 }
-GLOSSARY = "clients|attempts|rows|trials|params|rounds|seeds|points"
+GLOSSARY = "clients|attempts|rows|trials|params|rounds|seeds|points|samples"
 # Public names that take and return single numbers and named structures, which tell their shapes.
 NO_BARE_ARRAYS = {
     "Estimate",
@@ -46,6 +46,7 @@ NO_BARE_ARRAYS = {
     "fractional_repetition_outage_probability",
     "gc_outage_probability",
     "log_gc_outage_probability",
+    "make_model",
     "outcomes_from_counts",
     "recover",
     "simulate_outcomes",

@@ -1,0 +1,1 @@
+"""Learning over bad links: data, models, and what theory says about the rounds."""

@@ -1,0 +1,153 @@
+"""Who holds which samples: partitions of a training set among clients, none of them empty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcogc.links.checks import check_count
+
+__all__ = ["PARTITIONS", "Partition", "make_partition"]
+
+PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
+"""The kinds that `make_partition` takes."""
+
+
+class Partition(NamedTuple):
+    """The samples of every client, as rows of equal length.
+
+    Attributes:
+        indices: int32 [clients, capacity], capacity the size of the largest client. Row k begins
+            with the samples of client k and repeats them in order to fill the row.
+        num_samples: int32 [clients], at least 1 each: how many of a row count.
+    """
+
+    indices: np.ndarray
+    num_samples: np.ndarray
+
+
+def make_partition(
+    seed: int,
+    labels: np.ndarray,
+    num_clients: int,
+    *,
+    kind: str = "iid",
+    alpha: float = 0.5,
+    classes_per_client: int = 2,
+) -> Partition:
+    """Divide samples among clients.
+
+    * "iid": at random, sizes equal to within one.
+    * "dirichlet": of every class, client k gets the share q_k with q ~ Dirichlet(alpha, .., alpha);
+      small alpha separates the classes. A client left with nothing gets a sample of the largest.
+    * "shards": every client holds `classes_per_client` classes, every class is cut into as many
+      equal shards as clients hold it, and all classes are held equally often to within one. With
+      num_clients x classes_per_client < classes, some classes stay unused.
+    * "size-skew": at random, sizes proportional to Dirichlet(alpha, .., alpha), at least 1.
+
+    Args:
+        seed: of all random choices, at least 0.
+        labels: integers [samples].
+        num_clients: M, at most the number of samples.
+        kind: one of the four.
+        alpha: positive and finite; used by "dirichlet" and "size-skew".
+        classes_per_client: at least 1, at most the number of different labels; used by "shards".
+
+    Returns:
+        A Partition, in which no sample has two clients.
+
+    Raises:
+        ValueError: an argument outside what is allowed, more shards than samples.
+
+    >>> part = make_partition(0, np.array([0, 0, 0, 1, 1, 1]), 3, kind="shards",
+    ...                       classes_per_client=1)
+    >>> int(part.num_samples.sum()), part.indices.shape
+    (6, (3, 3))
+    """
+    labels = np.asarray(labels)
+    clients = check_count("num_clients", num_clients)
+    rng = np.random.default_rng(check_count("seed", seed, low=0))
+    if labels.ndim != 1 or len(labels) < clients:
+        raise ValueError(
+            f"num_clients = {clients}: allowed is at most one client a sample, labels has shape "
+            f"{labels.shape}"
+        )
+    if kind in ("dirichlet", "size-skew") and not (0 < alpha < math.inf):
+        raise ValueError(f"alpha = {alpha}: allowed is a positive, finite number")
+    if kind == "iid":
+        rows: Sequence[np.ndarray] = np.array_split(rng.permutation(len(labels)), clients)
+    elif kind == "dirichlet":
+        rows = _dirichlet(rng, labels, clients, alpha)
+    elif kind == "shards":
+        rows = _shards(rng, labels, clients, classes_per_client)
+    elif kind == "size-skew":
+        shares = rng.dirichlet(np.full(clients, alpha))
+        sizes = 1 + _whole_parts(shares, len(labels) - clients)
+        rows = np.split(rng.permutation(len(labels)), np.cumsum(sizes)[:-1])
+    else:
+        near = get_close_matches(kind, PARTITIONS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"partition = {kind!r}: allowed are {', '.join(PARTITIONS)}{hint}")
+    num_samples = np.array([len(row) for row in rows], np.int32)
+    capacity = int(num_samples.max())
+    return Partition(
+        np.stack([np.resize(row, capacity) for row in rows]).astype(np.int32), num_samples
+    )
+
+
+def _dirichlet(
+    rng: np.random.Generator, labels: np.ndarray, clients: int, alpha: float
+) -> list[np.ndarray]:
+    rows: list[list[int]] = [[] for _ in range(clients)]
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        sizes = _whole_parts(rng.dirichlet(np.full(clients, alpha)), len(members))
+        for row, part in zip(rows, np.split(members, np.cumsum(sizes)[:-1]), strict=True):
+            row.extend(part.tolist())
+    for row in rows:
+        if not row:
+            row.append(max(rows, key=len).pop())
+    return [np.array(row) for row in rows]
+
+
+def _shards(
+    rng: np.random.Generator, labels: np.ndarray, clients: int, classes_per_client: int
+) -> list[np.ndarray]:
+    classes = np.unique(labels)
+    each = check_count("classes_per_client", classes_per_client, high=len(classes))
+    if clients * each > len(labels):
+        raise ValueError(
+            f"classes_per_client = {each}: {clients} clients x {each} are {clients * each} shards, "
+            f"more than the {len(labels)} samples"
+        )
+    holders: list[list[int]] = [[] for _ in classes]
+    for client in rng.permutation(clients):
+        # The classes held least often, ties at random: distinct, and balanced to within one.
+        times_held = np.array([float(len(held)) for held in holders])
+        order = np.lexsort((rng.random(len(classes)), times_held))
+        for index in order[:each]:
+            holders[index].append(int(client))
+    rows: list[list[int]] = [[] for _ in range(clients)]
+    for label, held in zip(classes, holders, strict=True):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        if len(members) < len(held):
+            raise ValueError(
+                f"classes_per_client = {each}: class {label} has {len(members)} samples for "
+                f"{len(held)} shards"
+            )
+        for client, part in zip(held, np.array_split(members, max(1, len(held))), strict=False):
+            rows[client].extend(part.tolist())
+    return [np.array(row) for row in rows]
+
+
+def _whole_parts(shares: np.ndarray, total: int) -> np.ndarray:
+    """Integers that add to `total`, each within one of its share (largest remainders)."""
+    exact = shares / shares.sum() * total
+    parts = np.floor(exact).astype(np.int64)
+    largest = np.argsort(parts - exact, kind="stable")[: total - int(parts.sum())]
+    parts[largest] += 1
+    return parts
