@@ -78,25 +78,35 @@ def make_partition(
         )
     if kind in ("dirichlet", "size-skew") and not (0 < alpha < math.inf):
         raise ValueError(f"alpha = {alpha}: allowed is a positive, finite number")
-    if kind == "iid":
-        rows: Sequence[np.ndarray] = np.array_split(rng.permutation(len(labels)), clients)
-    elif kind == "dirichlet":
-        rows = _dirichlet(rng, labels, clients, alpha)
-    elif kind == "shards":
-        rows = _shards(rng, labels, clients, classes_per_client)
-    elif kind == "size-skew":
-        shares = rng.dirichlet(np.full(clients, alpha))
-        sizes = 1 + _whole_parts(shares, len(labels) - clients)
-        rows = np.split(rng.permutation(len(labels)), np.cumsum(sizes)[:-1])
-    else:
-        near = get_close_matches(kind, PARTITIONS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"partition = {kind!r}: allowed are {', '.join(PARTITIONS)}{hint}")
+    rows = _rows(rng, labels, clients, kind, alpha, classes_per_client)
     num_samples = np.array([len(row) for row in rows], np.int32)
     capacity = int(num_samples.max())
     return Partition(
         np.stack([np.resize(row, capacity) for row in rows]).astype(np.int32), num_samples
     )
+
+
+def _rows(
+    rng: np.random.Generator,
+    labels: np.ndarray,
+    clients: int,
+    kind: str,
+    alpha: float,
+    classes_per_client: int,
+) -> Sequence[np.ndarray]:
+    if kind == "iid":
+        return np.array_split(rng.permutation(len(labels)), clients)
+    if kind == "dirichlet":
+        return _dirichlet(rng, labels, clients, alpha)
+    if kind == "shards":
+        return _shards(rng, labels, clients, classes_per_client)
+    if kind == "size-skew":
+        shares = rng.dirichlet(np.full(clients, alpha))
+        sizes = 1 + _whole_parts(shares, len(labels) - clients)
+        return np.split(rng.permutation(len(labels)), np.cumsum(sizes)[:-1])
+    near = get_close_matches(kind, PARTITIONS, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(f"partition = {kind!r}: allowed are {', '.join(PARTITIONS)}{hint}")
 
 
 def _dirichlet(
