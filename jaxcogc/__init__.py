@@ -28,12 +28,18 @@ if TYPE_CHECKING:
     from jaxcogc.coding.encoding import received_matrix as received_matrix
     from jaxcogc.coding.recovery import Recovery as Recovery
     from jaxcogc.coding.recovery import recover as recover
+    from jaxcogc.federated.convergence import ConvergenceBound as ConvergenceBound
+    from jaxcogc.federated.convergence import LocalSteps as LocalSteps
+    from jaxcogc.federated.convergence import LossConstants as LossConstants
+    from jaxcogc.federated.convergence import convergence_bound as convergence_bound
+    from jaxcogc.federated.convergence import rounds_for_target as rounds_for_target
     from jaxcogc.federated.data import Dataset as Dataset
     from jaxcogc.federated.data import load_dataset as load_dataset
     from jaxcogc.federated.models import Model as Model
     from jaxcogc.federated.models import make_model as make_model
     from jaxcogc.federated.partition import Partition as Partition
     from jaxcogc.federated.partition import make_partition as make_partition
+    from jaxcogc.federated.step_size import best_learning_rate as best_learning_rate
     from jaxcogc.links.network import Network as Network
     from jaxcogc.links.sampling import Links as Links
     from jaxcogc.links.sampling import draw_links as draw_links
@@ -89,6 +95,12 @@ _HOME = {
     "make_model": "federated.models",
     "Partition": "federated.partition",
     "make_partition": "federated.partition",
+    "LossConstants": "federated.convergence",
+    "LocalSteps": "federated.convergence",
+    "ConvergenceBound": "federated.convergence",
+    "convergence_bound": "federated.convergence",
+    "rounds_for_target": "federated.convergence",
+    "best_learning_rate": "federated.step_size",
 }
 __all__ = list(_HOME)
 

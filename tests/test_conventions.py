@@ -34,10 +34,15 @@ FLOORS = {
 GLOSSARY = "clients|attempts|rows|trials|params|rounds|seeds|points|samples"
 # Public names that take and return single numbers and named structures, which tell their shapes.
 NO_BARE_ARRAYS = {
+    "ConvergenceBound",
     "Estimate",
+    "LocalSteps",
+    "LossConstants",
     "Simulation",
+    "best_learning_rate",
     "clopper_pearson",
     "compile_simulation",
+    "convergence_bound",
     "cyclic_code",
     "cyclic_mds_code",
     "draw_links",
@@ -49,6 +54,7 @@ NO_BARE_ARRAYS = {
     "make_model",
     "outcomes_from_counts",
     "recover",
+    "rounds_for_target",
     "simulate_outcomes",
     "uncoded",
     "wilson",
