@@ -1,0 +1,31 @@
+"""A cyclic code of one straggler, one attempt, as a graph: an independent way to its outcomes."""
+
+import numpy as np
+
+from jaxcogc.federated.partial_averages import Recovered
+
+
+def ring_recovered(uplink: np.ndarray, following: np.ndarray) -> Recovered:
+    """What GC+ recovers.
+
+    Row m is b_mm e_m + b_m,m+1 e_m+1. A complete row that arrives ties two neighbours together, an
+    incomplete one reveals client m, and whoever is tied to a revealed client is revealed. Rows
+    that form all of the ring but one tie give the sum.
+
+    Args:
+        uplink: bool [trials, clients]; row m arrived.
+        following: bool [trials, clients]; client m heard client m + 1.
+    """
+    tie = uplink & following
+    known = uplink & ~following
+    for _ in range(known.shape[1]):
+        known = known | (tie & np.roll(known, -1, axis=1)) | np.roll(tie & known, 1, axis=1)
+    exact = (tie.sum(axis=1) >= known.shape[1] - 1) | known.all(axis=1)
+    return Recovered(exact, known)
+
+
+def draw_ring(seed: int, num_clients: int, uplink: float, peer: float, num_trials: int):
+    """`ring_recovered` of fresh links with these erasure probabilities."""
+    rng = np.random.default_rng(seed)
+    shape = (num_trials, num_clients)
+    return ring_recovered(rng.random(shape) >= uplink, rng.random(shape) >= peer)
