@@ -93,10 +93,10 @@ def squared_gradient_norm(
     sizes = jnp.asarray(num_samples)
 
     def loss(x: Array) -> Array:
-        by_client = lax.map(
-            lambda client: _client_loss(sample_loss, rebuild, *client, x), (samples, sizes)
-        )
-        return by_client.mean()
+        def of_client(client: tuple[PyTree, Array]) -> Array:
+            return _client_loss(sample_loss, rebuild, client[0], client[1], x)
+
+        return lax.map(of_client, (samples, sizes)).mean()
 
     return (jax.grad(loss)(point) ** 2).sum()
 
