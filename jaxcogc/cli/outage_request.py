@@ -14,9 +14,8 @@ from jaxcogc.cli.options import (
     parse_count,
     parse_level,
     parse_power_of_two,
-    parse_probability,
-    parse_stragglers,
 )
+from jaxcogc.cli.network_request import read_network, read_stragglers
 from jaxcogc.cli.outputs import check_suffix, check_target
 from jaxcogc.cli.processes import join, read_processes
 
@@ -109,8 +108,8 @@ def read_request(options: OutageOptions) -> OutageRequest:
     from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
 
     attempts = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
-    network, source = _read_network(options)
-    stragglers = _read_stragglers(options, family, network.num_clients)
+    network, source = read_network(options)
+    stragglers = read_stragglers(options, family, network.num_clients)
     if options.json is not None and len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number with --json")
     prints = join(processes)
@@ -135,10 +134,6 @@ def read_request(options: OutageOptions) -> OutageRequest:
     )
 
 
-def _given(value: str | None, default: str) -> str:
-    return default if value is None else value
-
-
 def _read_targets(options: OutageOptions) -> Path | None:
     json = check_target("--json", options.json)
     if options.plot == "-":
@@ -148,63 +143,6 @@ def _read_targets(options: OutageOptions) -> Path | None:
     if json is not None and plot is not None and json.resolve() == plot.resolve():
         raise rejected("--plot", options.plot, "another file than that of --json")
     return plot
-
-
-def _read_network(options: OutageOptions) -> tuple[Network, str]:
-    if options.network is not None:
-        return _read_network_file(options, options.network)
-    from jaxcogc.links.network import Network
-    from jaxcogc.links.sampling import MAX_CLIENTS
-
-    num_clients = parse_count("--clients", _given(options.clients, "10"), high=MAX_CLIENTS)
-    uplink = parse_probability("--uplink-erasure", _given(options.uplink_erasure, "0.4"))
-    peer = parse_probability("--peer-erasure", _given(options.peer_erasure, "0.25"))
-
-    network = Network.homogeneous(
-        num_clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=options.reciprocal
-    )
-    return network, f"uplink erasure {uplink:g}, peer erasure {peer:g}"
-
-
-def _read_network_file(options: OutageOptions, path: str) -> tuple[Network, str]:
-    for field in ("uplink_erasure", "peer_erasure"):
-        if getattr(options, field) is not None:
-            name = f"--{field.replace('_', '-')}"
-            raise rejected(name, getattr(options, field), "this option or --network, not both")
-    from jaxcogc.links.network import Network
-    from jaxcogc.links.sampling import MAX_CLIENTS
-
-    with blame("--network"):
-        network = Network.from_json(path)
-    if network.num_clients > MAX_CLIENTS:
-        raise rejected(
-            "--network", f"{path} ({network.num_clients} clients)", f"at most {MAX_CLIENTS} clients"
-        )
-    if options.clients is not None:
-        num_clients = parse_count("--clients", options.clients, high=MAX_CLIENTS)
-        if num_clients != network.num_clients:
-            raise rejected(
-                "--clients",
-                options.clients,
-                f"{network.num_clients}, as in {path}, or leave it out",
-            )
-    if options.reciprocal and not network.reciprocal:
-        with blame(f"--reciprocal with --network {path}"):
-            network = dataclasses.replace(network, reciprocal=True)
-    return network, Path(path).name
-
-
-def _read_stragglers(options: OutageOptions, family: str, num_clients: int) -> tuple[int, ...]:
-    if family == "uncoded":
-        if options.stragglers is not None and options.stragglers.strip() != "0":
-            raise rejected("--stragglers", options.stragglers, "0 (or nothing) with --code uncoded")
-        return (0,)
-    if options.stragglers is None and num_clients <= 7:
-        raise UserError(
-            f"--stragglers = 7 (the default) for {num_clients} clients: "
-            f"allowed are whole numbers from 0 to {num_clients - 1} (clients - 1)"
-        )
-    return parse_stragglers("--stragglers", _given(options.stragglers, "7"), num_clients)
 
 
 def seed_keys(seed: int) -> tuple[Key, Key]:
