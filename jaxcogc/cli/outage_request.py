@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcogc.cli.errors import UserError, blame, rejected
+from jaxcogc.cli.network_request import read_network, read_stragglers
 from jaxcogc.cli.options import (
     MAX_SEED,
     parse_choice,
@@ -15,7 +16,6 @@ from jaxcogc.cli.options import (
     parse_level,
     parse_power_of_two,
 )
-from jaxcogc.cli.network_request import read_network, read_stragglers
 from jaxcogc.cli.outputs import check_suffix, check_target
 from jaxcogc.cli.processes import join, read_processes
 
