@@ -103,13 +103,28 @@ def draw_links(key: jax.Array, network: Network, num_attempts: int = 1) -> Links
     >>> int(links.peer_delivered.sum())  # only every client's own update
     8
     """
-    clients = network.num_clients
+    return draw_thresholded_links(
+        key, link_thresholds(network), num_attempts, reciprocal=network.reciprocal
+    )
+
+
+def draw_thresholded_links(
+    key: jax.Array, thresholds: LinkThresholds, num_attempts: int, *, reciprocal: bool
+) -> Links:
+    """`draw_links` for thresholds that are inputs of a compiled program, exact in 32-bit mode too.
+
+    Args:
+      key: one typed key.
+      thresholds: of a network, uint32 [clients, clients] each.
+      num_attempts: attempts; the first ones are the same whatever their number.
+      reciprocal: T_mk = T_km.
+    """
+    clients = thresholds.high.shape[-1]
     check_limits(clients, num_attempts)
-    thresholds = link_thresholds(network)
     attempt, receiver, sender = jnp.meshgrid(
         *(jnp.arange(n, dtype=jnp.uint32) for n in (num_attempts, clients, clients)), indexing="ij"
     )
-    place = _place(receiver, sender, clients, network.reciprocal)
+    place = _place(receiver, sender, clients, reciprocal)
     trial = jnp.uint32(0)
     first, second = (
         _link_word(key_words(key), trial, attempt, place, refinement) for refinement in (0, 1)
