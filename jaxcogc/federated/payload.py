@@ -1,0 +1,105 @@
+"""The explicit way: encode the updates, lose what is lost, decode the real vectors.
+
+It gives what the coefficients give, at the price of the payloads; it is an option, and the proof
+that the coefficients are right. Decisions are those of the exact recovery, weights those of the
+real-valued decoders.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcogc._types import PyTree
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
+from jaxcogc.coding.encoding import encode
+from jaxcogc.federated.evidence import CODED
+from jaxcogc.federated.schemes import SchemeDraw
+from jaxcogc.links.sampling import Links
+
+__all__ = ["SENT_CODED", "aggregate_payloads", "row_weights"]
+
+SENT_CODED = (*CODED, "replicated_gc")
+"""Schemes whose uplinks carry coded sums; under the others the payloads are the updates."""
+
+
+def row_weights(
+    names: tuple[str, ...], drawn: SchemeDraw, code: GradientCode, normalisation: str
+) -> jax.Array:
+    """What to weigh every received row with, so that the weighted sum is the scheme's aggregate.
+
+    Args:
+      names: the schemes of ``drawn``.
+      drawn: one round.
+      code: the gradient code.
+      normalisation: of partial averages, "recovered" or "clients".
+
+    Returns:
+      float64 [schemes, rows]; 0 for schemes that send no coded sums.
+    """
+    rows = drawn.links.uplink_delivered.shape[1] * code.num_clients
+    all_weights = []
+    for number, name in enumerate(names):
+        with jax.enable_x64(True):
+            weights = jnp.zeros((rows,), jnp.float64)
+        if name in SENT_CODED:
+            links = jax.tree.map(lambda x, n=number: x[n], drawn.links)
+            one = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
+            weights = _decoder(name, one, drawn.places, links, code, normalisation)
+        all_weights.append(weights)
+    return jnp.stack(all_weights)
+
+
+def _decoder(
+    name: str,
+    one: Any,
+    places: jax.Array,
+    links: Links,
+    code: GradientCode,
+    normalisation: str,
+) -> jax.Array:
+    """The weights [rows] of one scheme."""
+    clients = code.num_clients
+    of_sum = row_space_weights if name in ("row_space", "least_squares") else gc_weights
+    weights = of_sum(code, links)
+    single = gc_plus_weights(code, links) if name in ("gc_plus", "row_space") else None
+    with jax.enable_x64(True):
+        weights = weights / clients
+        if single is not None:
+            recovered = one.weights[places] != 0
+            count = one.num_recovered if normalisation == "recovered" else clients
+            partial = jnp.sum(jnp.where(recovered[:, None], single, 0.0), axis=0)
+            partial = partial / jnp.maximum(count, 1)
+            by_sum = one.exact & ~jnp.all(jnp.any(single != 0, axis=1))
+            weights = jnp.where(by_sum, weights, partial)
+        return jnp.where(one.hold, 0.0, weights)
+
+
+def aggregate_payloads(
+    code: GradientCode, links: Links, places: jax.Array, weights: jax.Array, updates: PyTree
+) -> PyTree:
+    """Encode, erase, decode.
+
+    Args:
+      code: the gradient code.
+      links: of one round, by places on the ring.
+      places: int32 [clients], the client at each place.
+      weights: float64 [rows], of the scheme.
+      updates: pytree [clients, ..].
+
+    Returns:
+      The aggregate, a pytree without the clients axis, in the dtype of every leaf.
+    """
+    on_ring = jax.tree.map(lambda x: jnp.take(x, places, axis=0), updates)
+    received = encode(code, links, on_ring)
+    return jax.tree.map(lambda x: weighted_sum(weights, x), received)
+
+
+def weighted_sum(weights: jax.Array, values: jax.Array) -> jax.Array:
+    """sum_i weights_i values_i in the dtype of the values, at highest precision."""
+    flat = values.reshape(values.shape[0], -1)
+    total = jnp.matmul(weights.astype(values.dtype), flat, precision=jax.lax.Precision.HIGHEST)
+    return total.reshape(values.shape[1:])
