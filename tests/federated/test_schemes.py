@@ -1,0 +1,263 @@
+"""Schemes against exact probabilities: costs, counts and mean coefficients."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcogc import Network, cyclic_code, recover
+from jaxcogc.coding.codes import redraw
+from jaxcogc.federated.evidence import LinkPolicy, channel
+from jaxcogc.federated.keys import RoundKeys, round_keys
+from jaxcogc.federated.schemes import CODED, SCHEMES, draw_schemes, make_scheme
+from jaxcogc.links.sampling import Links, draw_links
+from tests.checks import mean_p_value, surprises
+
+REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "outcomes.json"
+NUM_ROUNDS = 20_000
+KEY = jax.random.key(5)
+
+
+def draw_many(names, network, code, num_rounds=NUM_ROUNDS, **settings):
+    """Coefficients [rounds, schemes] of many rounds."""
+    policy = LinkPolicy(**settings)
+    inputs = channel(network)
+
+    @jax.jit
+    def draw(numbers):
+        one = lambda n: draw_schemes(  # noqa: E731
+            round_keys(KEY, n), names, inputs, code, policy, reciprocal=network.reciprocal
+        )
+        return jax.vmap(one)(numbers).coefficients
+
+    return jax.tree.map(np.asarray, draw(jnp.arange(num_rounds, dtype=jnp.uint32)))
+
+
+def of(name, coefficients, names=SCHEMES):
+    return jax.tree.map(lambda x: x[:, names.index(name)], coefficients)
+
+
+def mean_surprises(weights, expected, largest=1.0):
+    """Mean weights [rounds, clients] against known ones; every weight lies in [0, largest]."""
+    assert weights.min() >= 0
+    assert weights.max() <= largest * (1 + 1e-6)
+    means = weights.astype(np.float64).mean(axis=0)
+    return surprises(
+        {
+            str(k): mean_p_value(m, len(weights), e, largest)
+            for k, (m, e) in enumerate(zip(means, expected, strict=True))
+        }
+    )
+
+
+def reference_cases():
+    if not REFERENCE.is_file():
+        return []
+    cases = json.loads(REFERENCE.read_text())
+    return [pytest.param(cases[n], id=str(n)) for n in (1, 2, 7)]
+
+
+@pytest.mark.parametrize("case", reference_cases())
+def test_mean_coefficients_are_the_known_ones(case):
+    network = Network(case["uplink_erasure"], case["peer_erasure"])
+    clients, attempts = case["clients"], case["attempts"]
+    code = cyclic_code(jax.random.key(1), clients, case["stragglers"])
+    if case["redraw_code"]:
+        code = redraw(jax.random.key(2), code, attempts)
+    names = ("gc", "gc_plus", "row_space")
+    drawn = draw_many(names, network, code, num_attempts=attempts)
+    for name in ("gc_plus", "row_space"):
+        found = of(name, drawn, names)
+        assert not mean_surprises(found.weights, case[f"{name}_weight"])
+        assert mean_surprises(found.weights * 0.9, case[f"{name}_weight"])  # it can fail
+    gc = of("gc", drawn, names)
+    rates = {
+        "gc": (gc.exact.mean(), case["gc_recovered"]),
+        "hold": (1 - gc.hold.mean(), case["gc_recovered"]),
+        "full": (of("gc_plus", drawn, names).exact.mean(), case["gc_plus_full"]),
+        "none": (of("row_space", drawn, names).hold.mean(), case["row_space_none"]),
+    }
+    p_values = {n: mean_p_value(m, NUM_ROUNDS, e, 1.0) for n, (m, e) in rates.items()}
+    assert not surprises(p_values)
+    revealed = np.bincount(gc.num_revealed, minlength=clients + 1) / NUM_ROUNDS
+    pairs = enumerate(zip(revealed, case["num_recovered_pmf"], strict=True))
+    assert not surprises({str(j): mean_p_value(m, NUM_ROUNDS, e, 1.0) for j, (m, e) in pairs})
+
+
+UNEQUAL = [0.1, 0.1, 0.5, 0.75, 0.9]
+
+
+@pytest.fixture(scope="module")
+def unequal():
+    network = Network(UNEQUAL, np.full((5, 5), 0.2) * (1 - np.eye(5)))
+    return draw_many(SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
+
+
+def test_uncoded_schemes_have_their_known_means(unequal):
+    heard = of("intermittent", unequal)
+    expected = np.array([0.36193, 0.36193, 0.16820, 0.07795, 0.02998])
+    assert not mean_surprises(heard.weights[~heard.hold], expected)
+    assert mean_surprises(heard.weights, np.full(5, 0.2))
+    blind = of("intermittent_blind", unequal)
+    assert not mean_surprises(blind.weights, (1 - np.array(UNEQUAL)) / 5, largest=0.2)
+    fair = of("inverse_probability", unequal)
+    assert not mean_surprises(fair.weights, np.full(5, 0.2), largest=2.0)
+    for name in ("intermittent", "intermittent_blind", "inverse_probability"):
+        hold = of(name, unequal).hold
+        assert not surprises({name: mean_p_value(hold.mean(), NUM_ROUNDS, 0.003375, 1.0)})
+        np.testing.assert_array_equal(hold, heard.hold)
+    tried = of("retransmission", unequal)
+    silent = mean_p_value(tried.hold.mean(), NUM_ROUNDS, 0.003375**2, 1.0)
+    uses = mean_p_value(tried.uplink_uses.mean() - 5, NUM_ROUNDS, sum(UNEQUAL), 5.0)
+    assert not surprises({"silent": silent, "uses": uses})
+
+
+def test_replicated_gc_has_the_poisson_binomial_outage(unequal):
+    pmf = np.ones(1)
+    for erasure in UNEQUAL:
+        pmf = np.convolve(pmf, [erasure, 1 - erasure])
+    found = of("replicated_gc", unequal)
+    assert not surprises({"": mean_p_value(found.hold.mean(), NUM_ROUNDS, pmf[:3].sum(), 1.0)})
+    assert set(found.uplink_uses) == {5}
+    assert not found.peer_uses.any()
+
+
+def test_schemes_of_one_round_see_the_same_links(unequal):
+    """Decoders dominate each other round by round; costs are what the definitions say."""
+    gc, plus, rows, least = (of(name, unequal) for name in CODED)
+    assert np.all(gc.exact <= plus.exact)
+    assert np.all(plus.exact <= rows.exact)
+    assert gc.exact.sum() < plus.exact.sum() < rows.exact.sum()
+    np.testing.assert_array_equal(rows.exact, least.exact)
+    np.testing.assert_array_equal(plus.hold, rows.hold)
+    assert np.all(least.hold <= rows.hold)
+    for one in (gc, plus, rows, least):
+        np.testing.assert_array_equal(one.num_revealed, gc.num_revealed)
+        assert set(one.peer_uses) == {2 * 5 * 2}
+        assert set(one.uplink_uses) == {2 * 5}
+        assert set(one.num_recovered[one.exact]) == {5}
+        assert not one.weights[one.hold].any()
+        np.testing.assert_array_equal(one.num_recovered, (one.weights != 0).sum(axis=1))
+        assert np.all(one.weights[one.exact] == np.float32(0.2))
+    partial = ~plus.exact & ~plus.hold
+    np.testing.assert_array_equal(plus.num_recovered[partial], plus.num_revealed[partial])
+    np.testing.assert_allclose(plus.weights[partial].sum(axis=1), 1, rtol=1e-6)
+    assert np.all(least.weights.sum(axis=1) <= 1 + 1e-6)
+
+
+def test_no_erasure_is_exactly_the_average():
+    network = Network.homogeneous(5, uplink_erasure=0.0, peer_erasure=0.0)
+    drawn = draw_many(SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), 100, num_attempts=2)
+    assert np.all(drawn.weights == np.float32(0.2))
+    assert drawn.exact.all()
+    assert not drawn.hold.any()
+    assert np.all(drawn.num_recovered == 5)
+
+
+def test_without_peer_links_gc_plus_is_intermittent():
+    network = Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=1.0)
+    drawn = draw_many(SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), 2000)
+    heard, plus = of("intermittent", drawn), of("gc_plus", drawn)
+    for name in ("weights", "hold", "exact", "num_recovered", "num_revealed"):
+        np.testing.assert_array_equal(getattr(plus, name), getattr(heard, name))
+    assert of("gc", drawn).hold.all()
+
+
+def test_random_places_repair_the_clusters_and_keep_the_links():
+    """Of a fixed ring neighbours are recovered together; anew placed clients are exchangeable."""
+    network = Network.homogeneous(5, uplink_erasure=0.3, peer_erasure=0.2)
+    code = cyclic_code(jax.random.key(1), 5, 1)
+    names = ("intermittent", "gc_plus")
+    pairs, seen = {}, []
+    for placement in ("fixed", "random"):
+        drawn = draw_many(names, network, code, placement=placement)
+        plus = of("gc_plus", drawn, names)
+        partial = plus.weights[~plus.exact & ~plus.hold] > 0
+        near = np.mean([partial[:, k] & partial[:, (k + 1) % 5] for k in range(5)])
+        far = np.mean([partial[:, k] & partial[:, (k + 2) % 5] for k in range(5)])
+        pairs[placement] = near / far
+        seen.append(of("intermittent", drawn, names).weights)
+    np.testing.assert_array_equal(*seen)
+    assert abs(pairs["random"] - 1) < 0.05 < abs(pairs["fixed"] - 1)
+
+
+def test_repeats_go_on_until_something_is_recovered():
+    network = Network.homogeneous(4, uplink_erasure=0.6, peer_erasure=0.3)
+    code = cyclic_code(jax.random.key(1), 4, 2)
+    once = draw_many(SCHEMES, network, code, 4000)
+    drawn = draw_many(SCHEMES, network, code, 4000, max_repeats=2)
+    for name in ("intermittent", "gc", "row_space"):
+        first, all_three = of(name, once), of(name, drawn)
+        expected, rate = first.hold.mean() ** 3, all_three.hold.mean()
+        assert abs(rate - expected) < 5 * np.sqrt(expected / 4000) + 0.01
+        np.testing.assert_array_equal(all_three.weights[~first.hold], first.weights[~first.hold])
+        uses = all_three.uplink_uses
+        np.testing.assert_array_equal(uses == first.uplink_uses, ~first.hold)
+        assert set(uses[all_three.hold]) <= {12}
+        peers = 0 if name == "intermittent" else 2
+        np.testing.assert_array_equal(all_three.peer_uses, uses * peers)
+        assert np.all(all_three.num_revealed >= first.num_revealed)
+    # Revealed of all that was received: three attempts of one round, decided at once.
+    found = of("gc", drawn)
+    for number in np.flatnonzero(found.hold)[:5]:
+        keys = round_keys(KEY, number)
+        draws = [draw_links(jax.random.fold_in(keys.links, r), network) for r in range(3)]
+        links = Links(*(jnp.concatenate(parts) for parts in zip(*draws, strict=True)))
+        assert found.num_revealed[number] == recover(KEY, code, links).client_recovered.sum()
+
+
+def test_normalisation_by_all_clients_and_broadcasts():
+    network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.3)
+    code = cyclic_code(jax.random.key(1), 4, 2)
+    policy = {"partial_normalisation": "clients", "peer_cost": "broadcast"}
+    drawn = draw_many(SCHEMES, network, code, 500, **policy)
+    plus = of("gc_plus", drawn)
+    assert set(np.unique(plus.weights)) == {0.0, 0.25}
+    assert set(plus.peer_uses) == {4}
+    assert 0 < (plus.weights.sum(axis=1) < 1).mean() < 1
+
+
+def test_a_scheme_is_a_pair_of_pure_functions():
+    network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.3)
+    code = cyclic_code(jax.random.key(1), 4, 2)
+    targets = np.array([0.1, 0.2, 0.3, 0.4])
+    scheme = make_scheme("gc_plus", code, num_attempts=2)
+    aimed = make_scheme("gc_plus", code, num_attempts=2, target_weights=targets)
+    keys = jax.random.split(KEY, 50)
+    draw = lambda s: jax.vmap(lambda k: s.draw(k, s.init(), network)[0])(keys)  # noqa: E731
+    plain, weighted = draw(scheme), draw(aimed)
+    np.testing.assert_allclose(weighted.weights, plain.weights * targets * 4, rtol=1e-6)
+    together = jax.vmap(
+        lambda k: (
+            draw_schemes(
+                RoundKeys(*jax.random.split(k, 5)),
+                SCHEMES,
+                channel(network),
+                code,
+                LinkPolicy(num_attempts=2),
+            ).coefficients
+        )
+    )(keys)
+    alone = jax.tree.map(np.asarray, plain)
+    for one, other in zip(alone, of("gc_plus", together), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "gcplus", "code": None}, "allowed are ideal"),
+        ({"name": "gc", "code": None}, "GradientCode"),
+        ({"name": "ideal", "placement": "ring"}, "'fixed', 'random'"),
+        ({"name": "ideal", "max_repeats": -1}, "max_repeats"),
+        ({"name": "ideal", "num_tries": 0}, "num_tries"),
+        ({"name": "ideal", "num_attempts": 0}, "num_attempts"),
+        ({"name": "ideal", "partial_normalisation": "k"}, "partial_normalisation"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        make_scheme(**arguments)
