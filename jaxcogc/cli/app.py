@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import jaxcogc
+from jaxcogc.cli.bound import bound
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(outage)
+app.command()(bound)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,5 +1,6 @@
 """Option values: from the text a user typed to checked Python values."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -62,6 +63,18 @@ def parse_level(field: str, text: str) -> float:
     value = _parse_float(text)
     if value is None or not 0 < value < 1:
         raise rejected(field, text, "a confidence level strictly between 0 and 1, such as 0.95")
+    return value
+
+
+def parse_number(field: str, text: str, *, zero: bool = False) -> float:
+    """A positive, finite number; `zero` allows 0 too.
+
+    >>> parse_number("--target", "1e-3")
+    0.001
+    """
+    value = _parse_float(text)
+    if value is None or not (value >= 0 if zero else value > 0) or value == math.inf:
+        raise rejected(field, text, f"a finite number {'of at least' if zero else 'above'} 0")
     return value
 
 

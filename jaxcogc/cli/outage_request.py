@@ -116,7 +116,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     return OutageRequest(
         network=network,
         source=source,
-        codes=tuple(_build_code(family, network.num_clients, s, seed) for s in stragglers),
+        codes=tuple(build_code(family, network.num_clients, s, seed) for s in stragglers),
         family=family,
         attempts=attempts,
         redraw_code=options.redraw_code,
@@ -157,7 +157,8 @@ def seed_keys(seed: int) -> tuple[Key, Key]:
     return code_key, trial_key
 
 
-def _build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
+def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
+    """The code of a family; UserError names the options when there is none of that size."""
     from jaxcogc.coding import codes
 
     with blame(f"--code {family} --stragglers {num_stragglers}"):

@@ -1,0 +1,99 @@
+"""`jaxcogc bound`: the numbers are those of the library, a mistake is one line."""
+
+import json
+
+import pytest
+
+from jaxcogc import convergence_bound, cyclic_code, gc_outage_probability, rounds_for_target
+from jaxcogc.cli.app import main
+from jaxcogc.cli.outage_request import seed_keys
+from jaxcogc.federated.convergence import LocalSteps, LossConstants
+from jaxcogc.federated.partial_averages import draw_recovered, partial_law, safe_rho, simulated_rho
+from jaxcogc.federated.step_size import best_learning_rate
+from jaxcogc.links.network import Network
+
+SMALL = ["--clients", "4", "--stragglers", "1", "--attempts", "1"]
+SMALL += ["--uplink-erasure", "0.3", "--peer-erasure", "0.3"]
+NETWORK = Network.homogeneous(4, uplink_erasure=0.3, peer_erasure=0.3)
+UNIT = LossConstants(1.0, 1.0, 1.0, 1.0)
+
+
+def answer(capsys, *arguments: str) -> dict:
+    assert main(["bound", *arguments, "--json", "-", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_standard_decoding_takes_the_closed_form(capsys) -> None:
+    given = ["--learning-rate", "0.01", "--rounds", "1e4", "--target", "0.2"]
+    fields = answer(capsys, *SMALL, *given)
+    outage = float(gc_outage_probability(NETWORK, 1))
+    settings = {"num_clients": 4, "hold_probability": outage}
+    steps = LocalSteps(0.01, 1.0, 5)
+    expected = convergence_bound(UNIT, steps, num_rounds=10_000, **settings)
+    assert fields["hold_probability"]["best"] == pytest.approx(outage, rel=1e-12)
+    assert fields["trials"] is None
+    assert fields["bound"] == pytest.approx(expected.value, rel=1e-12)
+    assert sum(fields["terms"].values()) == pytest.approx(fields["bound"])
+    assert fields["rounds_for_target"] == rounds_for_target(0.2, UNIT, steps, **settings)
+    assert [condition["holds"] for condition in fields["conditions"]] == [True] * 3
+    assert answer(capsys, *SMALL, *given[:-1], "0.01")["rounds_for_target"] is None
+
+
+@pytest.mark.parametrize("rho", ["safe", "simulated"])
+def test_partial_averages_are_simulated(capsys, rho: str) -> None:
+    fields = answer(
+        capsys, *SMALL, "--scheme", "gc-plus", "--rho", rho, "--trials", "5000", "--target", "0.1"
+    )
+    code_key, trial_key = seed_keys(0)
+    code = cyclic_code(code_key, 4, 1)
+    drawn = draw_recovered(trial_key, NETWORK, code, scheme="gc_plus", num_trials=5000)
+    law = partial_law(drawn)
+    spread = safe_rho(law) if rho == "safe" else simulated_rho(drawn)
+    assert fields["rho"] == pytest.approx(spread)
+    assert fields["trials"] == 5000
+    hold = fields["hold_probability"]
+    assert hold["best"] == pytest.approx(law.held)
+    assert hold["low"] < law.held < hold["high"]
+    settings = {"num_clients": 4, "hold_probability": law.held, "rho": spread}
+    best = best_learning_rate(UNIT, LocalSteps(1.0, 1.0, 5), target=0.1, **settings)
+    assert fields["learning_rate"] == pytest.approx(best)
+    assert fields["terms"]["partial"] > 0
+
+
+def test_table_for_people(capsys) -> None:
+    assert main(["bound", *SMALL, "--target", "0.5"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    for words in ("descent", "all together", "rounds for 0.5", "closed form", "(best)"):
+        assert words in err
+
+
+def test_mistakes_are_one_line(capsys, tmp_path) -> None:
+    unequal = tmp_path / "network.json"
+    peer = [[0, 0.1, 0.1], [0.1, 0, 0.1], [0.1, 0.1, 0]]
+    unequal.write_text(json.dumps({"uplink_erasure": [0.1, 0.2, 0.1], "peer_erasure": peer}))
+    network = f"--network {unequal} --stragglers 1"
+    for arguments, words in (
+        ("--learning-rate 0.5", ["--learning-rate 0.5", "= 2.5", "0.125"]),
+        ("--learning-rate fast", ["--learning-rate = fast", "above 0, or best"]),
+        ("--scheme gcplus", ["--scheme", "did you mean 'gc-plus'?"]),
+        ("--scheme gc-plus --rho uniform", ["--rho uniform", "cluster on the ring"]),
+        (f"{network} --scheme gc-plus", ["unequal links", "scheme gc"]),
+        ("--scheme row-space --rho unifrom", ["--rho", "did you mean 'uniform'?"]),
+        ("--placement ring", ["--placement", "fixed, random"]),
+        ("--smoothness 0", ["--smoothness = 0", "above 0"]),
+        ("--heterogeneity -1", ["--heterogeneity = -1", "at least 0"]),
+        ("--gradient-variance inf", ["--gradient-variance = inf", "finite"]),
+        ("--target nan", ["--target = nan", "above 0"]),
+        ("--rounds 0", ["--rounds = 0", "whole number"]),
+        ("--stragglers 3,5", ["--stragglers = 3,5", "one number"]),
+        ("--uplink-erasure 1", ["hold_probability = 1.0", "never moves"]),
+    ):
+        assert main(["bound", *arguments.split()]) == 2, arguments
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        for word in words:
+            assert word in err
