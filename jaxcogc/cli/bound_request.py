@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from jaxcogc.cli.errors import UserError, blame
 from jaxcogc.cli.network_request import read_network, read_stragglers
 from jaxcogc.cli.options import (
-    MAX_SEED,
     parse_choice,
     parse_count,
     parse_level,
     parse_number,
 )
-from jaxcogc.cli.outage_request import CODES, build_code
+from jaxcogc.cli.outage_request import build_code
 from jaxcogc.cli.outputs import check_target
+from jaxcogc.study.seeds import CODES, MAX_SEED
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from jaxcogc.cli.bound_request import BoundRequest
 from jaxcogc.cli.errors import blame
-from jaxcogc.cli.outage_request import seed_keys
 from jaxcogc.cli.outputs import write_json
 from jaxcogc.cli.tables import probability_text
 from jaxcogc.federated.convergence import (
@@ -32,6 +31,7 @@ from jaxcogc.federated.partial_averages import (
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
+from jaxcogc.study.seeds import seed_keys
 
 _TABLE_WIDTH = 100
 _TERMS = {

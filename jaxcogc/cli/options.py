@@ -9,8 +9,6 @@ from jaxcogc.cli.errors import UserError, rejected
 
 MAX_TRIALS = 10**13
 """Within what the block numbers of a run can hold."""
-MAX_SEED = 2**32 - 1
-"""Of a larger seed JAX keeps the low 32 bits, or more in 64-bit mode: it would mean two things."""
 
 
 def parse_count(field: str, text: str, *, low: int = 1, high: int = MAX_TRIALS) -> int:

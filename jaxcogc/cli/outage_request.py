@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from jaxcogc.cli.errors import UserError, blame, rejected
 from jaxcogc.cli.network_request import read_network, read_stragglers
 from jaxcogc.cli.options import (
-    MAX_SEED,
     parse_choice,
     parse_count,
     parse_level,
@@ -18,13 +17,12 @@ from jaxcogc.cli.options import (
 )
 from jaxcogc.cli.outputs import check_suffix, check_target
 from jaxcogc.cli.processes import join, read_processes
+from jaxcogc.study.seeds import CODES, MAX_SEED, seeded_code
 
 if TYPE_CHECKING:
-    from jaxcogc._types import Key
     from jaxcogc.coding.codes import GradientCode
     from jaxcogc.links.network import Network
 
-CODES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 INTERVALS = ("clopper-pearson", "wilson")
 KERNELS = ("xla", "pallas")
 MAX_TILE = 2**14
@@ -145,27 +143,7 @@ def _read_targets(options: OutageOptions) -> Path | None:
     return plot
 
 
-def seed_keys(seed: int) -> tuple[Key, Key]:
-    """The keys that a seed stands for: of the cyclic code, and of the trials.
-
-    `simulate_outcomes(trial_key, network, cyclic_code(code_key, ...), ...)` counts what the verb
-    counts.
-    """
-    import jax
-
-    code_key, trial_key = jax.random.split(jax.random.key(seed))
-    return code_key, trial_key
-
-
 def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
     """The code of a family; UserError names the options when there is none of that size."""
-    from jaxcogc.coding import codes
-
     with blame(f"--code {family} --stragglers {num_stragglers}"):
-        if family == "cyclic":
-            return codes.cyclic_code(seed_keys(seed)[0], num_clients, num_stragglers)
-        if family == "cyclic-mds":
-            return codes.cyclic_mds_code(num_clients, num_stragglers)
-        if family == "fractional-repetition":
-            return codes.fractional_repetition_code(num_clients, num_stragglers)
-        return codes.uncoded(num_clients)
+        return seeded_code(family, num_clients, num_stragglers, seed)

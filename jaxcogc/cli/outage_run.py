@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from jaxcogc.cli.outage_request import OutageRequest, seed_keys
+from jaxcogc.cli.outage_request import OutageRequest
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
 from jaxcogc.cli.tables import outcome_table, sweep_table
@@ -20,6 +20,7 @@ from jaxcogc.runtime.distributed import any_process
 from jaxcogc.runtime.signals import Interruption, graceful_interrupts
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves, plot_outcomes
+from jaxcogc.study.seeds import seed_keys
 
 _MIN_TABLE_WIDTH = 120
 _UNQUALIFIED = (

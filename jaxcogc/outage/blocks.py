@@ -17,7 +17,7 @@ import numpy as np
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import decision_rule, tile_size
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import check_limits, link_thresholds
+from jaxcogc.links.sampling import LinkThresholds, check_limits, link_thresholds
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.monte_carlo import CODE_KEY
 from jaxcogc.outage.program import Inputs, Shape, blocks_per_call, compiled_program
@@ -32,6 +32,15 @@ Started = Callable[[], tuple[list[OutcomeCounts], np.ndarray]]
 last block."""
 
 
+class Run(NamedTuple):
+    """The inputs that all blocks of a run share, on the host; see `prepare_run`."""
+
+    words: np.ndarray
+    thresholds: LinkThresholds
+    field_matrix: np.ndarray
+    num_stragglers: np.int32
+
+
 class BlockSimulation(NamedTuple):
     """A compiled program that counts blocks one by one.
 
@@ -39,16 +48,38 @@ class BlockSimulation(NamedTuple):
       compile_seconds: what tracing and compiling took; near 0 when this process had it already.
       device: the devices it runs on, in words.
       most_blocks: blocks that one call counts at most.
-      start: ``start(key, network, code, first_block, num_blocks)`` begins to count the blocks and
-        returns at once; call the result for their counts, in order, and for the flags (see
-        `tally.events`) of the trials of the first device's last block, the only one when one
-        block was asked for.
+      start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
+        once; call the result for their counts, in order, and for the flags (see `tally.events`)
+        of the trials of the first device's last block, the only one when one block was asked for.
     """
 
     compile_seconds: float
     device: str
     most_blocks: int
-    start: Callable[[jax.Array, Network, GradientCode, int, int], Started]
+    start: Callable[[Run, int, int], Started]
+
+
+def prepare_run(
+    key: jax.Array,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+) -> Run:
+    """What a run needs of its key, network and code: once, as it waits for the devices.
+
+    Args:
+      key, network, code, num_attempts, redraw_code: as in `simulate_outcomes`.
+    """
+    if redraw_code and not code.redrawn:
+        code = redraw(jax.random.fold_in(key, CODE_KEY), code, num_attempts)
+    return Run(
+        np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
+        link_thresholds(network),
+        np.asarray(code.field_matrix),
+        np.int32(code.num_stragglers),
+    )
 
 
 def compile_blocks(
@@ -86,10 +117,8 @@ def compile_blocks(
     shape = shape._replace(kept=min(_MOST_KEPT, blocks_per_call(shape)))
     program = compiled_program(shape)
 
-    def start(
-        key: jax.Array, network: Network, code: GradientCode, first_block: int, num_blocks: int
-    ) -> Started:
-        return _start(program, shape, key, network, code, first_block, num_blocks)
+    def start(run: Run, first_block: int, num_blocks: int) -> Started:
+        return _start(program, shape, run, first_block, num_blocks)
 
     return BlockSimulation(
         time.perf_counter() - started,
@@ -99,19 +128,17 @@ def compile_blocks(
     )
 
 
-def _start(program, shape, key, network, code, first_block, num_blocks) -> Started:
+def _start(program, shape, run, first_block, num_blocks) -> Started:
     if not 1 <= num_blocks <= shape.kept * len(shape.devices):
         raise ValueError(
             f"num_blocks = {num_blocks}: allowed is 1..{shape.kept * len(shape.devices)}"
         )
-    if shape.rule.redrawn and not code.redrawn:
-        code = redraw(jax.random.fold_in(key, CODE_KEY), code, shape.attempts)
     per_device = -(-num_blocks // len(shape.devices))
     inputs = Inputs(
-        np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
-        link_thresholds(network),
-        code.field_matrix,
-        np.int32(code.num_stragglers),
+        run.words,
+        run.thresholds,
+        run.field_matrix,
+        run.num_stragglers,
         np.int32(first_block),
         np.int32(per_device),
         np.int32(first_block + num_blocks),

@@ -9,6 +9,9 @@ import numpy as np
 
 from jaxcogc.outage.intervals import Estimate, estimate
 
+BLOCK_TRIALS = 2**14
+"""Trials of a block: the unit of random keys, of storage and of stop rules."""
+
 
 class OutcomeCounts(NamedTuple):
     """Outcomes of a number of trials, counted.

@@ -2,7 +2,8 @@
 
 Sources: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in
 the case of the binomial", Biometrika 26 (1934); E. B. Wilson, "Probable inference, the law of
-succession, and statistical inference", JASA 22 (1927).
+succession, and statistical inference", JASA 22 (1927); J. B. S. Haldane, "On a method of
+estimating frequencies", Biometrika 33 (1945). Intervals to look at again and again: `anytime`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Estimate(float):
     Args:
         low, best, high: the interval and the estimate within it, ``low <= best <= high``, floats
             without unit (probabilities, where this package makes them).
-        method: how the interval was made: ``"clopper-pearson"``, ``"wilson"`` or ``"exact"``.
+        method: how the interval was made: ``"clopper-pearson"``, ``"wilson"``, ...; ``"exact"`` for
+            a value that is no estimate.
         level: confidence level of the interval, in (0, 1]; 1 for exact values.
 
     Raises:
@@ -136,6 +138,38 @@ def wilson(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     low = events * (events / trials) / larger if events > 0 else 0.0
     high = larger / (trials + z * z) if events < trials else 1.0
     return Estimate(min(low, best), best, max(high, best), method="wilson", level=level)
+
+
+def negative_binomial(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
+    """Interval and unbiased estimate where trials were made until the k-th event.
+
+    Args:
+        num_events: k, events to wait for, fixed before; an integer >= 2.
+        num_trials: N, the number of the trial of the k-th event; an integer >= k.
+        level: two-sided confidence level, strictly between 0 and 1.
+
+    Returns:
+        Estimate with ``best = (k - 1) / (N - 1)``, whose mean is the probability (k / N is
+        about 1 / (k - 1) too high), in an interval that covers with at least ``level``. Where a
+        largest N was fixed too and came first, ``clopper_pearson`` completes the plan: coverage
+        and unbiasedness hold for both together.
+
+    Raises:
+        ValueError: a count or the level is out of range.
+
+    Source: Haldane (1945) for the estimate; the interval inverts P(N <= n) = P(Bin(n, p) >= k).
+
+    >>> interval = negative_binomial(10, 1000)
+    >>> round(interval, 6), round(interval.low, 6), round(interval.high, 6)
+    (0.009009, 0.004806, 0.017033)
+    """
+    trials = check_count("num_trials", num_trials, low=2)
+    events = check_count("num_events", num_events, low=2, high=trials)
+    tail = (1.0 - _checked_level(level)) / 2.0
+    best = (events - 1) / (trials - 1)
+    low = float(stats.beta.ppf(tail, events, trials - events + 1))
+    high = float(stats.beta.isf(tail, events, trials - events)) if events < trials else 1.0
+    return Estimate(min(low, best), best, max(high, best), method="negative-binomial", level=level)
 
 
 _METHODS: dict[str, Callable[[int, int, float], Estimate]] = {

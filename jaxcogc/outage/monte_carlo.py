@@ -21,9 +21,8 @@ from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import decision_rule, tile_size
 from jaxcogc.links.network import Network
 from jaxcogc.links.sampling import check_limits, link_thresholds
-from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.program import (
-    BLOCK_TRIALS,
     Inputs,
     Shape,
     blocks_per_call,

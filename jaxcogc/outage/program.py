@@ -13,11 +13,10 @@ from jax.sharding import PartitionSpec
 from jaxcogc.coding.field import random_elements
 from jaxcogc.coding.recovery import DecisionRule, prepare_code, recover_rows
 from jaxcogc.links.sampling import LinkThresholds, by_offset, draw_rows
+from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.tally import empty_table, outcome_flags, outcome_table
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.threefry import key_words
-
-BLOCK_TRIALS = 2**14
 
 
 class Shape(NamedTuple):

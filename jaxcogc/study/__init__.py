@@ -1,1 +1,21 @@
-"""Experiments on the host: pictures of results."""
+"""Experiments on the host: studies that are collected, stored, shown; pictures of results.
+
+>>> import jaxcogc.study
+>>> jaxcogc.study.load  # doctest: +ELLIPSIS
+<function load at ...>
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxcogc.study.collection import collect as collect
+    from jaxcogc.study.table import load as load
+
+_HOME = {"collect": "collection", "load": "table"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'jaxcogc.study' has no attribute {name!r}")
+    return getattr(import_module(f"jaxcogc.study.{_HOME[name]}"), name)

@@ -6,11 +6,11 @@ import pytest
 
 from jaxcogc import convergence_bound, cyclic_code, gc_outage_probability, rounds_for_target
 from jaxcogc.cli.app import main
-from jaxcogc.cli.outage_request import seed_keys
 from jaxcogc.federated.convergence import LocalSteps, LossConstants
 from jaxcogc.federated.partial_averages import draw_recovered, partial_law, safe_rho, simulated_rho
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
+from jaxcogc.study.seeds import seed_keys
 
 SMALL = ["--clients", "4", "--stragglers", "1", "--attempts", "1"]
 SMALL += ["--uplink-erasure", "0.3", "--peer-erasure", "0.3"]

@@ -12,7 +12,7 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import compile_blocks
+from jaxcogc.outage.blocks import compile_blocks, prepare_run
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.program import BLOCK_TRIALS
 from jaxcogc.outage.tally import events
@@ -22,6 +22,7 @@ from tests.outage.everywhere import NETWORK
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = jax.random.key(5)
 CODE = cyclic_code(jax.random.key(2), 3, 1)
+RUN = prepare_run(KEY, NETWORK, CODE, num_attempts=2)
 OUTCOMES = ["gc_outage", "gc_plus_full", "gc_plus_partial", "gc_plus_none", "row_space_exact"]
 OUTCOMES += ["row_space_partial", "row_space_none", "all_individuals"]
 
@@ -35,19 +36,19 @@ def test_blocks_add_up_to_a_run(blocks):
     apart = [
         counts
         for first, num in ((0, 1), (1, 3), (4, 1))
-        for counts in blocks.start(KEY, NETWORK, CODE, first, num)()[0]
+        for counts in blocks.start(RUN, first, num)()[0]
     ]
     assert [counts.trials for counts in apart] == [BLOCK_TRIALS] * 5
     total = sum(apart, start=OutcomeCounts.zero(3))
     whole = simulate_counts(KEY, NETWORK, CODE, 5 * BLOCK_TRIALS, num_attempts=2)
     assert same_counts(total, whole)
     assert not same_counts(apart[0], apart[1])  # the comparison can fail
-    (again,), _ = blocks.start(KEY, NETWORK, CODE, 2, 1)()
+    (again,), _ = blocks.start(RUN, 2, 1)()
     assert same_counts(again, apart[2])
 
 
 def test_flags_are_the_counted_events(blocks):
-    (counts,), flags = blocks.start(KEY, NETWORK, CODE, 7, 1)()
+    (counts,), flags = blocks.start(RUN, 7, 1)()
     assert flags.shape == (BLOCK_TRIALS,)
     outcomes = outcomes_from_counts(counts)
     for outcome in OUTCOMES:
@@ -56,7 +57,7 @@ def test_flags_are_the_counted_events(blocks):
 
 def test_flags_stand_at_their_trials(blocks):
     """The first n flags hold the events of a run of n trials."""
-    _, flags = blocks.start(KEY, NETWORK, CODE, 0, 1)()
+    _, flags = blocks.start(RUN, 0, 1)()
     for num_trials in (1, 100, 9_999):
         outcomes = outcomes_from_counts(
             simulate_counts(KEY, NETWORK, CODE, num_trials, num_attempts=2)
@@ -68,7 +69,7 @@ def test_flags_stand_at_their_trials(blocks):
 
 def test_what_does_not_fit_is_refused(blocks):
     with pytest.raises(ValueError, match="num_blocks = 0"):
-        blocks.start(KEY, NETWORK, CODE, 0, 0)
+        blocks.start(RUN, 0, 0)
     network = Network.homogeneous(4, uplink_erasure=0.1, peer_erasure=0.1)
     with pytest.raises(ValueError, match="code has 3 clients, network 4"):
         compile_blocks(network, CODE)
@@ -79,7 +80,7 @@ def test_eight_devices_count_the_same(blocks):
     program = (
         "import jax, json; from tests.outage.test_blocks import *;"
         "b = compile_blocks(NETWORK, CODE, num_attempts=2);"
-        "found, flags = b.start(KEY, NETWORK, CODE, 3, 11)();"
+        "found, flags = b.start(RUN, 3, 11)();"
         "print(json.dumps([jax.device_count(), [[c.trials, c.gc, c.rank_sum,"
         " c.num_recovered.tolist()] for c in found]]))"
     )
@@ -92,13 +93,13 @@ def test_eight_devices_count_the_same(blocks):
         env={**inherited, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "8"},
     )
     devices, there = json.loads(run.stdout)
-    here, _ = blocks.start(KEY, NETWORK, CODE, 3, 11)()
+    here, _ = blocks.start(RUN, 3, 11)()
     assert devices == 8
     assert there == [[c.trials, c.gc, c.rank_sum, c.num_recovered.tolist()] for c in here]
 
 
 def test_the_last_device_without_work_is_not_counted(blocks):
     """A call asks every device for the same number of blocks; those past the end do not count."""
-    found, _ = blocks.start(KEY, NETWORK, CODE, 0, blocks.most_blocks)()
+    found, _ = blocks.start(RUN, 0, blocks.most_blocks)()
     assert len(found) == blocks.most_blocks
     assert np.all([counts.trials == BLOCK_TRIALS for counts in found])

@@ -1,0 +1,145 @@
+"""The file of a store: made whole or not at all; refused, untouched, when it is something else.
+
+A store is an SQLite database in WAL mode. A new one is put together under a temporary name and
+linked to its own, so that no half-made store is ever seen and of two makers one wins.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+APPLICATION_ID = 0x6A636763
+"""Marks a file as ours ("jcgc" in its header)."""
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 60.0
+
+SCHEMA = """
+CREATE TABLE studies (hash TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL,
+    text TEXT NOT NULL, date TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE networks (id TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE points (id TEXT PRIMARY KEY, place INTEGER NOT NULL, setting TEXT NOT NULL,
+    labels TEXT NOT NULL, rule TEXT NOT NULL);
+CREATE TABLE laws (point TEXT PRIMARY KEY, gc_outage REAL) WITHOUT ROWID;
+CREATE TABLE sessions (id TEXT PRIMARY KEY, host TEXT NOT NULL, device TEXT NOT NULL,
+    version TEXT NOT NULL, date TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE blocks (point TEXT NOT NULL, block INTEGER NOT NULL, session TEXT NOT NULL,
+    seconds REAL NOT NULL, trials INTEGER NOT NULL, gc INTEGER NOT NULL,
+    gc_plus_full INTEGER NOT NULL, gc_plus_partial INTEGER NOT NULL,
+    row_space_exact INTEGER NOT NULL, row_space_partial INTEGER NOT NULL,
+    all_individuals INTEGER NOT NULL, rank_sum INTEGER NOT NULL, tables BLOB NOT NULL,
+    checksum INTEGER NOT NULL, PRIMARY KEY (point, block)) WITHOUT ROWID;
+CREATE TABLE event_trials (point TEXT NOT NULL, outcome TEXT NOT NULL, num_events INTEGER NOT NULL,
+    trial INTEGER NOT NULL, PRIMARY KEY (point, outcome, num_events)) WITHOUT ROWID;
+"""
+
+
+class StoreError(ValueError):
+    """What is wrong with a store, in one line that names the file and the cure."""
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Tell what SQLite (or the disk) says about a file in one line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {_meaning(error)}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def _meaning(error: sqlite3.Error) -> str:
+    text = " ".join(str(error).split())
+    if "full" in text:
+        return "the disk is full; blocks committed before are safe: make room and run again"
+    if "malformed" in text or "not a database" in text or "encrypted" in text:
+        return f"is damaged ({text}): restore a copy, or merge what other machines have"
+    if "locked" in text or "busy" in text:
+        return f"is busy ({text}): another program holds it; run again when that has ended"
+    if "readonly" in text or "unable to open" in text:
+        return f"cannot be opened for writing ({text}): check the permissions of file and folder"
+    return text
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a store that exists.
+
+    Raises:
+      StoreError: no such file, a foreign, truncated or newer one; it is left as it is.
+    """
+    check_file(path)
+    with told(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            # A commit is on the disk when it returns: not even a power cut loses it.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            # The header may lag behind the write-ahead log.
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+            _check_version(path, version)
+            return connection
+        except BaseException:
+            connection.close()
+            raise
+
+
+def check_file(path: Path) -> None:
+    """Look at the header of a file without opening it as a database (StoreError as `connect`)."""
+    with told(path):
+        if path.is_dir():
+            raise StoreError(f"{path}: is a folder: allowed is the file of a store")
+        with path.open("rb") as stream:
+            header = stream.read(100)
+            size = os.fstat(stream.fileno()).st_size
+    if size == 0:
+        raise StoreError(f"{path}: is empty, not a store: delete it to start anew")
+    if not header.startswith(b"SQLite format 3\0"[: len(header)]):
+        raise StoreError(f"{path}: is not a store of jaxcogc: allowed is a file that collect made")
+    if len(header) < 100:
+        raise StoreError(f"{path}: is truncated ({size} bytes): restore a copy")
+    number = {at: int.from_bytes(header[at : at + 4], "big") for at in (28, 60, 68)}
+    if number[68] != APPLICATION_ID:
+        raise StoreError(f"{path}: is a database of another program, not a store of jaxcogc")
+    _check_version(path, number[60])
+    page = int.from_bytes(header[16:18], "big")
+    expected = number[28] * (65536 if page == 1 else page)
+    # With a write-ahead log beside it the file may lag behind: then SQLite itself must judge.
+    log = path.with_name(path.name + "-wal")
+    if size < expected and not (log.exists() and log.stat().st_size):
+        raise StoreError(
+            f"{path}: is truncated ({size:,} of {expected:,} bytes): restore a copy, or merge what "
+            "other machines have"
+        )
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: has schema version {version}, this program knows {SCHEMA_VERSION}: "
+            "use a newer jaxcogc"
+        )
+
+
+def create(path: Path) -> None:
+    """Make an empty store; one that another process makes at the same time is as good."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    with told(path):
+        try:
+            connection = sqlite3.connect(temporary, isolation_level=None)
+            try:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.executescript(SCHEMA)
+                connection.execute("PRAGMA journal_mode = WAL")
+            finally:
+                connection.close()
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+        finally:
+            for leftover in (temporary, *(Path(f"{temporary}-{end}") for end in ("wal", "shm"))):
+                leftover.unlink(missing_ok=True)
