@@ -8,8 +8,10 @@ import typer
 
 import jaxcogc
 from jaxcogc.cli.bound import bound
+from jaxcogc.cli.collect import collect
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
+from jaxcogc.cli.show import merge, show
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
 # import it, and both export this one class of the family.
@@ -24,6 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(outage)
+app.command()(collect)
+app.command()(show)
+app.command()(merge)
 app.command()(bound)
 
 

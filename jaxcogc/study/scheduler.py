@@ -161,6 +161,7 @@ class Collector:
             self.listener.compiling(point)
             seconds = self.engine.prepare(point)
             self.compile_seconds += seconds
+            self.last_finish = self.clock()  # no block under way is charged with it
             self.listener.compiled(seconds)
 
     def _finish(

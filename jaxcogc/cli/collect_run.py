@@ -1,0 +1,110 @@
+"""The work of `jaxcogc collect`: count, store, tell."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich.console import Console
+
+from jaxcogc.cli.collect_display import CollectDisplay
+from jaxcogc.cli.errors import UserError
+from jaxcogc.cli.stores import store_errors
+from jaxcogc.runtime.signals import Interruption, graceful_interrupts
+from jaxcogc.study.collection import collect
+from jaxcogc.study.roles import Summary
+from jaxcogc.study.specification import Study
+
+_SHOW_CURSOR = "\x1b[?25h"
+_INTERRUPTED_ELSEWHERE = 130
+
+
+class CollectRequest(NamedTuple):
+    """A collection that can start."""
+
+    path: str
+    study: Study
+    store: str
+    budget_seconds: float | None
+    quiet: bool
+    distributed: bool
+
+
+def run(request: CollectRequest, *, leads: bool) -> int:
+    """Collect, and return the exit code: 0, or 130 (143) after an interruption."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console = Console(stderr=True, width=200)
+    display = CollectDisplay(console, request.study, quiet=request.quiet or not leads)
+
+    def on_first() -> None:
+        display.say("interrupted: finishing the blocks under way (a second Ctrl-C ends at once)")
+
+    def on_second() -> None:
+        if console.is_terminal:
+            sys.stderr.write(_SHOW_CURSOR + "\n")
+            sys.stderr.flush()
+
+    with graceful_interrupts(on_first, on_second) as interruption:
+        for line in request.study.skipped:
+            display.say(f"no such code, left out: {line}")
+        with display, store_errors():
+            summary = _collect(request, display, interruption, leads)
+        if summary is None:
+            return interruption.exit_code
+        _conclude(request, display, summary)
+        finished = summary.done == summary.total or summary.out_of_time
+        return interruption.exit_code or (0 if finished else _INTERRUPTED_ELSEWHERE)
+
+
+def _collect(
+    request: CollectRequest, display: CollectDisplay, interruption: Interruption, leads: bool
+) -> Summary | None:
+    """One process on its own, or the first of several; None in the others."""
+
+    def work(engine: object, stop_requested: Callable[[], bool]) -> Summary:
+        return collect(
+            request.study,
+            request.store,
+            budget_seconds=request.budget_seconds,
+            engine=engine,  # type: ignore[arg-type]
+            stop_requested=stop_requested,
+            listener=display,
+        )
+
+    if not request.distributed:
+        return work(None, lambda: interruption.requested)
+    from jaxcogc.study.crew import LeadingEngine, check_same_study, follow
+
+    try:
+        check_same_study(request.study)
+    except ValueError as error:
+        raise UserError(f"--distributed: {error}") from error
+    if not leads:
+        follow(request.study, lambda: interruption.requested)
+        return None
+    engine = LeadingEngine(request.study)
+    try:
+        return work(engine, lambda: engine.any_process(interruption.requested))
+    finally:
+        engine.end()
+
+
+def _conclude(request: CollectRequest, display: CollectDisplay, summary: Summary) -> None:
+    counting = max(summary.seconds - summary.compile_seconds, 1e-9)
+    told = f"{summary.done} of {summary.total} points done"
+    if summary.trials:
+        speed = f"{summary.trials / counting:,.0f} trials/s"
+        told += f"; {summary.trials:,} trials in {counting:.1f} s ({speed})"
+    if summary.compile_seconds:
+        told += f", compiled in {summary.compile_seconds:.1f} s"
+    display.say(told)
+    store = shlex.quote(request.store)
+    if summary.done < summary.total:
+        why = "the budget is spent" if summary.out_of_time else "interrupted"
+        command = f"jaxcogc collect {shlex.quote(request.path)} --store {store}"
+        display.say(f"{why}; to go on: {command}")
+    else:
+        display.say(f"results: jaxcogc show --store {store}")

@@ -1,0 +1,82 @@
+"""`jaxcogc show` and `jaxcogc merge`: what is in a store, and one store from several."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.errors import UserError
+from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.cli.stores import StorePath, store_errors
+
+_Text = str | None
+Outcome = Annotated[
+    _Text,
+    typer.Option("--outcome", metavar="NAME", help="Shown in the table, instead of the watched."),
+]
+Sort = Annotated[
+    _Text, typer.Option("--sort", metavar="COLUMN", help="Order; -COLUMN for descending.")
+]
+Filter = Annotated[
+    list[str] | None,
+    typer.Option("--filter", metavar="CONDITION", help="Such as attempts=2; repeatable."),
+]
+Versus = Annotated[
+    _Text,
+    typer.Option("--versus", metavar="POINT", help="Add each point's difference from this one."),
+]
+Csv = Annotated[_Text, typer.Option("--csv", metavar="FILE|-", help="All columns as CSV.")]
+Parquet = Annotated[_Text, typer.Option("--parquet", metavar="FILE", help="The same as Parquet.")]
+Json = Annotated[_Text, typer.Option("--json", metavar="FILE|-", help="The same as JSON.")]
+
+
+def show(
+    store: StorePath,
+    outcome: Outcome = None,
+    sort: Sort = None,
+    filter: Filter = None,
+    versus: Versus = None,
+    csv: Csv = None,
+    parquet: Parquet = None,
+    json: Json = None,
+) -> int:
+    """Show what a store holds: a line for each point, with intervals, methods, reasons to stop.
+
+    The table goes to standard output, unless one of --csv, --parquet and --json is given.
+    """
+    targets = [
+        path
+        for field, text in (("--csv", csv), ("--parquet", parquet), ("--json", json))
+        if (path := check_target(field, text)) is not None
+    ]
+    check_suffix("--parquet", parquet, (".parquet",))
+    if len(set(targets)) < len(targets) or (csv == json == "-"):
+        raise UserError("--csv, --parquet, --json: allowed is another target for each")
+    from jaxcogc.cli.show_run import ShowRequest, run
+
+    request = ShowRequest(store, outcome, sort, tuple(filter or ()), versus, csv, parquet, json)
+    with store_errors():
+        return run(request)
+
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Stores to take blocks from.")
+]
+Target = Annotated[
+    str, typer.Option("--store", metavar="FILE", help="The store to add to; made if need be.")
+]
+
+
+def merge(sources: Sources, store: Target) -> int:
+    """Unite stores of several machines: every block of every point, each once.
+
+    A block that two stores hold must have the same counts in both; nothing is added otherwise.
+    """
+    check_target("--store", store)
+    with store_errors():
+        from jaxcogc.study.merging import merge_stores
+
+        new, known, points = merge_stores(sources, store)
+    print(f"{store}: {new:,} blocks added, {known:,} were there; {points:,} points")
+    return 0

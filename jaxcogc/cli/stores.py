@@ -1,0 +1,26 @@
+"""Stores on the command line: their errors in one line, and options that all verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.errors import UserError
+
+StorePath = Annotated[
+    str, typer.Option("--store", metavar="FILE", help="The store that collect made.")
+]
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """A store that cannot be used (or a full disk) is told in one line, with exit code 2."""
+    from jaxcogc.study.store_file import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        raise UserError(f"--store: {error}") from error
