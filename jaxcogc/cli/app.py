@@ -11,6 +11,7 @@ from jaxcogc.cli.bound import bound
 from jaxcogc.cli.collect import collect
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
+from jaxcogc.cli.plot import plot
 from jaxcogc.cli.show import merge, show
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(outage)
 app.command()(collect)
 app.command()(show)
+app.command()(plot)
 app.command()(merge)
 app.command()(bound)
 

@@ -47,7 +47,7 @@ def run(request: ShowRequest) -> int:
         axes = axes_of(rows)
         if request.versus is not None:
             _add_differences(store, rows, request)
-    rows = _select(rows, request)
+    rows = select(rows, request.filters, request.sort)
     if request.csv is not None:
         _write("--csv", request.csv, csv_text(rows))
     if request.json is not None:
@@ -59,15 +59,16 @@ def run(request: ShowRequest) -> int:
     return 0
 
 
-def _select(rows: list[Row], request: ShowRequest) -> list[Row]:
-    for condition in request.filters:
+def select(rows: list[Row], filters: Sequence[str], sort: str | None) -> list[Row]:
+    """The rows that meet all conditions, sorted (UserError for a mistake in them)."""
+    for condition in filters:
         try:
             rows = filter_rows(rows, condition)
         except ValueError as error:
             raise UserError(f"--filter: {error}") from error
-    if request.sort is not None and rows:
+    if sort is not None and rows:
         try:
-            rows = sort_rows(rows, request.sort)
+            rows = sort_rows(rows, sort)
         except ValueError as error:
             raise UserError(f"--sort: {error}") from error
     return rows

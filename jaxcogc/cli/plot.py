@@ -1,0 +1,77 @@
+"""`jaxcogc plot`: curves of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.errors import UserError
+from jaxcogc.cli.outputs import check_suffix, check_target, write_file
+from jaxcogc.cli.show import Filter
+from jaxcogc.cli.stores import StorePath, store_errors
+
+_Text = str | None
+PICTURES = (".png", ".svg", ".pdf")
+Out = Annotated[
+    str, typer.Option("--out", metavar="FILE.png", help="The picture (png, svg or pdf).")
+]
+X = Annotated[_Text, typer.Option("--x", metavar="AXIS", help="Axis of the grid along x.")]
+Curves = Annotated[
+    _Text, typer.Option("--curves", metavar="AXES", help="Axes that tell curves apart: a,b.")
+]
+Panels = Annotated[_Text, typer.Option("--panels", metavar="AXIS", help="A panel for each value.")]
+Outcomes = Annotated[
+    _Text, typer.Option("--outcome", metavar="NAMES", help="Such as gc_outage,gc_plus_none.")
+]
+Linear = Annotated[bool, typer.Option("--linear", help="No logarithmic axis.")]
+Title = Annotated[_Text, typer.Option("--title", metavar="TEXT", help="Instead of the study's.")]
+
+
+def plot(
+    store: StorePath,
+    out: Out,
+    x: X = None,
+    curves: Curves = None,
+    panels: Panels = None,
+    outcome: Outcomes = None,
+    filter: Filter = None,
+    linear: Linear = False,
+    title: Title = None,
+) -> int:
+    """Draw what a store holds: estimates with their bands, and the closed form.
+
+    An estimate of zero events is an arrow down from the upper end of its interval. What is not said
+    is chosen: the longest numeric axis along x, the others as curves, the watched outcome.
+    """
+    check_suffix("--out", out, PICTURES)
+    check_target("--out", out)
+    with store_errors():
+        from jaxcogc.study.drawing import figure_bytes
+        from jaxcogc.study.store import open_store
+        from jaxcogc.study.study_plot import plot_study
+        from jaxcogc.study.table import records
+
+        with open_store(store) as opened:
+            rows = records(opened)
+            names = [name for (name,) in opened.rows("SELECT name FROM studies ORDER BY date")]
+    from jaxcogc.cli.show_run import select
+    from jaxcogc.study.curves import layout_of
+
+    rows = [row for row in select(rows, tuple(filter or ()), None) if row["trials"]]
+    if not rows:
+        raise UserError(f"--store: {store}: holds no counted point that meets the conditions")
+    try:
+        layout = layout_of(
+            rows, x=x, curves=_split(curves), panels=panels, outcomes=_split(outcome)
+        )
+        figure = plot_study(rows, layout, title=title or " · ".join(names), linear=linear)
+    except ValueError as error:
+        raise UserError(f"--x, --curves, --panels, --outcome: {error}") from error
+    write_file("--out", Path(out), figure_bytes(figure, Path(out).suffix))
+    return 0
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",")]
