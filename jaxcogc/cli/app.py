@@ -12,6 +12,7 @@ from jaxcogc.cli.collect import collect
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
 from jaxcogc.cli.plot import plot
+from jaxcogc.cli.replay import replay
 from jaxcogc.cli.show import merge, show
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
@@ -31,6 +32,7 @@ app.command()(collect)
 app.command()(show)
 app.command()(plot)
 app.command()(merge)
+app.command()(replay)
 app.command()(bound)
 
 

@@ -12,7 +12,7 @@ to offset s needs attempts x clients x (s + 1) words: 160 at (10 clients, s = 7,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -109,7 +109,12 @@ def draw_links(key: jax.Array, network: Network, num_attempts: int = 1) -> Links
 
 
 def draw_thresholded_links(
-    key: jax.Array, thresholds: LinkThresholds, num_attempts: int, *, reciprocal: bool
+    key: jax.Array,
+    thresholds: LinkThresholds,
+    num_attempts: int,
+    *,
+    reciprocal: bool,
+    trial: Any = 0,
 ) -> Links:
     """`draw_links` for thresholds that are inputs of a compiled program, exact in 32-bit mode too.
 
@@ -118,6 +123,7 @@ def draw_thresholded_links(
       thresholds: of a network, uint32 [clients, clients] each.
       num_attempts: attempts; the first ones are the same whatever their number.
       reciprocal: T_mk = T_km.
+      trial: uint32, a number below 2^31: with the key of a block, the trial's place in the block.
     """
     clients = thresholds.high.shape[-1]
     check_limits(clients, num_attempts)
@@ -125,7 +131,7 @@ def draw_thresholded_links(
         *(jnp.arange(n, dtype=jnp.uint32) for n in (num_attempts, clients, clients)), indexing="ij"
     )
     place = _place(receiver, sender, clients, reciprocal)
-    trial = jnp.uint32(0)
+    trial = jnp.uint32(trial)
     first, second = (
         _link_word(key_words(key), trial, attempt, place, refinement) for refinement in (0, 1)
     )

@@ -59,21 +59,19 @@ class BlockSimulation(NamedTuple):
     start: Callable[[Run, int, int], Started]
 
 
-def prepare_run(
-    key: jax.Array,
-    network: Network,
-    code: GradientCode,
-    *,
-    num_attempts: int = 1,
-    redraw_code: bool = False,
-) -> Run:
+def redrawn_code(key: jax.Array, code: GradientCode, num_attempts: int) -> GradientCode:
+    """The code of every attempt of a run that redraws it, as `Simulation.counts` has it."""
+    return redraw(jax.random.fold_in(key, CODE_KEY), code, num_attempts)
+
+
+def prepare_run(key: jax.Array, network: Network, code: GradientCode) -> Run:
     """What a run needs of its key, network and code: once, as it waits for the devices.
 
     Args:
-      key, network, code, num_attempts, redraw_code: as in `simulate_outcomes`.
+      key: one typed key, as in `simulate_outcomes`.
+      network: erasure probabilities.
+      code: the code, with each attempt's coefficients where it is redrawn.
     """
-    if redraw_code and not code.redrawn:
-        code = redraw(jax.random.fold_in(key, CODE_KEY), code, num_attempts)
     return Run(
         np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
         link_thresholds(network),

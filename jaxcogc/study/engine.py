@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import BlockSimulation, Run, compile_blocks, prepare_run
+from jaxcogc.outage.blocks import BlockSimulation, Run, compile_blocks, prepare_run, redrawn_code
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.tally import events
@@ -40,14 +40,18 @@ def setting_of(point: Point) -> Setting:
     return Setting(point.network(), code)
 
 
+def code_for_run(point: Point, code: GradientCode) -> GradientCode:
+    """The code with every attempt's own coefficients, where the point redraws them."""
+    if not point.redraw_code:
+        return code
+    return redrawn_code(seed_keys(point.seed)[1], code, point.attempts)
+
+
 @lru_cache(maxsize=256)
-def _run_of(point: Point) -> Run:
-    return prepare_run(
-        seed_keys(point.seed)[1],
-        *setting_of(point),
-        num_attempts=point.attempts,
-        redraw_code=point.redraw_code,
-    )
+def run_of(point: Point) -> Run:
+    """What all blocks of a point share, prepared once."""
+    network, code = setting_of(point)
+    return prepare_run(seed_keys(point.seed)[1], network, code_for_run(point, code))
 
 
 class SimulationEngine:
@@ -85,7 +89,7 @@ class SimulationEngine:
         return lambda: wait()[0]
 
     def _start(self, point: Point, first: int, num: int) -> Any:
-        return self._program(point).start(_run_of(point), first, num)
+        return self._program(point).start(run_of(point), first, num)
 
     def event_position(self, point: Point, block: int, outcome: str, nth: int) -> int:
         """See `Engine`."""

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from jaxcogc.study.curves import Curve, Layout, Panel, caption_of, panels_of, text
 from jaxcogc.study.drawing import GREY, STYLE, mark, new_figure, upper_bound
@@ -106,13 +107,13 @@ def _limit(axes: Axes, panels: Sequence[Panel], linear: bool) -> None:
     if linear:
         axes.set_ylim(0, min(1.02, highest * 1.05))
         return
-    drawn = [m.best if m.best > 0 else m.high / 3 for m in marks]
+    drawn = [max(m.low, m.best / 10) if m.best > 0 else m.high / 3 for m in marks]
     drawn += [m.law for m in marks if m.law]
     axes.set_ylim(min(drawn, default=1e-3) / 1.6, min(1.3, highest * 1.6))
 
 
-def _legend(panels: Sequence[Panel]) -> list[mpl.lines.Line2D]:
-    entries = {}
+def _legend(panels: Sequence[Panel]) -> list[Line2D]:
+    entries: dict[str, Line2D] = {}
     for panel in panels:
         for number, curve in enumerate(panel.curves):
             colour, marker = _style(number)

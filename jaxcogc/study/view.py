@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.outcomes import OUTCOMES
+from jaxcogc.study.points import Point
 from jaxcogc.study.statistics import PointEstimates, paired_difference, point_estimates
 from jaxcogc.study.stopping import Standing, StopRule, standing
 from jaxcogc.study.store import Store, StoredPoint, StoreError
@@ -69,3 +70,17 @@ def difference(store: Store, one: PointView, other: PointView, outcome: str) -> 
         OUTCOMES[outcome](store.prefix(view.stored.id))[:length] for view in (one, other)
     )
     return paired_difference(mine, theirs, one.level)
+
+
+def point_of(store: Store, stored: StoredPoint) -> Point:
+    """The point itself, as the engine takes it."""
+    setting = stored.setting
+    return Point(
+        store.network_text(setting["network"]),
+        setting["code"],
+        setting["stragglers"],
+        setting["attempts"],
+        setting["redraw_code"],
+        setting["seed"],
+        stored.labels,
+    )

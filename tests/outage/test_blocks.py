@@ -22,7 +22,7 @@ from tests.outage.everywhere import NETWORK
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = jax.random.key(5)
 CODE = cyclic_code(jax.random.key(2), 3, 1)
-RUN = prepare_run(KEY, NETWORK, CODE, num_attempts=2)
+RUN = prepare_run(KEY, NETWORK, CODE)
 OUTCOMES = ["gc_outage", "gc_plus_full", "gc_plus_partial", "gc_plus_none", "row_space_exact"]
 OUTCOMES += ["row_space_partial", "row_space_none", "all_individuals"]
 

@@ -1,0 +1,57 @@
+"""`jaxcogc replay`: one trial of a study again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.errors import rejected
+from jaxcogc.cli.options import parse_count
+from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.cli.stores import StorePath, store_errors
+
+_Text = str | None
+PointId = Annotated[
+    str, typer.Option("--point", metavar="ID", help="The point, or how its identity begins.")
+]
+Trial = Annotated[str, typer.Option("--trial", metavar="I", help="Number of the trial, from 0.")]
+Next = Annotated[
+    _Text,
+    typer.Option("--next", metavar="OUTCOME", help="The first trial from I on with this outcome."),
+]
+Plot = Annotated[
+    _Text, typer.Option("--plot", metavar="FILE.png", help="A picture (png, svg or pdf).")
+]
+Json = Annotated[_Text, typer.Option("--json", metavar="FILE|-", help="The same for a program.")]
+
+
+def replay(
+    store: StorePath,
+    point: PointId,
+    trial: Trial = "0",
+    next: Next = None,
+    plot: Plot = None,
+    json: Json = None,
+) -> int:
+    """Rebuild a trial: who heard whom, which rows arrived, what was recovered.
+
+    Trials need not have been counted: any trial of a point can be rebuilt from its number.
+    """
+    number = parse_count("--trial", trial, low=0, high=10**13)
+    check_suffix("--plot", plot, (".png", ".svg", ".pdf"))
+    for field, target in (("--plot", plot), ("--json", json)):
+        check_target(field, target)
+    from jaxcogc.study.outcomes import OUTCOMES
+
+    if next is not None and next not in OUTCOMES:
+        raise rejected("--next", next, ", ".join(OUTCOMES))
+    with store_errors():
+        from jaxcogc.study.store import open_store
+        from jaxcogc.study.view import find_point, point_of
+
+        with open_store(store) as opened:
+            found = point_of(opened, find_point(opened, point))
+    from jaxcogc.cli.replay_run import run
+
+    return run(found, number, next, plot, json)
