@@ -21,6 +21,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.links.sampling import Links
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links
 
 MAX_RANDOM_LINKS = 22
 _TILES = (2**10, 2**15)
@@ -70,7 +71,7 @@ def enumerate_outcomes(
         raise ValueError(
             f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
         )
-    links, where = _random_links(network, code, attempts)
+    links, where = random_links(network, code, attempts)
     if len(links) > MAX_RANDOM_LINKS:
         raise ValueError(
             f"{len(links)} random links in {attempts} attempts: allowed for enumeration "
@@ -115,55 +116,10 @@ def _code_and_key(
     return code, key
 
 
-_DELIVERED, _ERASED = -1, -2
-
-
-class _RandomLink(NamedTuple):
-    """A link whose state is open: link i is bit i of a pattern, set = delivered.
-
-    Attributes:
-        erasure: its probability.
-        places: (attempt, receiver, sender) wherever its state counts; two for a reciprocal pair.
-            Receiver = sender stands for the receiver's uplink.
-    """
-
-    erasure: float
-    places: list[tuple[int, int, int]]
-
-
-def _random_links(
-    network: Network, code: GradientCode, attempts: int
-) -> tuple[list[_RandomLink], np.ndarray]:
-    """The random links, uplinks first, and where they are.
-
-    Returns:
-        The links, and int32 [attempts, clients, clients]: the number of the link from a client
-        (last axis) to a client, or _DELIVERED or _ERASED where that is certain or does not matter;
-        uplinks on the diagonal.
-    """
-    clients = network.num_clients
-    own = np.eye(clients, dtype=bool)
-    erasure = np.where(own, network.uplink_erasure[:, None], network.peer_erasure)
-    support = np.broadcast_to(np.asarray(code.field_matrix) != 0, (attempts, clients, clients))
-    needed = own | (support & (network.uplink_erasure < 1.0)[:, None])
-    random = needed & (erasure > 0.0) & (erasure < 1.0)
-    where = np.where(needed & (erasure == 1.0), _ERASED, _DELIVERED).astype(np.int32)
-    links: list[_RandomLink] = []
-    for is_uplink in (True, False):
-        for a, m, k in np.argwhere(random & (own == is_uplink)).tolist():
-            places = [(a, m, k)]
-            if network.reciprocal and m != k and random[a, k, m]:
-                if m > k:
-                    continue  # numbered with its other direction
-                places.append((a, k, m))
-            for place in places:
-                where[place] = len(links)
-            links.append(_RandomLink(float(erasure[m, k]), places))
-    return links, where
-
-
-def _patterns(links: list[_RandomLink], where: np.ndarray) -> tuple[np.ndarray, HostFloats]:
+def _patterns(links: list[RandomLink], where: np.ndarray) -> tuple[np.ndarray, HostFloats]:
     """All patterns that differ in what the server receives, and their probabilities.
+
+    Link i is bit i of a pattern, set = delivered.
 
     Returns:
         uint32 [patterns], a link that nobody looks at being erased; float64 [patterns].
@@ -173,7 +129,7 @@ def _patterns(links: list[_RandomLink], where: np.ndarray) -> tuple[np.ndarray, 
         looked_at = np.zeros(len(patterns), bool)
         for attempt, receiver, sender in link.places:
             uplink = where[attempt, receiver, receiver]
-            certain = receiver == sender or uplink == _DELIVERED
+            certain = receiver == sender or uplink == DELIVERED
             looked_at |= certain or (patterns >> max(uplink, 0) & 1).astype(bool)
         erased = probabilities * np.where(looked_at, link.erasure, 1.0)
         delivered = probabilities[looked_at] * (1.0 - link.erasure)
@@ -186,7 +142,7 @@ def _patterns(links: list[_RandomLink], where: np.ndarray) -> tuple[np.ndarray, 
 def _decide(key: Key, code: GradientCode, where: Array, patterns: Array) -> Recovery:
     """What each pattern recovers; [patterns] leading."""
     bits = patterns[:, None, None, None] >> jnp.maximum(where, 0).astype(jnp.uint32) & 1
-    delivered = jnp.where(where < 0, where == _DELIVERED, bits == 1)
+    delivered = jnp.where(where < 0, where == DELIVERED, bits == 1)
     own = jnp.eye(where.shape[-1], dtype=bool)
     uplinks = jnp.diagonal(delivered, axis1=-2, axis2=-1)
     return jax.vmap(recover, (None, None, 0))(key, code, Links(uplinks, delivered | own))
