@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from jaxcogc.outage.monte_carlo import Simulation as Simulation
     from jaxcogc.outage.monte_carlo import compile_simulation as compile_simulation
     from jaxcogc.outage.monte_carlo import simulate_outcomes as simulate_outcomes
+    from jaxcogc.outage.rare_events import rare_outcomes as rare_outcomes
+    from jaxcogc.outage.weighted import RareOutcomes as RareOutcomes
 
 _HOME = {
     "Network": "links.network",
@@ -89,6 +91,8 @@ _HOME = {
     "Simulation": "outage.monte_carlo",
     "compile_simulation": "outage.monte_carlo",
     "simulate_outcomes": "outage.monte_carlo",
+    "rare_outcomes": "outage.rare_events",
+    "RareOutcomes": "outage.weighted",
     "Dataset": "federated.data",
     "load_dataset": "federated.data",
     "Model": "federated.models",

@@ -53,6 +53,8 @@ NO_BARE_ARRAYS = {
     "log_gc_outage_probability",
     "make_model",
     "outcomes_from_counts",
+    "RareOutcomes",
+    "rare_outcomes",
     "recover",
     "rounds_for_target",
     "simulate_outcomes",

@@ -46,6 +46,9 @@ Level = Annotated[str, _option("--level", "L", "Confidence level of the interval
 Interval = Annotated[str, _option("--interval", "NAME", ", ".join(INTERVALS) + ".")]
 Json = Annotated[_Text, _option("--json", "FILE|-", "The numbers (- : standard output).")]
 Plot = Annotated[_Text, _option("--plot", "FILE.png", "A picture (png, svg or pdf).")]
+Rare = Annotated[
+    _Text, _option("--rare", "NAME", "importance or strata: weighted trials, for rare outcomes.")
+]
 Kernel = Annotated[str, _option("--kernel", "NAME", ", ".join(KERNELS) + " (on a GPU).")]
 Tile = Annotated[_Text, _option("--tile", "N", "Trials computed at once.", "for the device")]
 Distributed = Annotated[
@@ -75,6 +78,7 @@ def outage(
     interval: Interval = "clopper-pearson",
     json: Json = None,
     plot: Plot = None,
+    rare: Rare = None,
     kernel: Kernel = "xla",
     tile: Tile = None,
     distributed: Distributed = False,
@@ -94,6 +98,10 @@ def outage(
     """
     options = OutageOptions(**locals())
     request = read_request(options)
+    if request.rare is not None:
+        from jaxcogc.cli.outage_rare import run_rare
+
+        return run_rare(request)
     from jaxcogc.cli.outage_run import run  # JAX and SciPy: only now, past --help and most mistakes
 
     return run(request)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INTERVALS = ("clopper-pearson", "wilson")
 KERNELS = ("xla", "pallas")
+RARE = ("importance", "strata")
 MAX_TILE = 2**14
 """A block: what keys and counts go by."""
 PICTURES = (".png", ".svg", ".pdf")
@@ -49,6 +50,7 @@ class OutageOptions:
     interval: str
     json: str | None
     plot: str | None
+    rare: str | None
     kernel: str
     tile: str | None
     distributed: bool
@@ -76,6 +78,8 @@ class OutageRequest:
     interval: str
     json: str | None
     plot: Path | None
+    rare: str | None
+    """The method for rare outcomes; None counts plain trials."""
     kernel: str
     tile: int | None
     distributed: bool
@@ -102,14 +106,16 @@ def read_request(options: OutageOptions) -> OutageRequest:
     processes = read_processes(
         options.distributed, options.coordinator, options.num_processes, options.process_id
     )
+    _check_rare(options)
     plot = _read_targets(options)
     from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
 
     attempts = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
     network, source = read_network(options)
     stragglers = read_stragglers(options, family, network.num_clients)
-    if options.json is not None and len(stragglers) > 1:
-        raise rejected("--stragglers", options.stragglers, "one number with --json")
+    for name, given in (("--json", options.json), ("--rare", options.rare)):
+        if given is not None and len(stragglers) > 1:
+            raise rejected("--stragglers", options.stragglers, f"one number with {name}")
     prints = join(processes)
     return OutageRequest(
         network=network,
@@ -124,12 +130,29 @@ def read_request(options: OutageOptions) -> OutageRequest:
         interval=interval,
         json=options.json if prints else None,
         plot=plot if prints else None,
+        rare=options.rare,
         kernel=kernel,
         tile=tile,
         distributed=options.distributed,
         quiet=options.quiet or not prints,
         started=started,
     )
+
+
+def _check_rare(options: OutageOptions) -> None:
+    """--rare has its own trials, intervals and table: what would say nothing is refused."""
+    if options.rare is None:
+        return
+    parse_choice("--rare", options.rare, RARE)
+    for name, given, plain in (
+        ("--interval", options.interval, "clopper-pearson"),
+        ("--plot", options.plot, None),
+        ("--kernel", options.kernel, "xla"),
+        ("--tile", options.tile, None),
+        ("--distributed", options.distributed, False),
+    ):
+        if given != plain:
+            raise UserError(f"{name} with --rare {options.rare}: allowed is one of the two")
 
 
 def _read_targets(options: OutageOptions) -> Path | None:

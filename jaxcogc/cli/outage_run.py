@@ -42,7 +42,7 @@ def run(request: OutageRequest) -> int:
     An interruption before the first batch has been counted leaves nothing to report: one line says
     so, and no file is written.
     """
-    console = _error_console()
+    console = error_console()
     display = Display(console, request.trials * len(request.codes), quiet=request.quiet)
 
     def on_first() -> None:
@@ -74,7 +74,8 @@ def run(request: OutageRequest) -> int:
         return interruption.exit_code or (0 if whole else _INTERRUPTED_ELSEWHERE)
 
 
-def _error_console() -> Console:
+def error_console() -> Console:
+    """The console for tables and progress."""
     console = Console(stderr=True)
     if not console.is_terminal:  # a log has no width of its own
         console = Console(stderr=True, width=_MIN_TABLE_WIDTH)
@@ -118,7 +119,7 @@ def _report(
     num_trials = sum(total.trials for total in counts)
     interrupted = num_trials < request.trials * len(request.codes)
     speed = num_trials / max(seconds, 1e-9)
-    title, caption = _title(request), _caption(request, counts, interrupted)
+    title, caption = network_title(request), _caption(request, counts, interrupted)
     if not request.quiet:
         cost = f"{speed:,.0f} trials/s on {simulation.device}"
         console.print(_table(points, title, f"{caption}; {cost}", console.width))
@@ -148,7 +149,8 @@ def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) ->
     )
 
 
-def _title(request: OutageRequest) -> str:
+def network_title(request: OutageRequest) -> str:
+    """The network, the code and the attempts of a run, in words."""
     parts = [f"{request.network.num_clients} clients", request.source]
     if request.network.reciprocal:
         parts.append("reciprocal links")

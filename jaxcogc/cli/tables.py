@@ -55,7 +55,7 @@ def interval_text(estimate: Estimate) -> str:
 
 def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -> Table:
     """One run: a line for each outcome of each decoder; meanings where `width` columns allow."""
-    table = _new_table(title, caption)
+    table = new_table(title, caption)
     table.add_column("outcome", no_wrap=True)
     table.add_column("probability", justify="right", style="bold", no_wrap=True)
     level = 100 * point.outcomes.gc_outage.level
@@ -84,7 +84,7 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
 
 def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> Table:
     """Several numbers of stragglers: a line for each, every estimate above its interval."""
-    table = _new_table(title, caption)
+    table = new_table(title, caption)
     table.show_lines = True
     table.add_column("\ns", justify="right", no_wrap=True)
     for name, header in SWEEP_COLUMNS:
@@ -103,7 +103,8 @@ def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> T
     return table
 
 
-def _new_table(title: str, caption: str) -> Table:
+def new_table(title: str, caption: str) -> Table:
+    """An empty table in the style of all."""
     return Table(
         title=title,
         caption=caption,

@@ -1,7 +1,7 @@
 """Importance sampling: erasures made likelier where it matters, and trials weighted back.
 
 The proposal is a mixture: the network as it is; the network with all log-odds of an erasure shifted
-together; and for every rare event tilts of its own (`proposals`), link by link and row by row,
+together; and for every rare event tilts of its own (`proposals`), by link, by row and by client,
 found by the cross-entropy method from pilot runs. A trial has the weight p / sum_j share_j q_j,
 whichever component it came from, so that no weight exceeds 1 / (share of the plain network), and
 what the tilts overlook shows: a few large weights, a small effective sample size, a flag.
@@ -29,6 +29,7 @@ from jaxcogc.outage.proposals import (
     Features,
     Proposal,
     Rows,
+    client_tilt,
     draw,
     features,
     link_tilt,
@@ -253,6 +254,8 @@ def _cross_entropy(
         lost = mean(everything - complete - incomplete, everything, rows.lost)
         missing = mean(incomplete, complete + incomplete, rows.incomplete)
         tilts.append(row_tilt(table, rows, lost, missing))
+        never = np.sum([w @ block.seen.never for w, block in pairs], axis=0)
+        tilts.append(client_tilt(table, rows, mean(never, everything, rows.never)))
     return tilts
 
 

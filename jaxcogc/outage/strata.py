@@ -23,7 +23,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.outage.link_trials import BLOCK, decide
 from jaxcogc.outage.random_links import DELIVERED, ERASED, LinkTable
-from jaxcogc.outage.weighted import Group, Sums
+from jaxcogc.outage.weighted import FAILURES, Group, Sums
 
 __all__ = ["fewest_erasures", "log_count_law", "strata_groups"]
 
@@ -153,10 +153,12 @@ def _sample(
     advance: Callable[[int], None] = lambda done: None,
 ) -> dict[int, Sums]:
     """So many trials of each stratum: trials of all strata share the calls of the program."""
-    strata = np.repeat(list(counts), list(counts.values()))
+    ends = np.cumsum(list(counts.values()))
+    numbers = np.array(list(counts))
     sums = {k: Sums.zero(code.num_clients) for k in counts}
-    for number, start in enumerate(range(0, len(strata), BLOCK)):
-        mine = strata[start : start + BLOCK]
+    for number, start in enumerate(range(0, int(ends[-1]), BLOCK)):
+        positions = np.arange(start, min(start + BLOCK, int(ends[-1])))
+        mine = numbers[np.searchsorted(ends, positions, side="right")]
         draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
         erased = _draw_given_count(draw_key, table.erasure, law, mine)
         recovery = decide(decision_key, code, table, erased).recovery
@@ -210,6 +212,7 @@ def _allocate(exact: Sequence[Group], pilot: Sequence[Group], num_trials: int) -
     for number, group in enumerate(pilot):
         # Half an event more and less than counted: a stratum without any must be looked at too.
         rate = (group.sums.first.ravel() + 0.5) / (group.sums.trials + 1.0)
+        rate[group.safe & FAILURES.ravel()] = 0.0
         deviation = group.share * np.sqrt(rate * (1.0 - rate))
         need[number] = np.sum((deviation / np.maximum(total, _FLOOR))[total > 0.0])
     fewest = min(_FEWEST_TRIALS, num_trials // (2 * len(pilot)))

@@ -24,6 +24,16 @@ __all__ = ["ENOUGH", "Group", "RareOutcomes", "Sums", "rare_outcomes_from_groups
 ENOUGH = 100.0
 """Effective sample size below which an estimate is flagged: a standard error of about 10 %."""
 
+_SUCCESSES = ("gc_plus_full", "row_space_exact")
+FAILURES = np.array(
+    [
+        [name not in (*_SUCCESSES, "all_individuals") for name in EVENTS],
+        [name in _SUCCESSES for name in EVENTS],
+    ]
+)
+"""[2, 8]: the events of `EVENTS` (row 0), or the complements of which (row 1), are impossible where
+the standard decoder succeeds."""
+
 
 class RareOutcomes(NamedTuple):
     """Outcomes by a rare-event method, and how far to trust each.
@@ -185,7 +195,7 @@ def _moments(
         if group.exact:
             best += first
             continue
-        if group.safe and _is_failure(index, complement):
+        if group.safe and FAILURES[complement, index]:
             continue
         sampled = True
         mean = first / count
@@ -199,15 +209,9 @@ def _moments(
     return best, variance, size, unseen
 
 
-def _is_failure(index: int, complement: int) -> bool:
-    """Whether an event of `EVENTS` (or its complement) is impossible where gc succeeds."""
-    success = EVENTS[index] in ("gc_plus_full", "row_space_exact")
-    return EVENTS[index] != "all_individuals" and success == bool(complement)
-
-
 def _one_more(group: Group, index: int, complement: int) -> float:
     """What one trial with the event would have added in a stratum that shows none."""
-    if group.exact or (group.safe and _is_failure(index, complement)):
+    if group.exact or (group.safe and FAILURES[complement, index]):
         return 0.0
     unseen = group.sums.first[complement, index] == 0.0
     return group.mass / group.sums.trials if unseen else 0.0

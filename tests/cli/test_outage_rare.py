@@ -1,0 +1,56 @@
+"""`jaxcogc outage --rare`: what it prints, and what it refuses."""
+
+import json
+
+import pytest
+
+from jaxcogc.cli.app import main
+from jaxcogc.outage.link_trials import EVENTS
+
+SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --stragglers 2 --attempts 1"
+
+
+@pytest.mark.parametrize("method", ["importance", "strata"])
+def test_json_and_table(method, capsys):
+    assert main([*SMALL.split(), "--trials", "2e4", "--rare", method, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["method"] == method
+    assert found["interval"] == "normal"
+    assert (found["tail_bound"] is None) == (method == "importance")
+    law = found["gc_outage_closed_form"]
+    assert found["gc_outage"]["best"] == pytest.approx(law, rel=0.1)
+    for name in EVENTS:
+        assert {"low", "best", "high", "effective_sample_size", "flagged"} == set(found[name])
+    assert found["flagged"] == any(found[name]["flagged"] for name in EVENTS)
+    sizes = [found[name]["effective_sample_size"] for name in EVENTS]
+    if method == "importance":
+        assert found["effective_sample_size"] == min(sizes)
+        assert found["trials"] == 20_000
+    else:
+        assert found["effective_sample_size"] is None  # every stratum was enumerated
+        assert found["trials"] == 0
+    assert len(found["num_recovered_pmf"]) == 5
+    assert "row_space_none" in err
+    assert "1.074e-07" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ("--rare luck", ["--rare", "luck", "importance, strata"]),
+        ("--rare strata --plot x.png", ["--plot", "--rare strata"]),
+        ("--rare strata --interval wilson", ["--interval", "--rare strata"]),
+        ("--rare strata --tile 64", ["--tile", "--rare"]),
+        ("--rare strata --kernel pallas", ["--kernel", "--rare"]),
+        ("--rare strata --distributed", ["--distributed", "--rare"]),
+        ("--rare importance --stragglers 1,2", ["--stragglers", "1,2", "--rare"]),
+    ],
+)
+def test_one_line(arguments, parts, capsys):
+    assert main(["outage", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    for part in parts:
+        assert part in err
