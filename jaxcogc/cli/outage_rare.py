@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jaxcogc.cli.outage_request import OutageRequest, seed_keys
+from jaxcogc.cli.outage_request import OutageRequest
 from jaxcogc.cli.outage_run import error_console, network_title
 from jaxcogc.cli.outputs import write_json
 from jaxcogc.cli.progress import Display
@@ -16,6 +16,7 @@ from jaxcogc.outage.counts import outcomes_to_dict
 from jaxcogc.outage.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.signals import graceful_interrupts
+from jaxcogc.study.seeds import seed_keys
 
 
 class _InterruptedError(Exception):
