@@ -16,6 +16,7 @@ _HELP = {
     "pipeline": "draw, decode and count: Numba and ours",
     "real": "encode and decode payloads with real numbers: rates and errors",
     "scaling": "time and memory against trials, clients and devices",
+    "training": "rounds of training: one program against loops over clients, and over runs",
 }
 
 
@@ -53,10 +54,11 @@ def _run(options: argparse.Namespace, out):
     """Import and run what was asked for: each needs other packages."""
     arguments = (options.quick, out)
     repeats = 2 if options.quick and options.repeats == _DEFAULT_REPEATS else options.repeats
-    if options.benchmark == "scaling":
-        from benchmarks import scaling
+    if options.benchmark in _WITHOUT_SHAPES:
+        from benchmarks import scaling, training
 
-        return scaling.run(*arguments, repeats=repeats)
+        alone = {"scaling": scaling, "training": training}[options.benchmark]
+        return alone.run(*arguments, repeats=repeats)
     from benchmarks import decode, pipeline, real
 
     verb = {"decode": decode, "pipeline": pipeline, "real": real}[options.benchmark]
@@ -64,6 +66,7 @@ def _run(options: argparse.Namespace, out):
 
 
 _DEFAULT_REPEATS = 7
+_WITHOUT_SHAPES = ("scaling", "training")
 
 
 def _parser() -> _Parser:
@@ -76,7 +79,7 @@ def _parser() -> _Parser:
         verb.add_argument(
             "--repeats", type=int, default=_DEFAULT_REPEATS, help="runs of each program"
         )
-        if name != "scaling":
+        if name not in _WITHOUT_SHAPES:
             verb.add_argument(
                 "--shape", type=_shape, action="append", metavar="M,S,A", help="only this; repeat"
             )

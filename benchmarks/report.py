@@ -22,7 +22,7 @@ from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.files import write_atomically
 
 NO_GPU = "No GPU in this run: the ceilings of a GPU were not measured."
-_PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy")
+_PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy", "flax", "optax", "torch")
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,197 @@
+"""Rounds of training: our one program against loops, and many runs together against one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.decode import AnswersDiffer
+from benchmarks.measure import Program, first_runs, in_turn
+from benchmarks.report import environment, rate_table, rates_and_ratios
+from benchmarks.training_case import SCHEMES, Case, Size, make_case, make_script, settings
+from benchmarks.training_loops import jitted_steps, torch_loop, why_no_torch
+from jaxcogc.federated.experiment import TrainState
+from jaxcogc.federated.rounds import initial_state, seed_words, training_program
+
+OURS = "jaxcogc, one program"
+NUM_SEEDS = 16
+TARGET_SHARE = 0.4
+_QUICK = Size(clients=4, hidden=8, local_steps=2, batch_size=8, rounds=5, stragglers=1)
+_TOLERANCE = 1e-3
+"""Of parameters after all rounds: float32 sums in another order."""
+
+
+class Runs:
+    """All runs of some seeds and schemes in one program.
+
+    `seconds` is what lowering and compiling took. The state that every run begins with is made
+    before, and copied in every call: the program consumes it.
+    """
+
+    def __init__(self, case: Case, schemes: tuple[str, ...], starts: Any) -> None:
+        """`starts`: parameters with a leading seeds axis."""
+        self._case = case
+        self._starts = starts
+        self._schemes = len(schemes)
+        self._program = training_program(case.task, settings(case.size, schemes))
+        self._compiled: Any = None
+        self.seconds = 0.0
+
+    def __call__(self, seeds: Sequence[int]) -> Any:
+        """Final parameters with leading axes [seeds, schemes]."""
+        words = seed_words(seeds)
+        params = jax.tree.map(
+            lambda x: jnp.repeat(x[np.array(seeds)][:, None], self._schemes, axis=1), self._starts
+        )
+        state = TrainState(params, self._case.task.server_optimizer.init(params))
+        rounds = self._case.size.rounds
+        spans = tuple(jnp.int32(x) for x in (0, rounds, rounds))
+        if self._compiled is None:
+            started = time.perf_counter()
+            self._compiled = self._program.lower(state, self._case.inputs, words, *spans).compile()
+            self.seconds = time.perf_counter() - started
+        final, _ = self._compiled(state, self._case.inputs, words, *spans)
+        return jax.block_until_ready(final).params
+
+
+def make_starts(case: Case, num_seeds: int) -> Any:
+    """Initial parameters of the seeds: a pytree with a leading seeds axis."""
+    one_scheme = settings(case.size, ("ideal",))
+    state = initial_state(case.task, one_scheme, seed_words(range(num_seeds)))
+    return jax.tree.map(lambda x: x[:, 0], state.params)
+
+
+def against_loops(
+    case: Case, console: Console, repeats: int, scheme: str, ours: Runs, starts: Any
+) -> dict[str, Any]:
+    """Rounds per second of one run of `scheme`; every program does the same arithmetic."""
+    start = jax.tree.map(lambda x: x[0], starts)
+    script = make_script(case, scheme)
+    rounds = case.size.rounds
+    programs = [
+        Program(OURS, lambda: jax.tree.map(lambda x: np.asarray(x)[0, 0], ours([0])), rounds),
+        Program("loop over clients, jitted steps", jitted_steps(case, script, start), rounds),
+    ]
+    if why_no_torch() is None:
+        programs.append(
+            Program("loop over clients, PyTorch", torch_loop(case, script, start), rounds)
+        )
+    else:
+        console.print(why_no_torch())
+    first = first_runs(programs)
+    difference = largest_difference([answer for _, answer in first.values()])
+    if not difference <= _TOLERANCE:
+        raise AnswersDiffer(f"parameters differ by {difference:.1e} after {rounds} rounds")
+    timings = in_turn(programs, repeats, {name: seconds for name, (seconds, _) in first.items()})
+    console.print(rate_table("one run, one seed", "rounds", list(timings.values()), OURS))
+    console.print(f"the same parameters after {rounds} rounds, to {difference:.1e}")
+    return {
+        "scheme": scheme,
+        "largest_difference": difference,
+        "compile_seconds": ours.seconds,
+        **rates_and_ratios(timings, OURS),
+    }
+
+
+def largest_difference(answers: Sequence[Any]) -> float:
+    """Between the parameters of the first program and those of the others."""
+    leaves = [jax.tree.leaves(answer) for answer in answers]
+    return max(
+        float(np.abs(np.asarray(a) - np.asarray(b)).max())
+        for other in leaves[1:]
+        for a, b in zip(leaves[0], other, strict=True)
+    )
+
+
+def together(
+    case: Case, console: Console, num_seeds: int, repeats: int, single: dict[str, Runs], starts: Any
+) -> dict[str, Any]:
+    """All seeds and schemes in one program, against one run after the other.
+
+    Both ways are charged for one compilation: of the single runs, whose program differs from scheme
+    to scheme, for the shortest.
+    """
+    seeds = list(range(num_seeds))
+    joint = Runs(case, tuple(single), starts)
+    final = joint(seeds)
+    alone = {name: runs([0]) for name, runs in single.items()}
+    for number, name in enumerate(single):
+        difference = largest_difference(
+            [
+                jax.tree.map(lambda x, n=number: x[0, n], final),
+                jax.tree.map(lambda x: x[0, 0], alone[name]),
+            ]
+        )
+        if not difference <= _TOLERANCE:
+            raise AnswersDiffer(f"{name} differs by {difference:.1e} between the two programs")
+    seconds: dict[str, list[float]] = {"together": [], "one by one": []}
+    for _ in range(repeats):
+        started = time.perf_counter()
+        joint(seeds)
+        seconds["together"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        for runs in single.values():
+            for seed in seeds:
+                runs([seed])
+        seconds["one by one"].append(time.perf_counter() - started)
+    compiling = {name: runs.seconds for name, runs in single.items()}
+    return _together_result(console, case, num_seeds, joint.seconds, compiling, seconds)
+
+
+def _together_result(
+    console: Console,
+    case: Case,
+    num_seeds: int,
+    joint_compile: float,
+    single_compile: dict[str, float],
+    seconds: dict[str, list[float]],
+) -> dict[str, Any]:
+    running = {name: float(np.median(values)) for name, values in seconds.items()}
+    compiling = {"together": joint_compile, "one by one": min(single_compile.values())}
+    table = Table(
+        title=f"{num_seeds} seeds x {len(single_compile)} schemes, {case.size.rounds} rounds",
+        title_justify="left",
+    )
+    for head in ("", "one compilation [s]", "runs [s]", "both [s]"):
+        table.add_column(head, justify="left" if not head else "right")
+    totals = {name: compiling[name] + running[name] for name in running}
+    for name in running:
+        table.add_row(name, *(f"{x[name]:.2f}" for x in (compiling, running, totals)))
+    console.print(table)
+    share = totals["together"] / totals["one by one"]
+    console.print(
+        f"together takes {100 * share:.0f} % (target: at most {100 * TARGET_SHARE:.0f} %)"
+    )
+    return {
+        "seeds": num_seeds,
+        "schemes": list(single_compile),
+        "seconds": seconds,
+        "compile_seconds": {"together": joint_compile, "single": single_compile},
+        "share_with_one_compilation": share,
+        "share_without_compilation": running["together"] / running["one by one"],
+    }
+
+
+def run(quick: bool, console: Console, repeats: int = 7) -> dict[str, Any]:
+    """Both; returns what goes into the result file."""
+    schemes = SCHEMES[:2] if quick else SCHEMES
+    num_seeds = 2 if quick else NUM_SEEDS
+    case = make_case(_QUICK if quick else Size())
+    starts = make_starts(case, num_seeds)
+    single = {name: Runs(case, (name,), starts) for name in schemes}
+    chosen = "intermittent" if quick else "gc_plus"
+    return {
+        "benchmark": "training",
+        "quick": quick,
+        **environment(),
+        "size": case.size._asdict(),
+        "one_run": against_loops(case, console, repeats, chosen, single[chosen], starts),
+        "many_runs": together(case, console, num_seeds, min(repeats, 3), single, starts),
+    }
