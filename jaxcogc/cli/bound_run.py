@@ -21,9 +21,8 @@ from jaxcogc.federated.convergence import (
     rounds_for_target,
 )
 from jaxcogc.federated.partial_averages import (
-    draw_recovered,
+    draw_rounds,
     partial_law,
-    place_at_random,
     safe_rho,
     simulated_rho,
     uniform_rho,
@@ -96,25 +95,24 @@ def _rounds(request: BoundRequest, console: Console) -> _Rounds:
             return _Rounds(Estimate(outage, outage, outage, method="exact", level=1.0), 0.0, None)
     if not request.quiet:
         console.print(f"simulating {request.trials:,} rounds", highlight=False)
-    recovered = draw_recovered(
+    drawn = draw_rounds(
         seed_keys(request.seed)[1],
         request.network,
         request.code,
-        scheme=request.scheme,
+        schemes=(request.scheme,),
         num_trials=request.trials,
+        placement=request.placement,
         **settings,
-    )
-    law = partial_law(recovered)
+    )[request.scheme]
+    law = partial_law(drawn)
     held = round(law.held * request.trials)
     hold = clopper_pearson(held, request.trials, request.level)
     if request.scheme == "gc" or held == request.trials:
         return _Rounds(hold, 0.0, request.trials)
-    if request.placement == "random":
-        recovered = place_at_random(request.seed, recovered)
     rho = {
         "uniform": lambda: uniform_rho(law),
         "safe": lambda: safe_rho(law),
-        "simulated": lambda: simulated_rho(recovered),
+        "simulated": lambda: simulated_rho(drawn),
     }[request.rho]()
     return _Rounds(hold, rho, request.trials)
 

@@ -9,51 +9,49 @@ recovered clients K and -1/M elsewhere when it is partial. The bounds need E[u |
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.federated.evidence import Channel, LinkPolicy, channel
+from jaxcogc.federated.keys import RoundKeys
+from jaxcogc.federated.schemes import Coefficients, check_names, draw_schemes
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import draw_links
 
 __all__ = [
-    "DECODED_SCHEMES",
     "RHO_FORMS",
+    "DrawnRounds",
     "PartialLaw",
-    "Recovered",
     "check_theorem_applies",
-    "draw_recovered",
+    "draw_rounds",
     "mean_coefficients",
     "partial_law",
-    "place_at_random",
     "safe_rho",
     "simulated_rho",
     "uniform_rho",
 ]
 
-DECODED_SCHEMES = ("gc", "gc_plus", "row_space")
-"""Schemes whose rounds `draw_recovered` draws."""
 RHO_FORMS = ("uniform", "safe", "simulated")
 _BATCH = 2**12
 _SYMMETRIC_FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 
 
-class Recovered(NamedTuple):
-    """What rounds recover, on the host.
+class DrawnRounds(NamedTuple):
+    """What a scheme makes of rounds, on the host.
 
     Attributes:
+        weights: float64 [trials, clients], the coefficients; 0 when the round is held.
+        hold: bool [trials].
         exact: bool [trials]; the aggregate is the exact average.
-        client_recovered: bool [trials, clients]; otherwise it is the average over these clients,
-            and the round is held when there are none.
     """
 
+    weights: HostFloats
+    hold: np.ndarray
     exact: np.ndarray
-    client_recovered: np.ndarray
 
 
 class PartialLaw(NamedTuple):
@@ -61,7 +59,7 @@ class PartialLaw(NamedTuple):
 
     Attributes:
         exact: probability of the exact average.
-        partial_pmf: float64 [clients + 1]; entry n is the probability of an average over n clients
+        partial_pmf: float64 [clients + 1]; entry n is the probability of an aggregate of n clients
             that is not exact; entry 0 is 0.
         held: probability that nothing is recovered.
     """
@@ -71,92 +69,91 @@ class PartialLaw(NamedTuple):
     held: float
 
 
-def draw_recovered(
+def draw_rounds(
     key: Key,
     network: Network,
-    code: GradientCode,
+    code: GradientCode | None,
     *,
-    scheme: str,
+    schemes: tuple[str, ...],
     num_trials: int,
-    num_attempts: int = 1,
     redraw_code: bool = False,
-) -> Recovered:
-    """Draw links and decode them, many times.
+    **policy: Any,
+) -> dict[str, DrawnRounds]:
+    """Draw rounds and what every scheme makes of them; all schemes see the same links.
 
     Args:
         key: one typed key.
         network: erasure probabilities.
-        code: of all attempts.
-        scheme: "gc", "gc_plus" or "row_space".
+        code: of all attempts; None when no scheme needs one.
+        schemes: names of `jaxcogc.federated.schemes.SCHEMES`.
         num_trials: rounds to draw.
-        num_attempts: attempts of a round.
         redraw_code: another code in every attempt; cyclic only.
+        policy: fields of `LinkPolicy`, such as num_attempts and placement.
 
     Returns:
-        Recovered of [trials].
+        DrawnRounds of [trials] by scheme.
 
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    if scheme not in DECODED_SCHEMES:
-        raise ValueError(f"scheme = {scheme!r}: allowed are {', '.join(DECODED_SCHEMES)}")
+    check_names(schemes, code)
     trials = check_count("num_trials", num_trials)
+    how = LinkPolicy(**policy)
     code_key, null_key, link_key = jax.random.split(key, 3)
-    if redraw_code:
-        code = redraw(code_key, code, num_attempts)
-    exact, known = [], []
-    for start in range(0, trials, _BATCH):
-        batch_key = jax.random.fold_in(link_key, start // _BATCH)
-        recovery = jax.device_get(_recover_batch(batch_key, null_key, network, code, num_attempts))
-        everybody = recovery.client_recovered.all(axis=1)
-        exact.append(
-            {
-                "gc": recovery.gc,
-                "gc_plus": recovery.gc | everybody,
-                "row_space": recovery.sum_recovered,
-            }[scheme]
-        )
-        known.append(recovery.client_recovered & (scheme != "gc"))
-    return Recovered(np.concatenate(exact)[:trials], np.concatenate(known)[:trials])
+    if redraw_code and code is not None:
+        code = redraw(code_key, code, how.num_attempts)
+    inputs = channel(network)
+    settings = (schemes, how, network.reciprocal)
+    parts = []
+    for number in range(-(-trials // _BATCH)):
+        batch_key = jax.random.fold_in(link_key, number)
+        drawn = _draw_batch(batch_key, null_key, inputs, code, *settings)
+        parts.append(jax.device_get((drawn.weights, drawn.hold, drawn.exact)))
+    weights, hold, exact = (
+        np.concatenate(part)[:trials] for part in zip(*parts, strict=True)
+    )  # [trials, schemes, ..]
+    return {
+        name: DrawnRounds(weights[:, k].astype(np.float64), hold[:, k], exact[:, k])
+        for k, name in enumerate(schemes)
+    }
 
 
-@partial(jax.jit, static_argnames="num_attempts")
-def _recover_batch(
-    key: Key, null_key: Key, network: Network, code: GradientCode, num_attempts: int
-) -> Recovery:
-    keys = jax.random.split(key, _BATCH)
-    links = jax.vmap(partial(draw_links, num_attempts=num_attempts), (0, None))(keys, network)
-    return jax.vmap(recover, (None, None, 0))(null_key, code, links)
+@partial(jax.jit, static_argnums=(4, 5, 6))
+def _draw_batch(
+    key: Key,
+    null_key: Key,
+    inputs: Channel,
+    code: GradientCode | None,
+    schemes: tuple[str, ...],
+    policy: LinkPolicy,
+    reciprocal: bool,
+) -> Coefficients:
+    """Coefficients with leading axes [trials, schemes]; one null vector's key serves all."""
+
+    def one(number: jax.Array) -> Coefficients:
+        keys = RoundKeys(*jax.random.split(jax.random.fold_in(key, number), len(RoundKeys._fields)))
+        keys = keys._replace(decoding=null_key)
+        return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
+
+    return jax.vmap(one)(jax.numpy.arange(_BATCH, dtype=jax.numpy.uint32))
 
 
-def place_at_random(seed: int, recovered: Recovered) -> Recovered:
-    """The same rounds with the clients placed on the ring anew in each, links all alike.
+def partial_law(rounds: DrawnRounds) -> PartialLaw:
+    """Relative frequencies of exact, partial and held rounds.
 
-    Args:
-        seed: of the placements.
-        recovered: of a network whose uplinks, and whose peer links, are all alike.
-    """
-    rng = np.random.default_rng(check_count("seed", seed, low=0))
-    return recovered._replace(client_recovered=rng.permuted(recovered.client_recovered, axis=1))
-
-
-def partial_law(recovered: Recovered) -> PartialLaw:
-    """Relative frequencies of what rounds recovered.
-
-    >>> known = np.array([[True, False], [False, False], [True, True]])
-    >>> law = partial_law(Recovered(np.array([False, False, True]), known))
+    >>> weights = np.array([[1.0, 0.0], [0.0, 0.0], [0.5, 0.5]])
+    >>> law = partial_law(
+    ...     DrawnRounds(weights, np.array([False, True, False]), np.array([False, False, True])))
     >>> round(law.exact, 3), law.partial_pmf.round(3), round(law.held, 3)
     (0.333, array([0.   , 0.333, 0.   ]), 0.333)
     """
-    exact, known = recovered
-    clients = known.shape[1]
-    counts = np.bincount(known[~exact].sum(axis=1), minlength=clients + 1) / len(exact)
-    held = float(counts[0])
-    counts[0] = 0.0
-    return PartialLaw(float(exact.mean()), counts, held)
+    trials, clients = rounds.weights.shape
+    sizes = (rounds.weights != 0).sum(axis=1)[~rounds.exact & ~rounds.hold]
+    pmf = np.bincount(sizes, minlength=clients + 1) / trials
+    return PartialLaw(float(rounds.exact.mean()), pmf, float(rounds.hold.mean()))
 
 
-def mean_coefficients(recovered: Recovered) -> HostFloats:
+def mean_coefficients(rounds: DrawnRounds) -> HostFloats:
     """E[coefficient of client k | not held], which is 1/M without bias.
 
     Returns:
@@ -165,8 +162,7 @@ def mean_coefficients(recovered: Recovered) -> HostFloats:
     Raises:
         ValueError: every round was held.
     """
-    coefficients, _ = _coefficients(recovered)
-    return coefficients.mean(axis=0)
+    return _kept(rounds).mean(axis=0)
 
 
 def uniform_rho(law: PartialLaw) -> float:
@@ -195,7 +191,7 @@ def safe_rho(law: PartialLaw) -> float:
     return _given_not_held(law, np.minimum(1.0, ((clients - n) / n) ** 2))
 
 
-def simulated_rho(recovered: Recovered) -> float:
+def simulated_rho(rounds: DrawnRounds) -> float:
     """M times the largest eigenvalue of the mean of u u^T over the rounds not held.
 
     Above rho on average, the safe side: the largest eigenvalue of a mean over few rounds is too
@@ -204,8 +200,9 @@ def simulated_rho(recovered: Recovered) -> float:
     Raises:
         ValueError: every round was held.
     """
-    coefficients, clients = _coefficients(recovered)
-    u = coefficients - 1 / clients
+    clients = rounds.weights.shape[1]
+    u = _kept(rounds) - 1 / clients
+    u[rounds.exact[~rounds.hold]] = 0.0  # free of the rounding of 1/M
     return float(clients * np.linalg.eigvalsh(u.T @ u / len(u))[-1])
 
 
@@ -256,13 +253,8 @@ def _given_not_held(law: PartialLaw, values: HostFloats) -> float:
     return float(law.partial_pmf[1:] @ values / (1 - law.held))
 
 
-def _coefficients(recovered: Recovered) -> tuple[HostFloats, int]:
-    """Of the rounds not held: float64 [trials, clients]."""
-    exact, known = recovered
-    clients = known.shape[1]
-    sizes = known.sum(axis=1)
-    kept = exact | (sizes > 0)
-    if not kept.any():
-        raise ValueError(f"all {len(exact)} rounds were held: nothing to average")
-    shares = known[kept] / np.maximum(sizes[kept], 1)[:, None]
-    return np.where(exact[kept, None], 1 / clients, shares), clients
+def _kept(rounds: DrawnRounds) -> HostFloats:
+    """Coefficients of the rounds not held: [trials, clients]."""
+    if rounds.hold.all():
+        raise ValueError(f"all {len(rounds.hold)} rounds were held: nothing to average")
+    return rounds.weights[~rounds.hold]

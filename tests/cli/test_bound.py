@@ -7,7 +7,7 @@ import pytest
 from jaxcogc import convergence_bound, cyclic_code, gc_outage_probability, rounds_for_target
 from jaxcogc.cli.app import main
 from jaxcogc.federated.convergence import LocalSteps, LossConstants
-from jaxcogc.federated.partial_averages import draw_recovered, partial_law, safe_rho, simulated_rho
+from jaxcogc.federated.partial_averages import draw_rounds, partial_law, safe_rho, simulated_rho
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
 from jaxcogc.study.seeds import seed_keys
@@ -48,7 +48,7 @@ def test_partial_averages_are_simulated(capsys, rho: str) -> None:
     )
     code_key, trial_key = seed_keys(0)
     code = cyclic_code(code_key, 4, 1)
-    drawn = draw_recovered(trial_key, NETWORK, code, scheme="gc_plus", num_trials=5000)
+    drawn = draw_rounds(trial_key, NETWORK, code, schemes=("gc_plus",), num_trials=5000)["gc_plus"]
     law = partial_law(drawn)
     spread = safe_rho(law) if rho == "safe" else simulated_rho(drawn)
     assert fields["rho"] == pytest.approx(spread)

@@ -15,15 +15,14 @@ from jaxcogc.federated.convergence import (
     convergence_bound,
 )
 from jaxcogc.federated.partial_averages import (
-    Recovered,
-    draw_recovered,
+    DrawnRounds,
+    draw_rounds,
     partial_law,
-    place_at_random,
     safe_rho,
     simulated_rho,
     uniform_rho,
 )
-from tests.federated.ring import draw_ring
+from tests.federated.ring import average_of, draw_ring, place_at_random
 
 CLIENTS, PARAMS, ROUNDS, TRIALS = 4, 6, 80, 200
 SMOOTHNESS = 2.0
@@ -38,26 +37,23 @@ class Outcome(NamedTuple):
     rho: float
 
 
-def outcome(recovered: Recovered, rho: float) -> Outcome:
-    exact, known = recovered
-    shares = known / np.maximum(known.sum(axis=1), 1)[:, None]
-    coefficients = np.where(exact[:, None], 1 / known.shape[1], shares)
-    return Outcome(coefficients, partial_law(recovered).held, rho)
+def outcome(rounds: DrawnRounds, rho: float) -> Outcome:
+    return Outcome(rounds.weights, partial_law(rounds).held, rho)
 
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Outcome]:
     network = Network.homogeneous(CLIENTS, uplink_erasure=0.3, peer_erasure=0.3)
     code = cyclic_code(jax.random.key(0), CLIENTS, 1)
-    settings = {"num_trials": 5000}
-    gc = draw_recovered(jax.random.key(3), network, code, scheme="gc", **settings)
-    plus = draw_recovered(jax.random.key(3), network, code, scheme="gc_plus", **settings)
+    schemes = ("gc", "gc_plus", "row_space")
+    drawn = draw_rounds(jax.random.key(3), network, code, schemes=schemes, num_trials=5000)
+    plus = drawn["gc_plus"]
     arrived = np.random.default_rng(0).random((20_000, CLIENTS)) >= 0.5
-    arrivals = Recovered(arrived.all(axis=1), arrived)
-    always = Recovered(np.ones(2, bool), np.zeros((2, CLIENTS), bool))
+    arrivals = average_of(arrived.all(axis=1), arrived)
+    always = average_of(np.ones(2, bool), np.zeros((2, CLIENTS), bool))
     return {
         "ideal": outcome(always, 0.0),
-        "gc": outcome(gc, 0.0),
+        "gc": outcome(drawn["gc"], 0.0),
         "arrivals, uniform": outcome(arrivals, uniform_rho(partial_law(arrivals))),
         "gc_plus, safe": outcome(plus, safe_rho(partial_law(plus))),
         "gc_plus, simulated": outcome(plus, simulated_rho(plus)),
@@ -136,17 +132,14 @@ def test_a_bound_that_forgets_outages_is_violated(outcomes) -> None:
     assert wrong < measured - 4 * error < right.value
 
 
-def ring_gradient(recovered: Recovered, step: float, num_rounds: int, seed: int) -> float:
+def ring_gradient(rounds: DrawnRounds, step: float, num_rounds: int, seed: int) -> float:
     """Mean of ||grad F||^2 for F_m(x) = (x - c_m)^2 / 2, c_m a wave around the ring, from x* = 0.
 
     One exact local step, so zeta^2 = 1 and sigma = 0; `step` is gamma eta.
     """
-    exact, known = recovered
-    clients = known.shape[1]
+    clients = rounds.weights.shape[1]
     wave = np.sqrt(2) * np.cos(2 * np.pi * np.arange(clients) / clients)
-    sizes = known.sum(axis=1)
-    pulls = np.where(exact, 0.0, known @ wave / np.maximum(sizes, 1))
-    moves = exact | (sizes > 0)
+    pulls, moves = rounds.weights @ wave, ~rounds.hold
     rng = np.random.default_rng(seed)
     x = np.zeros(200)
     total = 0.0

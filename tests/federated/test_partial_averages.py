@@ -1,6 +1,5 @@
 """How uneven partial averages are, against sums over all subsets and a graph's components."""
 
-from functools import partial
 from itertools import product
 
 import jax
@@ -9,52 +8,54 @@ import pytest
 
 from jaxcogc import GradientCode, Network, cyclic_code, draw_links, uncoded
 from jaxcogc.federated.partial_averages import (
+    DrawnRounds,
     PartialLaw,
-    Recovered,
     check_theorem_applies,
-    draw_recovered,
+    draw_rounds,
     mean_coefficients,
     partial_law,
-    place_at_random,
     safe_rho,
     simulated_rho,
     uniform_rho,
 )
-from tests.federated.ring import draw_ring, ring_recovered
+from tests.federated.ring import average_of, draw_ring, place_at_random, ring_rounds
 
 CODE = cyclic_code(jax.random.key(0), 4, 1)
+DECODED = ("gc", "gc_plus", "row_space")
 EQUAL = Network.homogeneous(4, uplink_erasure=0.3, peer_erasure=0.3)
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Recovered:
-    return draw_recovered(jax.random.key(3), EQUAL, CODE, scheme="gc_plus", num_trials=5000)
+def drawn() -> dict[str, DrawnRounds]:
+    return draw_rounds(jax.random.key(3), EQUAL, CODE, schemes=DECODED, num_trials=5000)
 
 
 def test_drawn_rounds_equal_the_graph(drawn) -> None:
     """The same links, trial by trial."""
     _, _, link_key = jax.random.split(jax.random.key(3), 3)
-    keys = jax.random.split(jax.random.fold_in(link_key, 0), 4096)
-    links = jax.jit(jax.vmap(partial(draw_links, num_attempts=1), (0, None)))(keys, EQUAL)
+    batch_key = jax.random.fold_in(link_key, 0)
+
+    def links_of(number):
+        keys = jax.random.split(jax.random.fold_in(batch_key, number), 5)
+        return draw_links(jax.random.fold_in(keys[0], 0), EQUAL, 1)
+
+    links = jax.jit(jax.vmap(links_of))(np.arange(4096, dtype=np.uint32))
     index = np.arange(4)
     heard = np.asarray(links.peer_delivered)[:, 0, index, (index + 1) % 4]
-    expected = ring_recovered(np.asarray(links.uplink_delivered)[:, 0], heard)
-    exact, known = drawn
-    np.testing.assert_array_equal(exact[:4096], expected.exact)
-    partly = ~expected.exact
-    np.testing.assert_array_equal(known[:4096][partly], expected.client_recovered[partly])
-    assert len(exact) == len(known) == 5000
+    expected = ring_rounds(np.asarray(links.uplink_delivered)[:, 0], heard)
+    found = drawn["gc_plus"]
+    np.testing.assert_array_equal(found.exact[:4096], expected.exact)
+    np.testing.assert_array_equal(found.hold[:4096], expected.hold)
+    np.testing.assert_allclose(found.weights[:4096], expected.weights, atol=1e-7)
+    assert len(found.exact) == 5000
 
 
 def test_schemes_of_the_same_links(drawn) -> None:
     """Standard decoding is never partial; row-space decoding is exact whenever GC+ is."""
-    settings = {"num_trials": 5000}
-    gc = draw_recovered(jax.random.key(3), EQUAL, CODE, scheme="gc", **settings)
-    row_space = draw_recovered(jax.random.key(3), EQUAL, CODE, scheme="row_space", **settings)
-    assert not gc.client_recovered.any()
-    assert (drawn.exact >= gc.exact).all()
-    assert (row_space.exact >= drawn.exact).all()
-    np.testing.assert_array_equal(row_space.client_recovered, drawn.client_recovered)
+    gc, plus, row_space = (drawn[name] for name in DECODED)
+    assert (plus.exact >= gc.exact).all()
+    assert (row_space.exact >= plus.exact).all()
+    np.testing.assert_array_equal(row_space.hold, plus.hold)
     law = partial_law(gc)
     assert law.partial_pmf.sum() == 0
     assert law.exact + law.held == pytest.approx(1)
@@ -62,7 +63,7 @@ def test_schemes_of_the_same_links(drawn) -> None:
 
 
 def test_law_adds_to_one(drawn) -> None:
-    law = partial_law(drawn)
+    law = partial_law(drawn["gc_plus"])
     assert law.exact + law.partial_pmf.sum() + law.held == pytest.approx(1)
     assert law.partial_pmf[0] == law.partial_pmf[4] == 0
 
@@ -95,7 +96,7 @@ def test_uniform_rho_is_the_largest_eigenvalue_over_all_subsets() -> None:
 
 def test_simulated_rho_of_arrivals_is_the_uniform_one() -> None:
     arrived = np.random.default_rng(0).random((40_000, 5)) >= 0.4
-    recovered = Recovered(arrived.all(axis=1), arrived)
+    recovered = average_of(arrived.all(axis=1), arrived)
     law, _ = all_subsets(5, 0.4)
     assert simulated_rho(recovered) == pytest.approx(uniform_rho(law), rel=0.03)
     np.testing.assert_allclose(mean_coefficients(recovered), 0.2, atol=0.005)
@@ -120,15 +121,14 @@ def test_recovered_clients_cluster_on_the_ring(clients, uplink, peer, ratio) -> 
     # Along one direction: the largest of 100 estimated eigenvalues is far above the true one.
     wave = np.sqrt(2 / clients) * np.cos(2 * np.pi * np.arange(clients) / clients)
     for rounds, expected in ((recovered, rho), (placed, uniform_rho(law))):
-        sizes = np.maximum(rounds.client_recovered.sum(axis=1), 1)
-        along = np.where(rounds.exact, 0, rounds.client_recovered @ wave / sizes)
-        along = along[rounds.exact | rounds.client_recovered.any(axis=1)]
+        along = rounds.weights[~rounds.hold] @ wave
         assert clients * (along**2).mean() == pytest.approx(expected, rel=0.25)
 
 
 def test_safe_rho_holds_for_a_decoded_code(drawn) -> None:
-    law = partial_law(drawn)
-    assert uniform_rho(law) < simulated_rho(drawn) <= safe_rho(law)
+    plus = drawn["gc_plus"]
+    law = partial_law(plus)
+    assert uniform_rho(law) < simulated_rho(plus) <= safe_rho(law)
 
 
 def test_where_the_theorem_does_not_apply() -> None:
@@ -157,10 +157,10 @@ def test_where_the_theorem_does_not_apply() -> None:
 
 
 def test_nothing_but_held_rounds() -> None:
-    nothing = Recovered(np.zeros(3, bool), np.zeros((3, 4), bool))
+    nothing = DrawnRounds(np.zeros((3, 4)), np.ones(3, bool), np.zeros(3, bool))
     with pytest.raises(ValueError, match="all 3 rounds were held"):
         mean_coefficients(nothing)
     with pytest.raises(ValueError, match="every round is held"):
         uniform_rho(partial_law(nothing))
-    with pytest.raises(ValueError, match="scheme = 'gcplus': allowed are gc, gc_plus, row_space"):
-        draw_recovered(jax.random.key(0), EQUAL, CODE, scheme="gcplus", num_trials=1)
+    with pytest.raises(ValueError, match="scheme 'gcplus': allowed are ideal"):
+        draw_rounds(jax.random.key(0), EQUAL, CODE, schemes=("gcplus",), num_trials=1)
