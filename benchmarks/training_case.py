@@ -118,7 +118,7 @@ def make_script(case: Case, scheme: str, seed: int = 0) -> Script:
     size, data = case.size, case.inputs.data
     policy = settings(size, (scheme,)).policy
 
-    def one(number: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def one(number: jax.Array) -> tuple[jax.Array | None, jax.Array]:
         keys: RoundKeys = round_keys(jax.random.key(seed, impl="threefry2x32"), number)
         drawn = draw_schemes(keys, (scheme,), case.inputs.channel, case.inputs.code, policy)
         samples = draw_samples(keys.batches, data, size.local_steps, size.batch_size)
