@@ -9,10 +9,12 @@ import typer
 import jaxcogc
 from jaxcogc.cli.bound import bound
 from jaxcogc.cli.collect import collect
+from jaxcogc.cli.doctor import doctor
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
 from jaxcogc.cli.plot import plot
 from jaxcogc.cli.replay import replay
+from jaxcogc.cli.report import report
 from jaxcogc.cli.show import merge, show
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
@@ -33,6 +35,8 @@ app.command()(show)
 app.command()(plot)
 app.command()(merge)
 app.command()(replay)
+app.command()(report)
+app.command()(doctor)
 app.command()(bound)
 
 

@@ -1,0 +1,39 @@
+"""`jaxcogc doctor`: does the engine count right on this machine?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.outputs import check_target
+
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE|-", help="The same for a program.")
+]
+
+
+def doctor(json: Json = None) -> int:
+    """Check this machine: device, versions, speed, known results, equal counts on other devices.
+
+    Takes less than a minute. Exit code 1 if a check fails: do not trust counts of this machine.
+    """
+    check_target("--json", json)
+    from rich.console import Console
+
+    from jaxcogc.cli.outputs import write_json
+    from jaxcogc.study.selfcheck import run_checks
+
+    console = Console(stderr=json is not None)
+    found = []
+    for check in run_checks():
+        sign = {True: "[green]ok  [/]", False: "[red]FAIL[/]", None: "    "}[check.ok]
+        console.print(f"{sign} {check.name:12} {check.detail}", highlight=False, soft_wrap=True)
+        found.append(check)
+    failed = [check.name for check in found if check.ok is False]
+    if json is not None:
+        checks = [check._asdict() for check in found]
+        write_json(json, {"ok": not failed, "checks": checks})
+    if failed:
+        console.print(f"failed: {', '.join(failed)}; counts of this machine cannot be trusted")
+    return 1 if failed else 0
