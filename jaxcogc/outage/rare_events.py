@@ -71,15 +71,7 @@ def rare_outcomes(
     >>> rare.flagged
     ()
     """
-    trials = check_count("num_trials", num_trials)
-    clopper_pearson(0, 1, level)  # checks the level
-    check_limits(network.num_clients, num_attempts)
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: allowed are {', '.join(METHODS)}")
-    if network.num_clients != code.num_clients:
-        raise ValueError(
-            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
-        )
+    trials = _checked(network, code, num_trials, method, num_attempts, level)
     code_key, key = jax.random.split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
@@ -89,8 +81,24 @@ def rare_outcomes(
             "code was redrawn"
         )
     table = link_table(network, code, num_attempts)
+    tail = None
     if method == "strata":
         groups, tail = strata_groups(key, code, table, trials, advance)
-        return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
-    groups = importance_groups(key, code, table, trials, advance)
-    return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=None)
+    else:
+        groups = importance_groups(key, code, table, trials, advance)
+    return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
+
+
+def _checked(
+    network: Network, code: GradientCode, num_trials: int, method: str, attempts: int, level: float
+) -> int:
+    trials = check_count("num_trials", num_trials)
+    clopper_pearson(0, 1, level)  # checks the level
+    check_limits(network.num_clients, attempts)
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r}: allowed are {', '.join(METHODS)}")
+    if network.num_clients != code.num_clients:
+        raise ValueError(
+            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
+        )
+    return trials
