@@ -242,7 +242,7 @@ def test_a_scheme_is_a_pair_of_pure_functions():
         lambda k: (
             draw_schemes(
                 RoundKeys(*jax.random.split(k, 5)),
-                SCHEMES,
+                SOME,
                 channel(network),
                 code,
                 LinkPolicy(num_attempts=2),

@@ -1,0 +1,71 @@
+"""The picture of a training comparison: accuracy against rounds and against uplink uses."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from jaxcogc.study.drawing import GC, GC_PLUS, GREY, OTHER, ROW_SPACE, STYLE, new_figure
+from jaxcogc.study.training import Trained, TrainingPlan
+from jaxcogc.study.training_summary import seed_interval
+
+__all__ = ["accuracy_figure"]
+
+_LOOKS = {
+    "ideal": ("black", "-"),
+    "intermittent": (OTHER, "-"),
+    "intermittent_blind": (OTHER, "--"),
+    "inverse_probability": (OTHER, ":"),
+    "retransmission": (GREY, "-"),
+    "replicated_gc": (GC, "--"),
+    "gc": (GC, "-"),
+    "gc_plus": (GC_PLUS, "-"),
+    "row_space": (ROW_SPACE, "-"),
+    "least_squares": (ROW_SPACE, "--"),
+}
+
+
+def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption: str) -> Figure:
+    """Mean test accuracy over seeds with its band, for every scheme.
+
+    Args:
+      plan: what was run.
+      trained: where it stands.
+      title: what was trained.
+      caption: network, partition, what the band is.
+
+    Returns:
+      A figure of two panels: against rounds, and against uplink uses so far (mean over seeds).
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=4.9)
+        left, right = figure.subplots(1, 2, sharey=True)
+        for number, scheme in enumerate(plan.settings.schemes):
+            accuracy = np.asarray(trained.metrics.test_accuracy)[:, number, : trained.round_index]
+            uses = np.asarray(trained.metrics.uplink_uses)[:, number, : trained.round_index]
+            where = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
+            spent = uses.cumsum(axis=1).mean(axis=0)[where]
+            _draw_scheme(left, scheme, where + 1, accuracy[:, where])
+            _draw_scheme(right, scheme, spent, accuracy[:, where])
+        left.set_ylabel("test accuracy")
+        left.set_xlabel("rounds")
+        right.set_xlabel("uplink uses so far, per seed")
+        for axes in (left, right):
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.set_xlim(left=0)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _draw_scheme(axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray) -> None:
+    colour, line = _LOOKS[scheme]
+    marker = "o" if len(x) == 1 else ""
+    mean = accuracy.mean(axis=0)
+    axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=1.6, label=scheme)
+    if len(accuracy) > 1:
+        ends = [seed_interval(column) for column in accuracy.T]
+        low, high = ([end[side] for end in ends] for side in ("low", "high"))
+        axes.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)
