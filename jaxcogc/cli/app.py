@@ -16,6 +16,7 @@ from jaxcogc.cli.plot import plot
 from jaxcogc.cli.replay import replay
 from jaxcogc.cli.report import report
 from jaxcogc.cli.show import merge, show
+from jaxcogc.cli.train import train
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
 # import it, and both export this one class of the family.
@@ -37,6 +38,7 @@ app.command()(merge)
 app.command()(replay)
 app.command()(report)
 app.command()(doctor)
+app.command()(train)
 app.command()(bound)
 
 

@@ -19,9 +19,10 @@ class Display:
     that the run is alive, and is not flooded.
     """
 
-    def __init__(self, console: Console, num_trials: int, *, quiet: bool) -> None:
+    def __init__(self, console: Console, total: int, *, quiet: bool, unit: str = "trials") -> None:
         self._console = console
-        self._total = num_trials
+        self._total = total
+        self._unit = unit
         self._quiet = quiet
         self._done = 0
         self._started = 0.0
@@ -70,13 +71,13 @@ class Display:
         self._started = time.perf_counter()
         self._last_line = (0, self._started)
         if self._bar is not None:
-            self._bar.update(self._task, description="trials", total=self._total, completed=0)
+            self._bar.update(self._task, description=self._unit, total=self._total, completed=0)
 
-    def advance(self, num_trials: int) -> None:
-        """Add trials that have been counted."""
-        self._done += num_trials
+    def advance(self, number: int) -> None:
+        """Add trials that have been counted, or rounds that have been trained."""
+        self._done += number
         now = time.perf_counter()
-        rate = f"{self._done / max(now - self._started, 1e-9):,.0f} trials/s"
+        rate = f"{self._done / max(now - self._started, 1e-9):,.0f} {self._unit}/s"
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=rate)
             return
@@ -85,4 +86,4 @@ class Display:
         if due and now - last_time >= _PLAIN_PAUSE_SECONDS and self._done < self._total:
             self._last_line = (self._done, now)
             share = self._done / self._total
-            self.say(f"{self._done:,} of {self._total:,} trials ({share:.0%}), {rate}")
+            self.say(f"{self._done:,} of {self._total:,} {self._unit} ({share:.0%}), {rate}")

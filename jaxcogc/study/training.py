@@ -157,8 +157,9 @@ def plan_inputs(plan: TrainingPlan) -> Inputs:
     """The arrays of a plan."""
     data = plan.dataset
     examples = (data.train_inputs, data.train_labels)
-    clients = ClientData(examples, plan.partition.indices, plan.partition.num_samples)
+    indices, num_samples = map(jnp.asarray, plan.partition)
     test = _in_chunks(data.test_inputs, data.test_labels)
+    clients = ClientData(examples, indices, num_samples)
     return Inputs(clients, test, channel(plan.network), plan.code)
 
 

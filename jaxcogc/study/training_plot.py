@@ -67,5 +67,5 @@ def _draw_scheme(axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray) -
     axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=1.6, label=scheme)
     if len(accuracy) > 1:
         ends = [seed_interval(column) for column in accuracy.T]
-        low, high = ([end[side] for end in ends] for side in ("low", "high"))
+        low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
         axes.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)

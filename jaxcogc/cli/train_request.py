@@ -1,0 +1,190 @@
+"""What `jaxcogc train` was asked for, checked before anything is compiled or written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxcogc.cli.errors import UserError, blame, rejected
+from jaxcogc.cli.network_request import read_network, read_stragglers
+from jaxcogc.cli.options import parse_count
+from jaxcogc.cli.outage_request import build_code
+from jaxcogc.cli.outputs import check_target
+from jaxcogc.cli.train_config import CONFIG_NAME, NOT_KEPT, check_same
+from jaxcogc.cli.train_options import TrainOptions, read_values
+from jaxcogc.study.seeds import seed_keys
+
+if TYPE_CHECKING:
+    from jaxcogc.coding.codes import GradientCode
+    from jaxcogc.federated.data import Dataset
+    from jaxcogc.federated.partition import Partition
+    from jaxcogc.links.network import Network
+    from jaxcogc.study.training import TrainingPlan
+
+CODE_SEED = 0
+"""Of codes and partitions: the same for all seeds, so that a seed's run does not depend on which
+others run beside it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainRequest:
+    """A run that can start: every value is valid and every output can be written."""
+
+    plan: TrainingPlan
+    title: str
+    drop: bool
+    out: Path | None
+    resume: bool
+    config: dict[str, Any]
+    """What `config.toml` says."""
+    json: str | None
+    quiet: bool
+    started: float
+    """`time.perf_counter()` when the verb began."""
+
+
+def read_request(options: TrainOptions) -> TrainRequest:
+    """Check the options, cheap ones first.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    started = time.perf_counter()
+    values = read_values(options)
+    check_target("--json", options.json)
+    out = _read_out(options)
+    from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
+
+    values["attempts"] = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
+    network, source = read_network(options)
+    stragglers = read_stragglers(options, values["code"], network.num_clients)
+    if len(stragglers) > 1:
+        raise rejected("--stragglers", str(options.stragglers), "one number")
+    code = _read_code(values, network.num_clients, stragglers[0])
+    dataset, partition = _read_data(options, values, network.num_clients)
+    values |= {"clients": network.num_clients, "stragglers": stragglers[0]}
+    if options.network is not None:
+        values |= {"network": str(Path(options.network).resolve())}
+    else:
+        values |= {
+            "uplink_erasure": float(network.uplink_erasure[0]),
+            "peer_erasure": float(network.peer_erasure.max()),
+        }
+    config = {
+        field.name: values[field.name]
+        for field in dataclasses.fields(TrainOptions)
+        if field.name not in NOT_KEPT and values.get(field.name) is not None
+    }
+    config["network_sha256"] = hashlib.sha256(network.to_json().encode()).hexdigest()
+    config["labels_sha256"] = hashlib.sha256(dataset.train_labels.tobytes()).hexdigest()
+    if options.resume and out is not None:
+        check_same(out / CONFIG_NAME, config)
+    return TrainRequest(
+        plan=_plan(values, network, code, dataset, partition),
+        title=f"{values['dataset']}, {values['partition']} among {network.num_clients} clients · "
+        f"{values['model']} · {source}",
+        drop=values["on_nan"] == "drop",
+        out=out,
+        resume=options.resume,
+        config=config,
+        json=options.json,
+        quiet=options.quiet,
+        started=started,
+    )
+
+
+def _read_out(options: TrainOptions) -> Path | None:
+    if options.out is None:
+        if options.resume:
+            raise UserError("--resume without --out: allowed with --out DIR of the run to resume")
+        return None
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise rejected("--out", options.out, "a folder")
+    if options.resume and not (out / CONFIG_NAME).is_file():
+        raise rejected("--out", options.out, f"with --resume a folder with {CONFIG_NAME}")
+    if not options.resume and out.is_dir() and any(out.iterdir()):
+        raise rejected("--out", options.out, "a new or empty folder (--resume goes on with a run)")
+    return out
+
+
+def _read_code(values: dict[str, Any], clients: int, stragglers: int) -> GradientCode:
+    code = build_code(values["code"], clients, stragglers, CODE_SEED)
+    if not values["redraw_code"]:
+        return code
+    import jax
+
+    from jaxcogc.coding.codes import redraw
+
+    return redraw(jax.random.fold_in(seed_keys(CODE_SEED)[0], 1), code, values["attempts"])
+
+
+def _read_data(
+    options: TrainOptions, values: dict[str, Any], clients: int
+) -> tuple[Dataset, Partition]:
+    from jaxcogc.federated.data import load_dataset
+    from jaxcogc.federated.partition import make_partition
+
+    values["data_dir"] = None
+    if options.data_dir is not None:
+        values["data_dir"] = str(Path(options.data_dir).resolve())
+    with blame(f"--dataset {values['dataset']}"):
+        dataset = load_dataset(values["dataset"], values["data_dir"])
+    with blame(f"--partition {values['partition']}"):
+        partition = make_partition(
+            CODE_SEED,
+            dataset.train_labels,
+            clients,
+            kind=values["partition"],
+            alpha=values["alpha"],
+            classes_per_client=values["classes_per_client"],
+        )
+    return dataset, partition
+
+
+def _plan(
+    values: dict[str, Any],
+    network: Network,
+    code: GradientCode,
+    dataset: Dataset,
+    partition: Partition,
+) -> TrainingPlan:
+    from jaxcogc.federated.evidence import LinkPolicy
+    from jaxcogc.federated.experiment import RoundSettings
+    from jaxcogc.study.training import SERVER_OPTIMIZERS as RATES
+    from jaxcogc.study.training import TrainingPlan
+
+    rate = values["server_learning_rate"]
+    settings = RoundSettings(
+        tuple(name.replace("-", "_") for name in values["scheme"]),
+        policy=LinkPolicy(
+            num_attempts=values["attempts"],
+            num_tries=values["retransmissions"],
+            partial_normalisation=values["partial_normalisation"],
+            placement=values["placement"],
+            max_repeats=values["max_repeats"] or 0,
+        ),
+        reciprocal=network.reciprocal,
+        local_steps=values["local_steps"],
+        batch_size=None if values["batch_size"] == "all" else values["batch_size"],
+        proximal=values["proximal"],
+        aggregation=values["aggregation"],
+        drop_non_finite=values["on_nan"] == "drop",
+        evaluate_every=values["evaluate_every"],
+        deterministic=values["deterministic"],
+    )
+    return TrainingPlan(
+        dataset=dataset,
+        partition=partition,
+        model=values["model"],
+        network=network,
+        code=code,
+        settings=settings,
+        rounds=values["rounds"],
+        seeds=tuple(range(values["seed"], values["seed"] + values["seeds"])),
+        learning_rate=values["learning_rate"],
+        server_optimizer=values["server_optimizer"],
+        server_learning_rate=RATES[values["server_optimizer"]] if rate is None else rate,
+    )
