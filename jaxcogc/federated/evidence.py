@@ -201,9 +201,7 @@ def weigh(
         coded = found.pop() if found else None
     if "least_squares" in names:
         assert code is not None
-        on_ring = jax.vmap(least_squares_coefficients, (None, 0))(code, links.coded)
-        with jax.enable_x64(True):
-            projection = _in_client_order(on_ring, links.places)
+        projection = _project(code, links)
     if alive is None:
         alive = jnp.ones(links.places.shape, bool)
     return Evidence(links.uplink_delivered, coded, replicated, projection, alive)
@@ -217,7 +215,11 @@ def recover_stacks(
         raise ValueError("code = None: must be a GradientCode for the coded schemes")
     sizes = [len(stack.uplink_delivered) for stack in stacks]
     joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), *stacks)
-    found = jax.vmap(recover, (None, None, 0))(key, code, joined)
+    if sum(sizes) == 1:  # not even a vmap of one, which would trace the decision once more
+        one = recover(key, code, jax.tree.map(lambda x: x[0], joined))
+        found = jax.tree.map(lambda x: x[None], one)
+    else:
+        found = jax.vmap(recover, (None, None, 0))(key, code, joined)
     found = found._replace(client_recovered=_in_client_order(found.client_recovered, places))
     parts, start = [], 0
     for size in sizes:
@@ -229,3 +231,14 @@ def recover_stacks(
 def _in_client_order(values: jax.Array, places: jax.Array) -> jax.Array:
     """Values [repeats, places] as [repeats, clients]."""
     return jnp.zeros_like(values).at[..., places].set(values, unique_indices=True)
+
+
+def _project(code: GradientCode, links: RoundLinks) -> jax.Array:
+    """The coefficients of least squares, float64 [repeats, clients] in the clients' order."""
+    if len(links.coded.uplink_delivered) == 1:  # as in `recover_stacks`
+        first = jax.tree.map(lambda x: x[0], links.coded)
+        on_ring = least_squares_coefficients(code, first)[None]
+    else:
+        on_ring = jax.vmap(least_squares_coefficients, (None, 0))(code, links.coded)
+    with jax.enable_x64(True):
+        return _in_client_order(on_ring, links.places)

@@ -83,10 +83,19 @@ def training_program(
     def run(state, inputs, words, first_round, num_active, num_rounds):
         check_names(settings.schemes, inputs.code)
         span = (first_round, num_active, num_rounds)
-        one_seed = lambda state, seed: _seed_block(task, settings, inputs, span, state, seed)  # noqa: E731
+        dtype = jax.tree.leaves(state.params)[0].dtype
+
+        def one_seed(state: Any, seed: jax.Array, drawn: Any) -> Any:
+            return _seed_block(task, settings, inputs, span, state, seed, drawn)
+
+        def alone(both: Any) -> Any:
+            state, seed = both
+            drawn = _draw_block(settings, inputs, span, dtype, seed[None])
+            return one_seed(state, seed, jax.tree.map(lambda x: x[0], drawn))
+
         if settings.deterministic:
-            return lax.map(lambda both: one_seed(*both), (state, words))
-        return jax.vmap(one_seed)(state, words)
+            return lax.map(alone, (state, words))
+        return jax.vmap(one_seed)(state, words, _draw_block(settings, inputs, span, dtype, words))
 
     if devices is not None and len(devices) > 1:
         split, whole = PartitionSpec(AXIS), PartitionSpec()
@@ -100,28 +109,50 @@ def training_program(
     return jax.jit(run, donate_argnums=0)
 
 
-def _seed_block(
-    task: Task, settings: RoundSettings, inputs: Inputs, span: Any, state: Any, seed: Any
+def _draw_block(
+    settings: RoundSettings, inputs: Inputs, span: Any, dtype: Any, words: jax.Array
 ) -> Any:
-    """All schemes of one seed."""
+    """A block of rounds of every seed and scheme, drawn and decided at once.
+
+    Returns:
+      _Stream [seeds, schemes, rounds, ..] and places [seeds, rounds, clients]; None where links
+      must wait for the updates.
+    """
+    if settings.drop_non_finite:
+        return None
+    seeds, block = words.shape[0], settings.block_rounds
+    numbers = span[0] + jnp.arange(block, dtype=jnp.int32)
+
+    def one(seed: jax.Array, number: jax.Array) -> Any:
+        key = jax.random.wrap_key_data(seed, impl=_IMPL)
+        return _draw(settings, inputs, dtype, round_keys(key, number.astype(jnp.uint32)), None)
+
+    # One axis of trials: every level of vmap would trace the decision once more.
+    drawn = jax.vmap(one)(jnp.repeat(words, block, axis=0), jnp.tile(numbers, seeds))
+    streams, places = jax.tree.map(lambda x: x.reshape(seeds, block, *x.shape[1:]), drawn)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 1), streams), places
+
+
+def _seed_block(
+    task: Task,
+    settings: RoundSettings,
+    inputs: Inputs,
+    span: Any,
+    state: Any,
+    seed: Any,
+    drawn: Any,
+) -> Any:
+    """All schemes of one seed; ``drawn`` as `_draw_block` gives it, for this seed."""
     seed_key = jax.random.wrap_key_data(seed, impl=_IMPL)
     dtype = jax.tree.leaves(state.params)[0].dtype
 
-    def draw(keys: RoundKeys, alive: Any) -> tuple[_Stream, jax.Array]:
-        return _draw(settings, inputs, dtype, keys, alive)
-
-    streams = places = None
-    if not settings.drop_non_finite:
-        numbers = span[0] + jnp.arange(settings.block_rounds, dtype=jnp.int32)
-        keys = jax.vmap(lambda number: round_keys(seed_key, number.astype(jnp.uint32)))(numbers)
-        streams, places = jax.vmap(lambda k: draw(k, None))(keys)
-        streams = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), streams)
+    streams, places = (None, None) if drawn is None else drawn
 
     def one_scheme(state: TrainState, number: jax.Array, stream: Any) -> Any:
         def at_round(index: jax.Array, keys: RoundKeys, alive: Any) -> Any:
             if stream is None:
-                drawn, where = draw(keys, alive)
-                return jax.tree.map(lambda x: x[number], drawn), where
+                found, where = _draw(settings, inputs, dtype, keys, alive)
+                return jax.tree.map(lambda x: x[number], found), where
             return jax.tree.map(lambda x: x[index], (stream, places))
 
         coded = jnp.array([name in SENT_CODED for name in settings.schemes])[number]

@@ -15,17 +15,18 @@ from jaxcogc.study.training_summary import seed_interval
 __all__ = ["accuracy_figure"]
 
 _LOOKS = {
-    "ideal": ("black", "-"),
-    "intermittent": (OTHER, "-"),
-    "intermittent_blind": (OTHER, "--"),
-    "inverse_probability": (OTHER, ":"),
-    "retransmission": (GREY, "-"),
-    "replicated_gc": (GC, "--"),
-    "gc": (GC, "-"),
-    "gc_plus": (GC_PLUS, "-"),
-    "row_space": (ROW_SPACE, "-"),
-    "least_squares": (ROW_SPACE, "--"),
+    "ideal": ("black", "-", 1.4),
+    "intermittent": (OTHER, "-", 1.6),
+    "intermittent_blind": (OTHER, "--", 1.6),
+    "inverse_probability": (OTHER, ":", 1.6),
+    "retransmission": (GREY, "-", 1.6),
+    "replicated_gc": (GC, "--", 1.6),
+    "gc": (GC, "-", 1.6),
+    "gc_plus": (GC_PLUS, "-", 3.0),
+    "row_space": (ROW_SPACE, "-", 1.2),
+    "least_squares": (ROW_SPACE, "--", 1.2),
 }
+"""Colour, line and width; of different widths where equal curves must both show."""
 
 
 def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption: str) -> Figure:
@@ -56,15 +57,16 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
         for axes in (left, right):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_xlim(left=0)
+            axes.set_ylim(0, 1)
         figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
 def _draw_scheme(axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray) -> None:
-    colour, line = _LOOKS[scheme]
+    colour, line, width = _LOOKS[scheme]
     marker = "o" if len(x) == 1 else ""
     mean = accuracy.mean(axis=0)
-    axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=1.6, label=scheme)
+    axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=width, label=scheme)
     if len(accuracy) > 1:
         ends = [seed_interval(column) for column in accuracy.T]
         low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
