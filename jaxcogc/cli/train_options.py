@@ -152,7 +152,9 @@ def _read_batch_size(text: str) -> int | str:
 def _read_repeats(options: TrainOptions) -> int | None:
     if options.on_failure == "hold":
         if options.max_repeats is not None:
-            raise rejected("--max-repeats", options.max_repeats, "this with --on-failure repeat")
+            raise rejected(
+                "--max-repeats", options.max_repeats, "nothing without --on-failure repeat"
+            )
         return None
     return parse_count("--max-repeats", options.max_repeats or "3", high=1000)
 

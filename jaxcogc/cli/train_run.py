@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.errors import blame
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
 from jaxcogc.cli.tables import probability_text
@@ -48,7 +49,8 @@ def run(request: TrainRequest) -> int:
     with graceful_interrupts(on_first) as interruption, ExitStack() as stack:
         checkpoints = None
         if request.out is not None:
-            request.out.mkdir(parents=True, exist_ok=True)
+            with blame("--out"):
+                request.out.mkdir(parents=True, exist_ok=True)
             checkpoints = stack.enter_context(Checkpoints(request.out / "checkpoints"))
             if not request.resume:
                 _write_setting(request, request.out)
