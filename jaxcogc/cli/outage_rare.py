@@ -75,15 +75,26 @@ def run_rare(request: OutageRequest) -> int:
             console.print(_table(request, rare, law))
         if request.json is not None:
             with interruption.shield:
-                measured = {
-                    "device": device,
-                    "elapsed_seconds": time.perf_counter() - request.started,
-                    "compile_seconds": prepared[0] if prepared else seconds,
-                    "trials_per_second": (rare.outcomes.trials or 0) / max(seconds, 1e-9),
-                    "interrupted": False,
-                }
+                measured = _measured(request, rare, device, seconds, *prepared)
                 write_json(request.json, _json_fields(request, rare, law, measured))
     return 0
+
+
+def _measured(
+    request: OutageRequest,
+    rare: RareOutcomes,
+    device: str,
+    seconds: float,
+    prepared: float | None = None,
+) -> dict[str, Any]:
+    """What the run cost; without a sampled trial all of it was preparation."""
+    return {
+        "device": device,
+        "elapsed_seconds": time.perf_counter() - request.started,
+        "compile_seconds": seconds if prepared is None else prepared,
+        "trials_per_second": (rare.outcomes.trials or 0) / max(seconds, 1e-9),
+        "interrupted": False,
+    }
 
 
 def _table(request: OutageRequest, rare: RareOutcomes, law: float | None) -> Table:

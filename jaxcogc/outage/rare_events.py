@@ -41,10 +41,8 @@ def rare_outcomes(
         network: erasure probabilities.
         code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
         num_trials: trials, beside those of the pilot runs.
-        method: ``"importance"``: erasures made likelier link by link, and weighted back. Or
-            ``"strata"``: by the number of erased links; few of them enumerated, more of them
-            sampled, the rest bounded. Strata suit networks whose links are alike; with certain or
-            few random links they enumerate all there is.
+        method: ``"importance"``: erasures made likelier, and weighted back. ``"strata"``: by the
+            number of erased links, few of them enumerated, more sampled, the rest bounded.
         num_attempts: attempts, at least 1.
         redraw_code: another code of the same random family in every attempt.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
@@ -75,11 +73,6 @@ def rare_outcomes(
     code_key, key = jax.random.split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
-    if code.redrawn and len(code.field_matrix) != num_attempts:
-        raise ValueError(
-            f"num_attempts = {num_attempts}: allowed is {len(code.field_matrix)}, for which the "
-            "code was redrawn"
-        )
     table = link_table(network, code, num_attempts)
     tail = None
     if method == "strata":
@@ -100,5 +93,10 @@ def _checked(
     if network.num_clients != code.num_clients:
         raise ValueError(
             f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
+        )
+    if code.redrawn and len(code.field_matrix) != attempts:
+        raise ValueError(
+            f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
+            "was redrawn"
         )
     return trials

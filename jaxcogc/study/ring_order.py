@@ -9,6 +9,7 @@ matters. What is compared is the closed form of standard decoding; where that la
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from itertools import permutations
 from typing import NamedTuple
@@ -29,6 +30,9 @@ EXHAUSTIVE = 8
 _BATCH = 512
 _MOST_STEPS = 200
 _GAIN = 1e-12
+
+Evaluate = Callable[[np.ndarray], HostFloats]
+"""Logarithms of outage probabilities of orders [points, clients]."""
 
 
 class RingOrder(NamedTuple):
@@ -150,23 +154,26 @@ def best_order(
     if num_stragglers in (0, clients - 1):  # every order is the same
         return RingOrder(own, float(evaluate(np.array([own]))[0]))
     if clients <= EXHAUSTIVE:
-        others = (
-            permutations(range(1, clients)) if kind == "cyclic" else permutations(range(clients))
-        )
-        first = (0,) if kind == "cyclic" else ()  # turning the ring changes nothing
-        orders = np.array([first + rest for rest in others])
-        logs = evaluate(orders)
-        best = int(np.argmin(logs))
-        if not logs[best] < logs[0] - _GAIN:
-            best = 0
-        return RingOrder(tuple(orders[best].tolist()), float(logs[best]))
+        return _best_of_all(evaluate, clients, kind)
     generator = np.random.default_rng(seed)
     random = [tuple(generator.permutation(clients).tolist()) for _ in range(num_random_starts)]
     found = [_descend(evaluate, start) for start in dict.fromkeys((own, *starts, *random))]
     return min(found, key=lambda candidate: candidate.log_outage)
 
 
-def _descend(evaluate, start: tuple[int, ...]) -> RingOrder:
+def _best_of_all(evaluate: Evaluate, clients: int, kind: str) -> RingOrder:
+    """Try every order; the clients' own one unless another is better."""
+    # Turning the ring changes nothing for a cyclic code.
+    first = (0,) if kind == "cyclic" else ()
+    orders = np.array([first + rest for rest in permutations(range(len(first), clients))])
+    logs = evaluate(orders)
+    best = int(np.argmin(logs))
+    if not logs[best] < logs[0] - _GAIN:
+        best = 0
+    return RingOrder(tuple(orders[best].tolist()), float(logs[best]))
+
+
+def _descend(evaluate: Evaluate, start: tuple[int, ...]) -> RingOrder:
     """Go to the best neighbour until none is better."""
     order, value = np.array(start), float(evaluate(np.array([start]))[0])
     for _ in range(_MOST_STEPS):
