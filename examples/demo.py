@@ -1,8 +1,9 @@
-"""`make demo`: a made-up hall, a measured network if one is at hand, and a sweep."""
+"""`make demo`: a made-up hall, a measured network if one is at hand, a sweep, and training."""
 
 import time
 from pathlib import Path
 
+from digits_over_bad_links import digits_over_bad_links
 from hall_map import hall_map
 from hall_network import SHIPPED
 from outage_curves import outage_curves
@@ -25,6 +26,7 @@ def main() -> None:
     for network in networks:
         files += outage_table(network.stem, Network.from_json(network), FOLDER)
     files += outage_curves(FOLDER)
+    files += digits_over_bad_links(FOLDER)
     print(f"\n{time.perf_counter() - started:.0f} s. What each file shows:")
     width = max(len(path.name) for path, _ in files)
     for path, meaning in files:

@@ -44,6 +44,7 @@ def test_demo_ends_with_a_line_for_each_file(
 ) -> None:
     """The whole of `make demo`, on small networks and with few trials."""
     import demo
+    import digits_over_bad_links
     import outage_curves
     import outage_table
 
@@ -58,6 +59,11 @@ def test_demo_ends_with_a_line_for_each_file(
     monkeypatch.setattr(outage_curves, "NUM_TRIALS", 2000)
     monkeypatch.setattr(outage_curves, "NUM_CLIENTS", 3)
     monkeypatch.setattr(outage_curves, "NUM_STRAGGLERS", 1)
+    monkeypatch.setattr(digits_over_bad_links, "NUM_CLIENTS", 3)
+    monkeypatch.setattr(digits_over_bad_links, "NUM_STRAGGLERS", 1)
+    monkeypatch.setattr(digits_over_bad_links, "NUM_ATTEMPTS", 1)
+    monkeypatch.setattr(digits_over_bad_links, "NUM_ROUNDS", 6)
+    monkeypatch.setattr(digits_over_bad_links, "SEEDS", (0, 1))
     demo.main()
     lines = capsys.readouterr().out.split("What each file shows:\n")[1].splitlines()
     made = sorted(folder.iterdir())

@@ -1,0 +1,213 @@
+"""`jaxcogc train`: what it leaves, what it goes on from, and what it says of mistakes."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxcogc.cli import train_options
+from jaxcogc.cli.app import main
+from jaxcogc.federated.data import DATASETS
+from jaxcogc.federated.models import MODELS
+from jaxcogc.federated.partition import PARTITIONS
+from jaxcogc.federated.schemes import SCHEMES
+from jaxcogc.study.training import SERVER_OPTIMIZERS
+from jaxcogc.study.training_summary import COLUMNS
+from tests.cli.program import start_program
+
+SMALL = ["train", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
+SMALL += ["--model", "softmax", "--local-steps", "2", "--batch-size", "8"]
+SMALL += ["--scheme", "intermittent", "--scheme", "gc", "--server-optimizer", "momentum"]
+SMALL += ["--seeds", "2", "--seed", "7", "--evaluate-every", "5"]
+ROUNDS = 40
+FILES = ["accuracy.png", "checkpoints", "config.toml", "metrics.csv", "partition.png"]
+FILES += ["summary.json"]
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without interruption, in this process."""
+    folder = tmp_path_factory.mktemp("train") / "run"
+    target = folder.parent / "out.json"
+    arguments = [*SMALL, "--rounds", str(ROUNDS), "--out", str(folder), "--json", str(target)]
+    assert main([*arguments, "--quiet"]) == 0
+    return folder
+
+
+def test_the_folder_holds_what_is_promised(whole: Path) -> None:
+    assert sorted(p.name for p in whole.iterdir()) == FILES
+    for name in ("accuracy.png", "partition.png"):
+        assert (whole / name).read_bytes().startswith(b"\x89PNG")
+    with (whole / "metrics.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS
+    places = [(row["scheme"], row["seed"], row["round"]) for row in rows]
+    assert places == [
+        (scheme, str(seed), str(r))
+        for scheme in ("intermittent", "gc")
+        for seed in (7, 8)
+        for r in range(ROUNDS)
+    ]
+    for row in rows:
+        assert (row["test_accuracy"] == "") == (row["test_loss"] == "")
+        assert (row["test_accuracy"] != "") == (int(row["round"]) % 5 == 4)
+        assert (row["hold"] == "1") == (float(row["coefficient_sum"]) == 0)
+        assert int(row["uplink_uses"]) == 3
+        assert int(row["peer_uses"]) == (3 if row["scheme"] == "gc" else 0)
+    assert {row["hold"] for row in rows} == {"0", "1"}
+
+
+def test_json_holds_exactly_what_is_promised(whole: Path) -> None:
+    fields = json.loads((whole.parent / "out.json").read_text())
+    assert list(fields) == ["schemes", "rounds", "seeds", *list(fields)[3:]]
+    assert set(list(fields)[3:]) == {"elapsed_seconds", "compile_seconds", "rounds_per_second"}
+    assert (fields["rounds"], fields["seeds"]) == (ROUNDS, 2)
+    assert list(fields["schemes"]) == ["intermittent", "gc"]
+    with (whole / "metrics.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["scheme"] == "gc"]
+    gc = fields["schemes"]["gc"]
+    last = [float(row["test_accuracy"]) for row in rows if row["round"] == str(ROUNDS - 1)]
+    assert gc["test_accuracy"]["mean"] == pytest.approx(np.mean(last))
+    assert gc["test_accuracy"]["low"] < np.mean(last) < gc["test_accuracy"]["high"]
+    assert gc["hold_fraction"] == pytest.approx(np.mean([row["hold"] == "1" for row in rows]))
+    assert list(gc) == [
+        "test_accuracy",
+        "test_loss",
+        "hold_fraction",
+        "exact_fraction",
+        "mean_num_recovered",
+        "uplink_uses",
+        "peer_uses",
+    ]
+    assert json.loads((whole / "summary.json").read_text())["schemes"] == fields["schemes"]
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path, rounds: int) -> None:
+    """Until a checkpoint of so many rounds is whole."""
+    for _ in range(2400):
+        time.sleep(0.05)
+        if process.poll() is not None:
+            raise AssertionError(f"ended too soon: {finish(process)}")
+        names = [p.name for p in (folder / "checkpoints").glob("*")]
+        if any(name.isdigit() and int(name) >= rounds for name in names):
+            return
+    raise AssertionError("no checkpoint")
+
+
+def test_killed_and_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path) -> None:
+    """kill -9, then Ctrl-C, then to the end: the metrics are those of the run in one go."""
+    folder = tmp_path / "run"
+    first = start_program(*SMALL, "--rounds", str(ROUNDS), "--out", str(folder))
+    wait_for_checkpoint(first, folder, 1)
+    os.kill(first.pid, signal.SIGKILL)
+    finish(first)
+    again = start_program("train", "--out", str(folder), "--resume")
+    assert again.stderr is not None
+    for line in again.stderr:
+        if "going on after" in line:
+            break
+    again.send_signal(signal.SIGINT)
+    code, _, err = finish(again)
+    assert code in (0, 130), err  # 0: the signal came after the last block
+    assert "Traceback" not in err
+    assert main(["train", "--out", str(folder), "--resume", "--quiet"]) == 0
+    assert sorted(p.name for p in folder.iterdir()) == FILES
+    assert (folder / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert (folder / "config.toml").read_bytes() == (whole / "config.toml").read_bytes()
+
+
+def test_config_reruns_and_differences_are_named(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tomllib.loads((whole / "config.toml").read_text())
+    assert config["scheme"] == ["intermittent", "gc"]
+    before = sorted((p, p.stat().st_mtime_ns) for p in whole.rglob("*"))
+    for extra in ["--rounds 41", "--seed 8", "--uplink-erasure 0.3", "--scheme gc"]:
+        name = extra.split()[0].removeprefix("--").replace("-", "_")
+        assert main(["train", "--out", str(whole), "--resume", *extra.split()]) == 2
+        err = capsys.readouterr().err
+        assert "another configuration" in err
+        assert f" {name} (" in err
+        assert err.count("\n") == 1
+    assert main([*SMALL, "--out", str(whole)]) == 2
+    assert "new or empty folder" in capsys.readouterr().err
+    assert sorted((p, p.stat().st_mtime_ns) for p in whole.rglob("*")) == before
+    (tmp_path / "bad.toml").write_text("rounds = 3\nlayers = 2\n")
+    assert main(["train", "--config", str(tmp_path / "bad.toml")]) == 2
+    assert "'layers' is no option" in capsys.readouterr().err
+
+
+def test_update_that_is_not_finite_stops_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    arguments = [*SMALL, "--rounds", str(ROUNDS), "--learning-rate", "3e37"]
+    assert main([*arguments, "--out", str(folder), "--quiet"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    for word in ("client ", "round ", "scheme ", "seed "):
+        assert word in err
+    stopped = int(err.split("in round ")[1].split()[0])
+    with (folder / "metrics.csv").open() as stream:
+        rounds = {int(row["round"]) for row in csv.DictReader(stream)}
+    assert rounds == set(range(stopped))
+
+
+MISTAKES = [
+    ("--scheme gcplus", ["--scheme", "gcplus", "did you mean 'gc-plus'?"]),
+    ("--scheme gc --scheme gc", ["--scheme", "gc", "once"]),
+    ("--model mpl", ["--model", "did you mean 'mlp'?"]),
+    ("--dataset digit", ["--dataset", "did you mean 'digits'?"]),
+    ("--dataset mnist --data-dir no/such", ["--dataset mnist", "no/such", "existing folder"]),
+    ("--alpha 0", ["--alpha", "0", "above 0"]),
+    ("--partition shards --classes-per-client 99", ["--partition shards", "99", "1..10"]),
+    ("--clients 5 --network examples/networks/hall-12.json", ["--clients", "5", "12"]),
+    ("--resume", ["--resume", "--out DIR"]),
+    ("--resume --out no/such", ["--out", "no/such", "config.toml"]),
+    ("--out README.md", ["--out", "README.md", "a folder"]),
+    ("--config no-such.toml", ["--config", "no-such.toml"]),
+    ("--max-repeats 2", ["--max-repeats", "2", "--on-failure repeat"]),
+    ("--on-failure repeat --max-repeats x", ["--max-repeats", "x", "whole"]),
+    ("--batch-size 0", ["--batch-size", "0", "from 1"]),
+    ("--proximal -1", ["--proximal", "-1", "at least 0"]),
+    ("--learning-rate 0", ["--learning-rate", "0", "above 0"]),
+    ("--seeds 0", ["--seeds", "0", "from 1"]),
+    ("--seed 4294967295 --seeds 2", ["--seeds", "2", "4,294,967,295"]),
+    ("--stragglers 3,5", ["--stragglers", "3,5", "one number"]),
+    ("--code uncoded --redraw-code", ["--redraw-code", "uncoded", "cyclic"]),
+    ("--json no/such/folder/x.json", ["--json", "existing folder"]),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES, ids=[text for text, _ in MISTAKES])
+def test_mistakes_are_one_line(
+    text: str, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    assert main(["train", *text.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_names_are_those_of_the_library() -> None:
+    assert tuple(n.replace("-", "_") for n in train_options.SCHEMES) == SCHEMES
+    assert tuple(DATASETS) == train_options.DATASETS
+    assert tuple(PARTITIONS) == train_options.PARTITIONS
+    assert tuple(MODELS) == train_options.MODELS
+    assert tuple(SERVER_OPTIMIZERS) == train_options.SERVER_OPTIMIZERS
