@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxcogc.coding.encoding import received_matrix as received_matrix
     from jaxcogc.coding.recovery import Recovery as Recovery
     from jaxcogc.coding.recovery import recover as recover
+    from jaxcogc.federated.coefficients import Coefficients as Coefficients
     from jaxcogc.federated.convergence import ConvergenceBound as ConvergenceBound
     from jaxcogc.federated.convergence import LocalSteps as LocalSteps
     from jaxcogc.federated.convergence import LossConstants as LossConstants
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from jaxcogc.federated.models import make_model as make_model
     from jaxcogc.federated.partition import Partition as Partition
     from jaxcogc.federated.partition import make_partition as make_partition
+    from jaxcogc.federated.schemes import Scheme as Scheme
+    from jaxcogc.federated.schemes import make_scheme as make_scheme
     from jaxcogc.federated.step_size import best_learning_rate as best_learning_rate
     from jaxcogc.links.network import Network as Network
     from jaxcogc.links.sampling import Links as Links
@@ -93,6 +96,9 @@ _HOME = {
     "simulate_outcomes": "outage.monte_carlo",
     "rare_outcomes": "outage.rare_events",
     "RareOutcomes": "outage.weighted",
+    "Coefficients": "federated.coefficients",
+    "Scheme": "federated.schemes",
+    "make_scheme": "federated.schemes",
     "Dataset": "federated.data",
     "load_dataset": "federated.data",
     "Model": "federated.models",

@@ -93,3 +93,13 @@ def test_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for words in ("rows that arrived", "outage of standard decoding", "row_space_exact", "exactly"):
         assert words in out
+
+
+def test_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    import round_by_hand
+
+    round_by_hand.main()
+    lines = capsys.readouterr().out.splitlines()
+    accuracy = {line.split()[0]: float(line.split()[2]) for line in lines}
+    assert list(accuracy) == ["ideal", "intermittent", "gc", "gc_plus", "row_space"]
+    assert min(accuracy.values()) > 0.85

@@ -36,7 +36,7 @@ SCHEMES = tuple(RULES)
 
 
 class Scheme(NamedTuple):
-    """A distribution over coefficient vectors.
+    """A distribution over coefficient vectors [clients].
 
     Attributes:
       init: ``init() -> state``; the schemes here have none, an empty tuple.
