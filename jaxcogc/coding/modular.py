@@ -31,7 +31,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc.coding.field import add, multiply, one, random_elements, subtract
+from jaxcogc.coding.field import (
+    add,
+    multiply,
+    negate,
+    one,
+    random_elements,
+    subtract,
+    sum_of_products,
+)
 from jaxcogc.links.sampling import OffsetPairs
 from jaxcogc.runtime.threefry import threefry
 
@@ -190,12 +198,11 @@ def _update_panel(stage, block, panels, start, modulus):
 
     def weigh(factors, scale, *rows):
         entries = jnp.stack([row[:width] for row in rows])
-        return times(times(factors[1:], scale)[:, None], entries)
+        return negate(times(times(factors[1:], scale)[:, None], entries), modulus)
 
-    def subtract_all(block, weights, *rows):
-        for weight, row in zip(weights, rows, strict=True):
-            block = subtract(block, times(weight[:, None], row), modulus)
-        return block
+    def add_all(block, weights, *rows):
+        pairs = ((weight[:, None], row) for weight, row in zip(weights, rows, strict=True))
+        return add(block, sum_of_products(pairs, modulus), modulus)
 
     if not panels:
         return block
@@ -207,7 +214,7 @@ def _update_panel(stage, block, panels, start, modulus):
         scale = stage(times, scale, panel.factors[0])
     block = stage(times, block, scale)
     for weights, rows in terms:
-        block = stage(subtract_all, block, weights, *rows)
+        block = stage(add_all, block, weights, *rows)
     return block
 
 
@@ -216,13 +223,11 @@ def _eliminate_panel(stage, block, start, modulus):
     times = partial(multiply, modulus=modulus)
 
     def weigh(factors, *entries):
-        return times(factors[1:], jnp.stack(entries))
+        return negate(times(factors[1:], jnp.stack(entries)), modulus)
 
     def eliminate(row, factors, weights, *earlier):
-        row = times(factors[0], row)
-        for weight, other in zip(weights, earlier, strict=True):
-            row = subtract(row, times(weight, other), modulus)
-        return row
+        pairs = [(factors[0], row), *zip(weights, earlier, strict=True)]
+        return sum_of_products(pairs, modulus)
 
     def extend(factors, pivot):
         pivot = jnp.where(pivot == 0, one(modulus), pivot)
@@ -247,16 +252,16 @@ def _back_substitute(stage, panels, random, modulus):
     times = partial(multiply, modulus=modulus)
 
     def from_solved(solved, entries):
-        totals = jnp.zeros_like(entries[:, 0])
-        for i, value in enumerate(solved):
-            totals = add(totals, times(entries[:, i], value), modulus)
-        return totals
+        pairs = ((entries[:, i], value) for i, value in enumerate(solved))
+        return sum_of_products(pairs, modulus)
 
     def prepend(found, row, pivot, value, factor, known):
-        total = jnp.zeros_like(value) if known is None else times(factor, known)
-        for entry, other in zip(row, found, strict=True):
-            total = add(total, times(entry, other), modulus)
-        value = jnp.where(pivot == 0, value, subtract(jnp.zeros_like(value), total, modulus))
+        pairs = list(zip(row, found, strict=True))
+        if known is not None:
+            pairs.append((factor, known))
+        total = sum_of_products(pairs, modulus) if pairs else jnp.zeros_like(value)
+        solved = subtract(jnp.zeros_like(total), total, modulus)
+        value = jnp.where(pivot == 0, value, solved)
         return jnp.concatenate(
             [value[None], times(found, jnp.where(pivot == 0, one(modulus), pivot))]
         )
