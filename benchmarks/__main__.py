@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.cases import SHAPES, Shape, parse_shape
+from jaxcogc.runtime.cores import one_device_per_core
 
 RESULTS = Path(__file__).parent / "results"
 _HELP = {
@@ -108,4 +109,5 @@ def _plot(parser: _Parser, options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    one_device_per_core()
     sys.exit(main())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 
 from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_links
@@ -18,6 +19,7 @@ from benchmarks.report import NO_GPU, environment, rate_table, rates_and_ratios
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
+from jaxcogc.runtime.devices import AXIS, device_mesh
 
 OURS, NUMBA = "jaxcogc", "numba, GF(2^31-1)"
 VMAPPED = "jit(vmap(jnp.linalg.pinv)), float64"
@@ -26,7 +28,15 @@ MAY_DIFFER = 1e-5
 """Fraction of stacks on which two exact programs may differ before the run is refused: each of them
 misjudges fewer than 1e-6."""
 
-_recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+_MESH, _TRIALS = device_mesh(jax.devices()), PartitionSpec(AXIS)
+_recover_many = jax.jit(
+    jax.shard_map(
+        jax.vmap(recover, (None, None, 0)),
+        mesh=_MESH,
+        in_specs=(PartitionSpec(), PartitionSpec(), _TRIALS),
+        out_specs=_TRIALS,
+    )
+)
 
 
 class AnswersDiffer(Exception):
@@ -46,12 +56,12 @@ def work_of(shape: Shape, quick: bool) -> Work:
     on two cores."""
     if quick:
         return Work(256, 128, 32)
-    fast = 2**24 // (shape.clients**2 * shape.attempts)
+    fast = 2**24 // (shape.clients**2 * shape.attempts) // 2**10 * 2**10  # a whole share a device
     return Work(fast, fast // 8, max(64, fast // 128))
 
 
 def recover_all(code: GradientCode, links: Links) -> Decisions:
-    """Ours: ``jit(vmap(recover))``; waits for the result."""
+    """Ours: ``jit(vmap(recover))``, the trials spread over all devices; waits for the result."""
     found = _recover_many(jax.random.key(1), code, links)
     jax.block_until_ready(found)
     return Decisions(found.sum_recovered, found.client_recovered, found.rank, found.gc)
@@ -61,7 +71,7 @@ def make_programs(shape: Shape, work: Work) -> list[Program]:
     """All programs on the same code and links, ours first."""
     code = make_code(shape)
     links = make_links(shape, work.fast)
-    on_device = jax.device_put(links)
+    on_device = jax.device_put(links, NamedSharding(_MESH, _TRIALS))
     some, few = (jax.tree.map(lambda x, n=n: x[:n], links) for n in (work.batched, work.loop))
     some_on_device = jax.device_put(some)
     programs = [Program(OURS, lambda: recover_all(code, on_device), work.fast)]

@@ -17,6 +17,7 @@ from jaxcogc.cli.replay import replay
 from jaxcogc.cli.report import report
 from jaxcogc.cli.show import merge, show
 from jaxcogc.cli.train import train
+from jaxcogc.runtime.cores import one_device_per_core
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
 # import it, and both export this one class of the family.
@@ -60,6 +61,12 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+def command() -> int:
+    """The program `jaxcogc`: the command line in a process of its own, with all of its cores."""
+    one_device_per_core()
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

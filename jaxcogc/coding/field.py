@@ -25,17 +25,7 @@ def multiply(a: jax.Array, b: jax.Array, modulus: int) -> jax.Array:
     For q = 2^31 - 1 the product itself; for any other odd q the Montgomery product a b 2^-32 mod q,
     under which residues form the same field with ``one(modulus)`` as its unit.
     """
-    a, b = jnp.broadcast_arrays(a, b)
-    if modulus != MERSENNE_31:
-        quotient = a * b * np.uint32(pow(modulus, -1, 2**32))
-        reduced = _upper_half(quotient, jnp.full_like(quotient, modulus))
-        return subtract(_upper_half(a, b), reduced, modulus)
-    a_high, a_low, b_high, b_low = a >> 16, a & 0xFFFF, b >> 16, b & 0xFFFF
-    middle = a_high * b_low + a_low * b_high  # below 2^32, since the upper limbs have 15 bits
-    low = a_low * b_low
-    upper = (a_high * b_high << 1) + (middle >> 15) + (low >> 31)  # times 2^31, which is 1
-    lower = ((middle & 0x7FFF) << 16) + (low & _Q)
-    return add(jnp.minimum(upper, upper - _Q), jnp.minimum(lower, lower - _Q), modulus)
+    return sum_of_products([(a, b)], modulus)
 
 
 def sum_of_products(pairs: Iterable[tuple[jax.Array, jax.Array]], modulus: int) -> jax.Array:
@@ -83,14 +73,6 @@ def _montgomery(x: jax.Array, modulus: int) -> jax.Array:
 def negate(a: jax.Array, modulus: int) -> jax.Array:
     """The negative of a field element; of 0 the unreduced zero ``modulus``."""
     return np.uint32(modulus) - a
-
-
-def _upper_half(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Upper 32 bits of the product of uint32 numbers."""
-    a_high, a_low, b_high, b_low = a >> 16, a & 0xFFFF, b >> 16, b & 0xFFFF
-    middle = a_high * b_low + (a_low * b_low >> 16)
-    other = a_low * b_high + (middle & 0xFFFF)
-    return a_high * b_high + (middle >> 16) + (other >> 16)
 
 
 def add(a: jax.Array, b: jax.Array, modulus: int) -> jax.Array:

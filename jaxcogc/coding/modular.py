@@ -114,7 +114,7 @@ def null_vector(
       The null vector, uint32 [clients, trials], and the rank, int32 [trials].
     """
     clients = rows.shape[2]
-    stage = _stages(random[0, 0] <= np.uint32(modulus))
+    stage = stages(random[0, 0] <= np.uint32(modulus))
     width = -(-clients // -(-clients // _LARGEST_PANEL))
     wrapped = stage(lambda rows: jnp.concatenate([rows, rows[:, :, :width]], axis=2), rows)
     panels: list[_Panel] = []
@@ -127,7 +127,7 @@ def null_vector(
     return _back_substitute(stage, panels, random, modulus), rank
 
 
-def _stages(opaque: jax.Array) -> Callable[..., Any]:
+def stages(opaque: jax.Array) -> Callable[..., Any]:
     """A way to run a function whose results are computed once and kept.
 
     XLA's CPU backend removes ``optimization_barrier`` and then fuses a long chain into each of its

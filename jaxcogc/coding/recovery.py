@@ -121,10 +121,9 @@ def recover(key: jax.Array, code: GradientCode, links: Links) -> Recovery:
             f"code redrawn for {coefficients.shape[0]} attempts, links have {attempts}"
         )
     random = random_elements(jax.random.bits(key, (clients,), jnp.uint32), code.modulus)
-    rows = pack_rows(links.uplink_delivered, links.peer_delivered)
     coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
     prepared = prepare_code(coefficients, code.num_stragglers, code.modulus)
-    return _one_trial(decision_rule(code))(prepared, random, rows)
+    return _one_trial(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
 
 
 def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> PreparedCode:
@@ -215,7 +214,7 @@ def tile_size(num_clients: int) -> int:
     """
     if jax.default_backend() != "cpu":
         return 2**14
-    return int(np.clip(2 ** int(np.log2(2**18 / num_clients**2)), 64, 2048))
+    return int(np.clip(2 ** int(np.log2(2**19 / num_clients**2)), 64, 2048))
 
 
 @cache
@@ -223,78 +222,68 @@ def _one_trial(rule: DecisionRule) -> Any:
     """`recover` behind its arrays, with the batching rule that calls the kernel."""
 
     @jax.custom_batching.custom_vmap
-    def one_trial(code, random, rows):
-        return _unbatch(recover_rows(rule, code, random[:, None], rows[..., None]))
+    def one_trial(code, random, links):
+        rows = pack_rows(*links)[..., None]
+        return jax.tree.map(lambda x: x[..., 0], recover_rows(rule, code, random[:, None], rows))
 
     @one_trial.def_vmap
-    def many_trials(axis_size, in_batched, code, random, rows):
-        code_batched, random_batched, rows_batched = in_batched
-        if any(jax.tree.leaves(code_batched)):  # one code a trial: no batch to share
-            return _one_code_at_a_time(one_trial, axis_size, in_batched, (code, random, rows))
-        move = lambda x, is_batched: (  # noqa: E731
-            jnp.moveaxis(x, 0, -1)
-            if is_batched
-            else jnp.broadcast_to(x[..., None], (*x.shape, axis_size))
-        )
-        batch = _batch(rule)(code, move(random, random_batched), move(rows, rows_batched))
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), batch), _ALL_BATCHED
+    def many_trials(axis_size, in_batched, code, random, links):
+        return _with_trials(_batch(rule), one_trial, axis_size, in_batched, (code, random, links))
 
     return one_trial
 
 
 @cache
 def _batch(rule: DecisionRule) -> Any:
-    """The kernel on a trailing trials axis; a further vmap only makes that axis longer."""
+    """The kernel on a leading trials axis; a further vmap only makes that axis longer."""
 
     @jax.custom_batching.custom_vmap
-    def batch(code, random, rows):
-        return _in_tiles(rule, code, random, rows)
+    def batch(code, random, links):
+        return _in_tiles(rule, code, random, links)
 
     @batch.def_vmap
-    def longer_batch(axis_size, in_batched, code, random, rows):
-        code_batched, random_batched, rows_batched = in_batched
-        if any(jax.tree.leaves(code_batched)):
-            return _one_code_at_a_time(batch, axis_size, in_batched, (code, random, rows))
+    def longer_batch(axis_size, in_batched, code, random, links):
+        def longer(code, random, links):
+            flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (random, links))
+            found = batch(code, *flat)
+            return jax.tree.map(lambda x: x.reshape(axis_size, -1, *x.shape[1:]), found)
 
-        def flatten(x, is_batched):
-            x = x if is_batched else jnp.broadcast_to(x, (axis_size, *x.shape))
-            x = jnp.moveaxis(x, 0, -2)
-            return x.reshape(*x.shape[:-2], -1)
-
-        found = batch(code, flatten(random, random_batched), flatten(rows, rows_batched))
-        split = lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], axis_size, -1), -2, 0)  # noqa: E731
-        return jax.tree.map(split, found), _ALL_BATCHED
+        return _with_trials(longer, batch, axis_size, in_batched, (code, random, links))
 
     return batch
 
 
-def _one_code_at_a_time(function, axis_size, in_batched, operands):
+def _with_trials(together, one_by_one, axis_size, in_batched, operands):
+    """Batch a function of (code, random, links), together where all trials have one code."""
+
     def batched(x, is_batched):
         return x if is_batched else jnp.broadcast_to(x, (axis_size, *x.shape))
 
-    operands = jax.tree.map(batched, operands, tuple(in_batched))
-    return lax.map(lambda x: function(*x), operands), _ALL_BATCHED
+    if any(jax.tree.leaves(in_batched[0])):  # one code a trial: no batch to share
+        operands = jax.tree.map(batched, operands, tuple(in_batched))
+        return lax.map(lambda x: one_by_one(*x), operands), _ALL_BATCHED
+    trials = jax.tree.map(batched, operands[1:], tuple(in_batched[1:]))
+    return together(operands[0], *trials), _ALL_BATCHED
 
 
-def _unbatch(recovery: Recovery) -> Recovery:
-    return jax.tree.map(lambda x: x[..., 0], recovery)
+def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> Recovery:
+    """Cut the trials into tiles and run them one after another; trials first on all arrays.
 
+    Where the trials are no whole number of tiles the last tile begins early, and is turned round
+    until the trials that no other tile has stand first.
+    """
+    trials = len(random)
+    tile = min(trials, tile_size(random.shape[1]))
+    stage = modular.stages(random[0, 0] <= np.uint32(rule.modulus))
+    pack = jax.vmap(pack_rows, out_axes=-1)
 
-def _in_tiles(rule: DecisionRule, code: PreparedCode, random, rows) -> Recovery:
-    """Cut the trials into tiles, padded with empty stacks, and run them one after another."""
-    trials = random.shape[-1]
-    tile = tile_size(random.shape[0])
-    if trials <= tile:
-        return recover_rows(rule, code, random, rows)
-    num_tiles = -(-trials // tile)
+    def decide(number):
+        start = jnp.minimum(number * tile, trials - tile)
+        part = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, tile), (random, links))
+        rows = stage(pack, *part[1])
+        found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
+        turned = (jnp.arange(tile) + (number * tile - start)) % tile
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0)[turned], found)
 
-    def cut(x):
-        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, num_tiles * tile - trials)])
-        return jnp.moveaxis(x.reshape(*x.shape[:-1], num_tiles, tile), -2, 0)
-
-    def join(x):
-        x = jnp.moveaxis(x, 0, -2)
-        return x.reshape(*x.shape[:-2], -1)[..., :trials]
-
-    found = lax.map(lambda x: recover_rows(rule, code, *x), (cut(random), cut(rows)))
-    return jax.tree.map(join, found)
+    found = lax.map(decide, jnp.arange(-(-trials // tile)))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:trials], found)

