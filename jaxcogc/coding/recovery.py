@@ -6,7 +6,7 @@ kernel at once, batch axis last and in tiles that fit a cache.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -142,23 +142,30 @@ def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> 
 
 
 def pack_offsets(held: jax.Array) -> jax.Array:
-    """Bit masks of bool [attempts, clients, clients]: uint32 [words, attempts, clients].
+    """Bit masks of bool [attempts, clients, clients, ..]: uint32 [words, attempts, clients, ..].
 
     Bit ``offset % 32`` of word ``offset // 32`` belongs to the client ``offset`` places after the
     row's own on the ring.
     """
-    clients = held.shape[-1]
+    clients = held.shape[2]
     client = np.arange(clients)
     offset = (client - client[:, None]) % clients
     word = np.arange(-(-clients // 32))[:, None, None]
     bits = np.where(word == offset // 32, np.uint32(1) << (offset % 32).astype(np.uint32), 0)
-    return jnp.sum(jnp.where(held, bits.astype(np.uint32)[:, None], np.uint32(0)), axis=-1)
+    bits = bits.astype(np.uint32).reshape(-1, 1, *offset.shape, *(1,) * (held.ndim - 3))
+    # Term by term: a reduction would run along the clients, not along the trials of a batch.
+    terms = (jnp.where(held[:, :, k], bits[:, :, :, k], np.uint32(0)) for k in range(clients))
+    return reduce(jnp.bitwise_or, terms)
 
 
 def pack_rows(uplink_delivered: jax.Array, peer_delivered: jax.Array) -> jax.Array:
-    """Rows of one trial as `null_vector` takes them: uint32 [words, attempts, clients]."""
-    own = np.eye(peer_delivered.shape[-1], dtype=bool)
-    return pack_offsets((peer_delivered | own) & uplink_delivered[..., None])
+    """Rows as `null_vector` takes them: uint32 [words, attempts, clients, ..].
+
+    Of one trial, or of many on a trailing axis of both arguments.
+    """
+    clients = peer_delivered.shape[1]
+    own = np.eye(clients, dtype=bool).reshape(clients, clients, *(1,) * (peer_delivered.ndim - 3))
+    return pack_offsets((peer_delivered | own) & uplink_delivered[:, :, None])
 
 
 def recover_rows(
@@ -275,15 +282,17 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> R
     trials = len(random)
     tile = min(trials, tile_size(random.shape[1]))
     stage = modular.stages(random[0, 0] <= np.uint32(rule.modulus))
-    pack = jax.vmap(pack_rows, out_axes=-1)
+
+    def trials_last(*arrays):
+        return [jnp.moveaxis(x, 0, -1) for x in arrays]
 
     def decide(number):
         start = jnp.minimum(number * tile, trials - tile)
-        part = jax.tree.map(lambda x: lax.dynamic_slice_in_dim(x, start, tile), (random, links))
-        rows = stage(pack, *part[1])
-        found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
-        turned = (jnp.arange(tile) + (number * tile - start)) % tile
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0)[turned], found)
+        part = [lax.dynamic_slice_in_dim(x, start, tile) for x in (random, *links)]
+        values, *delivered = stage(trials_last, *part)
+        found = recover_rows(rule, code, values, stage(pack_rows, *delivered))
+        turned = jax.tree.map(lambda x: jnp.roll(x, start - number * tile, axis=-1), found)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), turned)
 
     found = lax.map(decide, jnp.arange(-(-trials // tile)))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:trials], found)
