@@ -289,8 +289,8 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> R
     def decide(number):
         start = jnp.minimum(number * tile, trials - tile)
         part = [lax.dynamic_slice_in_dim(x, start, tile) for x in (random, *links)]
-        values, *delivered = stage(trials_last, *part)
-        found = recover_rows(rule, code, values, stage(pack_rows, *delivered))
+        rows = stage(pack_rows, *stage(trials_last, *part[1:]))
+        found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
         turned = jax.tree.map(lambda x: jnp.roll(x, start - number * tile, axis=-1), found)
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), turned)
 
