@@ -9,6 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+_PAUSE_SECONDS = 0.2
+"""Threads of BLAS and OpenMP wait actively for a while after their work: the next program, which
+needs the cores, waits for them."""
+
+
 class Program(NamedTuple):
     """Something to time.
 
@@ -79,6 +84,7 @@ def in_turn(
     seconds: dict[str, list[float]] = {program.name: [] for program in programs}
     for _ in range(repeats):
         for program in programs:
+            time.sleep(_PAUSE_SECONDS)
             seconds[program.name].append(_timed(program)[0])
     return {p.name: timing(p, first_seconds[p.name], seconds[p.name]) for p in programs}
 

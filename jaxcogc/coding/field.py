@@ -39,7 +39,7 @@ def sum_of_products(pairs: Iterable[tuple[jax.Array, jax.Array]], modulus: int) 
             return _mersenne_sum(a * b for a, b in wide)
         products = [a * b for a, b in wide]
         # Two products stay below modulus * 2^32, which one Montgomery reduction takes.
-        totals = [sum(products[i : i + 2]) for i in range(0, len(products), 2)]
+        totals = [reduce(jnp.add, products[i : i + 2]) for i in range(0, len(products), 2)]
         parts = [_montgomery(total, modulus) for total in totals]
     return reduce(partial(add, modulus=modulus), parts)
 

@@ -159,20 +159,21 @@ def _gram_panel(stage, rows, code, start, width, modulus):
     column, client = np.arange(start, start + width)[:, None], np.arange(start, clients)
 
     def at_offset(offset):
-        """Rows that stand ``offset`` before each column, what they add, and the bits they need."""
+        """Rows that stand ``offset`` before each column and hold it, what they add, and the bit
+        that tells whether they hold the other client too."""
         window = lax.dynamic_slice_in_dim(rows, (start - offset) % clients, width, axis=2)
+        holds = jnp.any(window & _bit(offset, len(rows))[..., None] != 0, axis=0)
         terms = lax.dynamic_index_in_dim(code.terms, offset, keepdims=False)
-        bits = _bit((client - column + offset) % clients, len(rows)) | _bit(offset, len(rows))
-        return window, terms[:, start : start + width, start:], bits
+        bits = _bit((client - column + offset) % clients, len(rows))
+        return jnp.where(holds, window, 0), terms[:, start : start + width, start:], bits
 
     def accumulate(block, *offsets):
         for window, terms, bits in offsets:
             for attempt, term in enumerate(terms):
                 held = (
-                    x[attempt, :, None] & b[..., None] == b[..., None]
-                    for x, b in zip(window, bits, strict=True)
+                    x[attempt, :, None] & b[..., None] for x, b in zip(window, bits, strict=True)
                 )
-                both = reduce(jnp.logical_and, held)
+                both = reduce(jnp.bitwise_or, held) != 0
                 block = add(block, jnp.where(both, term[..., None], np.uint32(0)), modulus)
         return block
 

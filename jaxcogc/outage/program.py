@@ -18,7 +18,7 @@ from jaxcogc.outage.tally import empty_table, outcome_flags, outcome_table
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.threefry import key_words
 
-_CPU_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+_CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_prefer_vector_width": "512"}
 """The whole width of AVX-512: 10 to 25 % faster than XLA's choice; without it, no difference."""
 
 
