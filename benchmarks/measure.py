@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-
 _PAUSE_SECONDS = 0.2
 """Threads of BLAS and OpenMP wait actively for a while after their work: the next program, which
 needs the cores, waits for them."""
+
+_WINDOW_SECONDS = 0.3
 
 
 class Program(NamedTuple):
@@ -36,7 +37,7 @@ class Timing(NamedTuple):
       rate: units per second, from the median.
       best_rate: from the shortest run; on a machine with other users the fairer number.
       first_seconds: the very first run, compilation included.
-      seconds: every later run.
+      seconds: of a run, for every later turn.
       work: units in one run.
     """
 
@@ -71,7 +72,7 @@ def first_runs(programs: Sequence[Program]) -> dict[str, tuple[float, Any]]:
 def in_turn(
     programs: Sequence[Program], repeats: int, first_seconds: dict[str, float]
 ) -> dict[str, Timing]:
-    """Run all programs ``repeats`` times, one after another in every round.
+    """Time all programs ``repeats`` times, one after another in every round.
 
     Args:
       programs: already run once (``first_runs``).
@@ -85,7 +86,8 @@ def in_turn(
     for _ in range(repeats):
         for program in programs:
             time.sleep(_PAUSE_SECONDS)
-            seconds[program.name].append(_timed(program)[0])
+            warm, _ = _timed(program)
+            seconds[program.name].append(_mean_seconds(program, warm))
     return {p.name: timing(p, first_seconds[p.name], seconds[p.name]) for p in programs}
 
 
@@ -103,6 +105,16 @@ def timing(program: Program, first_seconds: float, seconds: Sequence[float]) -> 
         tuple(seconds),
         program.work,
     )
+
+
+def _mean_seconds(program: Program, about: float) -> float:
+    """Of as many runs as fill the window, at least one: short ones alone would time the waking up
+    of threads and caches."""
+    runs = max(1, round(_WINDOW_SECONDS / about))
+    started = time.perf_counter()
+    for _ in range(runs):
+        program.run()
+    return (time.perf_counter() - started) / runs
 
 
 def _timed(program: Program) -> tuple[float, Any]:

@@ -121,7 +121,7 @@ def deviations(counts: OutcomeCounts, others: OutcomeCounts) -> dict[str, float]
 def from_closed_form(shape: Shape, counts: OutcomeCounts) -> float:
     """Standard errors between the counted gc outages and their exact law."""
     law = float(gc_outage_probability(make_network(shape), shape.stragglers, shape.attempts))
-    error = max(math.sqrt(law * (1 - law) / counts.trials), 1 / counts.trials)
+    error = max(math.sqrt(max(0.0, law * (1 - law)) / counts.trials), 1 / counts.trials)
     return abs((counts.trials - counts.gc) / counts.trials - law) / error
 
 
