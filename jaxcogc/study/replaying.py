@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from jaxcogc.coding.field import random_elements
 from jaxcogc.coding.recovery import (
+    DecisionRule,
     Recovery,
     decision_rule,
     pack_rows,
@@ -90,9 +92,10 @@ def replay(point: Point, trial: int) -> Replay:
     shape = (point.attempts, point.num_clients, point.num_clients)
     coefficients = jnp.broadcast_to(code.field_matrix, shape)
     random = jax.random.bits(jax.random.fold_in(key, 1), (point.num_clients, 1), jnp.uint32)
-    found = recover_rows(
+    found = _decide(
         decision_rule(code),
-        prepare_code(coefficients, code.num_stragglers, code.modulus),
+        coefficients,
+        code.num_stragglers,
         random_elements(random, code.modulus),
         pack_rows(links.uplink_delivered, links.peer_delivered)[..., None],
     )
@@ -104,3 +107,11 @@ def replay(point: Point, trial: int) -> Replay:
         np.asarray(coefficients) != 0,
         recovery,
     )
+
+
+@partial(jax.jit, static_argnums=0)
+def _decide(
+    rule: DecisionRule, coefficients: Any, num_stragglers: Any, random: Any, rows: Any
+) -> Recovery:
+    code = prepare_code(coefficients, num_stragglers, rule.modulus)
+    return recover_rows(rule, code, random, rows)

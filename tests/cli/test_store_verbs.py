@@ -38,7 +38,7 @@ def test_the_table_has_a_line_for_each_point(
     assert len(lines) == 6
     assert all("max-trials" in line and "65,536" in line for line in lines)
     assert "95 % interval" in out
-    shown = [float(re.findall(r"│\s+([\d.e-]+) │ [\d.e-]+ –", line)[0]) for line in lines]
+    shown = [float(re.findall(r"([\d.e-]+) +│ +[\d.e-]+ –", line)[0]) for line in lines]
     assert shown == sorted(shown, reverse=True)
 
 
