@@ -9,6 +9,7 @@ import typer
 import jaxcogc
 from jaxcogc.cli.bound import bound
 from jaxcogc.cli.collect import collect
+from jaxcogc.cli.design import design
 from jaxcogc.cli.doctor import doctor
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outage import outage
@@ -41,6 +42,7 @@ app.command()(report)
 app.command()(doctor)
 app.command()(train)
 app.command()(bound)
+app.command()(design)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,105 @@
+"""`jaxcogc design`: which code, attempts, scheme and order are the cheapest for a target?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jaxcogc.cli.bound import (
+    GradientVariance,
+    Heterogeneity,
+    InitialGap,
+    LocalSteps,
+    ServerLearningRate,
+    Smoothness,
+)
+from jaxcogc.cli.design_request import OBJECTIVES, ORDERS, DesignOptions, read_request
+from jaxcogc.cli.outage import (
+    Clients,
+    Json,
+    Level,
+    NetworkFile,
+    PeerErasure,
+    Quiet,
+    Reciprocal,
+    Seed,
+    UplinkErasure,
+)
+
+Target = Annotated[
+    str, typer.Option("--target", metavar="P", help="Largest probability of no exact average.")
+]
+Objective = Annotated[
+    str,
+    typer.Option(
+        "--objective",
+        metavar="NAME",
+        help="Least of: " + ", ".join(OBJECTIVES) + " (clients the server could read).",
+    ),
+]
+Order = Annotated[
+    str,
+    typer.Option(
+        "--order", metavar="NAME", help="Of the clients on the ring: " + ", ".join(ORDERS) + "."
+    ),
+]
+MaxAttempts = Annotated[
+    str, typer.Option("--max-attempts", metavar="A", help="Attempts that a code may make.")
+]
+Broadcast = Annotated[
+    bool, typer.Option("--broadcast", help="One use serves all neighbours of a client.")
+]
+Trials = Annotated[str, typer.Option("--trials", metavar="N", help="Trials for each finalist.")]
+Accuracy = Annotated[
+    str, typer.Option("--accuracy", metavar="T", help="Rounds for the bound to fall to T.")
+]
+SensitivityFlag = Annotated[bool, typer.Option("--sensitivity", help="Which link to repair first.")]
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE.png",
+        help="A heat map of the sensitivity (png, svg or pdf).",
+        show_default=False,
+    ),
+]
+
+
+def design(
+    clients: Clients = None,
+    uplink_erasure: UplinkErasure = None,
+    peer_erasure: PeerErasure = None,
+    network: NetworkFile = None,
+    reciprocal: Reciprocal = False,
+    target: Target = "1e-3",
+    objective: Objective = "uplink",
+    order: Order = "optimised",
+    max_attempts: MaxAttempts = "2",
+    broadcast: Broadcast = False,
+    trials: Trials = "2e5",
+    accuracy: Accuracy = "0.1",
+    smoothness: Smoothness = "1",
+    gradient_variance: GradientVariance = "1",
+    heterogeneity: Heterogeneity = "1",
+    initial_gap: InitialGap = "1",
+    server_learning_rate: ServerLearningRate = "1",
+    local_steps: LocalSteps = "5",
+    sensitivity: SensitivityFlag = False,
+    seed: Seed = "0",
+    level: Level = "0.95",
+    json: Json = None,
+    plot: Plot = None,
+    quiet: Quiet = False,
+) -> int:
+    """Which code, attempts, scheme and order are the cheapest for a target?
+
+    Compares code families, stragglers, attempts and decoders, and retransmission and intermittent
+    clients, at their expected uses of links. An outage is a round without the exact average.
+    Closed forms and enumeration where they exist; else a short simulation of all codes, and a long
+    one of the finalists. A target that nobody reaches is answered by the best found.
+    """
+    request = read_request(DesignOptions(**locals()))
+    from jaxcogc.cli.design_run import run  # JAX and SciPy: only now, past most mistakes
+
+    return run(request)

@@ -1,0 +1,151 @@
+"""What `jaxcogc design` was asked for, checked before anything is compiled or written."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxcogc.cli.errors import UserError, rejected
+from jaxcogc.cli.network_request import read_network
+from jaxcogc.cli.options import parse_choice, parse_count, parse_level, parse_number
+from jaxcogc.cli.outage_request import PICTURES
+from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.study.seeds import MAX_SEED
+
+if TYPE_CHECKING:
+    from jaxcogc.links.network import Network
+    from jaxcogc.study.design_candidates import Accuracy
+
+OBJECTIVES = ("uplink", "total", "privacy")
+ORDERS = ("fixed", "optimised")
+MAX_ATTEMPTS = 8
+"""Every number of attempts is a program to compile."""
+MAX_TRIALS = 10**9
+MAX_CLIENTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class DesignOptions:
+    """The options as typed; None where an option was not given and its absence matters."""
+
+    clients: str | None
+    uplink_erasure: str | None
+    peer_erasure: str | None
+    network: str | None
+    reciprocal: bool
+    target: str
+    objective: str
+    order: str
+    max_attempts: str
+    broadcast: bool
+    trials: str
+    accuracy: str
+    smoothness: str
+    gradient_variance: str
+    heterogeneity: str
+    initial_gap: str
+    server_learning_rate: str
+    local_steps: str
+    sensitivity: bool
+    seed: str
+    level: str
+    json: str | None
+    plot: str | None
+    quiet: bool
+    stragglers: None = None
+    """Not an option: all numbers are tried."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DesignRequest:
+    """A question that can be answered: every value is valid and the outputs can be written."""
+
+    network: Network
+    source: str
+    """The network in words, for titles."""
+    target: float
+    objective: str
+    order: str
+    max_attempts: int
+    broadcast: bool
+    trials: int
+    accuracy: Accuracy
+    sensitivity: bool
+    seed: int
+    level: float
+    json: str | None
+    plot: Path | None
+    quiet: bool
+    started: float
+
+
+def read_request(options: DesignOptions) -> DesignRequest:
+    """Check the options, cheap ones first.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    started = time.perf_counter()
+    target = parse_number("--target", options.target)
+    if target >= 1.0:
+        raise rejected("--target", options.target, "a probability strictly between 0 and 1")
+    objective = parse_choice("--objective", options.objective, OBJECTIVES)
+    order = parse_choice("--order", options.order, ORDERS)
+    max_attempts = parse_count("--max-attempts", options.max_attempts, high=MAX_ATTEMPTS)
+    trials = parse_count("--trials", options.trials, high=MAX_TRIALS)
+    accuracy = parse_number("--accuracy", options.accuracy)
+    constants = (
+        parse_number("--smoothness", options.smoothness),
+        parse_number("--gradient-variance", options.gradient_variance, zero=True),
+        parse_number("--heterogeneity", options.heterogeneity, zero=True),
+        parse_number("--initial-gap", options.initial_gap, zero=True),
+    )
+    gamma = parse_number("--server-learning-rate", options.server_learning_rate)
+    local_steps = parse_count("--local-steps", options.local_steps, high=10**6)
+    seed = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
+    level = parse_level("--level", options.level)
+    plot = _read_targets(options)
+    from jaxcogc.federated.convergence import LocalSteps, LossConstants
+    from jaxcogc.study.design_candidates import Accuracy
+
+    network, source = read_network(options)
+    if network.num_clients > MAX_CLIENTS:
+        raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
+    if options.sensitivity and network.reciprocal:
+        raise UserError(
+            "--sensitivity with reciprocal links: allowed are independent links (a closed form)"
+        )
+    return DesignRequest(
+        network=network,
+        source=source,
+        target=target,
+        objective=objective,
+        order=order,
+        max_attempts=max_attempts,
+        broadcast=options.broadcast,
+        trials=trials,
+        accuracy=Accuracy(accuracy, LossConstants(*constants), LocalSteps(1.0, gamma, local_steps)),
+        sensitivity=options.sensitivity,
+        seed=seed,
+        level=level,
+        json=options.json,
+        plot=plot,
+        quiet=options.quiet,
+        started=started,
+    )
+
+
+def _read_targets(options: DesignOptions) -> Path | None:
+    json = check_target("--json", options.json)
+    if options.plot is None:
+        return None
+    if not options.sensitivity:
+        raise rejected("--plot", options.plot, "this option together with --sensitivity")
+    if options.plot == "-":
+        raise rejected("--plot", options.plot, f"a file name ending in {', '.join(PICTURES)}")
+    plot = check_target("--plot", options.plot)
+    check_suffix("--plot", options.plot, PICTURES)
+    if json is not None and plot is not None and json.resolve() == plot.resolve():
+        raise rejected("--plot", options.plot, "another file than that of --json")
+    return plot

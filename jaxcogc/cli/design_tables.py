@@ -1,0 +1,106 @@
+"""Tables of the design verb."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from jaxcogc.cli.design_request import DesignRequest
+from jaxcogc.cli.tables import new_table, probability_text
+from jaxcogc.study.design import Design
+from jaxcogc.study.design_candidates import Candidate
+from jaxcogc.study.sensitivity import WeakLink
+
+_MOST_LINES = 16
+
+
+def design_table(request: DesignRequest, result: Design) -> Table:
+    """The choice, what is as good, the runners-up and the rest of the Pareto front."""
+    title = f"{request.network.num_clients} clients · {request.source} · "
+    title += f"target {request.target:g} · least {_goal(request.objective)}"
+    caption = f"{100 * request.level:g} % intervals where simulated; {request.trials:,} trials a "
+    caption += f"finalist; seed {request.seed}; = as good within the intervals; P Pareto front"
+    table = new_table(title, caption)
+    for name in ("", "scheme", "code"):
+        table.add_column(name, no_wrap=True)
+    for name in ("s", "A", "outage", "interval", "client\nuses", "uplink\nuses", "rounds", "read"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shown = [c for c in result.candidates if c is result.chosen or c.tie or c.pareto]
+    near = [c for c in result.candidates[: _MOST_LINES // 2] if c not in shown]
+    lines = sorted([*shown, *near], key=result.candidates.index)[:_MOST_LINES]
+    for candidate in lines:
+        table.add_row(*_cells(candidate, candidate is result.chosen))
+    return table
+
+
+def _goal(objective: str) -> str:
+    return {"uplink": "uplink uses", "total": "uses", "privacy": "read by the server"}[objective]
+
+
+def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
+    marks = "→" if is_chosen else "=" if candidate.tie else ""
+    marks += "P" if candidate.pareto else ""
+    outage = candidate.outage
+    interval = "exact"
+    if candidate.trials is not None:
+        interval = f"{probability_text(outage.low)} – {probability_text(outage.high)}"
+    code = "–" if candidate.code is None else candidate.code
+    code += ", redrawn" if candidate.redraw_code else ""
+    return [
+        marks,
+        candidate.scheme,
+        code,
+        str(candidate.stragglers) if candidate.code is not None else "–",
+        str(candidate.attempts),
+        probability_text(outage),
+        interval,
+        f"{candidate.peer_uses:g}",
+        f"{candidate.uplink_uses:.4g}",
+        "–" if candidate.rounds is None else f"{candidate.rounds:,}",
+        f"{candidate.revealed:.3g}",
+    ]
+
+
+def summary(request: DesignRequest, result: Design) -> str:
+    """The answer in words."""
+    chosen = result.chosen
+    name = chosen.scheme
+    if chosen.code is not None:
+        name += f" with the {chosen.code} code, s = {chosen.stragglers}"
+        name += ", redrawn" if chosen.redraw_code else ""
+    tries = "tries" if chosen.code is None else "attempts"
+    name += (
+        f", {chosen.attempts} {tries if chosen.attempts > 1 else tries[:-1].replace('trie', 'try')}"
+    )
+    outage = probability_text(chosen.outage)
+    if result.reached:
+        text = f"Chosen: {name}: outage {outage}."
+    elif result.reached is None:
+        text = (
+            f"Best found: {name}: outage {outage}; its interval does not decide about the target."
+        )
+    else:
+        text = f"Best found: {name}: outage {outage}; nothing reaches {request.target:g}."
+    if chosen.order is not None and result.given_order is not None:
+        text += f"\nRing: {' '.join(map(str, chosen.order))}; in the given order its outage is "
+        text += f"{probability_text(result.given_order.outage)}."
+    return text
+
+
+def link_table(links: Sequence[WeakLink], outage: float, law: str) -> Table:
+    """The links whose repair leaves the fewest outages."""
+    caption = f"law: {law}; outage {probability_text(outage)}"
+    table = new_table("Which link to repair first", caption)
+    for name in ("from", "to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("erasure", "d log P / d p", "outage if repaired", "removed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for link in links:
+        table.add_row(
+            str(link.sender),
+            "server" if link.receiver is None else str(link.receiver),
+            f"{link.erasure:g}",
+            f"{link.slope:.4g}",
+            probability_text(link.repaired),
+            f"{1 - link.repaired / outage:.1%}" if outage else "–",
+        )
+    return table

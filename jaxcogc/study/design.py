@@ -1,0 +1,178 @@
+"""Which code, how many stragglers and attempts, which scheme and order: the cheapest for a target.
+
+Every scheme is judged by its outage: the probability that the server cannot have the exact average
+of a round, and holds. Costs are expected uses of links: an attempt costs M s unicasts (or M
+broadcasts) between clients and M uplinks; a retransmission stops when it succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+from jaxcogc.study.design_candidates import (
+    OBJECTIVES,
+    Accuracy,
+    Candidate,
+    coded_candidates,
+    ranked,
+    uncoded_candidates,
+)
+from jaxcogc.study.design_codes import CodeConfig, Evaluation, Evaluator, code_configs
+
+__all__ = ["ORDERS", "Design", "design"]
+
+ORDERS = ("fixed", "optimised")
+_NUM_FINALISTS = 6
+
+
+class Design(NamedTuple):
+    """The answer.
+
+    Attributes:
+        chosen: the cheapest candidate that reaches the target; the one of fewest outages if none.
+        reached: whether it reaches the target; None when its interval does not decide.
+        given_order: the chosen code in the clients' own order; None where that is the chosen one.
+        candidates: all, the best first.
+    """
+
+    chosen: Candidate
+    reached: bool | None
+    given_order: Candidate | None
+    candidates: list[Candidate]
+
+
+def design(
+    network: Network,
+    *,
+    target: float = 1e-3,
+    objective: str = "uplink",
+    max_attempts: int = 2,
+    order: str = "optimised",
+    broadcast: bool = False,
+    accuracy: Accuracy | None = None,
+    num_trials: int = 200_000,
+    screening_trials: int = 2**14,
+    seed: int = 0,
+    level: float = 0.95,
+    advance: Callable[[str, float], None] = lambda stage, share: None,
+) -> Design:
+    """Find the cheapest way to have the exact average in all but a share `target` of the rounds.
+
+    Args:
+        network: the clients in their own order.
+        target: largest outage probability, in (0, 1).
+        objective: least "uplink" uses, least "total" uses, or least revealed ("privacy").
+        max_attempts: attempts that coded schemes may make.
+        order: of the clients on the ring: "fixed", or "optimised" for every code.
+        broadcast: one use serves all neighbours of a client.
+        accuracy: what `rounds` is about; None for the defaults.
+        num_trials: trials for each finalist that has to be simulated.
+        screening_trials: trials for each other code that has to be simulated.
+        seed: of codes and trials.
+        level: confidence level of the intervals.
+        advance: called with the stage in words, and the share of it that is done.
+
+    Returns:
+        Design. A target that nobody reaches is an answer: `reached` is False.
+
+    Raises:
+        ValueError: an argument outside what is allowed.
+    """
+    _check(target, objective, order, max_attempts)
+    trials = check_count("num_trials", num_trials)
+    screening = min(check_count("screening_trials", screening_trials), trials)
+    advance("ordering the ring", 0.0)
+    configs = code_configs(network, max_attempts, order)
+    evaluator = Evaluator(jax.random.key(seed), network, level)
+    advance("compiling", 0.0)
+    evaluator.compile(configs)
+    asked = (network, target, objective, broadcast, accuracy or Accuracy())
+    found = _evaluate(evaluator, configs, screening, "screening", advance)
+    finalists = _finalists(_rank(found, *asked), target)
+    own = tuple(range(network.num_clients))
+    twins = [config._replace(order=own) for config in finalists]
+    wanted = list(dict.fromkeys([*finalists, *twins]))
+    found |= _evaluate(evaluator, wanted, trials, "finalists", advance)
+    candidates = _rank(found, *asked)
+    return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
+
+
+def _check(target: float, objective: str, order: str, max_attempts: int) -> None:
+    if not 0.0 < target < 1.0:
+        raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
+    for name, value, allowed in (("objective", objective, OBJECTIVES), ("order", order, ORDERS)):
+        if value not in allowed:
+            raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
+    check_count("max_attempts", max_attempts)
+
+
+def _evaluate(
+    evaluator: Evaluator,
+    configs: Sequence[CodeConfig],
+    num_trials: int,
+    stage: str,
+    advance: Callable[[str, float], None],
+) -> dict[CodeConfig, Evaluation]:
+    done = 0
+
+    def count(part: int) -> None:
+        nonlocal done
+        done += part
+        advance(stage, done / (num_trials * len(configs)))
+
+    return {config: evaluator.evaluate(config, num_trials, count) for config in configs}
+
+
+def _rank(
+    found: dict[CodeConfig, Evaluation],
+    network: Network,
+    target: float,
+    objective: str,
+    broadcast: bool,
+    accuracy: Accuracy,
+) -> list[Candidate]:
+    coded = [
+        candidate
+        for evaluation in found.values()
+        for candidate in coded_candidates(evaluation, broadcast, accuracy)
+    ]
+    uncoded = uncoded_candidates(network, target, accuracy)
+    return ranked([*coded, *uncoded], target, objective)
+
+
+def _finalists(candidates: list[Candidate], target: float) -> list[CodeConfig]:
+    """The codes that could be the choice: those that may be cheaper, and those that may be as good.
+
+    Nobody who is sure to miss the target, unless all are.
+    """
+    chosen = candidates[0]
+    simulated = [c for c in candidates if c.order is not None]
+    if chosen.reaches:
+        hopeful = [c for c in simulated if c.reaches or c.outage.low <= target]
+    else:
+        hopeful = sorted(simulated, key=lambda c: c.outage.best)
+    configs = dict.fromkeys(map(_config, hopeful))
+    return list(configs)[:_NUM_FINALISTS]
+
+
+def _config(candidate: Candidate) -> CodeConfig:
+    return CodeConfig(
+        candidate.code or "",
+        candidate.stragglers,
+        candidate.attempts,
+        candidate.redraw_code,
+        candidate.order or (),
+    )
+
+
+def _given_order(candidates: list[Candidate], own: tuple[int, ...]) -> Candidate | None:
+    chosen = candidates[0]
+    if chosen.order in (None, own):
+        return None
+    same = (_config(chosen)._replace(order=own), chosen.scheme)
+    return next((c for c in candidates if (_config(c), c.scheme) == same), None)

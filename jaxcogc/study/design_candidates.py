@@ -1,0 +1,259 @@
+"""Candidates of a design: what each costs, how often it fails, which one is best."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcogc.federated.convergence import LocalSteps, LossConstants, rounds_for_target
+from jaxcogc.federated.step_size import best_learning_rate
+from jaxcogc.links.network import Network
+from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study.design_codes import Evaluation, Order
+
+__all__ = [
+    "OBJECTIVES",
+    "Accuracy",
+    "Candidate",
+    "coded_candidates",
+    "ranked",
+    "uncoded_candidates",
+]
+
+OBJECTIVES = ("uplink", "total", "privacy")
+_MOST_TRIES = 64
+_SAME = 1e-9
+
+
+class Accuracy(NamedTuple):
+    """What `rounds` is about: the bound of `federated.convergence`.
+
+    Attributes:
+        target: of the mean of E||grad F||^2 over rounds.
+        losses: constants of the losses.
+        steps: what a round does; the best local learning rate takes the place of its own.
+    """
+
+    target: float = 0.1
+    losses: LossConstants = LossConstants(1.0, 1.0, 1.0, 1.0)
+    steps: LocalSteps = LocalSteps(1.0, 1.0, 5)
+
+
+class Candidate(NamedTuple):
+    """A way to run a round, what it costs and how often it fails.
+
+    Attributes:
+        code: the family; None for a scheme without a code.
+        stragglers, attempts: s, and A (or the most tries of a retransmission).
+        redraw_code: another code in every attempt.
+        scheme: "gc", "gc_plus", "row_space", "retransmission" or "intermittent".
+        order: place i of the ring holds client order[i]; None where there is no ring.
+        outage: probability of no exact average.
+        peer_uses, uplink_uses: expected uses of links a round, between clients and to the server.
+        rounds: rounds to the accuracy asked for, from the bound; None where it does not hold.
+        revealed: mean number of clients whose update the server could read.
+        trials: trials behind it; None when it is exact.
+        reaches: True or False where the interval decides about the target, else None.
+        tie: as good as the choice within the intervals.
+        pareto: nobody else is at least as good in outage, costs and what is revealed.
+    """
+
+    code: str | None
+    stragglers: int
+    attempts: int
+    redraw_code: bool
+    scheme: str
+    order: Order | None
+    outage: Estimate
+    peer_uses: float
+    uplink_uses: float
+    rounds: int | None
+    revealed: float
+    trials: int | None
+    reaches: bool | None = None
+    tie: bool = False
+    pareto: bool = False
+
+
+def coded_candidates(
+    evaluation: Evaluation, broadcast: bool, accuracy: Accuracy
+) -> list[Candidate]:
+    """The three decoders of one code: the same messages, so the same costs.
+
+    Args:
+        evaluation: how often the code recovers the exact average.
+        broadcast: one use serves all neighbours of a client.
+        accuracy: what `rounds` is about.
+    """
+    config = evaluation.config
+    clients = len(config.order)
+    heard_by = min(config.stragglers, 1) if broadcast else config.stragglers
+    return [
+        Candidate(
+            code=config.family,
+            stragglers=config.stragglers,
+            attempts=config.attempts,
+            redraw_code=config.redraw_code,
+            scheme=scheme,
+            order=config.order,
+            outage=outage,
+            peer_uses=float(config.attempts * clients * heard_by),
+            uplink_uses=float(config.attempts * clients),
+            rounds=_rounds(outage.best, 0.0, clients, accuracy),
+            revealed=evaluation.num_revealed,
+            trials=None if outage.method == "exact" else evaluation.trials,
+        )
+        for scheme, outage in evaluation.outage.items()
+    ]
+
+
+def uncoded_candidates(network: Network, target: float, accuracy: Accuracy) -> list[Candidate]:
+    """Clients that send their own update: until it arrives, or a fixed number of times.
+
+    Retransmission stops at the first success and pays for the tries it made. Intermittent clients
+    send every update as often as attempts say, and the server averages what arrived: a partial
+    average, to which the bound of `rounds` applies when all uplinks are alike.
+
+    Args:
+        network: only its uplinks matter.
+        target: tries are added until the outage is a hundredth of it.
+        accuracy: what `rounds` is about.
+    """
+    erasure = network.uplink_erasure
+    clients = len(erasure)
+    found = []
+    for tries in range(1, _MOST_TRIES + 1):
+        lost = erasure**tries
+        outage = Estimate.exact(-math.expm1(np.log1p(-lost).sum()) if lost.max() < 1.0 else 1.0)
+        used = np.where(
+            erasure < 1.0, (1.0 - lost) / np.where(erasure < 1.0, 1.0 - erasure, 1.0), tries
+        )
+        alike = bool(np.all(erasure == erasure[0]))
+        held = float(np.prod(lost))
+        partial = _rounds(held, _uniform_rho(clients, float(lost[0])), clients, accuracy)
+        for scheme, uses, rounds in (
+            ("retransmission", float(used.sum()), _rounds(outage.best, 0.0, clients, accuracy)),
+            ("intermittent", float(tries * clients), partial if alike else None),
+        ):
+            found.append(
+                Candidate(
+                    code=None,
+                    stragglers=0,
+                    attempts=tries,
+                    redraw_code=False,
+                    scheme=scheme,
+                    order=None,
+                    outage=outage,
+                    peer_uses=0.0,
+                    uplink_uses=uses,
+                    rounds=rounds,
+                    revealed=float((1.0 - lost).sum()),
+                    trials=None,
+                )
+            )
+        if outage.best <= 0.01 * target:
+            break
+    return found
+
+
+def ranked(candidates: Sequence[Candidate], target: float, objective: str) -> list[Candidate]:
+    """The candidates with `reaches`, `tie` and `pareto` filled in, the best first.
+
+    Those that reach the target come first, by their cost; then the others, by their outage.
+
+    Args:
+        candidates: in any order.
+        target: largest outage probability.
+        objective: "uplink", "total" or "privacy".
+    """
+    judged = [c._replace(reaches=_reaches(c.outage, target)) for c in candidates]
+    judged.sort(key=lambda c: (c.reaches is not True, *_cost(c, objective, target)))
+    front = _pareto(judged)
+    first = judged[0]
+    return [
+        c._replace(tie=index > 0 and _tie(c, first, objective), pareto=index in front)
+        for index, c in enumerate(judged)
+    ]
+
+
+def _reaches(outage: Estimate, target: float) -> bool | None:
+    if outage.high <= target:
+        return True
+    return None if outage.low <= target else False
+
+
+def _cost(candidate: Candidate, objective: str, target: float) -> tuple[float, ...]:
+    """What to minimise, in turn; of those that miss the target, first the outage."""
+    total = candidate.uplink_uses + candidate.peer_uses
+    main = {
+        "uplink": candidate.uplink_uses,
+        "total": total,
+        "privacy": candidate.revealed,
+    }[objective]
+    rest = (round(main, 9), round(total, 9), round(candidate.uplink_uses, 9), candidate.outage.best)
+    return rest if candidate.reaches else (candidate.outage.best, *rest)
+
+
+def _tie(candidate: Candidate, first: Candidate, objective: str) -> bool:
+    """The same cost, or among those that miss the target any, and intervals that overlap."""
+    if bool(candidate.reaches) != bool(first.reaches):
+        return False
+    overlap = (
+        candidate.outage.low <= first.outage.high and first.outage.low <= candidate.outage.high
+    )
+    costs = (_cost(c, objective, 1.0)[0] for c in (candidate, first))
+    mine, best = costs
+    return overlap and (not first.reaches or abs(mine - best) <= _SAME * max(abs(best), 1.0))
+
+
+def _pareto(candidates: Sequence[Candidate]) -> set[int]:
+    """Numbers of the candidates that no other one is at least as good as in everything."""
+    points = np.array([(c.outage.best, c.peer_uses, c.uplink_uses, c.revealed) for c in candidates])
+    front = set()
+    for index, point in enumerate(points):
+        at_least = np.all(points <= point, axis=1) & np.any(points < point, axis=1)
+        if not at_least.any():
+            front.add(index)
+    return front
+
+
+def _rounds(hold: float, rho: float | None, clients: int, accuracy: Accuracy) -> int | None:
+    """Rounds that the bound asks for at the best learning rate; None where it does not hold."""
+    if hold >= 1.0 or rho is None:
+        return None
+    return _cached_rounds(hold, rho, clients, accuracy)
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_rounds(hold: float, rho: float, clients: int, accuracy: Accuracy) -> int | None:
+    rate = best_learning_rate(
+        accuracy.losses,
+        accuracy.steps,
+        num_clients=clients,
+        target=accuracy.target,
+        hold_probability=hold,
+        rho=rho,
+    )
+    return rounds_for_target(
+        accuracy.target,
+        accuracy.losses,
+        accuracy.steps._replace(learning_rate=rate),
+        num_clients=clients,
+        hold_probability=hold,
+        rho=rho,
+    )
+
+
+def _uniform_rho(clients: int, lost: float) -> float | None:
+    """rho of an average over those that arrived, all alike: maths.md, section 7."""
+    if clients == 1 or lost >= 1.0:
+        return 0.0 if lost < 1.0 else None
+    from scipy import stats
+
+    arrived = np.arange(1, clients + 1)
+    law = stats.binom.pmf(arrived, clients, 1.0 - lost)
+    return float(np.sum(law * (clients - arrived) / (arrived * (clients - 1))) / law.sum())
