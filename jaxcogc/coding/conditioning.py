@@ -17,7 +17,7 @@ from jaxcogc.coding.host_field import rank_mod, spans_ones_mod
 if TYPE_CHECKING:
     from jaxcogc.coding.gradient_code import GradientCode
 
-__all__ = ["CodeCondition", "condition_report", "host_generator", "verify_code"]
+__all__ = ["CodeCondition", "code_rank", "condition_report", "host_generator", "verify_code"]
 
 _MAX_ALL_SETS = 256
 _NUM_RANDOM_SETS = 128
@@ -86,11 +86,11 @@ def condition_report(code: GradientCode, key: Key | None = None) -> CodeConditio
     matrices, _ = _on_host(code)
     amplifications, residuals, nulls = [], [], []
     for matrix in matrices:
-        weights, residual = decoding_weights(matrix, sets, _rank(code, matrix))
+        weights, residual = decoding_weights(matrix, sets, code_rank(code, matrix))
         norms = np.linalg.norm(matrix, axis=1)[sets]
         amplifications.append(np.sqrt(np.sum((weights * norms) ** 2, axis=1) / clients))
         residuals.append(residual.max())
-        nulls.append(_null_residual(matrix, _rank(code, matrix)))
+        nulls.append(_null_residual(matrix, code_rank(code, matrix)))
     return CodeCondition(
         max_coefficient=float(np.abs(matrices).max()),
         median_amplification=float(np.median(amplifications)),
@@ -176,7 +176,7 @@ def _row_norms(matrix: HostFloats) -> HostFloats:
     return np.where(norms == 0, 1.0, norms)
 
 
-def _rank(code: GradientCode, matrix: HostFloats) -> int:
+def code_rank(code: GradientCode, matrix: HostFloats) -> int:
     """Exact where the family is known over both fields; numerical for floats of the caller's."""
     if code.family in ("cyclic", "cyclic-mds"):
         return code.num_clients - int(code.num_stragglers)
@@ -198,7 +198,7 @@ def _null_residual(matrix: HostFloats, rank: int) -> float:
 def _verify_sets(code: GradientCode, matrix: HostFloats) -> None:
     size = code.num_clients - int(code.num_stragglers)
     sets = row_sets(np.random.PCG64(0), code.num_clients, size)
-    weights, residuals = decoding_weights(matrix, sets, _rank(code, matrix))
+    weights, residuals = decoding_weights(matrix, sets, code_rank(code, matrix))
     shares = np.abs(weights) * _row_norms(matrix)[sets]
     # Large weights carry the rounding of the rows into the sum.
     residuals = residuals / np.maximum(shares.sum(axis=1), 1.0)

@@ -1,0 +1,162 @@
+"""The structure of the received matrix: its rank, its complete rows, and whom it reveals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import Array, HostFloats, Key
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.recovery import recover
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+from jaxcogc.links.sampling import Links, draw_links
+from jaxcogc.outage.intervals import Estimate, clopper_pearson
+
+__all__ = ["Structure", "structure", "structure_by_attempts"]
+
+_BLOCK = 2**12
+
+
+class Structure(NamedTuple):
+    """Distributions over rounds, each of `trials` trials.
+
+    Attributes:
+        rank_pmf: float64 [clients + 1], of the rank of all rows that arrived.
+        complete_pmf: float64 [rows + 1], of the number of complete rows; with one code for all
+            attempts a client's row counts once.
+        num_recovered_pmf: float64 [clients + 1], of |K|.
+        client_recovered: float64 [clients], P(k in K).
+        full_rank: probability of rank M: every update can be computed.
+        trials: trials counted.
+    """
+
+    rank_pmf: HostFloats
+    complete_pmf: HostFloats
+    num_recovered_pmf: HostFloats
+    client_recovered: HostFloats
+    full_rank: Estimate
+    trials: int
+
+
+def structure(
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_trials: int,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    level: float = 0.95,
+) -> Structure:
+    """Simulate the structure of the received matrix of a round.
+
+    Args:
+        key: one typed key.
+        network: erasure probabilities.
+        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+        num_trials: trials, counted exactly.
+        num_attempts: attempts, at least 1.
+        redraw_code: another code of the same random family in every attempt.
+        level: confidence level of the interval of ``full_rank``.
+
+    Returns:
+        Structure.
+
+    Raises:
+        ValueError: a count out of range, or ``redraw_code`` with a family that is not random.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code
+    >>> network = Network.homogeneous(4, uplink_erasure=0.0, peer_erasure=0.0)
+    >>> code = cyclic_code(jax.random.key(0), 4, 1)
+    >>> structure(jax.random.key(1), network, code, num_trials=10).rank_pmf
+    array([0., 0., 0., 1., 0.])
+    """
+    return structure_by_attempts(
+        key,
+        network,
+        code,
+        num_trials=num_trials,
+        attempts=(num_attempts,),
+        redraw_code=redraw_code,
+        level=level,
+    )[0]
+
+
+def structure_by_attempts(
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_trials: int,
+    attempts: Sequence[int],
+    redraw_code: bool = False,
+    level: float = 0.95,
+) -> list[Structure]:
+    """`structure` for several numbers of attempts, of the same rounds: later attempts only add.
+
+    Args:
+        attempts: numbers of attempts.
+        key, network, code, num_trials, redraw_code, level: as in `structure`.
+
+    Returns:
+        One Structure for each number; all from one compiled program.
+    """
+    trials, most = check_count("num_trials", num_trials), max(attempts)
+    for number in attempts:
+        check_count("num_attempts", number)
+    code_key, key = jax.random.split(key)
+    if redraw_code and not code.redrawn:
+        code = redraw(code_key, code, most)
+    clients = network.num_clients
+    totals = [np.zeros((3, most * clients + 1), np.int64) for _ in attempts]
+    members = np.zeros((len(attempts), clients), np.int64)
+    decisions = jax.random.fold_in(key, 2**31)
+    for block, start in enumerate(range(0, trials, _BLOCK)):
+        counted = min(_BLOCK, trials - start)
+        links = _draw(jax.random.fold_in(key, block), network, most)
+        for index, number in enumerate(attempts):
+            rank, complete, recovered = _decide(decisions, code, links, np.int32(number))
+            rows = (rank, complete, recovered.sum(axis=1))
+            for total, row in zip(totals[index], rows, strict=True):
+                total += np.bincount(np.asarray(row)[:counted], minlength=len(total))
+            members[index] += np.asarray(recovered)[:counted].sum(axis=0)
+    return [
+        Structure(
+            total[0, : clients + 1] / trials,
+            total[1, : number * clients + 1] / trials,
+            total[2, : clients + 1] / trials,
+            member / trials,
+            clopper_pearson(int(total[0, clients]), trials, level),
+            trials,
+        )
+        for number, total, member in zip(attempts, totals, members, strict=True)
+    ]
+
+
+def _draw(key: Key, network: Network, attempts: int) -> Links:
+    """A block of trials; in 64-bit mode, where a traced network keeps its digits."""
+    with jax.enable_x64(True):
+        return _draw_block(jax.random.split(key, _BLOCK), network, attempts)
+
+
+@partial(jax.jit, static_argnums=2)
+def _draw_block(keys: Array, network: Network, attempts: int) -> Links:
+    return jax.vmap(lambda key: draw_links(key, network, attempts))(keys)
+
+
+@jax.jit
+def _decide(
+    key: Array, code: GradientCode, links: Links, attempts: Array
+) -> tuple[Array, Array, Array]:
+    """Rank, complete rows and K of each trial when only the first attempts are made."""
+    made = jnp.arange(links.uplink_delivered.shape[1]) < attempts
+    links = links._replace(uplink_delivered=links.uplink_delivered & made[:, None])
+    found = jax.vmap(recover, (None, None, 0))(key, code, links)
+    return found.rank, found.num_complete_rows, found.client_recovered

@@ -1,0 +1,67 @@
+"""`jaxcogc design`: what it prints, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jaxcogc.cli.app import main
+
+SMALL = "design --clients 3 --uplink-erasure 0.2 --peer-erasure 0.1 --max-attempts 1"
+FIELDS = {"code", "stragglers", "attempts", "scheme", "order", "outage", "peer_uses"}
+FIELDS |= {"uplink_uses", "rounds", "revealed"}
+
+
+def test_json_table_and_heat_map(tmp_path, capsys):
+    picture = tmp_path / "links.png"
+    arguments = [*SMALL.split(), "--target", "0.2", "--sensitivity", "--plot", str(picture)]
+    assert main([*arguments, "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["chosen"].keys() >= FIELDS
+    assert found["chosen"] == found["candidates"][0]
+    assert set(found["chosen"]["outage"]) == {"low", "best", "high"}
+    assert found["reached"] is True
+    assert found["chosen"]["outage"]["high"] <= 0.2
+    assert len(found["sensitivity"]["uplink"]) == 3
+    assert found["sensitivity"]["links"][0]["repaired"] <= found["sensitivity"]["outage"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    for words in ("Chosen: ", "Which link to repair first", "retransmission"):
+        assert words in err
+
+
+def test_a_target_that_nobody_reaches_is_an_answer(capsys):
+    arguments = "design --clients 3 --uplink-erasure 1 --peer-erasure 0 --max-attempts 1"
+    assert main(arguments.split()) == 0
+    assert "Best found: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ("--target 0", ["--target", "0"]),
+        ("--target 1", ["--target", "between 0 and 1"]),
+        ("--target x", ["--target", "x"]),
+        ("--objective speed", ["--objective", "uplink, total, privacy"]),
+        ("--order best", ["--order", "fixed, optimised"]),
+        ("--max-attempts 0", ["--max-attempts", "1 to 8"]),
+        ("--trials 0", ["--trials"]),
+        ("--smoothness 0", ["--smoothness"]),
+        ("--plot x.png", ["--plot", "--sensitivity"]),
+        ("--sensitivity --plot x.gif", ["--plot", ".png, .svg, .pdf"]),
+        ("--sensitivity --reciprocal", ["--sensitivity", "reciprocal"]),
+        ("--network nowhere.json", ["--network", "nowhere.json"]),
+        ("--clients 65", ["--clients", "64"]),
+        ("--stragglers 3", ["--stragglers"]),
+    ],
+)
+def test_one_line(arguments, parts, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["design", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    for part in parts:
+        assert part in err
+    assert list(Path.cwd().iterdir()) == []

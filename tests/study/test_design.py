@@ -1,0 +1,199 @@
+"""Designs against trying everything, and the arithmetic of costs."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcogc.coding.codes import (
+    cyclic_code,
+    cyclic_mds_code,
+    fractional_repetition_code,
+    uncoded,
+)
+from jaxcogc.links.network import Network
+from jaxcogc.outage.closed_form import gc_outage_probability
+from jaxcogc.outage.enumeration import enumerate_outcomes
+from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study import design_codes
+from jaxcogc.study.design import design
+from jaxcogc.study.design_candidates import Accuracy, ranked, uncoded_candidates
+from jaxcogc.study.design_codes import CodeConfig, Evaluator
+from jaxcogc.study.ring_order import reorder
+from tests.outage.test_agreement import random_network
+
+KEY = jax.random.key(70)
+
+
+def unequal(clients, seed, scale=0.5):
+    network = random_network(clients, seed)
+    return Network(scale * network.uplink_erasure, scale * network.peer_erasure)
+
+
+def everything(network):
+    """Every code of one attempt, in every order: ((uses, peer uses, outages by decoder), ...)."""
+    clients = network.num_clients
+    codes = [uncoded(clients)]
+    codes += [cyclic_code(KEY, clients, s) for s in range(1, clients)]
+    codes += [fractional_repetition_code(clients, s) for s in (1,) if clients % (s + 1) == 0]
+    codes += [cyclic_mds_code(clients, s) for s in (1,) if (clients - s) % 2 == 1]
+    for code in codes:
+        for rest in itertools.permutations(range(1, clients)):
+            outcomes = enumerate_outcomes(reorder(network, (0, *rest)), code)
+            yield (
+                int(code.num_stragglers),
+                {
+                    "gc": float(outcomes.gc_outage),
+                    "gc_plus": 1 - outcomes.gc_plus_full,
+                    "row_space": 1 - outcomes.row_space_exact,
+                },
+                float(np.arange(clients + 1) @ outcomes.num_recovered_pmf),
+            )
+
+
+@pytest.fixture(scope="module")
+def small():
+    network = unequal(4, 1)
+    return network, list(everything(network)), design(network, target=0.1, max_attempts=1)
+
+
+def test_the_true_optimum_is_found(small):
+    """By enumeration: 16 random links at most, every order."""
+    network, truth, result = small
+    assert result.reached
+    assert result.chosen.outage.method == "exact"
+    # Fewest uplink uses, then fewest uses: the smallest s by which any decoder reaches the target.
+    reaching = [s for s, outages, _ in truth if min(outages.values()) <= 0.1]
+    retransmission = [c for c in result.candidates if c.scheme == "retransmission" and c.reaches]
+    assert min(c.uplink_uses for c in retransmission) > network.num_clients
+    assert result.chosen.uplink_uses == network.num_clients
+    assert result.chosen.stragglers == min(reaching)
+    # Of standard decoding, every order's law is known: the order found is the best.
+    for s in range(1, 4):
+        best = min(outages["gc"] for t, outages, _ in truth if t == s)
+        found = [c for c in result.candidates if (c.scheme, c.stragglers) == ("gc", s)]
+        assert min(c.outage for c in found) == pytest.approx(best, rel=1e-9)
+
+
+def test_decoders_are_ordered_and_the_order_is_not_worse(small):
+    network, _, result = small
+    by_code = {}
+    for c in result.candidates:
+        if c.order is not None:
+            by_code.setdefault((c.code, c.stragglers, c.order), {})[c.scheme] = c
+    for decoders in by_code.values():
+        assert decoders["row_space"].outage <= decoders["gc_plus"].outage + 1e-12
+        assert decoders["gc_plus"].outage <= decoders["gc"].outage + 1e-12
+        assert len({(c.peer_uses, c.uplink_uses, c.revealed) for c in decoders.values()}) == 1
+    if result.given_order is not None:
+        assert result.chosen.outage <= result.given_order.outage
+    for c in result.candidates:
+        if c.scheme == "gc" and c.code == "cyclic":
+            given = gc_outage_probability(network, c.stragglers, c.attempts)
+            assert c.outage <= given * (1 + 1e-9)
+
+
+def test_objectives_and_a_target_that_nobody_reaches():
+    network = unequal(3, 2, 0.8)
+    private = design(network, target=0.3, objective="privacy", max_attempts=1)
+    reaching = [c for c in private.candidates if c.reaches]
+    assert private.chosen.revealed == min(c.revealed for c in reaching)
+    cheap = design(network, target=0.3, objective="total", max_attempts=1)
+    uses = [c.uplink_uses + c.peer_uses for c in cheap.candidates if c.reaches]
+    assert cheap.chosen.uplink_uses + cheap.chosen.peer_uses == min(uses)
+    silent = Network.homogeneous(3, uplink_erasure=1.0, peer_erasure=0.0)
+    answer = design(silent, target=1e-3, max_attempts=1)
+    assert answer.reached is False
+    assert answer.chosen.outage == 1.0
+    assert answer.chosen.rounds is None
+
+
+def test_one_program_for_all_families_counts_what_each_family_counts():
+    """Simulated, with coefficients over another field: against each family's own program."""
+    network = unequal(4, 3)
+    evaluator = Evaluator(KEY, network, 0.95)
+    configs = [
+        CodeConfig("cyclic", 2, 1, False, (0, 1, 2, 3)),
+        CodeConfig("cyclic-mds", 1, 1, False, (0, 1, 2, 3)),
+        CodeConfig("fractional-repetition", 1, 1, False, (2, 0, 3, 1)),
+    ]
+    exact = [evaluator.evaluate(config, 1, lambda done: None) for config in configs]
+    families = [cyclic_code(KEY, 4, 2), cyclic_mds_code(4, 1), fractional_repetition_code(4, 1)]
+    for config, found, code in zip(configs, exact, families, strict=True):
+        truth = enumerate_outcomes(reorder(network, config.order), code)
+        assert found.trials is None
+        assert found.outage["gc"] == pytest.approx(float(truth.gc_outage), abs=1e-12)
+        assert found.outage["row_space"] == pytest.approx(1 - truth.row_space_exact, abs=1e-12)
+        assert found.outage["gc_plus"] == pytest.approx(1 - truth.gc_plus_full, abs=1e-12)
+
+
+def test_simulated_where_enumeration_is_too_long(monkeypatch):
+    monkeypatch.setattr(design_codes, "MAX_RANDOM_LINKS", 3)
+    network = unequal(4, 3)
+    evaluator = Evaluator(KEY, network, 0.95)
+    config = CodeConfig("cyclic", 2, 1, False, (1, 0, 2, 3))
+    evaluator.compile([config])
+    done = []
+    found = evaluator.evaluate(config, 50_000, done.append)
+    truth = enumerate_outcomes(reorder(network, config.order), cyclic_code(KEY, 4, 2))
+    assert sum(done) == found.trials == 50_000
+    assert found.outage["gc"].method == "exact"
+    for decoder, value in (
+        ("gc_plus", 1 - truth.gc_plus_full),
+        ("row_space", 1 - truth.row_space_exact),
+    ):
+        estimate = found.outage[decoder]
+        slack = 1.5 * (estimate.high - estimate.low) / 2
+        assert abs(estimate - value) < slack
+
+
+def test_costs_of_sending_without_a_code():
+    network = Network([0.0, 0.5], [[0, 0], [0, 0]])
+    found = {(c.scheme, c.attempts): c for c in uncoded_candidates(network, 0.2, Accuracy())}
+    twice = found["retransmission", 2]
+    assert twice.outage == pytest.approx(0.25)
+    assert twice.uplink_uses == pytest.approx(1 + 1.5)
+    assert twice.revealed == pytest.approx(1.75)
+    assert found["intermittent", 2].uplink_uses == 4
+    assert found["intermittent", 2].rounds is None  # unequal uplinks: a biased average
+    alike = Network.homogeneous(3, uplink_erasure=0.1, peer_erasure=0.0)
+    rounds = {(c.scheme, c.attempts): c.rounds for c in uncoded_candidates(alike, 0.5, Accuracy())}
+    assert rounds["intermittent", 1] is not None
+    assert rounds["retransmission", 1] is not None
+
+
+def test_ties_and_what_an_interval_does_not_decide():
+    base = design(unequal(3, 4), target=0.5, max_attempts=1).candidates[0]
+
+    def candidate(low, best, high, uses):
+        outage = Estimate(low, best, high, method="clopper-pearson", level=0.95)
+        return base._replace(outage=outage, uplink_uses=float(uses), scheme=f"{best}")
+
+    first, second, unsure, worse = ranked(
+        [
+            candidate(0.2, 0.3, 0.4, 3),
+            candidate(0.09, 0.1, 0.11, 3),
+            candidate(0.02, 0.05, 0.08, 4),
+            candidate(0.01, 0.045, 0.09, 4),
+        ],
+        0.1,
+        "uplink",
+    )
+    assert [c.reaches for c in (first, second, unsure, worse)] == [True, True, None, False]
+    assert (first.scheme, second.scheme) == ("0.045", "0.05")
+    assert second.tie
+    assert not unsure.tie
+
+
+def test_wrong_arguments_are_named():
+    network = unequal(3, 4)
+    for settings, words in (
+        ({"target": 0.0}, "target = 0.0"),
+        ({"objective": "speed"}, "uplink, total, privacy"),
+        ({"order": "best"}, "fixed, optimised"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"num_trials": 0}, "num_trials"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            design(network, **settings)
