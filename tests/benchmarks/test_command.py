@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.command import main
 from benchmarks.plot import draw
 
 
