@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxcogc._types import Array, Key, PyTree
+from jaxcogc._types import Array, ArrayLike, Key, PyTree
 from jaxcogc.federated.convergence import LossConstants
 from jaxcogc.links.checks import check_count
 
@@ -30,7 +30,7 @@ def estimate_constants(
     sample_loss: SampleLoss,
     params: PyTree,
     samples: PyTree,
-    num_samples: Array,
+    num_samples: ArrayLike,
     *,
     batch_size: int,
     num_iterations: int = 100,
@@ -79,7 +79,7 @@ def largest_constants(constants: Sequence[LossConstants]) -> LossConstants:
 
 
 def squared_gradient_norm(
-    sample_loss: SampleLoss, params: PyTree, samples: PyTree, num_samples: Array
+    sample_loss: SampleLoss, params: PyTree, samples: PyTree, num_samples: ArrayLike
 ) -> Array:
     """||grad F||^2 of F = (1/M) sum_m F_m, what the bounds bound.
 

@@ -1,4 +1,4 @@
-"""The competitors of the training benchmark compute the same thing, or their speed means nothing."""
+"""The competitors of the training benchmark compute the same, or their speed means nothing."""
 
 import numpy as np
 import pytest
