@@ -166,9 +166,10 @@ def draw_schemes(
     evidence = weigh(keys.decoding, names, links, code, alive)
     constants = Constants(jnp.asarray(inputs.arrival_weight).astype(dtype), policy)
     parts, made = [], []
+    silent = None if alive is None else ~jnp.take(alive, links.places)
     for name in names:
         attempted = RULES[name](evidence, constants)
-        part, repeats_made = conclude(attempted, _peer_uses(name, code, policy))
+        part, repeats_made = conclude(attempted, _peer_uses(name, code, policy, silent))
         parts.append(part)
         made.append(repeats_made)
     coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
@@ -181,12 +182,19 @@ def draw_schemes(
     return SchemeDraw(coefficients, _links_that_count(names, links, repeats), links.places)
 
 
-def _peer_uses(name: str, code: GradientCode | None, policy: LinkPolicy) -> jax.Array:
-    """Messages between clients in one repeat: M s unicasts an attempt, or M broadcasts."""
+def _peer_uses(
+    name: str, code: GradientCode | None, policy: LinkPolicy, silent: jax.Array | None
+) -> jax.Array:
+    """Messages between clients in one repeat: M s unicasts an attempt, or M broadcasts.
+
+    ``silent`` bool [clients] by places on the ring: they send none.
+    """
     if name not in CODED or code is None:
         return jnp.zeros((), jnp.int32)
     support = jnp.asarray(code.field_matrix) != 0
     needed = support & ~jnp.eye(code.num_clients, dtype=bool)
+    if silent is not None:
+        needed &= ~silent
     if policy.peer_cost == "broadcast":
         needed = jnp.any(needed, axis=-2)
     uses = jnp.sum(needed, dtype=jnp.int32)

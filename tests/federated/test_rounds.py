@@ -22,7 +22,7 @@ from round_by_hand import train
 
 ROUNDS, SEED = 5, 3
 LOCAL = {"local_steps": 2, "batch_size": 4}
-TARGETS = np.array([0.1, 0.2, 0.3, 0.4])
+TARGETS = np.array([0.2, 0.3, 0.5])
 EVERY_OPTION = {
     "num_attempts": 2,
     "num_tries": 3,
@@ -113,9 +113,9 @@ def test_without_peer_links(plain):
     assert metrics.hold[of("gc")].all()
 
 
-@pytest.mark.parametrize("name", ["momentum", "adam"])
-def test_held_rounds_move_nothing(name):
-    server = optax.sgd(1.0, momentum=0.9) if name == "momentum" else optax.adam(0.01)
+def test_held_rounds_move_nothing():
+    """Neither the parameters nor what Adam and momentum remember."""
+    server = optax.chain(optax.scale_by_adam(), optax.trace(0.9), optax.scale(-0.01))
     task = problems.softmax_task(np.float32, server)
     trainer = Trainer(("intermittent",), (0,), task, evaluate_every=3, **LOCAL)
     states, metrics = trainer.trail(network(0.8), made_up_data(np.float32), 12)
@@ -131,7 +131,7 @@ def test_held_rounds_move_nothing(name):
     np.testing.assert_array_equal(np.flatnonzero(evaluated), [2, 5, 8, 11])
 
 
-PAIR = ("intermittent", "gc_plus")
+PAIR = ("intermittent", "inverse_probability")
 
 
 def small(seeds, schemes=PAIR, **settings):
@@ -142,7 +142,7 @@ def test_runs_do_not_depend_on_what_runs_beside_them():
     links, data = network(), made_up_data(np.float32)
     together, table = small((3, 4, 5))(links, data, num=4)
     mapped, same = small((3, 4, 5), deterministic=True)(links, data, num=4)
-    alone, row = small((4,), ("gc_plus",), deterministic=True)(links, data, num=4)
+    alone, row = small((4,), PAIR[1:], deterministic=True)(links, data, num=4)
     for one, other in zip(
         jax.tree.leaves((alone, row)), jax.tree.leaves((mapped, same)), strict=False
     ):
@@ -164,7 +164,7 @@ def test_silent_client_is_an_erased_one():
     spoilt = ClientData((inputs, data.examples[1]), data.indices, data.num_samples)
     found, metrics = trainer(network(0.3, 0.2), spoilt, num=4)
     assert not metrics.finite[..., 1].any()
-    assert metrics.finite[..., [0, 2, 3]].all()
+    assert metrics.finite[..., [0, 2]].all()
     assert np.isfinite(found.params).all()
     uplink, peer = np.full(CLIENTS, 0.3), np.full((CLIENTS, CLIENTS), 0.2)
     uplink[1], peer[:, 1] = 1.0, 1.0
@@ -174,12 +174,15 @@ def test_silent_client_is_an_erased_one():
     np.testing.assert_array_equal(found.params, expected.params)
     np.testing.assert_array_equal(metrics.num_revealed, clean.num_revealed)
     assert found.params.any()
+    assert set(np.unique(metrics.uplink_uses)) == {2}
+    np.testing.assert_array_equal(np.unique(metrics.peer_uses[0], axis=1)[:, 0], [0, 2, 2])
+    np.testing.assert_array_equal(np.unique(clean.peer_uses[0], axis=1)[:, 0], [0, 3, 3])
 
 
 def test_quadratics_end_where_the_mean_coefficients_say():
     """x -> x + eta sum_k c_k (b_k - x) stays around the mean of b weighted by E[c | not held]."""
-    targets = np.array([0.0, 1.0, 2.0, 5.0], np.float32)
-    data = ClientData(targets[:, None], np.arange(4, dtype=np.int32)[:, None], np.ones(4, np.int32))
+    targets = np.array([0.0, 1.0, 5.0], np.float32)
+    data = ClientData(targets[:, None], np.arange(3, dtype=np.int32)[:, None], np.ones(3, np.int32))
 
     def loss(params, batch, key):
         noise = 0.1 * jax.random.normal(key, ())
@@ -195,18 +198,18 @@ def test_quadratics_end_where_the_mean_coefficients_say():
     rounds, seeds = 1500, range(24)
     schemes = ("ideal", "intermittent", "inverse_probability", "gc")
     trainer = Trainer(schemes, seeds, task, block_rounds=rounds)
-    uplink = np.array([0.1, 0.3, 0.5, 0.8])
-    links = Network(uplink, np.full((4, 4), 0.1) * (1 - np.eye(4)))
+    uplink = np.array([0.1, 0.4, 0.8])
+    links = Network(uplink, np.full((3, 3), 0.1) * (1 - np.eye(3)))
     _, metrics = trainer(links, data, num=rounds, num_rounds=rounds)
     ends = np.asarray(metrics.test_loss)[:, :, 500:].mean(axis=2)
     mean, error = ends.mean(axis=0), ends.std(axis=0, ddof=1) / np.sqrt(len(seeds))
-    heard = (np.arange(16)[:, None] >> np.arange(4)) & 1
+    heard = (np.arange(8)[:, None] >> np.arange(3)) & 1
     chance = np.prod(np.where(heard, 1 - uplink, uplink), axis=1)
     weights = chance[1:] @ (heard[1:] / heard[1:].sum(axis=1, keepdims=True))
     biased = weights @ targets / weights.sum()
     for found, spread, expected in zip(mean, error, (2.0, biased, 2.0, 2.0), strict=True):
         assert abs(found - expected) < 5 * spread + 1e-4
-    assert biased < 1.6  # and not the optimum
+    assert biased < 1.2  # and not the optimum
     assert error.max() < 0.05
 
 
