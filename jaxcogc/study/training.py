@@ -56,6 +56,7 @@ class TrainingPlan:
       seeds: of the runs; every seed is trained under every scheme.
       learning_rate: of the clients' SGD.
       server_optimizer: of `SERVER_OPTIMIZERS`, with its server_learning_rate.
+      target: "equal" aims at the average over clients, "data-size" at that over samples.
     """
 
     dataset: Dataset
@@ -69,6 +70,11 @@ class TrainingPlan:
     learning_rate: float
     server_optimizer: str = "sgd"
     server_learning_rate: float = 1.0
+    target: str = "equal"
+
+    def __post_init__(self) -> None:
+        if self.target not in ("equal", "data-size"):
+            raise ValueError(f"target = {self.target!r}: allowed are 'equal' and 'data-size'")
 
 
 class Trained(NamedTuple):
@@ -160,7 +166,9 @@ def plan_inputs(plan: TrainingPlan) -> Inputs:
     indices, num_samples = map(jnp.asarray, plan.partition)
     test = _in_chunks(data.test_inputs, data.test_labels)
     clients = ClientData(examples, indices, num_samples)
-    return Inputs(clients, test, channel(plan.network), plan.code)
+    sizes = np.asarray(plan.partition.num_samples, np.float64)
+    scale = sizes / sizes.mean() if plan.target == "data-size" else None
+    return Inputs(clients, test, channel(plan.network), plan.code, scale)
 
 
 def plan_task(plan: TrainingPlan) -> Task:
