@@ -41,13 +41,13 @@ def collect(
     processes = read_processes(distributed, coordinator, num_processes, process_id)
     seconds = _read_budget(budget)
     check_target("--store", store)
+    first = join(processes)  # reading the study builds codes, and so touches a device
     from jaxcogc.study.specification import read_study
 
     try:
         read = read_study(study)
     except ValueError as error:
         raise UserError(str(error)) from error
-    first = join(processes)
     from jaxcogc.cli.collect_run import CollectRequest, run
 
     request = CollectRequest(study, read, store, seconds, quiet, processes is not None)
