@@ -52,7 +52,7 @@ def draw(results: Path, output: Path) -> None:
                 text = {"decode": "Decode given stacks", "pipeline": "Draw, decode and count"}[name]
                 _rates(axes, content, f"{text}: {unit} per second")
         handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
+        figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=9.5)
         write_atomically(output, figure_bytes(figure, output.suffix))
 
 
@@ -80,17 +80,17 @@ def _caption(result: dict[str, Any]) -> str:
 
 
 def _rates(axes: Axes, result: dict[str, Any], title: str) -> None:
-    """One line of marks a shape; the number beside ours."""
+    """One line of marks a shape, each program a little lower than the last; the number of ours."""
     cases = result["cases"]
     names = ["({clients}, {stragglers}, {attempts})".format(**case["shape"]) for case in cases]
     shown: set[str] = set()
     for row, case in enumerate(cases):
         rates = {name: program["rate"] for name, program in case["programs"].items()}
         axes.plot([min(rates.values()), max(rates.values())], [row, row], color="#D0D0D0", zorder=1)
-        for name, rate in rates.items():
+        for number, (name, rate) in enumerate(rates.items()):
             colour, marker, label = _look(name)
             axes.plot(
-                rate, row, marker, color=colour, ms=8, mec="white", mew=0.8, ls="none",
+                rate, row + 0.14 * number, marker, color=colour, ms=8, mec="white", mew=0.8, ls="none",
                 label="_" if label in shown else label, zorder=3,
             )  # fmt: skip
             shown.add(label)
@@ -102,7 +102,7 @@ def _rates(axes: Axes, result: dict[str, Any], title: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yticks(range(len(cases)), names)
-    axes.set(ylim=(len(cases) - 0.5, -0.6), title=title)
+    axes.set(ylim=(len(cases) - 0.2, -0.6), title=title)
     axes.set_ylabel("(M, s, A)")
     axes.margins(x=0.12)
 
