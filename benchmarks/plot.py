@@ -52,7 +52,7 @@ def draw(results: Path, output: Path) -> None:
                 text = {"decode": "Decode given stacks", "pipeline": "Draw, decode and count"}[name]
                 _rates(axes, content, f"{text}: {unit} per second")
         handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=9.5)
+        figure.legend(handles, labels, loc="outside upper right", ncols=5, fontsize=9.5)
         write_atomically(output, figure_bytes(figure, output.suffix))
 
 
@@ -86,7 +86,6 @@ def _rates(axes: Axes, result: dict[str, Any], title: str) -> None:
     shown: set[str] = set()
     for row, case in enumerate(cases):
         rates = {name: program["rate"] for name, program in case["programs"].items()}
-        axes.plot([min(rates.values()), max(rates.values())], [row, row], color="#D0D0D0", zorder=1)
         for number, (name, rate) in enumerate(rates.items()):
             colour, marker, label = _look(name)
             axes.plot(
