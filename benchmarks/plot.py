@@ -89,7 +89,8 @@ def _rates(axes: Axes, result: dict[str, Any], title: str) -> None:
         for number, (name, rate) in enumerate(rates.items()):
             colour, marker, label = _look(name)
             axes.plot(
-                rate, row + 0.14 * number, marker, color=colour, ms=8, mec="white", mew=0.8, ls="none",
+                rate, row + 0.14 * number, marker, color=colour, ms=8, mec="white", mew=0.8,
+                ls="none",
                 label="_" if label in shown else label, zorder=3,
             )  # fmt: skip
             shown.add(label)
