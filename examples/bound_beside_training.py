@@ -3,8 +3,8 @@
     python examples/bound_beside_training.py [FOLDER]
 
 Ten clients with uneven shares of the digits, links all alike. The constants of the losses are
-estimated on the model and data, the learning rate is the one with the best promise, and the mean of
-||grad F||^2 is measured in every round. Leaves a picture in FOLDER (default: results).
+estimated on the model and data, and ||grad F||^2 is measured in every round. Takes a minute and
+leaves a picture in FOLDER (default: results).
 """
 
 import sys
