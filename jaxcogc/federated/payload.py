@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcogc._types import PyTree
 from jaxcogc.coding.codes import GradientCode
@@ -40,42 +41,59 @@ def row_weights(
     Returns:
       float64 [schemes, rows]; 0 for schemes that send no coded sums.
     """
-    rows = drawn.links.uplink_delivered.shape[1] * code.num_clients
+    clients, rows = code.num_clients, drawn.links.uplink_delivered.shape[1] * code.num_clients
+    by_decoder = {
+        decoder: _decode(decoder, [n for n, name in enumerate(names) if name in users], drawn, code)
+        for decoder, users in _USERS.items()
+    }
+    with jax.enable_x64(True):
+        nothing = jnp.zeros((rows,), jnp.float64)
     all_weights = []
     for number, name in enumerate(names):
+        one = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
+        sums = [found[number] for found in by_decoder.values() if number in found]
+        weights = nothing
         with jax.enable_x64(True):
-            weights = jnp.zeros((rows,), jnp.float64)
-        if name in SENT_CODED:
-            links = jax.tree.map(lambda x, n=number: x[n], drawn.links)
-            one = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
-            weights = _decoder(name, one, drawn.places, links, code, normalisation)
-        all_weights.append(weights)
+            if name in ("gc_plus", "row_space"):
+                weights = _partial(one, drawn.places, sums[0], sums[1], normalisation)
+            elif sums:
+                weights = sums[0] / clients
+            all_weights.append(jnp.where(one.hold, 0.0, weights))
     return jnp.stack(all_weights)
 
 
-def _decoder(
-    name: str,
-    one: Any,
-    places: jax.Array,
-    links: Links,
-    code: GradientCode,
-    normalisation: str,
+_USERS = {
+    gc_weights: ("replicated_gc", "gc", "gc_plus"),
+    row_space_weights: ("row_space", "least_squares"),
+    gc_plus_weights: ("gc_plus", "row_space"),
+}
+"""Which schemes use which decoder; weights of the sum come before those of single clients."""
+
+
+def _decode(
+    decoder: Any, numbers: list[int], drawn: SchemeDraw, code: GradientCode
+) -> dict[int, jax.Array]:
+    """One decoder for all schemes that use it, in one batch: its weights by scheme."""
+    if not numbers:
+        return {}
+    links = jax.tree.map(lambda x: x[np.array(numbers)], drawn.links)
+    found = jax.vmap(decoder, (None, 0))(code, links)
+    return {number: found[place] for place, number in enumerate(numbers)}
+
+
+def _partial(
+    one: Any, places: jax.Array, of_sum: jax.Array, single: jax.Array, normalisation: str
 ) -> jax.Array:
-    """The weights [rows] of one scheme."""
-    clients = code.num_clients
-    of_sum = row_space_weights if name in ("row_space", "least_squares") else gc_weights
-    weights = of_sum(code, links)
-    single = gc_plus_weights(code, links) if name in ("gc_plus", "row_space") else None
-    with jax.enable_x64(True):
-        weights = weights / clients
-        if single is not None:
-            recovered = one.weights[places] != 0
-            count = one.num_recovered if normalisation == "recovered" else clients
-            partial = jnp.sum(jnp.where(recovered[:, None], single, 0.0), axis=0)
-            partial = partial / jnp.maximum(count, 1)
-            by_sum = one.exact & ~jnp.all(jnp.any(single != 0, axis=1))
-            weights = jnp.where(by_sum, weights, partial)
-        return jnp.where(one.hold, 0.0, weights)
+    """Weights [rows] of the sum where it decides, else of the average over K.
+
+    ``of_sum`` float64 [rows], ``single`` float64 [clients, rows], by places on the ring.
+    """
+    clients = single.shape[0]
+    recovered = one.weights[places] != 0
+    count = one.num_recovered if normalisation == "recovered" else clients
+    partial = jnp.sum(jnp.where(recovered[:, None], single, 0.0), axis=0) / jnp.maximum(count, 1)
+    by_sum = one.exact & ~jnp.all(jnp.any(single != 0, axis=1))
+    return jnp.where(by_sum, of_sum / clients, partial)
 
 
 def aggregate_payloads(

@@ -1,6 +1,7 @@
 """Schemes against exact probabilities: costs, counts and mean coefficients."""
 
 import json
+import sys
 from functools import cache, partial
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc import Network, cyclic_code, recover
+from jaxcogc import Network, Recovery, cyclic_code, gc_outage_probability
 from jaxcogc.coding.codes import redraw
-from jaxcogc.federated.evidence import LinkPolicy, channel
+from jaxcogc.federated.coefficients import RULES, Constants
+from jaxcogc.federated.evidence import Evidence, LinkPolicy, channel
 from jaxcogc.federated.keys import round_keys
-from jaxcogc.federated.schemes import CODED, SCHEMES, draw_schemes, make_scheme
-from jaxcogc.links.sampling import Links, draw_links
+from jaxcogc.federated.schemes import CODED, SCHEMES, _peer_uses, draw_schemes, make_scheme
+from jaxcogc.links.sampling import draw_links
 from tests.checks import mean_p_value, surprises
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
+from round_by_hand import Round, known_clients, received_rows
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "outcomes.json"
 NUM_ROUNDS = 20_000
@@ -195,37 +200,50 @@ def test_repeats_go_on_until_something_is_recovered():
     network = Network.homogeneous(3, uplink_erasure=0.6, peer_erasure=0.3)
     code = cyclic_code(jax.random.key(1), 3, 1)
     names = ("intermittent", "gc")
-    once = draw_many(names, network, code)
     drawn = draw_many(names, network, code, max_repeats=2)
-    for name in names:
-        first, all_three = of(name, once, names), of(name, drawn, names)
-        expected, rate = first.hold.mean() ** 3, all_three.hold.mean()
-        assert abs(rate - expected) < 5 * np.sqrt(expected / NUM_ROUNDS) + 0.01
-        np.testing.assert_array_equal(all_three.weights[~first.hold], first.weights[~first.hold])
-        uses = all_three.uplink_uses
-        np.testing.assert_array_equal(uses == first.uplink_uses, ~first.hold)
-        assert set(uses[all_three.hold]) <= {9}
-        peers = 0 if name == "intermittent" else 1
-        np.testing.assert_array_equal(all_three.peer_uses, uses * peers)
-        assert np.all(all_three.num_revealed >= first.num_revealed)
-    # Revealed of all that was received: three attempts of one round, decided at once.
+    rates = {"intermittent": 0.6**3, "gc": float(gc_outage_probability(network, 1))}
+    for name, rate in rates.items():
+        found = of(name, drawn, names)
+        held, tries = found.hold.mean(), found.uplink_uses // 3
+        p_values = {
+            "held": mean_p_value(held, NUM_ROUNDS, rate**3, 1.0),
+            "tries": mean_p_value(tries.mean(), NUM_ROUNDS, 1 + rate + rate**2, 3.0),
+        }
+        assert not surprises(p_values)
+        assert set(tries[found.hold]) == {3}
+        np.testing.assert_array_equal(found.peer_uses, 0 if name == "intermittent" else 3 * tries)
+    # Revealed of all that was received, decided by hand.
     found = of("gc", drawn, names)
-    for number in np.flatnonzero(found.hold)[:5]:
-        keys = round_keys(KEY, number)
-        draws = [draw_links(jax.random.fold_in(keys.links, r), network) for r in range(3)]
-        links = Links(*(jnp.concatenate(parts) for parts in zip(*draws, strict=True)))
-        assert found.num_revealed[number] == recover(KEY, code, links).client_recovered.sum()
+    for number in np.flatnonzero(found.hold)[:8]:
+        rows = []
+        for repeat in range(3):
+            rows += received_rows(Round(5, number, network, code, 1, 1, repeat))
+        known = known_clients([row for row, _ in rows], 3)
+        assert found.num_revealed[number] == len(known)
 
 
 def test_normalisation_by_all_clients_and_broadcasts():
-    network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.3)
+    """On evidence made up here: nobody, some, everybody, and the sum alone recovered."""
+    known = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
+    gc = jnp.array([False, False, False, True])
+    rank = jnp.array([0, 2, 4, 2])
+    coded = Recovery(gc, gc, jnp.asarray(known), rank, rank)
+    evidence = Evidence(jnp.ones((4, 1, 4), bool), coded, None, None, jnp.ones(4, bool))
+    weights = {}
+    for normalisation in ("recovered", "clients"):
+        policy = LinkPolicy(partial_normalisation=normalisation)
+        attempted = RULES["gc_plus"](evidence, Constants(jnp.full(4, 0.25), policy))
+        weights[normalisation] = np.asarray(attempted.weights)
+        assert attempted.hold.tolist() == [True, False, False, False]
+        assert attempted.exact.tolist() == [False, False, True, True]
+    everybody = [0.25] * 4
+    assert weights["recovered"].tolist() == [[0] * 4, [0.5, 0, 0.5, 0], everybody, everybody]
+    assert weights["clients"].tolist() == [[0] * 4, [0.25, 0, 0.25, 0], everybody, everybody]
     code = cyclic_code(jax.random.key(1), 4, 2)
-    policy = {"partial_normalisation": "clients", "peer_cost": "broadcast"}
-    drawn = draw_many(("gc_plus",), network, code, 500, **policy)
-    plus = of("gc_plus", drawn, ("gc_plus",))
-    assert set(np.unique(plus.weights)) == {0.0, 0.25}
-    assert set(plus.peer_uses) == {4}
-    assert 0 < (plus.weights.sum(axis=1) < 1).mean() < 1
+    for cost, uses in (("unicast", 8), ("broadcast", 4)):
+        policy = LinkPolicy(peer_cost=cost)
+        assert int(_peer_uses("gc", code, policy, None)) == uses
+        assert int(_peer_uses("intermittent", code, policy, None)) == 0
 
 
 def test_a_scheme_is_a_pair_of_pure_functions():
@@ -234,13 +252,18 @@ def test_a_scheme_is_a_pair_of_pure_functions():
     scheme = make_scheme("inverse_probability")
     aimed = make_scheme("inverse_probability", target_weights=targets)
     keys = jax.random.split(KEY, 50)
-    draw = lambda s: jax.vmap(lambda k: s.draw(k, s.init(), network)[0])(keys)  # noqa: E731
-    plain, weighted = draw(scheme), draw(aimed)
-    np.testing.assert_allclose(weighted.weights, plain.weights * targets * 4, rtol=1e-6)
-    for number, key in enumerate(keys[:5]):  # the links of the key, by the definition
+
+    @jax.jit
+    @jax.vmap
+    def draw(key):
         links = draw_links(jax.random.fold_in(jax.random.split(key, 5)[0], 0), network)
-        expected = np.asarray(links.uplink_delivered[0]) / (1 - network.uplink_erasure) / 4
-        np.testing.assert_allclose(plain.weights[number], expected, rtol=1e-6)
+        return *(s.draw(key, s.init(), network)[0] for s in (scheme, aimed)), links
+
+    plain, weighted, links = draw(keys)
+    np.testing.assert_allclose(weighted.weights, plain.weights * targets * 4, rtol=1e-6)
+    heard = np.asarray(links.uplink_delivered[:, 0])  # of the key, by the definition
+    expected = heard / (1 - network.uplink_erasure) / 4
+    np.testing.assert_allclose(plain.weights, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
