@@ -47,6 +47,9 @@ Order = Annotated[
 MaxAttempts = Annotated[
     str, typer.Option("--max-attempts", metavar="A", help="Attempts that a code may make.")
 ]
+MaxTries = Annotated[
+    str, typer.Option("--max-tries", metavar="N", help="Tries of a client without a code.")
+]
 Broadcast = Annotated[
     bool, typer.Option("--broadcast", help="One use serves all neighbours of a client.")
 ]
@@ -76,6 +79,7 @@ def design(
     objective: Objective = "uplink",
     order: Order = "optimised",
     max_attempts: MaxAttempts = "2",
+    max_tries: MaxTries = "8",
     broadcast: Broadcast = False,
     trials: Trials = "2e5",
     accuracy: Accuracy = "0.1",

@@ -22,6 +22,7 @@ OBJECTIVES = ("uplink", "total", "privacy")
 ORDERS = ("fixed", "optimised")
 MAX_ATTEMPTS = 8
 """Every number of attempts is a program to compile."""
+MAX_TRIES = 1000
 MAX_TRIALS = 10**9
 MAX_CLIENTS = 64
 
@@ -39,6 +40,7 @@ class DesignOptions:
     objective: str
     order: str
     max_attempts: str
+    max_tries: str
     broadcast: bool
     trials: str
     accuracy: str
@@ -69,6 +71,7 @@ class DesignRequest:
     objective: str
     order: str
     max_attempts: int
+    max_tries: int
     broadcast: bool
     trials: int
     accuracy: Accuracy
@@ -93,6 +96,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
     objective = parse_choice("--objective", options.objective, OBJECTIVES)
     order = parse_choice("--order", options.order, ORDERS)
     max_attempts = parse_count("--max-attempts", options.max_attempts, high=MAX_ATTEMPTS)
+    max_tries = parse_count("--max-tries", options.max_tries, high=MAX_TRIES)
     trials = parse_count("--trials", options.trials, high=MAX_TRIALS)
     accuracy = parse_number("--accuracy", options.accuracy)
     constants = (
@@ -123,6 +127,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
         objective=objective,
         order=order,
         max_attempts=max_attempts,
+        max_tries=max_tries,
         broadcast=options.broadcast,
         trials=trials,
         accuracy=Accuracy(accuracy, LossConstants(*constants), LocalSteps(1.0, gamma, local_steps)),

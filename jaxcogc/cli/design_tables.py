@@ -1,5 +1,6 @@
 """Tables of the design verb."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -10,7 +11,7 @@ from jaxcogc.study.design import Design
 from jaxcogc.study.design_candidates import Candidate
 from jaxcogc.study.sensitivity import WeakLink
 
-_MOST_LINES = 16
+_MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 
 
 def design_table(request: DesignRequest, result: Design) -> Table:
@@ -18,16 +19,22 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     title = f"{request.network.num_clients} clients · {request.source} · "
     title += f"target {request.target:g} · least {_goal(request.objective)}"
     caption = f"{100 * request.level:g} % intervals where simulated; {request.trials:,} trials a "
-    caption += f"finalist; seed {request.seed}; = as good within the intervals; P Pareto front"
+    caption += (
+        f"finalist; seed {request.seed}\n→ chosen, = as good within the intervals, P Pareto front"
+    )
     table = new_table(title, caption)
     for name in ("", "scheme", "code"):
         table.add_column(name, no_wrap=True)
     for name in ("s", "A", "outage", "interval", "client\nuses", "uplink\nuses", "rounds", "read"):
         table.add_column(name, justify="right", no_wrap=True)
-    shown = [c for c in result.candidates if c is result.chosen or c.tie or c.pareto]
-    near = [c for c in result.candidates[: _MOST_LINES // 2] if c not in shown]
-    lines = sorted([*shown, *near], key=result.candidates.index)[:_MOST_LINES]
-    for candidate in lines:
+    shown: list[Candidate] = []
+    by_scheme: Counter[str] = Counter()
+    for index, candidate in enumerate(result.candidates):
+        interesting = index < _MOST_LINES // 2 or candidate.tie or candidate.pareto
+        if interesting and by_scheme[candidate.scheme] < _MOST_OF_A_SCHEME:
+            by_scheme[candidate.scheme] += 1
+            shown.append(candidate)
+    for candidate in shown[:_MOST_LINES]:
         table.add_row(*_cells(candidate, candidate is result.chosen))
     return table
 

@@ -52,6 +52,7 @@ def design(
     target: float = 1e-3,
     objective: str = "uplink",
     max_attempts: int = 2,
+    max_tries: int = 8,
     order: str = "optimised",
     broadcast: bool = False,
     accuracy: Accuracy | None = None,
@@ -67,7 +68,7 @@ def design(
         network: the clients in their own order.
         target: largest outage probability, in (0, 1).
         objective: least "uplink" uses, least "total" uses, or least revealed ("privacy").
-        max_attempts: attempts that coded schemes may make.
+        max_attempts, max_tries: attempts of a code; tries of a client that sends without one.
         order: of the clients on the ring: "fixed", or "optimised" for every code.
         broadcast: one use serves all neighbours of a client.
         accuracy: what `rounds` is about; None for the defaults.
@@ -83,7 +84,7 @@ def design(
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    _check(target, objective, order, max_attempts)
+    _check(target, objective, order, max_attempts, max_tries)
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
     advance("ordering the ring", 0.0)
@@ -91,7 +92,7 @@ def design(
     evaluator = Evaluator(jax.random.key(seed), network, level)
     advance("compiling", 0.0)
     evaluator.compile(configs)
-    asked = (network, target, objective, broadcast, accuracy or Accuracy())
+    asked = (network, target, objective, broadcast, max_tries, accuracy or Accuracy())
     found = _evaluate(evaluator, configs, screening, "screening", advance)
     finalists = _finalists(_rank(found, *asked), target)
     own = tuple(range(network.num_clients))
@@ -102,13 +103,14 @@ def design(
     return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
 
 
-def _check(target: float, objective: str, order: str, max_attempts: int) -> None:
+def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
     if not 0.0 < target < 1.0:
         raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
     for name, value, allowed in (("objective", objective, OBJECTIVES), ("order", order, ORDERS)):
         if value not in allowed:
             raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
     check_count("max_attempts", max_attempts)
+    check_count("max_tries", max_tries)
 
 
 def _evaluate(
@@ -134,6 +136,7 @@ def _rank(
     target: float,
     objective: str,
     broadcast: bool,
+    max_tries: int,
     accuracy: Accuracy,
 ) -> list[Candidate]:
     coded = [
@@ -141,7 +144,7 @@ def _rank(
         for evaluation in found.values()
         for candidate in coded_candidates(evaluation, broadcast, accuracy)
     ]
-    uncoded = uncoded_candidates(network, target, accuracy)
+    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
     return ranked([*coded, *uncoded], target, objective)
 
 

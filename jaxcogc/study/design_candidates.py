@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 OBJECTIVES = ("uplink", "total", "privacy")
-_MOST_TRIES = 64
 _SAME = 1e-9
 
 
@@ -111,7 +110,9 @@ def coded_candidates(
     ]
 
 
-def uncoded_candidates(network: Network, target: float, accuracy: Accuracy) -> list[Candidate]:
+def uncoded_candidates(
+    network: Network, target: float, max_tries: int, accuracy: Accuracy
+) -> list[Candidate]:
     """Clients that send their own update: until it arrives, or a fixed number of times.
 
     Retransmission stops at the first success and pays for the tries it made. Intermittent clients
@@ -120,13 +121,14 @@ def uncoded_candidates(network: Network, target: float, accuracy: Accuracy) -> l
 
     Args:
         network: only its uplinks matter.
-        target: tries are added until the outage is a hundredth of it.
+        target: tries are added until the outage is a hundredth of it ...
+        max_tries: ... or there are so many.
         accuracy: what `rounds` is about.
     """
     erasure = network.uplink_erasure
     clients = len(erasure)
     found = []
-    for tries in range(1, _MOST_TRIES + 1):
+    for tries in range(1, max_tries + 1):
         lost = erasure**tries
         outage = Estimate.exact(-math.expm1(np.log1p(-lost).sum()) if lost.max() < 1.0 else 1.0)
         used = np.where(

@@ -54,22 +54,22 @@ def test_slopes_are_finite_differences(kind, s):
 
 def test_weakest_link_first_and_by_own_numbers():
     network = random_network(4, 5)
-    found = sensitivity(network, 1, 1)
+    found = sensitivity(network, 1, 2)
     links = weakest_links(network, found)
     assert len(links) == 8  # four uplinks, four links that a row needs
     assert [link.repaired for link in links] == sorted(link.repaired for link in links)
     order = (2, 0, 3, 1)
-    moved = in_own_order(sensitivity(reorder(network, order), 1, 1), order)
+    moved = in_own_order(sensitivity(reorder(network, order), 1, 2), order)
     # Client order[i + 1] is heard by client order[i]: those are the links that count.
     assert {(m, k) for m, k in np.argwhere(moved.peer).tolist()} == {(2, 0), (0, 3), (3, 1), (1, 2)}
     for link in weakest_links(network, moved):
         perfect = changed(network, link.receiver, link.sender, 0.0)
-        law = float(np.exp(log_gc_outage_probability(reorder(perfect, order), 1)))
+        law = float(np.exp(log_gc_outage_probability(reorder(perfect, order), 1, 2)))
         assert link.repaired == pytest.approx(law, rel=1e-9)
 
 
 def test_heat_map():
-    figure = plot_sensitivity(sensitivity(random_network(4, 6), 2), title="t", caption="c")
+    figure = plot_sensitivity(sensitivity(random_network(4, 6), 2, 2), title="t", caption="c")
     assert figure_bytes(figure, ".png").startswith(b"\x89PNG")
 
 
