@@ -103,3 +103,25 @@ def test_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = {line.split()[0]: float(line.split()[2]) for line in lines}
     assert list(accuracy) == ["ideal", "intermittent", "gc", "gc_plus", "row_space"]
     assert min(accuracy.values()) > 0.85
+
+
+def test_structure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import structure
+
+    settings = {"NUM_CLIENTS": 3, "NUM_STRAGGLERS": 1, "ERASURES": (0.1, 0.3, 0.5, 0.7)}
+    for name, value in {**settings, "ATTEMPTS": (1, 2), "NUM_TRIALS": 200}.items():
+        monkeypatch.setattr(structure, name, value)
+    files = structure.structure_picture(tmp_path)
+    assert [path.name for path, _ in files] == ["structure.png", "structure.csv"]
+    with files[1][0].open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 4 * 2 * 2
+    assert float(rows[0]["mean_rank"]) > float(rows[-1]["mean_rank"])
+
+
+def test_payload_errors() -> None:
+    import payload_errors
+
+    lines = payload_errors.error_table([jaxcogc.cyclic_code(payload_errors.KEY, 8, 3)])
+    assert len(lines) == 3
+    assert lines[2].startswith("| cyclic | 8, 3 |")

@@ -23,7 +23,7 @@ def design_table(request: DesignRequest, result: Design) -> Table:
         f"finalist; seed {request.seed}\n→ chosen, = as good within the intervals, P Pareto front"
     )
     table = new_table(title, caption)
-    for name in ("", "scheme", "code"):
+    for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
     for name in ("s", "A", "outage", "interval", "client\nuses", "uplink\nuses", "rounds", "read"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -49,13 +49,19 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
     outage = candidate.outage
     interval = "exact"
     if candidate.trials is not None:
-        interval = f"{probability_text(outage.low)} – {probability_text(outage.high)}"
-    code = "–" if candidate.code is None else candidate.code
-    code += ", redrawn" if candidate.redraw_code else ""
+        interval = f"{outage.low:.2g} – {outage.high:.2g}"
+    code = {None: "–", "fractional-repetition": "frac. repetition"}.get(
+        candidate.code, candidate.code or ""
+    )
+    code += " redrawn" if candidate.redraw_code else ""
+    ring = "–"
+    if candidate.order is not None:
+        ring = "given" if candidate.order == tuple(range(len(candidate.order))) else "best"
     return [
         marks,
         candidate.scheme,
         code,
+        ring,
         str(candidate.stragglers) if candidate.code is not None else "–",
         str(candidate.attempts),
         probability_text(outage),
