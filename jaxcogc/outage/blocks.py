@@ -64,16 +64,21 @@ def redrawn_code(key: jax.Array, code: GradientCode, num_attempts: int) -> Gradi
     return redraw(jax.random.fold_in(key, CODE_KEY), code, num_attempts)
 
 
-def prepare_run(key: jax.Array, network: Network, code: GradientCode) -> Run:
-    """What a run needs of its key, network and code: once, as it waits for the devices.
+def run_words(key: jax.Array) -> np.ndarray:
+    """The two words, uint32 [2], that stand for a run's key; fetching them waits for the device."""
+    return np.asarray(jax.random.bits(key, (2,), jnp.uint32))
+
+
+def prepare_run(words: np.ndarray, network: Network, code: GradientCode) -> Run:
+    """What all blocks of a run share; done on the host, while the devices work.
 
     Args:
-      key: one typed key, as in `simulate_outcomes`.
+      words: of the run's key, from `run_words`.
       network: erasure probabilities.
       code: the code, with each attempt's coefficients where it is redrawn.
     """
     return Run(
-        np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
+        words,
         link_thresholds(network),
         np.asarray(code.field_matrix),
         np.int32(code.num_stragglers),

@@ -13,7 +13,14 @@ import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import BlockSimulation, Run, compile_blocks, prepare_run, redrawn_code
+from jaxcogc.outage.blocks import (
+    BlockSimulation,
+    Run,
+    compile_blocks,
+    prepare_run,
+    redrawn_code,
+    run_words,
+)
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.tally import events
@@ -51,7 +58,12 @@ def code_for_run(point: Point, code: GradientCode) -> GradientCode:
 def run_of(point: Point) -> Run:
     """What all blocks of a point share, prepared once."""
     network, code = setting_of(point)
-    return prepare_run(seed_keys(point.seed)[1], network, code_for_run(point, code))
+    return prepare_run(_words_of(point.seed), network, code_for_run(point, code))
+
+
+@lru_cache(maxsize=256)
+def _words_of(seed: int) -> np.ndarray:
+    return run_words(seed_keys(seed)[1])
 
 
 class SimulationEngine:

@@ -25,7 +25,7 @@ from scipy import stats
 import jaxcogc
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import BlockSimulation, compile_blocks, prepare_run
+from jaxcogc.outage.blocks import BlockSimulation, compile_blocks, prepare_run, run_words
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.runtime.devices import describe_devices
@@ -64,7 +64,7 @@ def _network(erasure: float) -> Network:
 
 
 def _count(simulation: BlockSimulation, erasure: float, num_blocks: int) -> list[OutcomeCounts]:
-    run = prepare_run(jax.random.key(2), _network(erasure), _CODE)
+    run = prepare_run(run_words(jax.random.key(2)), _network(erasure), _CODE)
     counts: list[OutcomeCounts] = []
     while len(counts) < num_blocks:
         num = min(simulation.most_blocks, num_blocks - len(counts))
@@ -102,7 +102,7 @@ def _closed_form(simulation: BlockSimulation) -> Check:
 
 
 def _speed(simulation: BlockSimulation) -> Check:
-    run = prepare_run(jax.random.key(2), _network(0.3), _CODE)
+    run = prepare_run(run_words(jax.random.key(2)), _network(0.3), _CODE)
     started, blocks = time.perf_counter(), 0
     while time.perf_counter() - started < _SPEED_SECONDS:
         simulation.start(run, blocks, simulation.most_blocks)()

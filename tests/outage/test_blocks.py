@@ -12,7 +12,7 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import compile_blocks, prepare_run
+from jaxcogc.outage.blocks import compile_blocks, prepare_run, run_words
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.program import BLOCK_TRIALS
 from jaxcogc.outage.tally import events
@@ -22,7 +22,7 @@ from tests.outage.everywhere import NETWORK
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = jax.random.key(5)
 CODE = cyclic_code(jax.random.key(2), 3, 1)
-RUN = prepare_run(KEY, NETWORK, CODE)
+RUN = prepare_run(run_words(KEY), NETWORK, CODE)
 OUTCOMES = ["gc_outage", "gc_plus_full", "gc_plus_partial", "gc_plus_none", "row_space_exact"]
 OUTCOMES += ["row_space_partial", "row_space_none", "all_individuals"]
 
