@@ -89,7 +89,7 @@ def _rounds(request: BoundRequest, console: Console) -> _Rounds:
         "num_attempts": request.attempts,
         "redraw_code": request.redraw_code,
     }
-    if request.scheme == "gc":
+    if request.scheme == "gc" and request.placement == "fixed":  # the law is of given places
         outage = closed_form_gc_outage(request.network, request.code, **settings)
         if outage is not None:
             return _Rounds(Estimate(outage, outage, outage, method="exact", level=1.0), 0.0, None)

@@ -2,12 +2,19 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from jaxcogc import convergence_bound, cyclic_code, gc_outage_probability, rounds_for_target
 from jaxcogc.cli.app import main
 from jaxcogc.federated.convergence import LocalSteps, LossConstants
-from jaxcogc.federated.partial_averages import draw_rounds, partial_law, safe_rho, simulated_rho
+from jaxcogc.federated.partial_averages import (
+    DrawnRounds,
+    draw_rounds,
+    partial_law,
+    safe_rho,
+    simulated_rho,
+)
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
 from jaxcogc.study.seeds import seed_keys
@@ -60,6 +67,23 @@ def test_partial_averages_are_simulated(capsys, rho: str) -> None:
     best = best_learning_rate(UNIT, LocalSteps(1.0, 1.0, 5), target=0.1, **settings)
     assert fields["learning_rate"] == pytest.approx(best)
     assert fields["terms"]["partial"] > 0
+
+
+def test_random_places_are_simulated(capsys, monkeypatch) -> None:
+    """The closed form speaks of clients in given places; unequal links make that count."""
+    asked = {}
+
+    def drawn(*_, schemes, num_trials, placement, **__):
+        asked.update(schemes=schemes, num_trials=num_trials, placement=placement)
+        hold = np.arange(num_trials) % 4 == 0
+        weights = np.where(hold[:, None], 0.0, np.full(4, 0.25))
+        return {"gc": DrawnRounds(weights, hold, ~hold)}
+
+    monkeypatch.setattr("jaxcogc.cli.bound_run.draw_rounds", drawn)
+    fields = answer(capsys, *SMALL, "--placement", "random", "--trials", "1000")
+    assert asked == {"schemes": ("gc",), "num_trials": 1000, "placement": "random"}
+    assert fields["trials"] == 1000
+    assert fields["hold_probability"]["best"] == 0.25
 
 
 def test_table_for_people(capsys) -> None:
