@@ -2,8 +2,8 @@
 
     python examples/digits_over_bad_links.py [FOLDER]
 
-Client k alone holds the images of digit k, and the uplinks of some clients lose nine messages of
-ten. Averaging whoever arrives then learns the digits of the well connected; a code between the
+Each client alone holds the images of one digit, and the uplinks of some lose up to nine messages
+of ten. Averaging whoever arrives then learns the digits of the well connected; a code between the
 clients repairs that. Every scheme and seed is trained in one compiled program. Leaves a table and a
 picture in FOLDER (default: results).
 """

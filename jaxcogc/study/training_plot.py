@@ -44,13 +44,14 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
     with mpl.rc_context(STYLE):
         figure = new_figure(title, caption, height=4.9)
         left, right = figure.subplots(1, 2, sharey=True)
+        faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
         for number, scheme in enumerate(plan.settings.schemes):
             accuracy = np.asarray(trained.metrics.test_accuracy)[:, number, : trained.round_index]
             uses = np.asarray(trained.metrics.uplink_uses)[:, number, : trained.round_index]
             where = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
             spent = uses.cumsum(axis=1).mean(axis=0)[where]
-            _draw_scheme(left, scheme, where + 1, accuracy[:, where])
-            _draw_scheme(right, scheme, spent, accuracy[:, where])
+            _draw_scheme(left, scheme, where + 1, accuracy[:, where], faint)
+            _draw_scheme(right, scheme, spent, accuracy[:, where], faint)
         left.set_ylabel("test accuracy")
         left.set_xlabel("rounds")
         right.set_xlabel("uplink uses so far, per seed")
@@ -62,7 +63,9 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
     return figure
 
 
-def _draw_scheme(axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray) -> None:
+def _draw_scheme(
+    axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray, faint: float
+) -> None:
     colour, line, width = _LOOKS[scheme]
     marker = "o" if len(x) == 1 else ""
     mean = accuracy.mean(axis=0)
@@ -70,4 +73,4 @@ def _draw_scheme(axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray) -
     if len(accuracy) > 1:
         ends = [seed_interval(column) for column in accuracy.T]
         low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
-        axes.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)
+        axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)
