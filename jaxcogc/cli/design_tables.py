@@ -18,14 +18,14 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     """The choice, what is as good, the runners-up and the rest of the Pareto front."""
     title = f"{request.network.num_clients} clients · {request.source} · "
     title += f"target {request.target:g} · least {_goal(request.objective)}"
-    caption = f"{100 * request.level:g} % intervals where simulated; {request.trials:,} trials a "
+    caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; {request.trials:,} trials a "
     caption += (
         f"finalist; seed {request.seed}\n→ chosen, = as good within the intervals, P Pareto front"
     )
     table = new_table(title, caption)
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
-    for name in ("s", "A", "outage", "interval", "client\nuses", "uplink\nuses", "rounds", "read"):
+    for name in ("s", "A", "outage", "±", "client\nuses", "uplink\nuses", "rounds", "read"):
         table.add_column(name, justify="right", no_wrap=True)
     shown: list[Candidate] = []
     by_scheme: Counter[str] = Counter()
@@ -47,9 +47,10 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
     marks = "→" if is_chosen else "=" if candidate.tie else ""
     marks += "P" if candidate.pareto else ""
     outage = candidate.outage
-    interval = "exact"
+    width = "exact"
     if candidate.trials is not None:
-        interval = f"{outage.low:.2g} – {outage.high:.2g}"
+        half = (outage.high - outage.low) / 2
+        width = f"{half / outage.best:.0%}" if outage.best else f"< {outage.high:.0e}"
     code = {None: "–", "fractional-repetition": "frac. repetition"}.get(
         candidate.code, candidate.code or ""
     )
@@ -65,7 +66,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         str(candidate.stragglers) if candidate.code is not None else "–",
         str(candidate.attempts),
         probability_text(outage),
-        interval,
+        width,
         f"{candidate.peer_uses:g}",
         f"{candidate.uplink_uses:.4g}",
         "–" if candidate.rounds is None else f"{candidate.rounds:,}",
