@@ -18,10 +18,9 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     """The choice, what is as good, the runners-up and the rest of the Pareto front."""
     title = f"{request.network.num_clients} clients · {request.source} · "
     title += f"target {request.target:g} · least {_goal(request.objective)}"
-    caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; {request.trials:,} trials a "
-    caption += (
-        f"finalist; seed {request.seed}\n→ chosen, = as good within the intervals, P Pareto front"
-    )
+    caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; "
+    caption += f"{request.trials:,} trials a finalist; seed {request.seed}\n"
+    caption += "→ chosen, = as good within the intervals, P Pareto front"
     table = new_table(title, caption)
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
