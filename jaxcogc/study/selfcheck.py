@@ -30,7 +30,7 @@ from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.runtime.devices import describe_devices
 
-_CLIENTS, _STRAGGLERS, _ATTEMPTS = 6, 3, 2
+_CLIENTS, _STRAGGLERS, _ATTEMPTS = 4, 2, 2
 _SPEED_SECONDS = 2.0
 _VIRTUAL_DEVICES = 4
 _FALSE_ALARM = 1e-9

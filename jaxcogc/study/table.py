@@ -58,7 +58,7 @@ def _record(view: PointView, axes: Iterable[str], origin: dict[str, Any] | None)
     row: dict[str, Any] = {"point": stored.id}
     row |= {name: stored.labels.get(name) for name in axes}
     row |= {"watched": view.rule.outcome, "reason": view.standing.reason if trials else "not-run"}
-    row |= {"trials": trials, "level": view.level}
+    row |= {"trials": trials, "event_trial": view.event_trial, "level": view.level}
     for names, kind in ((OUTCOMES, "outcomes"), (GAINS, "gains")):
         for name in names:
             found = None if view.estimates is None else getattr(view.estimates, kind)[name]

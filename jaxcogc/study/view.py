@@ -9,7 +9,7 @@ from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.outcomes import OUTCOMES
 from jaxcogc.study.points import Point
 from jaxcogc.study.statistics import PointEstimates, paired_difference, point_estimates
-from jaxcogc.study.stopping import Standing, StopRule, standing
+from jaxcogc.study.stopping import MAX_EVENTS, Standing, StopRule, standing
 from jaxcogc.study.store import Store, StoredPoint, StoreError
 
 
@@ -22,6 +22,8 @@ class PointView(NamedTuple):
       standing: blocks that count, and the reason for stopping.
       counts: their sum; None where nothing was counted.
       estimates: None where nothing was counted: a point not run has no number.
+      event_trial: the number (from 1) of the trial of the last event that was waited for; None
+        where none was, or where it did not come.
     """
 
     stored: StoredPoint
@@ -30,6 +32,7 @@ class PointView(NamedTuple):
     standing: Standing
     counts: OutcomeCounts | None
     estimates: PointEstimates | None
+    event_trial: int | None
 
 
 def view_points(store: Store) -> list[PointView]:
@@ -45,13 +48,13 @@ def view_point(store: Store, stored: StoredPoint) -> PointView:
     columns = store.prefix(stored.id)
     where = standing(rule, level, OUTCOMES[rule.outcome](columns))
     if where.num_blocks == 0:
-        return PointView(stored, rule, level, where, None, None)
+        return PointView(stored, rule, level, where, None, None, None)
     counts = store.total(stored.id, where.num_blocks)
     trial = None
-    if rule.max_events is not None:
+    if rule.max_events is not None and where.reason == MAX_EVENTS:
         trial = store.event_trial(stored.id, rule.outcome, rule.max_events)
     estimates = point_estimates(rule, level, where, counts._asdict(), trial)
-    return PointView(stored, rule, level, where, counts, estimates)
+    return PointView(stored, rule, level, where, counts, estimates, trial)
 
 
 def find_point(store: Store, prefix: str) -> StoredPoint:

@@ -144,14 +144,17 @@ def test_killed_again_and_again(whole, study_file, tmp_path):
         grown.append(num_blocks(path))
     assert grown[1] > 0
     assert grown == sorted(grown)
-    finish(start(study_file, path))
+    collect(study_file, path)
     assert numbers(path) == numbers(whole)
 
 
 def test_two_processes_on_one_file(whole, study_file, tmp_path):
     path = tmp_path / "shared.db"
-    for process in [start(study_file, path) for _ in range(2)]:
-        finish(process)
+    process = start(study_file, path)
+    while num_blocks(path) == 0 and process.poll() is None:
+        time.sleep(0.02)
+    collect(study_file, path)
+    finish(process)
     assert numbers(path) == numbers(whole)
 
 
