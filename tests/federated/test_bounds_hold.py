@@ -24,7 +24,7 @@ from jaxcogc.federated.partial_averages import (
 )
 from tests.federated.ring import average_of, draw_ring, place_at_random
 
-CLIENTS, PARAMS, ROUNDS, TRIALS = 4, 6, 80, 200
+CLIENTS, PARAMS, ROUNDS, TRIALS = 4, 6, 80, 100
 SMOOTHNESS = 2.0
 CURVATURE = np.geomspace(SMOOTHNESS / 10, SMOOTHNESS, PARAMS)
 
