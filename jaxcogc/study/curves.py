@@ -153,9 +153,11 @@ def _is_numeric(rows: Sequence[Row], name: str) -> bool:
 def text(value: Any) -> str:
     """A value on an axis, in words.
 
-    >>> text(0.1), text(True), text("cyclic")
-    ('0.1', 'true', 'cyclic')
+    >>> text(0.1), text(True), text("cyclic"), text(None)
+    ('0.1', 'true', 'cyclic', '')
     """
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

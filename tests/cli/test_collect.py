@@ -14,7 +14,7 @@ import pytest
 from jaxcogc.cli.app import main
 from jaxcogc.study import load
 from jaxcogc.study.store import StoreError, open_store
-from tests.cli.program import COMMAND, environment, run_program, start_program
+from tests.cli.program import COMMAND, environment, start_program
 
 SMALL = """
 [network]
@@ -49,7 +49,7 @@ def num_blocks(path: Path) -> int:
 def wait_for_blocks(process: subprocess.Popen[str], path: Path) -> None:
     while num_blocks(path) == 0:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def check_interrupted(study: Path, store: Path, errors: str) -> None:
@@ -86,7 +86,7 @@ def test_sigterm_finishes_the_blocks(
 
     def terminate() -> None:
         while num_blocks(store) == 0:
-            time.sleep(0.05)
+            time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=terminate)
@@ -148,7 +148,7 @@ def test_two_processes_count_what_one_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On a real full file system, where mounting is allowed."""
     folder = tmp_path / "small"
     folder.mkdir()
@@ -159,10 +159,10 @@ def test_a_full_disk(tmp_path: Path) -> None:
     try:
         study, store = tmp_path / "study.toml", folder / "s.db"
         study.write_text(ENDLESS)
-        run = run_program("collect", str(study), "--store", str(store), "--quiet")
-        assert run.returncode == 2
-        assert run.stderr.count("\n") == 1
-        assert "the disk is full; blocks committed before are safe" in run.stderr
+        assert main(["collect", str(study), "--store", str(store), "--quiet"]) == 2
+        errors = capsys.readouterr().err
+        assert errors.count("\n") == 1
+        assert "the disk is full; blocks committed before are safe" in errors
         with open_store(store) as opened:
             blocks = opened.num_blocks()
             assert blocks

@@ -137,7 +137,7 @@ def test_killed_again_and_again(whole, study_file, tmp_path):
     for _ in range(5):
         process = start(study_file, path)
         while num_blocks(path) <= grown[-1] and process.poll() is None:
-            time.sleep(0.02)
+            time.sleep(0.1)
         time.sleep(chance.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.communicate()
