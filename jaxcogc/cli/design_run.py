@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
@@ -124,6 +125,13 @@ def candidate_fields(candidate: Candidate) -> dict[str, Any]:
     return fields
 
 
+def _finite(numbers: np.ndarray) -> Any:
+    """Nested lists, None for what is not finite: JSON has no infinity."""
+    values: Any = numbers.astype(object)
+    values[~np.isfinite(numbers)] = None
+    return values.tolist()
+
+
 def _json_fields(
     request: DesignRequest, result: Design, weak: tuple[Sensitivity, str] | None
 ) -> dict[str, Any]:
@@ -132,11 +140,14 @@ def _json_fields(
         links = {
             "law": weak[1],
             "outage": weak[0].outage,
-            "uplink": weak[0].uplink.tolist(),
-            "peer": weak[0].peer.tolist(),
+            "uplink": _finite(weak[0].uplink),
+            "peer": _finite(weak[0].peer),
             "repaired_uplink": weak[0].repaired_uplink.tolist(),
             "repaired_peer": weak[0].repaired_peer.tolist(),
-            "links": [link._asdict() for link in weakest_links(request.network, weak[0])],
+            "links": [
+                {**link._asdict(), "slope": _finite(np.array(link.slope))}
+                for link in weakest_links(request.network, weak[0])
+            ],
         }
     given = None if result.given_order is None else candidate_fields(result.given_order)
     runners_up = [c for c in result.candidates[1:] if c.reaches is not False][:5]

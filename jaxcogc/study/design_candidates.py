@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxcogc._types import HostFloats
 from jaxcogc.federated.convergence import LocalSteps, LossConstants, rounds_for_target
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
@@ -130,7 +131,7 @@ def uncoded_candidates(
     found = []
     for tries in range(1, max_tries + 1):
         lost = erasure**tries
-        outage = Estimate.exact(-math.expm1(np.log1p(-lost).sum()) if lost.max() < 1.0 else 1.0)
+        outage = Estimate.exact(_any_lost(lost))
         used = np.where(
             erasure < 1.0, (1.0 - lost) / np.where(erasure < 1.0, 1.0 - erasure, 1.0), tries
         )
@@ -160,6 +161,11 @@ def uncoded_candidates(
         if outage.best <= 0.01 * target:
             break
     return found
+
+
+def _any_lost(lost: HostFloats) -> float:
+    """Probability that somebody's update is lost, with its digits where it is small."""
+    return abs(math.expm1(np.log1p(-lost).sum())) if lost.max() < 1.0 else 1.0
 
 
 def ranked(candidates: Sequence[Candidate], target: float, objective: str) -> list[Candidate]:

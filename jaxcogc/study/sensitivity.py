@@ -83,7 +83,8 @@ def sensitivity(
         kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
 
     Returns:
-        Sensitivity. Indices are those of `network`.
+        Sensitivity. Indices are those of `network`. Where an outage is impossible, slopes are
+        infinite for the links that alone would make it possible, and 0 for the others.
 
     Raises:
         ValueError: a count out of range, or reciprocal links, for which there is no closed form.
@@ -167,7 +168,8 @@ def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
     Returns:
         A figure of one panel: for every link the share of outages that its repair would remove.
     """
-    removed = 1.0 - np.vstack([found.repaired_uplink, found.repaired_peer]) / found.outage
+    repaired = np.vstack([found.repaired_uplink, found.repaired_peer])
+    removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
     used = np.vstack([found.uplink != 0.0, found.peer != 0.0])
     clients = len(found.uplink)
     with mpl.rc_context(STYLE):

@@ -36,6 +36,19 @@ def test_a_target_that_nobody_reaches_is_an_answer(capsys):
     assert "Best found: " in capsys.readouterr().err
 
 
+def test_where_nothing_fails(tmp_path, capsys):
+    """No outage at all: infinite slopes are null, and the picture is drawn."""
+    picture = tmp_path / "links.svg"
+    arguments = "design --clients 2 --uplink-erasure 0 --peer-erasure 0 --max-attempts 1"
+    arguments += f" --sensitivity --json - --quiet --plot {picture}"
+    assert main(arguments.split()) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["chosen"]["outage"] == {"low": 0.0, "best": 0.0, "high": 0.0}
+    assert found["sensitivity"]["uplink"] == [None, None]
+    assert "-0.0" not in str([c["outage"] for c in found["candidates"]])
+    assert picture.is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
