@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.study.store_file import StoreError, connect, create, told
+from jaxcogc.study.store_file import StoreError, connect, create, decoded, told
 
 SCALARS = OutcomeCounts._fields[:8]
 TABLES = OutcomeCounts._fields[8:]
@@ -97,10 +97,11 @@ class Store:
             "SELECT id, setting, labels, rule, gc_outage FROM points LEFT JOIN laws ON point = id"
             " ORDER BY place, id"
         )
-        return [
-            StoredPoint(id, json.loads(setting), json.loads(labels), json.loads(rule), law)
-            for id, setting, labels, rule, law in self.rows(query)
-        ]
+        with decoded(self.path):
+            return [
+                StoredPoint(id, json.loads(setting), json.loads(labels), json.loads(rule), law)
+                for id, setting, labels, rule, law in self.rows(query)
+            ]
 
     def network_text(self, network: str) -> str:
         """The canonical JSON of a network."""
@@ -125,7 +126,8 @@ class Store:
         """
         query = f"SELECT block, {', '.join(SCALARS)} FROM blocks WHERE point = ? AND block >= ?"
         rows = self.rows(query + " ORDER BY block", (point, start))
-        table = np.array(rows, np.int64).reshape(len(rows), 1 + len(SCALARS))
+        with decoded(self.path):
+            table = np.array(rows, np.int64).reshape(len(rows), 1 + len(SCALARS))
         contiguous = table[:, 0] == start + np.arange(len(rows))
         length = len(rows) if contiguous.all() else int(np.argmin(contiguous))
         return {name: table[:length, 1 + n] for n, name in enumerate(SCALARS)}
@@ -136,9 +138,10 @@ class Store:
         query = f"SELECT {columns} FROM blocks WHERE point = ? AND block < ?"
         total: OutcomeCounts | None = None
         for row in self.rows(query, (point, num_blocks)):
-            counts = unpack(row[:8], row[8]) if _intact(point, row) else None
-            if counts is None:
-                raise StoreError(f"{self.path}: is damaged: block {row[-1]} of point {point}")
+            with decoded(self.path):
+                if not _intact(point, row):
+                    raise StoreError(f"{self.path}: is damaged: block {row[-1]} of point {point}")
+                counts = unpack(row[:8], row[8])
             total = counts if total is None else total + counts
         if total is None or total.trials != num_blocks * BLOCK_TRIALS:
             raise StoreError(f"{self.path}: is damaged: blocks of point {point} are missing")

@@ -49,8 +49,22 @@ def told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {_meaning(error)}") from error
+    except UnicodeDecodeError as error:  # of a text that SQLite read from a damaged page
+        raise StoreError(f"{path}: is damaged (a text is none): restore a copy") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def decoded(path: Path) -> Iterator[None]:
+    """Values of a damaged file may have wrong types or lengths: told in one line."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise StoreError(f"{path}: is damaged ({reason}): restore a copy") from error
 
 
 def _meaning(error: sqlite3.Error) -> str:

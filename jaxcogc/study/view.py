@@ -11,6 +11,7 @@ from jaxcogc.study.points import Point
 from jaxcogc.study.statistics import PointEstimates, paired_difference, point_estimates
 from jaxcogc.study.stopping import MAX_EVENTS, Standing, StopRule, standing
 from jaxcogc.study.store import Store, StoredPoint, StoreError
+from jaxcogc.study.store_file import decoded
 
 
 class PointView(NamedTuple):
@@ -42,9 +43,10 @@ def view_points(store: Store) -> list[PointView]:
 
 def view_point(store: Store, stored: StoredPoint) -> PointView:
     """One point: the stop rule applied to its blocks, and the estimates that follow."""
-    fields = dict(stored.rule)
-    level = float(fields.pop("level"))
-    rule = StopRule(**fields)
+    with decoded(store.path):
+        fields = dict(stored.rule)
+        level = float(fields.pop("level"))
+        rule = StopRule(**fields)
     columns = store.prefix(stored.id)
     where = standing(rule, level, OUTCOMES[rule.outcome](columns))
     if where.num_blocks == 0:
