@@ -2,6 +2,7 @@
 
 import re
 import time
+import warnings
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_the_best_stragglers_are_known(store):
 def test_in_a_browser(page, tmp_path):
     if browser.programs() is None:
         assert not browser.REQUIRED, "JAXCOGC_BROWSER=required, but no chromium and chromedriver"
-        print("the browser test did not run: no chromium and chromedriver on PATH")
+        warnings.warn("the browser test did not run: no chromium and driver on PATH", stacklevel=1)
         return
     file = tmp_path / "report.html"
     file.write_text(page)
