@@ -186,7 +186,7 @@ def test_same_numbers_in_64_bit_mode(capsys: pytest.CaptureFixture[str]) -> None
     )
     assert run.returncode == 0, run.stderr
     there = json.loads(run.stdout)
-    measured = ("elapsed_seconds", "compile_seconds", "trials_per_second")
+    measured = ("device", "elapsed_seconds", "compile_seconds", "trials_per_second")
     assert {k: v for k, v in there.items() if k not in measured} == {
         k: v for k, v in here.items() if k not in measured
     }
