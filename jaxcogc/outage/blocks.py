@@ -10,17 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.recovery import decision_rule, tile_size
+from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import LinkThresholds, check_limits, link_thresholds
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.monte_carlo import CODE_KEY
-from jaxcogc.outage.program import Inputs, Shape, blocks_per_call, compiled_program
+from jaxcogc.outage.program import Inputs, blocks_per_call, compiled_program
+from jaxcogc.outage.runs import Run, run_shape
 from jaxcogc.outage.tally import counts_from_table
 from jaxcogc.runtime.devices import describe_devices
 
@@ -30,15 +26,6 @@ _MOST_KEPT = 64
 Started = Callable[[], tuple[list[OutcomeCounts], np.ndarray]]
 """Waits for blocks under way: their counts, and the flags uint8 [trials] of the first device's
 last block."""
-
-
-class Run(NamedTuple):
-    """The inputs that all blocks of a run share, on the host; see `prepare_run`."""
-
-    words: np.ndarray
-    thresholds: LinkThresholds
-    field_matrix: np.ndarray
-    num_stragglers: np.int32
 
 
 class BlockSimulation(NamedTuple):
@@ -59,32 +46,6 @@ class BlockSimulation(NamedTuple):
     start: Callable[[Run, int, int], Started]
 
 
-def redrawn_code(key: jax.Array, code: GradientCode, num_attempts: int) -> GradientCode:
-    """The code of every attempt of a run that redraws it, as `Simulation.counts` has it."""
-    return redraw(jax.random.fold_in(key, CODE_KEY), code, num_attempts)
-
-
-def run_words(key: jax.Array) -> np.ndarray:
-    """The two words, uint32 [2], that stand for a run's key; fetching them waits for the device."""
-    return np.asarray(jax.random.bits(key, (2,), jnp.uint32))
-
-
-def prepare_run(words: np.ndarray, network: Network, code: GradientCode) -> Run:
-    """What all blocks of a run share; done on the host, while the devices work.
-
-    Args:
-      words: of the run's key, from `run_words`.
-      network: erasure probabilities.
-      code: the code, with each attempt's coefficients where it is redrawn.
-    """
-    return Run(
-        words,
-        link_thresholds(network),
-        np.asarray(code.field_matrix),
-        np.int32(code.num_stragglers),
-    )
-
-
 def compile_blocks(
     network: Network,
     code: GradientCode,
@@ -102,20 +63,14 @@ def compile_blocks(
       ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
     """
     started = time.perf_counter()
-    check_limits(network.num_clients, num_attempts)
-    if code.num_clients != network.num_clients:
-        raise ValueError(
-            f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
-        )
-    if redraw_code and not code.redrawn:
-        code = redraw(jax.random.key(0), code, num_attempts)
-    shape = Shape(
-        network.num_clients,
-        num_attempts,
-        network.reciprocal,
-        decision_rule(code),
-        tile_size(network.num_clients),
-        tuple(jax.devices() if devices is None else devices),
+    shape = run_shape(
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=redraw_code,
+        tile=None,
+        devices=devices,
+        kernel="xla",
     )
     shape = shape._replace(kept=min(_MOST_KEPT, blocks_per_call(shape)))
     program = compiled_program(shape)
@@ -138,10 +93,7 @@ def _start(program, shape, run, first_block, num_blocks) -> Started:
         )
     per_device = -(-num_blocks // len(shape.devices))
     inputs = Inputs(
-        run.words,
-        run.thresholds,
-        run.field_matrix,
-        run.num_stragglers,
+        *run,
         np.int32(first_block),
         np.int32(per_device),
         np.int32(first_block + num_blocks),

@@ -14,24 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.recovery import decision_rule, tile_size
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.recovery import decision_rule
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import check_limits, link_thresholds
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
-from jaxcogc.outage.program import (
-    Inputs,
-    Shape,
-    blocks_per_call,
-    compiled_program,
-)
+from jaxcogc.outage.program import Inputs, Shape, blocks_per_call, compiled_program
+from jaxcogc.outage.runs import prepare_run, redrawn_code, run_shape, run_words
 from jaxcogc.outage.tally import counts_from_table
 from jaxcogc.runtime.devices import describe_devices
 
-CODE_KEY = 0xC0DE
 _LOG = logging.getLogger(__name__)
 
 
@@ -125,25 +118,14 @@ def compile_simulation(
       ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
     """
     started = time.perf_counter()
-    check_limits(network.num_clients, num_attempts)
-    if code.num_clients != network.num_clients:
-        raise ValueError(
-            f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
-        )
-    tile = tile_size(network.num_clients) if tile is None else tile
-    if kernel not in ("xla", "pallas"):
-        raise ValueError(f"kernel = {kernel!r}: must be 'xla' or 'pallas'")
-    if tile not in [2**n for n in range(15)]:
-        raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
-    if redraw_code and not code.redrawn:
-        code = redraw(jax.random.key(0), code, num_attempts)
-    shape = Shape(
-        network.num_clients,
-        num_attempts,
-        network.reciprocal,
-        decision_rule(code, kernel),
-        tile,
-        tuple(jax.devices() if devices is None else devices),
+    shape = run_shape(
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=redraw_code,
+        tile=tile,
+        devices=devices,
+        kernel=kernel,
     )
     program = _compile_or_fall_back(shape)
 
@@ -167,7 +149,8 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
     """Call the compiled program on consecutive blocks and hand out what it counted."""
     _check_run(shape, network, code, num_trials)
     if shape.rule.redrawn and not code.redrawn:
-        code = redraw(jax.random.fold_in(key, CODE_KEY), code, shape.attempts)
+        code = redrawn_code(key, code, shape.attempts)
+    run = prepare_run(run_words(key), network, code)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
     largest = blocks_per_call(shape)
@@ -175,10 +158,7 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
     while first < total_blocks:
         per_device = min(per_device, -(-(total_blocks - first) // num_devices))
         inputs = Inputs(
-            np.asarray(jax.random.bits(key, (2,), jnp.uint32)),
-            link_thresholds(network),
-            code.field_matrix,
-            np.int32(code.num_stragglers),
+            *run,
             np.int32(first),
             np.int32(per_device),
             np.int32(num_trials // BLOCK_TRIALS),

@@ -13,16 +13,10 @@ import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import (
-    BlockSimulation,
-    Run,
-    compile_blocks,
-    prepare_run,
-    redrawn_code,
-    run_words,
-)
+from jaxcogc.outage.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.runs import Run, prepare_run, redrawn_code, run_words
 from jaxcogc.outage.tally import events
 from jaxcogc.study.points import Point
 from jaxcogc.study.seeds import seed_keys, seeded_code

@@ -25,9 +25,10 @@ from scipy import stats
 import jaxcogc
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import BlockSimulation, compile_blocks, prepare_run, run_words
+from jaxcogc.outage.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.outage.runs import prepare_run, run_words
 from jaxcogc.runtime.devices import describe_devices
 
 _CLIENTS, _STRAGGLERS, _ATTEMPTS = 4, 2, 2

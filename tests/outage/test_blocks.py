@@ -12,9 +12,10 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.blocks import compile_blocks, prepare_run, run_words
+from jaxcogc.outage.blocks import compile_blocks
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.program import BLOCK_TRIALS
+from jaxcogc.outage.runs import prepare_run, run_words
 from jaxcogc.outage.tally import events
 from tests.checks import same_counts, simulate_counts
 from tests.outage.everywhere import NETWORK
