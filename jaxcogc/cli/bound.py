@@ -2,72 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Annotated
 
 from jaxcogc.cli.bound_request import PLACEMENTS, RHO_FORMS, SCHEMES, BoundOptions, read_request
-from jaxcogc.cli.outage import (
+from jaxcogc.cli.parameters import (
     Attempts,
     Clients,
     Code,
+    GradientVariance,
+    Heterogeneity,
+    InitialGap,
     Json,
     Level,
+    LocalSteps,
     NetworkFile,
     PeerErasure,
     Quiet,
     Reciprocal,
     RedrawCode,
     Seed,
+    ServerLearningRate,
+    Smoothness,
+    Stragglers,
+    Text,
     UplinkErasure,
+    choice,
+    option,
 )
 
-
-def _option(name: str, metavar: str, help: str) -> Any:
-    return typer.Option(name, metavar=metavar, help=help)
-
-
-_Text = str | None
-Stragglers = Annotated[
-    _Text,
-    typer.Option(
-        "--stragglers", metavar="S", help="Stragglers tolerated. [default: 7]", show_default=False
-    ),
-]
-SchemeName = Annotated[str, _option("--scheme", "NAME", ", ".join(SCHEMES) + ".")]
+SchemeName = Annotated[str, choice("--scheme", SCHEMES)]
 Placement = Annotated[
-    str,
-    _option("--placement", "NAME", "Of the clients on the ring: fixed, or random every round."),
+    str, option("--placement", "NAME", "Of the clients on the ring: fixed, or random every round.")
 ]
-Rho = Annotated[
-    str,
-    _option("--rho", "NAME", "Spread of partial averages: " + ", ".join(RHO_FORMS) + "."),
-]
-Trials = Annotated[str, _option("--trials", "N", "Rounds to simulate where no law is known.")]
-Smoothness = Annotated[str, _option("--smoothness", "L", "Of every client's loss.")]
-GradientVariance = Annotated[
-    str, _option("--gradient-variance", "V", "sigma^2, of a stochastic gradient.")
-]
-Heterogeneity = Annotated[
-    str, _option("--heterogeneity", "Z", "zeta^2, mean of ||grad F_m - grad F||^2.")
-]
-InitialGap = Annotated[str, _option("--initial-gap", "G", "F(x_0) - F*.")]
+Rho = Annotated[str, choice("--rho", RHO_FORMS, "Spread of partial averages")]
+Trials = Annotated[str, option("--trials", "N", "Rounds to simulate where no law is known.")]
 LearningRate = Annotated[
-    str, _option("--learning-rate", "ETA", "Of local steps; best: the one with the lowest bound.")
+    str, option("--learning-rate", "ETA", "Of local steps; best: the one with the lowest bound.")
 ]
-ServerLearningRate = Annotated[
-    str, _option("--server-learning-rate", "GAMMA", "Times the aggregate.")
-]
-LocalSteps = Annotated[str, _option("--local-steps", "I", "Local steps of a round.")]
-Rounds = Annotated[str, _option("--rounds", "R", "Rounds, those that fail included.")]
+Rounds = Annotated[str, option("--rounds", "R", "Rounds, those that fail included.")]
 Target = Annotated[
-    _Text,
-    typer.Option(
-        "--target",
-        metavar="T",
-        help="Rounds for the bound to fall to T; best: for the fewest rounds.",
-        show_default=False,
-    ),
+    Text, option("--target", "T", "Rounds for the bound to fall to T; best: for the fewest rounds.")
 ]
 
 
@@ -106,8 +80,7 @@ def bound(
     The derivation is in docs/convergence.md. For gc the closed form of the outage is taken where
     there is one; for gc-plus and row-space, and elsewhere, rounds are simulated.
     """
-    options = BoundOptions(**locals())
-    request = read_request(options)
+    request = read_request(BoundOptions(**locals()))
     from jaxcogc.cli.bound_run import run  # SciPy: only now, past --help and most mistakes
 
     return run(request)

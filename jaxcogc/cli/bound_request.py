@@ -5,15 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from jaxcogc.cli.code_request import CodeOptions, check_redraw, read_code
 from jaxcogc.cli.errors import UserError, blame
-from jaxcogc.cli.network_request import read_network, read_stragglers
-from jaxcogc.cli.options import (
-    parse_choice,
-    parse_count,
-    parse_level,
-    parse_number,
-)
-from jaxcogc.cli.outage_request import build_code
+from jaxcogc.cli.loss_request import LossOptions, read_loss_constants, read_steps
+from jaxcogc.cli.network_request import read_network
+from jaxcogc.cli.options import parse_choice, parse_count, parse_level, parse_number
 from jaxcogc.cli.outputs import check_target
 from jaxcogc.study.seeds import CODES, MAX_SEED
 
@@ -31,28 +27,13 @@ MAX_TRIALS = 10**7
 
 
 @dataclasses.dataclass(frozen=True)
-class BoundOptions:
+class BoundOptions(LossOptions, CodeOptions):
     """The options as typed; None where an option was not given and its absence matters."""
 
-    clients: str | None
-    uplink_erasure: str | None
-    peer_erasure: str | None
-    network: str | None
-    reciprocal: bool
-    code: str
-    stragglers: str | None
-    attempts: str
-    redraw_code: bool
     scheme: str
     placement: str
     rho: str
-    smoothness: str
-    gradient_variance: str
-    heterogeneity: str
-    initial_gap: str
     learning_rate: str
-    server_learning_rate: str
-    local_steps: str
     rounds: str
     target: str | None
     trials: str
@@ -94,20 +75,15 @@ def read_request(options: BoundOptions) -> BoundRequest:
 
     Errors: UserError that names the option, its value and what is allowed.
     """
-    family = parse_choice("--code", options.code, CODES)
-    if options.redraw_code and family != "cyclic":
-        raise UserError(f"--redraw-code with --code {family}: allowed is --code cyclic only")
+    parse_choice("--code", options.code, CODES)
+    check_redraw(options)
     scheme = parse_choice("--scheme", options.scheme, SCHEMES).replace("-", "_")
     placement = parse_choice("--placement", options.placement, PLACEMENTS)
     rho = parse_choice("--rho", options.rho, RHO_FORMS)
     best = options.learning_rate == "best"
     rate = 1.0 if best else _learning_rate(options.learning_rate)
-    gamma = parse_number("--server-learning-rate", options.server_learning_rate)
-    steps_taken = parse_count("--local-steps", options.local_steps, high=10**6)
-    smoothness = parse_number("--smoothness", options.smoothness)
-    variance = parse_number("--gradient-variance", options.gradient_variance, zero=True)
-    heterogeneity = parse_number("--heterogeneity", options.heterogeneity, zero=True)
-    gap = parse_number("--initial-gap", options.initial_gap, zero=True)
+    steps = read_steps(options)
+    constants = read_loss_constants(options)
     target = None if options.target is None else parse_number("--target", options.target)
     rounds = parse_count("--rounds", options.rounds, high=MAX_ROUNDS)
     trials = parse_count("--trials", options.trials, high=MAX_TRIALS)
@@ -119,10 +95,7 @@ def read_request(options: BoundOptions) -> BoundRequest:
 
     attempts = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
     network, source = read_network(options)
-    stragglers = read_stragglers(options, family, network.num_clients)
-    if len(stragglers) > 1:
-        raise UserError(f"--stragglers = {options.stragglers}: allowed is one number")
-    code = build_code(family, network.num_clients, stragglers[0], seed)
+    code = read_code(options, network.num_clients, seed)
     if scheme != "gc":
         from jaxcogc.federated.partial_averages import check_theorem_applies
 
@@ -137,8 +110,8 @@ def read_request(options: BoundOptions) -> BoundRequest:
         scheme=scheme,
         placement=placement,
         rho=rho,
-        losses=LossConstants(smoothness, variance, heterogeneity, gap),
-        steps=LocalSteps(rate, gamma, steps_taken),
+        losses=LossConstants(*constants),
+        steps=LocalSteps(rate, *steps),
         best=best,
         rounds=rounds,
         target=target,

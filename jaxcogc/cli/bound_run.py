@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcogc.cli.bound_request import BoundRequest
+from jaxcogc.cli.console import error_console
 from jaxcogc.cli.errors import blame
 from jaxcogc.cli.outputs import write_json
-from jaxcogc.cli.tables import probability_text
+from jaxcogc.cli.tables import new_table, probability_text
 from jaxcogc.federated.convergence import (
     Condition,
     ConvergenceBound,
@@ -55,9 +56,7 @@ def run(request: BoundRequest) -> int:
     Errors: UserError when no bound exists for what was asked.
     """
     started = time.perf_counter()
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console = Console(stderr=True, width=_TABLE_WIDTH)
+    console = error_console(_TABLE_WIDTH)
     rounds = _rounds(request, console)
     settings: dict[str, Any] = {
         "num_clients": request.network.num_clients,
@@ -142,14 +141,8 @@ def _table(
     if scheme != "gc":
         caption += f"; rho {rounds.rho:.4g} ({request.rho})"
     caption += f"; learning rate {steps.learning_rate:.4g}" + (" (best)" if request.best else "")
-    table = Table(
-        title=f"{request.network.num_clients} clients · {request.source} · {scheme}",
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        caption_style="dim",
-    )
+    title = f"{request.network.num_clients} clients · {request.source} · {scheme}"
+    table = new_table(title, caption)
     table.add_column("bound on the mean of ||grad F||²", no_wrap=True)
     table.add_column("", justify="right", style="bold", no_wrap=True)
     table.add_column("from", style="dim")

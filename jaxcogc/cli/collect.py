@@ -7,19 +7,14 @@ from typing import Annotated
 import typer
 
 from jaxcogc.cli.errors import UserError, rejected
-from jaxcogc.cli.outage import Coordinator, Distributed, NumProcesses, ProcessId
 from jaxcogc.cli.outputs import check_target
+from jaxcogc.cli.parameters import Coordinator, Distributed, NumProcesses, ProcessId, Text, option
 from jaxcogc.cli.processes import join, read_processes
 
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY.toml", help="The study file.")]
-StorePath = Annotated[
-    str, typer.Option("--store", metavar="FILE", help="The store; made when there is none.")
-]
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", metavar="TIME", help="Stop after so long, such as 90s, 10m, 1h30m."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+StorePath = Annotated[str, option("--store", "FILE", "The store; made when there is none.")]
+Budget = Annotated[Text, option("--budget", "TIME", "Stop after so long, such as 90s, 10m, 1h30m.")]
+Quiet = Annotated[bool, option("--quiet", None, "No progress.")]
 
 
 def collect(

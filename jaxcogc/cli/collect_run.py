@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rich.console import Console
-
 from jaxcogc.cli.collect_display import CollectDisplay
+from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, error_console, told_interrupts
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.stores import store_errors
-from jaxcogc.runtime.signals import Interruption, graceful_interrupts
+from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.collection import collect
 from jaxcogc.study.roles import Summary
 from jaxcogc.study.specification import Study
 
-_SHOW_CURSOR = "\x1b[?25h"
-_INTERRUPTED_ELSEWHERE = 130
+_LOG_WIDTH = 200
 
 
 class CollectRequest(NamedTuple):
@@ -34,20 +31,9 @@ class CollectRequest(NamedTuple):
 
 def run(request: CollectRequest, *, leads: bool) -> int:
     """Collect, and return the exit code: 0, or 130 (143) after an interruption."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console = Console(stderr=True, width=200)
+    console = error_console(_LOG_WIDTH)
     display = CollectDisplay(console, request.study, quiet=request.quiet or not leads)
-
-    def on_first() -> None:
-        display.say("interrupted: finishing the blocks under way (a second Ctrl-C ends at once)")
-
-    def on_second() -> None:
-        if console.is_terminal:
-            sys.stderr.write(_SHOW_CURSOR + "\n")
-            sys.stderr.flush()
-
-    with graceful_interrupts(on_first, on_second) as interruption:
+    with told_interrupts(console, display.say, "blocks under way") as interruption:
         for line in request.study.skipped:
             display.say(f"no such code, left out: {line}")
         with display, store_errors():
@@ -56,7 +42,7 @@ def run(request: CollectRequest, *, leads: bool) -> int:
             return interruption.exit_code
         _conclude(request, display, summary)
         finished = summary.done == summary.total or summary.out_of_time
-        return interruption.exit_code or (0 if finished else _INTERRUPTED_ELSEWHERE)
+        return interruption.exit_code or (0 if finished else INTERRUPTED_ELSEWHERE)
 
 
 def _collect(

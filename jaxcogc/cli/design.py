@@ -6,14 +6,6 @@ from typing import Annotated
 
 import typer
 
-from jaxcogc.cli.bound import (
-    GradientVariance,
-    Heterogeneity,
-    InitialGap,
-    LocalSteps,
-    ServerLearningRate,
-    Smoothness,
-)
 from jaxcogc.cli.design_request import OBJECTIVES, ORDERS, DesignOptions, read_request
 from jaxcogc.cli.outage import (
     Clients,
@@ -25,6 +17,14 @@ from jaxcogc.cli.outage import (
     Reciprocal,
     Seed,
     UplinkErasure,
+)
+from jaxcogc.cli.parameters import (
+    GradientVariance,
+    Heterogeneity,
+    InitialGap,
+    LocalSteps,
+    ServerLearningRate,
+    Smoothness,
 )
 
 Target = Annotated[

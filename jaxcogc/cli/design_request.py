@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcogc.cli.errors import UserError, rejected
-from jaxcogc.cli.network_request import read_network
+from jaxcogc.cli.network_request import NetworkOptions, read_network
 from jaxcogc.cli.options import parse_choice, parse_count, parse_level, parse_number
-from jaxcogc.cli.outage_request import PICTURES
-from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.cli.outputs import PICTURES, check_suffix, check_target
 from jaxcogc.study.seeds import MAX_SEED
 
 if TYPE_CHECKING:
@@ -28,14 +27,9 @@ MAX_CLIENTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class DesignOptions:
+class DesignOptions(NetworkOptions):
     """The options as typed; None where an option was not given and its absence matters."""
 
-    clients: str | None
-    uplink_erasure: str | None
-    peer_erasure: str | None
-    network: str | None
-    reciprocal: bool
     target: str
     objective: str
     order: str
@@ -56,8 +50,6 @@ class DesignOptions:
     json: str | None
     plot: str | None
     quiet: bool
-    stragglers: None = None
-    """Not an option: all numbers are tried."""
 
 
 @dataclasses.dataclass(frozen=True)

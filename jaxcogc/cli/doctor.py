@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from jaxcogc.cli.outputs import check_target
-
-Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE|-", help="The same for a program.")
-]
+from jaxcogc.cli.parameters import SameJson
 
 
-def doctor(json: Json = None) -> int:
+def doctor(json: SameJson = None) -> int:
     """Check this machine: device, versions, speed, known results, equal counts on other devices.
 
     Takes less than a minute. Exit code 1 if a check fails: do not trust counts of this machine.

@@ -1,44 +1,27 @@
-"""The network and the stragglers that a verb was asked for."""
+"""The network that a verb was asked for."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from jaxcogc.cli.errors import UserError, blame, rejected
-from jaxcogc.cli.options import parse_count, parse_probability, parse_stragglers
+from jaxcogc.cli.errors import blame, rejected
+from jaxcogc.cli.options import given, parse_count, parse_probability
 
 if TYPE_CHECKING:
     from jaxcogc.links.network import Network
 
 
-class NetworkOptions(Protocol):
+@dataclasses.dataclass(frozen=True)
+class NetworkOptions:
     """The options as typed; None where an option was not given and its absence matters."""
 
-    @property
-    def clients(self) -> str | None:
-        """--clients."""
-
-    @property
-    def uplink_erasure(self) -> str | None:
-        """--uplink-erasure."""
-
-    @property
-    def peer_erasure(self) -> str | None:
-        """--peer-erasure."""
-
-    @property
-    def network(self) -> str | None:
-        """--network."""
-
-    @property
-    def reciprocal(self) -> bool:
-        """--reciprocal."""
-
-    @property
-    def stragglers(self) -> str | None:
-        """--stragglers."""
+    clients: str | None
+    uplink_erasure: str | None
+    peer_erasure: str | None
+    network: str | None
+    reciprocal: bool
 
 
 def read_network(options: NetworkOptions) -> tuple[Network, str]:
@@ -51,9 +34,9 @@ def read_network(options: NetworkOptions) -> tuple[Network, str]:
     from jaxcogc.links.network import Network
     from jaxcogc.links.sampling import MAX_CLIENTS
 
-    num_clients = parse_count("--clients", _given(options.clients, "10"), high=MAX_CLIENTS)
-    uplink = parse_probability("--uplink-erasure", _given(options.uplink_erasure, "0.4"))
-    peer = parse_probability("--peer-erasure", _given(options.peer_erasure, "0.25"))
+    num_clients = parse_count("--clients", given(options.clients, "10"), high=MAX_CLIENTS)
+    uplink = parse_probability("--uplink-erasure", given(options.uplink_erasure, "0.4"))
+    peer = parse_probability("--peer-erasure", given(options.peer_erasure, "0.25"))
 
     network = Network.homogeneous(
         num_clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=options.reciprocal
@@ -87,24 +70,3 @@ def _read_network_file(options: NetworkOptions, path: str) -> tuple[Network, str
         with blame(f"--reciprocal with --network {path}"):
             network = dataclasses.replace(network, reciprocal=True)
     return network, Path(path).name
-
-
-def read_stragglers(options: NetworkOptions, family: str, num_clients: int) -> tuple[int, ...]:
-    """One number of stragglers or several; 0 of an uncoded scheme.
-
-    Errors: UserError that names the option, its value and what is allowed.
-    """
-    if family == "uncoded":
-        if options.stragglers is not None and options.stragglers.strip() != "0":
-            raise rejected("--stragglers", options.stragglers, "0 (or nothing) with --code uncoded")
-        return (0,)
-    if options.stragglers is None and num_clients <= 7:
-        raise UserError(
-            f"--stragglers = 7 (the default) for {num_clients} clients: "
-            f"allowed are whole numbers from 0 to {num_clients - 1} (clients - 1)"
-        )
-    return parse_stragglers("--stragglers", _given(options.stragglers, "7"), num_clients)
-
-
-def _given(value: str | None, default: str) -> str:
-    return default if value is None else value

@@ -76,6 +76,11 @@ def parse_number(field: str, text: str, *, zero: bool = False) -> float:
     return value
 
 
+def given(value: str | None, default: str) -> str:
+    """The text of an option, or its default where it was not given."""
+    return default if value is None else value
+
+
 def _parse_float(text: str) -> float | None:
     try:
         return float(text)

@@ -6,16 +6,16 @@ from typing import Any
 
 from rich.table import Table
 
+from jaxcogc.cli.console import error_console, told_interrupts
 from jaxcogc.cli.outage_request import OutageRequest
-from jaxcogc.cli.outage_run import error_console, network_title
+from jaxcogc.cli.outage_run import network_title
 from jaxcogc.cli.outputs import write_json
 from jaxcogc.cli.progress import Display
-from jaxcogc.cli.tables import OUTCOME_ROWS, interval_text, new_table, probability_text
+from jaxcogc.cli.tables import SECTIONS, interval_text, new_table, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
-from jaxcogc.outage.counts import outcomes_to_dict
+from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
 from jaxcogc.outage.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
-from jaxcogc.runtime.signals import graceful_interrupts
 from jaxcogc.study.seeds import seed_keys
 
 
@@ -37,12 +37,9 @@ def run_rare(request: OutageRequest) -> int:
         network, code, num_attempts=request.attempts, redraw_code=request.redraw_code
     )
 
-    def on_first() -> None:
-        display.say("interrupted: finishing the batch in flight (a second Ctrl-C ends at once)")
-
     device = describe_devices(tuple(jax.devices()))
     prepared: list[float] = []  # seconds of compilation and pilot runs
-    with graceful_interrupts(on_first) as interruption:
+    with told_interrupts(console, display.say, "batch in flight") as interruption:
 
         def advance(done: int) -> None:
             if not prepared:
@@ -111,11 +108,9 @@ def _table(request: OutageRequest, rare: RareOutcomes, law: float | None) -> Tab
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
-    for entry in OUTCOME_ROWS:
-        if entry is None:
+    for name in EVENTS:
+        if name in SECTIONS:
             table.add_section()
-            continue
-        name = entry[0]
         estimate = getattr(rare.outcomes, name)
         size = rare.effective_sample_size[name]
         table.add_row(

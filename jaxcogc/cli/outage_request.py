@@ -7,17 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxcogc.cli.errors import UserError, blame, rejected
-from jaxcogc.cli.network_request import read_network, read_stragglers
-from jaxcogc.cli.options import (
-    parse_choice,
-    parse_count,
-    parse_level,
-    parse_power_of_two,
-)
-from jaxcogc.cli.outputs import check_suffix, check_target
+from jaxcogc.cli.code_request import CodeOptions, build_code, check_redraw, read_stragglers
+from jaxcogc.cli.errors import UserError, rejected
+from jaxcogc.cli.network_request import read_network
+from jaxcogc.cli.options import parse_choice, parse_count, parse_level, parse_power_of_two
+from jaxcogc.cli.outputs import read_targets
 from jaxcogc.cli.processes import join, read_processes
-from jaxcogc.study.seeds import CODES, MAX_SEED, seeded_code
+from jaxcogc.study.seeds import CODES, MAX_SEED
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
@@ -28,22 +24,12 @@ KERNELS = ("xla", "pallas")
 RARE = ("importance", "strata")
 MAX_TILE = 2**14
 """A block: what keys and counts go by."""
-PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclasses.dataclass(frozen=True)
-class OutageOptions:
+class OutageOptions(CodeOptions):
     """The options as typed; None where an option was not given and its absence matters."""
 
-    clients: str | None
-    uplink_erasure: str | None
-    peer_erasure: str | None
-    network: str | None
-    reciprocal: bool
-    code: str
-    stragglers: str | None
-    attempts: str
-    redraw_code: bool
     trials: str
     seed: str
     level: str
@@ -82,7 +68,6 @@ class OutageRequest:
     """The method for rare outcomes; None counts plain trials."""
     kernel: str
     tile: int | None
-    distributed: bool
     quiet: bool
     started: float
     """`time.perf_counter()` when the verb began."""
@@ -95,8 +80,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     """
     started = time.perf_counter()
     family = parse_choice("--code", options.code, CODES)
-    if options.redraw_code and family != "cyclic":
-        raise UserError(f"--redraw-code with --code {family}: allowed is --code cyclic only")
+    check_redraw(options)
     trials = parse_count("--trials", options.trials)
     seed = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
     level = parse_level("--level", options.level)
@@ -107,12 +91,12 @@ def read_request(options: OutageOptions) -> OutageRequest:
         options.distributed, options.coordinator, options.num_processes, options.process_id
     )
     _check_rare(options)
-    plot = _read_targets(options)
+    plot = read_targets(options.json, options.plot)
     from jaxcogc.links.sampling import MAX_ATTEMPTS  # JAX, from here on
 
     attempts = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
     network, source = read_network(options)
-    stragglers = read_stragglers(options, family, network.num_clients)
+    stragglers = read_stragglers(options, network.num_clients)
     for name, given in (("--json", options.json), ("--rare", options.rare)):
         if given is not None and len(stragglers) > 1:
             raise rejected("--stragglers", options.stragglers, f"one number with {name}")
@@ -133,7 +117,6 @@ def read_request(options: OutageOptions) -> OutageRequest:
         rare=options.rare,
         kernel=kernel,
         tile=tile,
-        distributed=options.distributed,
         quiet=options.quiet or not prints,
         started=started,
     )
@@ -153,20 +136,3 @@ def _check_rare(options: OutageOptions) -> None:
     ):
         if given != plain:
             raise UserError(f"{name} with --rare {options.rare}: allowed is one of the two")
-
-
-def _read_targets(options: OutageOptions) -> Path | None:
-    json = check_target("--json", options.json)
-    if options.plot == "-":
-        raise rejected("--plot", options.plot, f"a file name ending in {', '.join(PICTURES)}")
-    plot = check_target("--plot", options.plot)
-    check_suffix("--plot", options.plot, PICTURES)
-    if json is not None and plot is not None and json.resolve() == plot.resolve():
-        raise rejected("--plot", options.plot, "another file than that of --json")
-    return plot
-
-
-def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
-    """The code of a family; UserError names the options when there is none of that size."""
-    with blame(f"--code {family} --stragglers {num_stragglers}"):
-        return seeded_code(family, num_clients, num_stragglers, seed)

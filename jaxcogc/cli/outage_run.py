@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, error_console, told_interrupts
 from jaxcogc.cli.outage_request import OutageRequest
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
@@ -17,12 +18,11 @@ from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
 from jaxcogc.outage.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.distributed import any_process
-from jaxcogc.runtime.signals import Interruption, graceful_interrupts
+from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves, plot_outcomes
 from jaxcogc.study.seeds import seed_keys
 
-_MIN_TABLE_WIDTH = 120
 _UNQUALIFIED = (
     "mean_rank",
     "num_recovered_pmf",
@@ -31,9 +31,6 @@ _UNQUALIFIED = (
     "row_space_weight",
 )
 """Numbers without an interval."""
-_INTERRUPTED_ELSEWHERE = 130
-"""The exit code where another process of the run was interrupted."""
-_SHOW_CURSOR = "\x1b[?25h"
 
 
 def run(request: OutageRequest) -> int:
@@ -44,16 +41,7 @@ def run(request: OutageRequest) -> int:
     """
     console = error_console()
     display = Display(console, request.trials * len(request.codes), quiet=request.quiet)
-
-    def on_first() -> None:
-        display.say("interrupted: finishing the batch in flight (a second Ctrl-C ends at once)")
-
-    def on_second() -> None:
-        if console.is_terminal:
-            sys.stderr.write(_SHOW_CURSOR + "\n")
-            sys.stderr.flush()
-
-    with graceful_interrupts(on_first, on_second) as interruption:
+    with told_interrupts(console, display.say, "batch in flight") as interruption:
         with display:
             display.compiling()
             simulation = compile_simulation(
@@ -68,18 +56,10 @@ def run(request: OutageRequest) -> int:
             counts, seconds = _count(request, simulation, interruption, display)
         if not counts:
             print("interrupted before a trial was counted; nothing written", file=sys.stderr)
-            return interruption.exit_code or _INTERRUPTED_ELSEWHERE
+            return interruption.exit_code or INTERRUPTED_ELSEWHERE
         _report(request, simulation, counts, seconds, interruption, console)
         whole = sum(total.trials for total in counts) == request.trials * len(request.codes)
-        return interruption.exit_code or (0 if whole else _INTERRUPTED_ELSEWHERE)
-
-
-def error_console() -> Console:
-    """The console for tables and progress."""
-    console = Console(stderr=True)
-    if not console.is_terminal:  # a log has no width of its own
-        console = Console(stderr=True, width=_MIN_TABLE_WIDTH)
-    return console
+        return interruption.exit_code or (0 if whole else INTERRUPTED_ELSEWHERE)
 
 
 def _count(

@@ -12,6 +12,7 @@ from jaxcogc.cli.errors import UserError, one_line, rejected
 from jaxcogc.runtime.files import write_atomically
 
 STDOUT = "-"
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def check_target(field: str, text: str | None) -> Path | None:
@@ -43,6 +44,22 @@ def check_suffix(field: str, text: str | None, suffixes: tuple[str, ...]) -> Non
     """Raise UserError unless the file's name ends in one of the suffixes."""
     if text is not None and Path(text).suffix.lower() not in suffixes:
         raise rejected(field, text, f"a file name ending in {', '.join(suffixes)}")
+
+
+def read_targets(json: str | None, plot: str | None) -> Path | None:
+    """Check the targets of --json and --plot, a picture; returns the file of --plot."""
+    json_file = check_target("--json", json)
+    if plot == STDOUT:
+        raise rejected("--plot", plot, f"a file name ending in {', '.join(PICTURES)}")
+    plot_file = check_target("--plot", plot)
+    check_suffix("--plot", plot, PICTURES)
+    if (
+        json_file is not None
+        and plot_file is not None
+        and json_file.resolve() == plot_file.resolve()
+    ):
+        raise rejected("--plot", plot, "another file than that of --json")
+    return plot_file
 
 
 def write_json(target: str, fields: Mapping[str, Any]) -> None:

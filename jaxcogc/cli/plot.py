@@ -5,28 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from jaxcogc.cli.errors import UserError
-from jaxcogc.cli.outputs import check_suffix, check_target, write_file
-from jaxcogc.cli.show import Filter
-from jaxcogc.cli.stores import StorePath, store_errors
+from jaxcogc.cli.outputs import PICTURES, check_suffix, check_target, write_file
+from jaxcogc.cli.parameters import Filter, StorePath, Text, option
+from jaxcogc.cli.stores import store_errors
 
-_Text = str | None
-PICTURES = (".png", ".svg", ".pdf")
-Out = Annotated[
-    str, typer.Option("--out", metavar="FILE.png", help="The picture (png, svg or pdf).")
-]
-X = Annotated[_Text, typer.Option("--x", metavar="AXIS", help="Axis of the grid along x.")]
-Curves = Annotated[
-    _Text, typer.Option("--curves", metavar="AXES", help="Axes that tell curves apart: a,b.")
-]
-Panels = Annotated[_Text, typer.Option("--panels", metavar="AXIS", help="A panel for each value.")]
-Outcomes = Annotated[
-    _Text, typer.Option("--outcome", metavar="NAMES", help="Such as gc_outage,gc_plus_none.")
-]
-Linear = Annotated[bool, typer.Option("--linear", help="No logarithmic axis.")]
-Title = Annotated[_Text, typer.Option("--title", metavar="TEXT", help="Instead of the study's.")]
+Out = Annotated[str, option("--out", "FILE.png", "The picture (png, svg or pdf).")]
+X = Annotated[Text, option("--x", "AXIS", "Axis of the grid along x.")]
+Curves = Annotated[Text, option("--curves", "AXES", "Axes that tell curves apart: a,b.")]
+Panels = Annotated[Text, option("--panels", "AXIS", "A panel for each value.")]
+Outcomes = Annotated[Text, option("--outcome", "NAMES", "Such as gc_outage,gc_plus_none.")]
+Linear = Annotated[bool, option("--linear", None, "No logarithmic axis.")]
+Title = Annotated[Text, option("--title", "TEXT", "Instead of the study's.")]
 
 
 def plot(

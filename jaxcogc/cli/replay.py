@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from jaxcogc.cli.errors import rejected
 from jaxcogc.cli.options import parse_count
-from jaxcogc.cli.outputs import check_suffix, check_target
-from jaxcogc.cli.stores import StorePath, store_errors
+from jaxcogc.cli.outputs import PICTURES, check_suffix, check_target
+from jaxcogc.cli.parameters import Plot, SameJson, StorePath, Text, option
+from jaxcogc.cli.stores import store_errors
 
-_Text = str | None
-PointId = Annotated[
-    str, typer.Option("--point", metavar="ID", help="The point, or how its identity begins.")
-]
-Trial = Annotated[str, typer.Option("--trial", metavar="I", help="Number of the trial, from 0.")]
-Next = Annotated[
-    _Text,
-    typer.Option("--next", metavar="OUTCOME", help="The first trial from I on with this outcome."),
-]
-Plot = Annotated[
-    _Text, typer.Option("--plot", metavar="FILE.png", help="A picture (png, svg or pdf).")
-]
-Json = Annotated[_Text, typer.Option("--json", metavar="FILE|-", help="The same for a program.")]
+PointId = Annotated[str, option("--point", "ID", "The point, or how its identity begins.")]
+Trial = Annotated[str, option("--trial", "I", "Number of the trial, from 0.")]
+Next = Annotated[Text, option("--next", "OUTCOME", "The first trial from I on with this outcome.")]
 
 
 def replay(
@@ -32,14 +21,14 @@ def replay(
     trial: Trial = "0",
     next: Next = None,
     plot: Plot = None,
-    json: Json = None,
+    json: SameJson = None,
 ) -> int:
     """Rebuild a trial: who heard whom, which rows arrived, what was recovered.
 
     Trials need not have been counted: any trial of a point can be rebuilt from its number.
     """
     number = parse_count("--trial", trial, low=0, high=10**13)
-    check_suffix("--plot", plot, (".png", ".svg", ".pdf"))
+    check_suffix("--plot", plot, PICTURES)
     for field, target in (("--plot", plot), ("--json", json)):
         check_target(field, target)
     from jaxcogc.study.outcomes import OUTCOMES

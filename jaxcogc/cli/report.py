@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outputs import check_suffix, check_target, write_file
-from jaxcogc.cli.stores import StorePath, store_errors
+from jaxcogc.cli.parameters import StorePath, option
+from jaxcogc.cli.stores import store_errors
 
-Out = Annotated[str, typer.Option("--out", metavar="FILE.html", help="The page.")]
+Out = Annotated[str, option("--out", "FILE.html", "The page.")]
 
 
 def report(store: StorePath, out: Out) -> int:

@@ -8,27 +8,17 @@ import typer
 
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outputs import check_suffix, check_target
-from jaxcogc.cli.stores import StorePath, store_errors
+from jaxcogc.cli.parameters import Filter, StorePath, Text, option
+from jaxcogc.cli.stores import store_errors
 
-_Text = str | None
 Outcome = Annotated[
-    _Text,
-    typer.Option("--outcome", metavar="NAME", help="Shown in the table, instead of the watched."),
+    Text, option("--outcome", "NAME", "Shown in the table, instead of the watched.")
 ]
-Sort = Annotated[
-    _Text, typer.Option("--sort", metavar="COLUMN", help="Order; -COLUMN for descending.")
-]
-Filter = Annotated[
-    list[str] | None,
-    typer.Option("--filter", metavar="CONDITION", help="Such as attempts=2; repeatable."),
-]
-Versus = Annotated[
-    _Text,
-    typer.Option("--versus", metavar="POINT", help="Add each point's difference from this one."),
-]
-Csv = Annotated[_Text, typer.Option("--csv", metavar="FILE|-", help="All columns as CSV.")]
-Parquet = Annotated[_Text, typer.Option("--parquet", metavar="FILE", help="The same as Parquet.")]
-Json = Annotated[_Text, typer.Option("--json", metavar="FILE|-", help="The same as JSON.")]
+Sort = Annotated[Text, option("--sort", "COLUMN", "Order; -COLUMN for descending.")]
+Versus = Annotated[Text, option("--versus", "POINT", "Add each point's difference from this one.")]
+Csv = Annotated[Text, option("--csv", "FILE|-", "All columns as CSV.")]
+Parquet = Annotated[Text, option("--parquet", "FILE", "The same as Parquet.")]
+Json = Annotated[Text, option("--json", "FILE|-", "The same as JSON.")]
 
 
 def show(
@@ -63,9 +53,7 @@ def show(
 Sources = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Stores to take blocks from.")
 ]
-Target = Annotated[
-    str, typer.Option("--store", metavar="FILE", help="The store to add to; made if need be.")
-]
+Target = Annotated[str, option("--store", "FILE", "The store to add to; made if need be.")]
 
 
 def merge(sources: Sources, store: Target) -> int:

@@ -1,18 +1,11 @@
-"""Stores on the command line: their errors in one line, and options that all verbs share."""
+"""Stores on the command line: their errors in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
-
-import typer
 
 from jaxcogc.cli.errors import UserError
-
-StorePath = Annotated[
-    str, typer.Option("--store", metavar="FILE", help="The store that collect made.")
-]
 
 
 @contextmanager

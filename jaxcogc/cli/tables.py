@@ -7,22 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study.outcomes import MEANINGS
 from jaxcogc.study.plots import OutagePoint
 
-# field of Outcomes, and what it means in the words of a user; None parts the decoders
-OUTCOME_ROWS = (
-    ("gc_outage", "standard decoding: nothing recovered"),
-    None,
-    ("gc_plus_full", "GC+: exact average"),
-    ("gc_plus_partial", "GC+: average of some clients"),
-    ("gc_plus_none", "GC+: nothing recovered"),
-    None,
-    ("row_space_exact", "row space: exact average"),
-    ("row_space_partial", "row space: average of some clients"),
-    ("row_space_none", "row space: nothing recovered"),
-    None,
-    ("all_individuals", "every client's own update is known"),
-)
+SECTIONS = ("gc_plus_full", "row_space_exact", "all_individuals")
+"""Outcomes above which a table draws a line: each begins another decoder."""
 SWEEP_COLUMNS = (
     ("gc_outage", "gc\noutage"),
     ("gc_plus_full", "GC+\nexact"),
@@ -63,11 +52,9 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
     table.add_column("closed form", justify="right", no_wrap=True)
     if width >= _WIDTH_FOR_MEANINGS:
         table.add_column("meaning", style="dim", no_wrap=True)
-    for entry in OUTCOME_ROWS:
-        if entry is None:
+    for name, meaning in MEANINGS.items():
+        if name in SECTIONS:
             table.add_section()
-            continue
-        name, meaning = entry
         estimate: Estimate = getattr(point.outcomes, name)
         closed_form = _closed_form_text(point) if name == "gc_outage" else ""
         cells = (name, probability_text(estimate), interval_text(estimate), closed_form, meaning)

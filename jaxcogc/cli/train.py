@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxcogc.cli.outage import (
+from jaxcogc.cli.parameters import (
     Attempts,
     Clients,
     Code,
@@ -16,7 +16,11 @@ from jaxcogc.cli.outage import (
     Quiet,
     Reciprocal,
     RedrawCode,
+    Stragglers,
+    Text,
     UplinkErasure,
+    choice,
+    option,
 )
 from jaxcogc.cli.train_config import with_config
 from jaxcogc.cli.train_options import (
@@ -35,75 +39,60 @@ from jaxcogc.cli.train_options import (
 )
 from jaxcogc.cli.train_request import read_request
 
-
-def _option(name: str, metavar: str | None, help: str, default: str | None = None) -> Any:
-    note = "" if default is None else f" [default: {default}]"
-    return typer.Option(name, metavar=metavar, help=help + note, show_default=default is None)
-
-
-def _choice(name: str, choices: tuple[str, ...], help: str) -> Any:
-    return _option(name, "NAME", f"{help}: {', '.join(choices)}.")
-
-
-_Text = str | None
-Dataset = Annotated[str, _choice("--dataset", DATASETS, "Data set")]
+Dataset = Annotated[str, choice("--dataset", DATASETS, "Data set")]
 DataDir = Annotated[
-    _Text, _option("--data-dir", "DIR", "The data set's own files; without it they are fetched.")
+    Text, option("--data-dir", "DIR", "The data set's own files; without it they are fetched.")
 ]
-PartitionName = Annotated[str, _choice("--partition", PARTITIONS, "Who holds which samples")]
-Alpha = Annotated[str, _option("--alpha", "A", "Of dirichlet and size-skew; small is unequal.")]
-ClassesPerClient = Annotated[str, _option("--classes-per-client", "K", "Of shards.")]
-ModelName = Annotated[str, _choice("--model", MODELS, "Model")]
+PartitionName = Annotated[str, choice("--partition", PARTITIONS, "Who holds which samples")]
+Alpha = Annotated[str, option("--alpha", "A", "Of dirichlet and size-skew; small is unequal.")]
+ClassesPerClient = Annotated[str, option("--classes-per-client", "K", "Of shards.")]
+ModelName = Annotated[str, choice("--model", MODELS, "Model")]
 SchemeNames = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--scheme",
         "NAME",
         f"Again for each: {', '.join(SCHEMES)}, all.",
         ", ".join(DEFAULT_SCHEMES),
     ),
 ]
-Rounds = Annotated[str, _option("--rounds", "N", "Training rounds.")]
-LocalSteps = Annotated[str, _option("--local-steps", "I", "SGD steps of a client in a round.")]
+Rounds = Annotated[str, option("--rounds", "N", "Training rounds.")]
+LocalSteps = Annotated[str, option("--local-steps", "I", "SGD steps of a client in a round.")]
 BatchSize = Annotated[
-    str, _option("--batch-size", "N|all", "Samples a local step; all of the client's.")
+    str, option("--batch-size", "N|all", "Samples a local step; all of the client's.")
 ]
-LearningRate = Annotated[str, _option("--learning-rate", "R", "Of the clients.")]
+LearningRate = Annotated[str, option("--learning-rate", "R", "Of the clients.")]
 ServerOptimizer = Annotated[
-    str, _choice("--server-optimizer", SERVER_OPTIMIZERS, "What the server does with an average")
+    str, choice("--server-optimizer", SERVER_OPTIMIZERS, "What the server does with an average")
 ]
 ServerLearningRate = Annotated[
-    _Text,
-    _option("--server-learning-rate", "R", "Of the server.", "sgd 1, momentum 0.3, adam 0.01"),
+    Text, option("--server-learning-rate", "R", "Of the server.", "sgd 1, momentum 0.3, adam 0.01")
 ]
-Proximal = Annotated[str, _option("--proximal", "MU", "FedProx: pull towards the round's start.")]
+Proximal = Annotated[str, option("--proximal", "MU", "FedProx: pull towards the round's start.")]
 Retransmissions = Annotated[
-    str, _option("--retransmissions", "N", "Tries of a client at most, under retransmission.")
+    str, option("--retransmissions", "N", "Tries of a client at most, under retransmission.")
 ]
-OnFailure = Annotated[str, _choice("--on-failure", ON_FAILURE, "When nothing is recovered")]
-MaxRepeats = Annotated[_Text, _option("--max-repeats", "N", "With repeat: at most so often.", "3")]
+OnFailure = Annotated[str, choice("--on-failure", ON_FAILURE, "When nothing is recovered")]
+MaxRepeats = Annotated[Text, option("--max-repeats", "N", "With repeat: at most so often.", "3")]
 PartialNormalisation = Annotated[
-    str, _choice("--partial-normalisation", NORMALISATIONS, "Divide partial averages by |K| or M")
+    str, choice("--partial-normalisation", NORMALISATIONS, "Divide partial averages by |K| or M")
 ]
 Placement = Annotated[
-    str, _choice("--placement", PLACEMENTS, "Of the clients on the ring, random every round")
+    str, choice("--placement", PLACEMENTS, "Of the clients on the ring, random every round")
 ]
 Aggregation = Annotated[
-    str, _choice("--aggregation", AGGREGATIONS, "By coefficients, or by real coded vectors")
+    str, choice("--aggregation", AGGREGATIONS, "By coefficients, or by real coded vectors")
 ]
-OnNan = Annotated[str, _choice("--on-nan", ON_NAN, "When an update is not finite")]
-Seeds = Annotated[str, _option("--seeds", "N", "Runs of every scheme: seeds S .. S+N-1.")]
-Seed = Annotated[str, _option("--seed", "S", "The first seed.")]
-Stragglers = Annotated[_Text, _option("--stragglers", "S", "Stragglers tolerated.", "7")]
-EvaluateEvery = Annotated[
-    str, _option("--evaluate-every", "E", "Rounds from one test to the next.")
-]
+OnNan = Annotated[str, choice("--on-nan", ON_NAN, "When an update is not finite")]
+Seeds = Annotated[str, option("--seeds", "N", "Runs of every scheme: seeds S .. S+N-1.")]
+Seed = Annotated[str, option("--seed", "S", "The first seed.")]
+EvaluateEvery = Annotated[str, option("--evaluate-every", "E", "Rounds from one test to the next.")]
 Deterministic = Annotated[
-    bool, _option("--deterministic", None, "Slower; bit for bit whatever runs together.")
+    bool, option("--deterministic", None, "Slower; bit for bit whatever runs together.")
 ]
-Out = Annotated[_Text, _option("--out", "DIR", "Tables, pictures, checkpoints; new or empty.")]
-Resume = Annotated[bool, _option("--resume", None, "Go on with the run in --out.")]
-Config = Annotated[_Text, _option("--config", "FILE.toml", "Options from a run's config.toml.")]
+Out = Annotated[Text, option("--out", "DIR", "Tables, pictures, checkpoints; new or empty.")]
+Resume = Annotated[bool, option("--resume", None, "Go on with the run in --out.")]
+Config = Annotated[Text, option("--config", "FILE.toml", "Options from a run's config.toml.")]
 
 
 def train(
@@ -155,7 +144,8 @@ def train(
     summary.json, accuracy.png, partition.png, config.toml, and the checkpoints that --resume goes
     on from. Ctrl-C finishes the block of rounds in flight and saves it (exit code 130).
     """
-    request = read_request(TrainOptions(**_completed(context, locals())))
+    given = _completed(context, locals())
+    request = read_request(TrainOptions(**given), tuple(given))
     from jaxcogc.cli.train_run import run  # JAX, Optax, Flax: only now, past most mistakes
 
     return run(request)

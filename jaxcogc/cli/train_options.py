@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxcogc.cli.errors import UserError, rejected
+from jaxcogc.cli.code_request import CodeOptions, check_redraw
+from jaxcogc.cli.errors import rejected
 from jaxcogc.cli.options import parse_choice, parse_count, parse_number
-from jaxcogc.cli.outage_request import CODES
-from jaxcogc.study.seeds import MAX_SEED
+from jaxcogc.study.seeds import CODES, MAX_SEED
 
 # The names of libraries that take seconds to import; a test compares them.
 DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
@@ -38,7 +38,7 @@ MAX_SEEDS = 10**4
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(CodeOptions):
     """The options as typed; None where an option was not given and its absence matters."""
 
     dataset: str
@@ -55,15 +55,6 @@ class TrainOptions:
     server_optimizer: str
     server_learning_rate: str | None
     proximal: str
-    clients: str | None
-    uplink_erasure: str | None
-    peer_erasure: str | None
-    network: str | None
-    reciprocal: bool
-    code: str
-    stragglers: str | None
-    attempts: str
-    redraw_code: bool
     retransmissions: str
     on_failure: str
     max_repeats: str | None
@@ -125,8 +116,7 @@ def read_values(options: TrainOptions) -> dict[str, Any]:
     values["server_learning_rate"] = _read_server_rate(options)
     values |= {name: getattr(options, name) for name in ("reciprocal", "redraw_code")}
     values["deterministic"] = options.deterministic
-    if options.redraw_code and values["code"] != "cyclic":
-        raise UserError(f"--redraw-code with --code {options.code}: allowed is --code cyclic only")
+    check_redraw(options)
     return values
 
 

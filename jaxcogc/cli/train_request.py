@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxcogc.cli.code_request import read_code
 from jaxcogc.cli.errors import UserError, blame, rejected
-from jaxcogc.cli.network_request import read_network, read_stragglers
+from jaxcogc.cli.network_request import read_network
 from jaxcogc.cli.options import parse_count
-from jaxcogc.cli.outage_request import build_code
 from jaxcogc.cli.outputs import check_target
 from jaxcogc.cli.train_config import CONFIG_NAME, NOT_KEPT, check_same
 from jaxcogc.cli.train_options import TrainOptions, read_values
@@ -46,8 +46,12 @@ class TrainRequest:
     """`time.perf_counter()` when the verb began."""
 
 
-def read_request(options: TrainOptions) -> TrainRequest:
+def read_request(options: TrainOptions, names: tuple[str, ...]) -> TrainRequest:
     """Check the options, cheap ones first.
+
+    Args:
+        options: the options.
+        names: the options in the order in which `config.toml` lists them.
 
     Errors: UserError that names the option, its value and what is allowed.
     """
@@ -59,12 +63,12 @@ def read_request(options: TrainOptions) -> TrainRequest:
 
     values["attempts"] = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
     network, source = read_network(options)
-    stragglers = read_stragglers(options, values["code"], network.num_clients)
-    if len(stragglers) > 1:
-        raise rejected("--stragglers", str(options.stragglers), "one number")
-    code = _read_code(values, network.num_clients, stragglers[0])
+    code = read_code(options, network.num_clients, CODE_SEED)
+    stragglers = int(code.num_stragglers)
+    if options.redraw_code:
+        code = _redraw(code, values["attempts"])
     dataset, partition = _read_data(options, values, network.num_clients)
-    values |= {"clients": network.num_clients, "stragglers": stragglers[0]}
+    values |= {"clients": network.num_clients, "stragglers": stragglers}
     if options.network is not None:
         values |= {"network": str(Path(options.network).resolve())}
     else:
@@ -73,9 +77,9 @@ def read_request(options: TrainOptions) -> TrainRequest:
             "peer_erasure": float(network.peer_erasure.max()),
         }
     config = {
-        field.name: values[field.name]
-        for field in dataclasses.fields(TrainOptions)
-        if field.name not in NOT_KEPT and values.get(field.name) is not None
+        name: values[name]
+        for name in names
+        if name not in NOT_KEPT and values.get(name) is not None
     }
     config["network_sha256"] = hashlib.sha256(network.to_json().encode()).hexdigest()
     config["labels_sha256"] = hashlib.sha256(dataset.train_labels.tobytes()).hexdigest()
@@ -110,15 +114,13 @@ def _read_out(options: TrainOptions) -> Path | None:
     return out
 
 
-def _read_code(values: dict[str, Any], clients: int, stragglers: int) -> GradientCode:
-    code = build_code(values["code"], clients, stragglers, CODE_SEED)
-    if not values["redraw_code"]:
-        return code
+def _redraw(code: GradientCode, num_attempts: int) -> GradientCode:
+    """Another code of the family for every attempt."""
     import jax
 
     from jaxcogc.coding.codes import redraw
 
-    return redraw(jax.random.fold_in(seed_keys(CODE_SEED)[0], 1), code, values["attempts"])
+    return redraw(jax.random.fold_in(seed_keys(CODE_SEED)[0], 1), code, num_attempts)
 
 
 def _read_data(

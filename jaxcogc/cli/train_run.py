@@ -11,13 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.console import error_console, told_interrupts
 from jaxcogc.cli.errors import blame
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
-from jaxcogc.cli.tables import probability_text
+from jaxcogc.cli.tables import new_table, probability_text
 from jaxcogc.cli.train_config import CONFIG_NAME, config_text
 from jaxcogc.cli.train_request import TrainRequest
-from jaxcogc.runtime.signals import Interruption, graceful_interrupts
+from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.checkpoint import Checkpoints
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.partition_plot import partition_figure
@@ -30,7 +31,6 @@ from jaxcogc.study.training import (
 from jaxcogc.study.training_plot import accuracy_figure
 from jaxcogc.study.training_summary import INTERVAL_LEVEL, metrics_csv, summarize
 
-_LOG_WIDTH = 120
 _RUN_FAILED = 1
 _WRITING_SHARE = 0.1
 """Of the time, at most, goes into rewriting metrics.csv while a run goes on."""
@@ -38,15 +38,10 @@ _WRITING_SHARE = 0.1
 
 def run(request: TrainRequest) -> int:
     """Do the run and return the exit code: 0, 1 when it had to stop, 130 (143) interrupted."""
-    console = Console(stderr=True)
-    if not console.is_terminal:  # a log has no width of its own
-        console = Console(stderr=True, width=_LOG_WIDTH)
+    console = error_console()
     display = Display(console, request.plan.rounds, quiet=request.quiet, unit="rounds")
-
-    def on_first() -> None:
-        display.say("interrupted: finishing the rounds in flight (a second Ctrl-C ends at once)")
-
-    with graceful_interrupts(on_first) as interruption, ExitStack() as stack:
+    interrupts = told_interrupts(console, display.say, "rounds in flight")
+    with interrupts as interruption, ExitStack() as stack:
         checkpoints = None
         if request.out is not None:
             with blame("--out"):
@@ -196,14 +191,7 @@ def _report(
 
 def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Table:
     """A line for each scheme."""
-    table = Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        caption_style="dim",
-    )
+    table = new_table(title, caption)
     table.add_column("scheme", no_wrap=True)
     headers = ("test\naccuracy", "interval", "test\nloss", "rounds\nheld", "exact")
     for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses"):
