@@ -86,7 +86,7 @@ def compile_blocks(
     )
 
 
-def _start(program, shape, run, first_block, num_blocks) -> Started:
+def _start(program, shape, run: Run, first_block: int, num_blocks: int) -> Started:
     if not 1 <= num_blocks <= shape.kept * len(shape.devices):
         raise ValueError(
             f"num_blocks = {num_blocks}: allowed is 1..{shape.kept * len(shape.devices)}"
