@@ -15,7 +15,7 @@ from benchmarks.decisions import Decisions, agreement
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.pinv_programs import jax_vmapped, numpy_batched, numpy_loop
-from benchmarks.report import NO_GPU, environment, rate_table, rates_and_ratios
+from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
@@ -129,11 +129,5 @@ def run(
     quick: bool, console: Console, shapes: Sequence[Shape] = SHAPES, repeats: int = 7
 ) -> dict[str, Any]:
     """All shapes; returns what goes into the result file."""
-    missing = why_no_numba()
-    if missing:
-        console.print(missing)
-    before = environment()
-    cases = [measure_shape(shape, quick, repeats, console) for shape in shapes]
-    if before["backend"] == "cpu":
-        console.print(NO_GPU)
-    return {"benchmark": "decode", "quick": quick, **before, "numba": missing, "cases": cases}
+    cases = (measure_shape(shape, quick, repeats, console) for shape in shapes)
+    return result_of("decode", quick, console, cases)

@@ -18,7 +18,7 @@ from benchmarks.ceilings import Cost, ceilings_of, cost_of, measure_rates
 from benchmarks.decode import AnswersDiffer
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
-from benchmarks.report import NO_GPU, environment, rate_table, rates_and_ratios
+from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc.coding.recovery import decision_rule, tile_size
 from jaxcogc.links.sampling import link_thresholds
 from jaxcogc.outage import program
@@ -190,11 +190,5 @@ def run(
     quick: bool, console: Console, shapes: Sequence[Shape] = SHAPES, repeats: int = 7
 ) -> dict[str, Any]:
     """All shapes; returns what goes into the result file."""
-    missing = why_no_numba()
-    if missing:
-        console.print(missing)
-    before = environment()
-    cases = [measure_shape(shape, quick, repeats, console) for shape in shapes]
-    if before["backend"] == "cpu":
-        console.print(NO_GPU)
-    return {"benchmark": "pipeline", "quick": quick, **before, "numba": missing, "cases": cases}
+    cases = (measure_shape(shape, quick, repeats, console) for shape in shapes)
+    return result_of("pipeline", quick, console, cases)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from rich.table import Table
 
 import jaxcogc
 from benchmarks.measure import Timing
+from benchmarks.optional import why_no_numba
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.files import write_atomically
 
-NO_GPU = "No GPU in this run: the ceilings of a GPU were not measured."
+_NO_GPU = "No GPU in this run: the ceilings of a GPU were not measured."
 _PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy", "flax", "optax", "torch")
 
 
@@ -72,6 +73,20 @@ def console(json_target: str | None) -> Console:
     if not out.is_terminal:
         out.width = 110
     return out
+
+
+def result_of(
+    benchmark: str, quick: bool, console: Console, cases: Iterator[dict[str, Any]]
+) -> dict[str, Any]:
+    """Measure the cases, and say what this machine lacks; returns what goes into the file."""
+    missing = why_no_numba()
+    if missing:
+        console.print(missing)
+    before = environment()
+    measured = list(cases)
+    if before["backend"] == "cpu":
+        console.print(_NO_GPU)
+    return {"benchmark": benchmark, "quick": quick, **before, "numba": missing, "cases": measured}
 
 
 def rate_table(title: str, unit: str, timings: Sequence[Timing], ours: str) -> Table:
