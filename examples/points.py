@@ -18,21 +18,12 @@ from jaxcogc import (
     outcomes_from_counts,
 )
 from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage.counts import EVENTS
 from jaxcogc.runtime.files import write_atomically
 from jaxcogc.study.plots import OutagePoint
 
 LEVEL = 0.95
 METHOD = "clopper-pearson"
-PROBABILITIES = (
-    "gc_outage",
-    "gc_plus_full",
-    "gc_plus_partial",
-    "gc_plus_none",
-    "row_space_exact",
-    "row_space_partial",
-    "row_space_none",
-    "all_individuals",
-)
 
 
 def compile_side_by_side(
@@ -76,7 +67,7 @@ def simulate_point(
 def csv_row(point: OutagePoint, **setting: Any) -> dict[str, Any]:
     """One line of a table: the setting, then every probability with the ends of its interval."""
     row: dict[str, Any] = {**setting, "trials": point.outcomes.trials}
-    for name in PROBABILITIES:
+    for name in EVENTS:
         value = getattr(point.outcomes, name)
         row |= {name: value.best, f"{name}_low": value.low, f"{name}_high": value.high}
     law = "" if point.closed_form is None else point.closed_form

@@ -120,6 +120,10 @@ class Outcomes:
     trials: int | None
 
 
+EVENTS = tuple(field.name for field in dataclasses.fields(Outcomes) if field.type == "Estimate")
+"""The fields of `Outcomes` that are probabilities of events."""
+
+
 def outcomes_from_counts(
     counts: OutcomeCounts, *, level: float = 0.95, interval: str = "clopper-pearson"
 ) -> Outcomes:

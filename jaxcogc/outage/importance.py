@@ -24,7 +24,8 @@ from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.coding.recovery import Recovery
-from jaxcogc.outage.link_trials import BLOCK, EVENTS, decide, events
+from jaxcogc.outage.counts import EVENTS
+from jaxcogc.outage.link_trials import BLOCK, decide, events
 from jaxcogc.outage.proposals import (
     Features,
     Proposal,

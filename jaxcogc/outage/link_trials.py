@@ -20,22 +20,10 @@ from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.sampling import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 
-__all__ = ["BLOCK", "EVENTS", "LinkTrials", "decide", "events"]
+__all__ = ["BLOCK", "LinkTrials", "decide", "events"]
 
 BLOCK = 2**13
 """Trials decided in one call; shorter ones are padded, so that one program serves all."""
-
-EVENTS = (
-    "gc_outage",
-    "gc_plus_full",
-    "gc_plus_partial",
-    "gc_plus_none",
-    "row_space_exact",
-    "row_space_partial",
-    "row_space_none",
-    "all_individuals",
-)
-"""The fields of `Outcomes` that are probabilities of events."""
 
 
 class LinkTrials(NamedTuple):
@@ -105,7 +93,7 @@ def events(recovery: Recovery) -> np.ndarray:
         recovery: NumPy arrays, [trials] leading.
 
     Returns:
-        bool [8, trials], in the order of `EVENTS`.
+        bool [8, trials], in the order of `counts.EVENTS`.
     """
     gc, exact, recovered, _, _ = (np.asarray(field) for field in recovery)
     some, everyone = recovered.any(axis=1), recovered.all(axis=1)

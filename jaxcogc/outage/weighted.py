@@ -15,9 +15,9 @@ from scipy import special
 
 from jaxcogc._types import HostFloats
 from jaxcogc.coding.recovery import Recovery
-from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.counts import EVENTS, Outcomes
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.link_trials import EVENTS, events
+from jaxcogc.outage.link_trials import events
 
 __all__ = ["ENOUGH", "Group", "RareOutcomes", "Sums", "rare_outcomes_from_groups"]
 

@@ -206,14 +206,16 @@ def _homogeneous(section: NetworkSection, folder: Path) -> Iterator[tuple[str, d
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     from jaxcogc.links.network import Network
+    from jaxcogc.links.sampling import MAX_CLIENTS
 
     for index, name in enumerate(section.files or ()):
         try:
             network = Network.from_json(folder / name)
         except ValueError as error:
             raise ValueError(f"network.files[{index}] = {name!r}: {error}") from None
-        if network.num_clients > 128:
-            raise ValueError(f"network.files[{index}] = {name!r}: allowed is at most 128 clients")
+        if network.num_clients > MAX_CLIENTS:
+            allowed = f"allowed is at most {MAX_CLIENTS} clients"
+            raise ValueError(f"network.files[{index}] = {name!r}: {allowed}")
         label = "".join("_" if c in ",;\"'\n" else c for c in Path(name).stem)
         labels = {"network": label, "clients": network.num_clients}
         for reciprocal in section.reciprocal:

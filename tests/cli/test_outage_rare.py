@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxcogc.cli.app import main
-from jaxcogc.outage.link_trials import EVENTS
+from jaxcogc.outage.counts import EVENTS
 
 SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --stragglers 2 --attempts 1"
 

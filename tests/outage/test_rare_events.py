@@ -18,8 +18,9 @@ from jaxcogc.coding.codes import (
 from jaxcogc.links.network import Network
 from jaxcogc.outage import importance, strata
 from jaxcogc.outage.closed_form import gc_outage_probability, log_gc_outage_probability
+from jaxcogc.outage.counts import EVENTS
 from jaxcogc.outage.enumeration import enumerate_outcomes
-from jaxcogc.outage.link_trials import EVENTS, decide
+from jaxcogc.outage.link_trials import decide
 from jaxcogc.outage.proposals import client_tilt, features, link_tilt, log_ratios, row_tilt, rows_of
 from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare_events import rare_outcomes
