@@ -1,9 +1,13 @@
 """The command line as a program of its own, also where the package is not installed."""
 
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "jaxcogc"]
@@ -35,3 +39,21 @@ def start_program(*arguments: str, **changes: str) -> subprocess.Popen[str]:
         text=True,
         env=environment(**changes),
     )
+
+
+def free_address() -> str:
+    """HOST:PORT of this machine, where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def assert_one_line(capsys: pytest.CaptureFixture[str], words: Sequence[str]) -> None:
+    """A mistake was told in one line that has all the words; nothing else was printed."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: "), err
+    assert err.count("\n") == 1, err
+    assert err.endswith("\n")
+    for word in words:
+        assert word in err, err

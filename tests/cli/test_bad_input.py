@@ -7,7 +7,7 @@ import pytest
 
 from jaxcogc.cli.app import main
 from jaxcogc.links.sampling import MAX_CLIENTS
-from tests.cli.program import run_program
+from tests.cli.program import assert_one_line, run_program
 
 GOOD = {"uplink_erasure": [0.1, 0.2], "peer_erasure": [[0, 0.3], [0.3, 0]], "reciprocal": False}
 
@@ -65,7 +65,7 @@ OPTIONS = [
     ("--trials", ["--trials", "argument"]),
     ("--quiet=yes", ["--quiet"]),
     ("extra", ["extra"]),
-    ("--network no-such-file.json", ["--network", "no-such-file.json", "no such file"]),
+    ("--network no-such-file.json", ["--network", "no-such-file.json", "No such file"]),
     ("--network .", ["--network", "directory"]),
 ]
 
@@ -106,20 +106,10 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def _assert_one_line(capsys: pytest.CaptureFixture[str], parts: list[str]) -> None:
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    for part in parts:
-        assert part.lower() in err.lower(), err
-
-
 @pytest.mark.parametrize(("arguments", "parts"), OPTIONS, ids=[a for a, _ in OPTIONS])
 def test_options(arguments: str, parts: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["outage", *arguments.split()]) == 2
-    _assert_one_line(capsys, parts)
+    assert_one_line(capsys, parts)
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -132,7 +122,7 @@ def test_network_files(
     assert (
         main(["outage", "--network", "network.json", "--json", "x.json", *arguments.split()]) == 2
     )
-    _assert_one_line(capsys, parts)
+    assert_one_line(capsys, parts)
     assert [path.name for path in Path.cwd().iterdir()] == ["network.json"]
 
 
@@ -141,12 +131,12 @@ def test_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> No
     if not folder.is_dir():
         pytest.skip("needs a folder that nobody can write")
     assert main(["outage", "--json", str(folder / "x.json")]) == 2
-    _assert_one_line(capsys, ["--json", str(folder / "x.json"), "can be written"])
+    assert_one_line(capsys, ["--json", str(folder / "x.json"), "can be written"])
 
 
 def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["outtage"]) == 2
-    _assert_one_line(capsys, ["outtage"])
+    assert_one_line(capsys, ["outtage"])
 
 
 @pytest.mark.parametrize("arguments", ["--trials 0", "--trails 5", "--network nowhere.json"])

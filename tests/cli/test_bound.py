@@ -18,6 +18,7 @@ from jaxcogc.federated.partial_averages import (
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
 from jaxcogc.study.seeds import seed_keys
+from tests.cli.program import assert_one_line
 
 SMALL = ["--clients", "4", "--stragglers", "1", "--attempts", "1"]
 SMALL += ["--uplink-erasure", "0.3", "--peer-erasure", "0.3"]
@@ -116,8 +117,4 @@ def test_mistakes_are_one_line(capsys, tmp_path) -> None:
         ("--uplink-erasure 1", ["hold_probability = 1.0", "never moves"]),
     ):
         assert main(["bound", *arguments.split()]) == 2, arguments
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.count("\n") == 1
-        for word in words:
-            assert word in err
+        assert_one_line(capsys, words)

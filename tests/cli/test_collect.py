@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import pytest
 from jaxcogc.cli.app import main
 from jaxcogc.study import load
 from jaxcogc.study.store import StoreError, open_store
-from tests.cli.program import COMMAND, environment, start_program
+from tests.cli.program import COMMAND, environment, free_address, start_program
 
 SMALL = """
 [network]
@@ -124,11 +123,8 @@ def test_a_budget_ends_the_run_and_is_the_reason(
 def test_two_processes_count_what_one_counts(tmp_path: Path) -> None:
     study, alone, together = (tmp_path / name for name in ("study.toml", "one.db", "two.db"))
     study.write_text(SMALL.format(trials="3e5", events="20_000"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     arguments = ["collect", str(study), "--store", str(together), "--distributed"]
-    arguments += ["--coordinator", coordinator, "--num-processes", "2", "--process-id"]
+    arguments += ["--coordinator", free_address(), "--num-processes", "2", "--process-id"]
     changes = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2"}
     pair = [start_program(*arguments, number, **changes) for number in "01"]
     try:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import run_program, start_program
+from jaxcogc.cli.app import main
+from tests.cli.program import assert_one_line, free_address, run_program, start_program
 
 SMALL = ["outage", "--clients", "3", "--stragglers", "1"]
 Pair = tuple[subprocess.Popen[str], subprocess.Popen[str]]
@@ -27,10 +27,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def start_pair(started: list[subprocess.Popen[str]], *arguments: str) -> Pair:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    where = ["--distributed", "--coordinator", coordinator, "--num-processes", "2"]
+    where = ["--distributed", "--coordinator", free_address(), "--num-processes", "2"]
     for process_id in "01":
         process = start_program(
             *arguments,
@@ -52,15 +49,18 @@ def numbers(text: str) -> dict[str, object]:
     return result
 
 
-def test_two_processes_report_what_one_reports(started: list[subprocess.Popen[str]]) -> None:
+def test_two_processes_report_what_one_reports(
+    started: list[subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [*SMALL, "--trials", "100_001", "--json", "-"]
     first, second = start_pair(started, *arguments)
-    alone = run_program(*arguments)
+    assert main(arguments) == 0
+    alone = capsys.readouterr().out
     output, errors = first.communicate(timeout=300)
     assert first.returncode == 0, errors
     assert "gc_outage" in errors
     assert json.loads(output)["device"] == "4 x cpu"
-    assert numbers(output) == numbers(alone.stdout)
+    assert numbers(output) == numbers(alone)
     silent, errors = second.communicate(timeout=60)
     assert (second.returncode, silent) == (0, ""), errors
     assert "gc_outage" not in errors
@@ -93,7 +93,6 @@ def test_interrupting_one_process_stops_both(
         (["--coordinator", "localhost:1"], "--coordinator = localhost:1: allowed is"),
         (["--process-id", "0"], "--process-id = 0: allowed is"),
         (["--distributed", "--process-id", "0"], "--coordinator, --num-processes missing"),
-        (["--distributed"], "cannot join the processes: nothing here tells which they are"),
         (
             ["--distributed", "--coordinator", "here", "--num-processes", "2", "--process-id", "0"],
             "--coordinator = here: allowed is HOST:PORT",
@@ -110,18 +109,25 @@ def test_interrupting_one_process_stops_both(
         (["--tile", "100"], "--tile = 100: allowed is a power of two"),
     ],
 )
-def test_mistakes(arguments: list[str], named: str) -> None:
-    finished = run_program("outage", *arguments)
+def test_mistakes(arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["outage", *arguments]) == 2
+    assert_one_line(capsys, [named])
+
+
+def test_nothing_tells_which_processes_they_are() -> None:
+    """By then JAX has started, and standard output is for results alone: a process of its own."""
+    finished = run_program("outage", "--distributed")
     assert finished.returncode == 2
-    assert named in finished.stderr
+    assert "cannot join the processes: nothing here tells which they are" in finished.stderr
     assert finished.stderr.count("\n") == 1
     assert finished.stdout == ""
 
 
-def test_kernel_and_tile_change_no_number() -> None:
+def test_kernel_and_tile_change_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*SMALL, "--trials", "50_000", "--quiet", "--json", "-"]
-    plain = run_program(*arguments)
+    assert main(arguments) == 0
+    plain = capsys.readouterr().out
     other = run_program(*arguments, "--tile", "512", "--kernel", "pallas")
-    assert numbers(other.stdout) == numbers(plain.stdout)
+    assert numbers(other.stdout) == numbers(plain)
     assert "kernel pallas does not compile here, using xla" in other.stderr
     assert other.stderr.count("\n") == 1

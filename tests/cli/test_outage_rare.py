@@ -6,6 +6,7 @@ import pytest
 
 from jaxcogc.cli.app import main
 from jaxcogc.outage.counts import EVENTS
+from tests.cli.program import assert_one_line
 
 SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --stragglers 2 --attempts 1"
 
@@ -49,8 +50,4 @@ def test_json_and_table(method, capsys):
 )
 def test_one_line(arguments, parts, capsys):
     assert main(["outage", *arguments.split()]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    for part in parts:
-        assert part in err
+    assert_one_line(capsys, parts)

@@ -20,7 +20,7 @@ from jaxcogc.federated.partition import PARTITIONS
 from jaxcogc.federated.schemes import SCHEMES
 from jaxcogc.study.training import SERVER_OPTIMIZERS
 from jaxcogc.study.training_summary import COLUMNS
-from tests.cli.program import run_program, start_program
+from tests.cli.program import assert_one_line, run_program, start_program
 
 SMALL = ["train", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
 SMALL += ["--model", "softmax", "--local-steps", "2", "--batch-size", "8"]
@@ -218,12 +218,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
     assert main(["train", *text.split()]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
+    assert_one_line(capsys, words)
 
 
 def test_names_are_those_of_the_library() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.cli.program import free_address
 from tests.outage.everywhere import counted, drawn_and_decided, in_64_bits
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,9 +33,7 @@ def start(devices, *arguments, x64=False):
 @pytest.fixture(scope="module")
 def processes():
     """All of them at once; whatever still runs at the end is stopped."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    coordinator = free_address()
     started = {
         "64 bits": start(1, x64=not in_64_bits()),
         "8 devices": start(8),

@@ -1,13 +1,9 @@
 """One set of counts: killed, shared, merged, on other devices, in another order."""
 
 import dataclasses
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -23,8 +19,8 @@ from jaxcogc.study.seeds import seed_keys
 from jaxcogc.study.specification import read_study
 from jaxcogc.study.store import StoreError, open_store
 from jaxcogc.study.table import MACHINE_COLUMNS, MACHINE_SUFFIXES
+from tests.cli.program import start_program
 
-PROJECT = Path(__file__).resolve().parents[2]
 STUDY = """
 [network]
 clients = 3
@@ -67,9 +63,7 @@ def numbers(path):
 
 
 def start(study_file, store, **changes):
-    command = [sys.executable, "-m", "jaxcogc", "collect", str(study_file), "--store", str(store)]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **changes}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    return start_program("collect", str(study_file), "--store", str(store), **changes)
 
 
 def finish(process):
@@ -132,10 +126,10 @@ def test_the_closed_form_lies_within_most_intervals(whole):
     assert inside.mean() > 0.7  # points share their random words, so that they miss together
 
 
-def test_killed_again_and_again(whole, study_file, tmp_path):
+def test_killed_again_and_again(whole, study_file, tmp_path, repetitions):
     path, chance, grown = tmp_path / "killed.db", random.Random(0), [0]
-    for _ in range(5):
-        process = start(study_file, path)
+    for _ in range(repetitions(3, 10)):
+        process = start(study_file, path, JAX_NUM_CPU_DEVICES="1")  # that program is compiled
         while num_blocks(path) <= grown[-1] and process.poll() is None:
             time.sleep(0.1)
         time.sleep(chance.uniform(0, 0.3))
