@@ -4,68 +4,48 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from jaxcogc.cli.design_request import OBJECTIVES, ORDERS, DesignOptions, read_request
-from jaxcogc.cli.outage import (
+from jaxcogc.cli.parameters import (
     Clients,
+    GradientVariance,
+    Heterogeneity,
+    InitialGap,
     Json,
     Level,
+    LocalSteps,
     NetworkFile,
     PeerErasure,
     Quiet,
     Reciprocal,
     Seed,
-    UplinkErasure,
-)
-from jaxcogc.cli.parameters import (
-    GradientVariance,
-    Heterogeneity,
-    InitialGap,
-    LocalSteps,
     ServerLearningRate,
     Smoothness,
+    Text,
+    UplinkErasure,
+    choice,
+    option,
 )
 
-Target = Annotated[
-    str, typer.Option("--target", metavar="P", help="Largest probability of no exact average.")
-]
+Target = Annotated[str, option("--target", "P", "Largest probability of no exact average.")]
 Objective = Annotated[
     str,
-    typer.Option(
+    option(
         "--objective",
-        metavar="NAME",
-        help="Least of: " + ", ".join(OBJECTIVES) + " (clients the server could read).",
+        "NAME",
+        "Least of: " + ", ".join(OBJECTIVES) + " (clients the server could read).",
     ),
 ]
-Order = Annotated[
-    str,
-    typer.Option(
-        "--order", metavar="NAME", help="Of the clients on the ring: " + ", ".join(ORDERS) + "."
-    ),
-]
-MaxAttempts = Annotated[
-    str, typer.Option("--max-attempts", metavar="A", help="Attempts that a code may make.")
-]
-MaxTries = Annotated[
-    str, typer.Option("--max-tries", metavar="N", help="Tries of a client without a code.")
-]
+Order = Annotated[str, choice("--order", ORDERS, "Of the clients on the ring")]
+MaxAttempts = Annotated[str, option("--max-attempts", "A", "Attempts that a code may make.")]
+MaxTries = Annotated[str, option("--max-tries", "N", "Tries of a client without a code.")]
 Broadcast = Annotated[
-    bool, typer.Option("--broadcast", help="One use serves all neighbours of a client.")
+    bool, option("--broadcast", None, "One use serves all neighbours of a client.")
 ]
-Trials = Annotated[str, typer.Option("--trials", metavar="N", help="Trials for each finalist.")]
-Accuracy = Annotated[
-    str, typer.Option("--accuracy", metavar="T", help="Rounds for the bound to fall to T.")
-]
-SensitivityFlag = Annotated[bool, typer.Option("--sensitivity", help="Which link to repair first.")]
+Trials = Annotated[str, option("--trials", "N", "Trials for each finalist.")]
+Accuracy = Annotated[str, option("--accuracy", "T", "Rounds for the bound to fall to T.")]
+SensitivityFlag = Annotated[bool, option("--sensitivity", None, "Which link to repair first.")]
 Plot = Annotated[
-    str | None,
-    typer.Option(
-        "--plot",
-        metavar="FILE.png",
-        help="A heat map of the sensitivity (png, svg or pdf).",
-        show_default=False,
-    ),
+    Text, option("--plot", "FILE.png", "A heat map of the sensitivity (png, svg or pdf).")
 ]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcogc.cli.errors import UserError, rejected
+from jaxcogc.cli.loss_request import LossOptions, read_loss_constants, read_steps
 from jaxcogc.cli.network_request import NetworkOptions, read_network
 from jaxcogc.cli.options import parse_choice, parse_count, parse_level, parse_number
-from jaxcogc.cli.outputs import PICTURES, check_suffix, check_target
+from jaxcogc.cli.outputs import check_target, read_targets
 from jaxcogc.study.seeds import MAX_SEED
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MAX_CLIENTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class DesignOptions(NetworkOptions):
+class DesignOptions(LossOptions, NetworkOptions):
     """The options as typed; None where an option was not given and its absence matters."""
 
     target: str
@@ -38,12 +39,6 @@ class DesignOptions(NetworkOptions):
     broadcast: bool
     trials: str
     accuracy: str
-    smoothness: str
-    gradient_variance: str
-    heterogeneity: str
-    initial_gap: str
-    server_learning_rate: str
-    local_steps: str
     sensitivity: bool
     seed: str
     level: str
@@ -91,17 +86,14 @@ def read_request(options: DesignOptions) -> DesignRequest:
     max_tries = parse_count("--max-tries", options.max_tries, high=MAX_TRIES)
     trials = parse_count("--trials", options.trials, high=MAX_TRIALS)
     accuracy = parse_number("--accuracy", options.accuracy)
-    constants = (
-        parse_number("--smoothness", options.smoothness),
-        parse_number("--gradient-variance", options.gradient_variance, zero=True),
-        parse_number("--heterogeneity", options.heterogeneity, zero=True),
-        parse_number("--initial-gap", options.initial_gap, zero=True),
-    )
-    gamma = parse_number("--server-learning-rate", options.server_learning_rate)
-    local_steps = parse_count("--local-steps", options.local_steps, high=10**6)
+    constants = read_loss_constants(options)
+    steps = read_steps(options)
     seed = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
     level = parse_level("--level", options.level)
-    plot = _read_targets(options)
+    check_target("--json", options.json)
+    if options.plot is not None and not options.sensitivity:
+        raise rejected("--plot", options.plot, "this option together with --sensitivity")
+    plot = read_targets(options.json, options.plot)
     from jaxcogc.federated.convergence import LocalSteps, LossConstants
     from jaxcogc.study.design_candidates import Accuracy
 
@@ -122,7 +114,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
         max_tries=max_tries,
         broadcast=options.broadcast,
         trials=trials,
-        accuracy=Accuracy(accuracy, LossConstants(*constants), LocalSteps(1.0, gamma, local_steps)),
+        accuracy=Accuracy(accuracy, LossConstants(*constants), LocalSteps(1.0, *steps)),
         sensitivity=options.sensitivity,
         seed=seed,
         level=level,
@@ -131,18 +123,3 @@ def read_request(options: DesignOptions) -> DesignRequest:
         quiet=options.quiet,
         started=started,
     )
-
-
-def _read_targets(options: DesignOptions) -> Path | None:
-    json = check_target("--json", options.json)
-    if options.plot is None:
-        return None
-    if not options.sensitivity:
-        raise rejected("--plot", options.plot, "this option together with --sensitivity")
-    if options.plot == "-":
-        raise rejected("--plot", options.plot, f"a file name ending in {', '.join(PICTURES)}")
-    plot = check_target("--plot", options.plot)
-    check_suffix("--plot", options.plot, PICTURES)
-    if json is not None and plot is not None and json.resolve() == plot.resolve():
-        raise rejected("--plot", options.plot, "another file than that of --json")
-    return plot

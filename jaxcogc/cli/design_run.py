@@ -11,9 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from jaxcogc.cli.console import error_console
 from jaxcogc.cli.design_request import DesignRequest
 from jaxcogc.cli.design_tables import design_table, link_table, summary
-from jaxcogc.cli.outage_run import error_console
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.study.design import Design, design
 from jaxcogc.study.design_candidates import Candidate
