@@ -8,11 +8,11 @@ clients repairs that. Every scheme and seed is trained in one compiled program. 
 picture in FOLDER (default: results).
 """
 
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
+from points import leave_results
 
 from jaxcogc import GradientCode, Network, cyclic_code
 from jaxcogc.federated.data import load_dataset
@@ -106,7 +106,4 @@ def digits_over_bad_links(folder: Path) -> list[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for path, meaning in digits_over_bad_links(target):
-        print(f"{path}: {meaning}")
+    leave_results(digits_over_bad_links)

@@ -9,14 +9,14 @@ import numpy as np
 
 import jaxcogc
 
-# Six clients. A client's message to the server is lost with probability 0.4, one to another client
+# Four clients. A client's message to the server is lost with probability 0.4, one to another client
 # with probability 0.2. First index = receiver: peer_erasure[m, k] is the loss from k to m.
-network = jaxcogc.Network.homogeneous(6, uplink_erasure=0.4, peer_erasure=0.2)
+network = jaxcogc.Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.2)
 
-# A cyclic code: client m sums its own update and those of the next three, with coefficients such
-# that any 6 - 3 complete sums give the sum of all updates.
+# A cyclic code: client m sums its own update and those of the next two, with coefficients such that
+# any 4 - 2 complete sums give the sum of all updates.
 code_key, link_key, vector_key, trial_key = jax.random.split(jax.random.key(0), 4)
-code = jaxcogc.cyclic_code(code_key, num_clients=6, num_stragglers=3)
+code = jaxcogc.cyclic_code(code_key, num_clients=4, num_stragglers=2)
 
 # --- One round by hand -------------------------------------------------------------------------
 links = jaxcogc.draw_links(link_key, network, num_attempts=2)
@@ -30,7 +30,7 @@ print("standard decoding:", bool(recovery.gc), "| exact average:", bool(recovery
 print("clients recovered one by one:", np.flatnonzero(recovery.client_recovered).tolist())
 
 # The same with payloads: every client has an update of five numbers (any pytree will do).
-updates = jnp.arange(30.0).reshape(6, 5)
+updates = jnp.arange(20.0).reshape(4, 5)
 payload = jaxcogc.encode(code, links, updates)  # what the server holds: a coded sum for each row
 if recovery.sum_recovered:
     weights = np.asarray(jaxcogc.row_space_weights(code, links))  # [rows]
@@ -39,11 +39,11 @@ if recovery.sum_recovered:
 
 # --- How often? ---------------------------------------------------------------------------------
 # Standard decoding has a closed form ...
-law = jaxcogc.gc_outage_probability(network, num_stragglers=3, num_attempts=2)
+law = jaxcogc.gc_outage_probability(network, num_stragglers=2, num_attempts=2)
 print(f"outage of standard decoding: {float(law):.6f}")
 
 # ... which is differentiable: which uplink is most worth improving?
-gradient = jax.grad(lambda n: jaxcogc.gc_outage_probability(n, 3, 2))(network)
+gradient = jax.grad(lambda n: jaxcogc.gc_outage_probability(n, 2, 2))(network)
 print("gain from a better uplink:", np.round(gradient.uplink_erasure, 4))
 
 # The other decoders are simulated; every estimate is a float that carries its interval.

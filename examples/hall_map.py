@@ -4,12 +4,12 @@ python examples/hall_map.py [FOLDER]
 """
 
 import json
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from hall_network import SHIPPED
+from points import leave_results
 
 from jaxcogc import Network
 from jaxcogc.runtime.files import write_atomically
@@ -60,7 +60,4 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for path, meaning in hall_map(target):
-        print(f"{path}: {meaning}")
+    leave_results(hall_map)

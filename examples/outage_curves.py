@@ -7,12 +7,18 @@ compiled program serves a whole curve, because probabilities are its inputs; all
 random numbers, so the curves are smooth. Leaves a table and a picture in FOLDER (default: results).
 """
 
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
-from points import attempts_text, compile_side_by_side, csv_row, simulate_point, write_csv
+from points import (
+    attempts_text,
+    compile_side_by_side,
+    csv_row,
+    leave_results,
+    simulate_point,
+    write_csv,
+)
 
 from jaxcogc import GradientCode, Network, Simulation, cyclic_code, gc_outage_probability
 from jaxcogc.runtime.files import write_atomically
@@ -96,7 +102,4 @@ def outage_curves(folder: Path) -> list[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for path, meaning in outage_curves(target):
-        print(f"{path}: {meaning}")
+    leave_results(outage_curves)

@@ -10,7 +10,14 @@ import sys
 from pathlib import Path
 
 import jax
-from points import attempts_text, compile_side_by_side, csv_row, simulate_point, write_csv
+from points import (
+    attempts_text,
+    compile_side_by_side,
+    csv_row,
+    leave_results,
+    simulate_point,
+    write_csv,
+)
 
 from jaxcogc import Network, cyclic_code
 from jaxcogc.runtime.files import write_atomically
@@ -66,7 +73,5 @@ def outage_table(name: str, network: Network, folder: Path) -> list[tuple[Path, 
 
 if __name__ == "__main__":
     network_file = Path(sys.argv[1])
-    target = Path(sys.argv[2] if len(sys.argv) > 2 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for path, meaning in outage_table(network_file.stem, Network.from_json(network_file), target):
-        print(f"{path}: {meaning}")
+    network = Network.from_json(network_file)
+    leave_results(lambda folder: outage_table(network_file.stem, network, folder), 2)

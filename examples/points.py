@@ -1,8 +1,9 @@
-"""What the demo scripts share: simulated points, and tables of them as CSV."""
+"""What the examples share: simulated points, tables of them as CSV, the folder of the results."""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,16 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(path, stream.getvalue())
+
+
+def leave_results(make: Callable[[Path], list[tuple[Path, str]]], argument: int = 1) -> None:
+    """Make an example's files in the folder that the command line names; a line says what each is.
+
+    Args:
+        make: from the folder to its files and their meanings.
+        argument: place of the folder on the command line; "results" where it is not given.
+    """
+    folder = Path(sys.argv[argument] if len(sys.argv) > argument else "results")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, meaning in make(folder):
+        print(f"{path}: {meaning}")

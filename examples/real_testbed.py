@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 from digits_over_bad_links import leave, train, training_plan
 from hall_network import SHIPPED
+from points import leave_results
 
 from jaxcogc import Network, cyclic_code
 
@@ -31,7 +32,4 @@ def real_testbed(path: Path, folder: Path) -> list[tuple[Path, str]]:
 if __name__ == "__main__":
     default = MEASURED if MEASURED.is_file() else SHIPPED
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    target = Path(sys.argv[2] if len(sys.argv) > 2 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for made, meaning in real_testbed(source, target):
-        print(f"{made}: {meaning}")
+    leave_results(lambda folder: real_testbed(source, folder), 2)

@@ -5,15 +5,13 @@
 leaves a picture (PNG) and a table (CSV) in FOLDER (default: results).
 """
 
-import csv
-import io
-import sys
 from pathlib import Path
 
 import jax
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from points import leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
 from jaxcogc.outage.structure import Structure, structure_by_attempts
@@ -100,14 +98,19 @@ def structure_picture(folder: Path) -> list[tuple[Path, str]]:
         draw_full_rank(panels[3], found)
     picture, table = folder / "structure.png", folder / "structure.csv"
     write_atomically(picture, figure_bytes(figure, ".png"))
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(["erasure", "attempts", "redrawn", "full_rank", "mean_rank", "mean_recovered"])
-    for (erasure, attempts, redraw), result in found.items():
-        places = np.arange(NUM_CLIENTS + 1)
-        means = (result.rank_pmf @ places, result.num_recovered_pmf @ places)
-        writer.writerow([erasure, attempts, redraw, float(result.full_rank), *means])
-    write_atomically(table, stream.getvalue())
+    places = np.arange(NUM_CLIENTS + 1)
+    rows = [
+        {
+            "erasure": erasure,
+            "attempts": attempts,
+            "redrawn": redraw,
+            "full_rank": float(result.full_rank),
+            "mean_rank": float(result.rank_pmf @ places),
+            "mean_recovered": float(result.num_recovered_pmf @ places),
+        }
+        for (erasure, attempts, redraw), result in found.items()
+    ]
+    write_csv(table, rows)
     return [
         (picture, "rank, complete rows and recovered clients against erasure and attempts"),
         (table, "the same as numbers"),
@@ -115,7 +118,4 @@ def structure_picture(folder: Path) -> list[tuple[Path, str]]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    for path, meaning in structure_picture(target):
-        print(f"{path}: {meaning}")
+    leave_results(structure_picture)
