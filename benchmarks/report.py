@@ -69,7 +69,7 @@ def _cores() -> int:
 
 def console(json_target: str | None) -> Console:
     """Where tables go: standard error when standard output carries the JSON."""
-    out = Console(stderr=json_target == "-", highlight=False)
+    out = Console(stderr=json_target == "-", highlight=False, markup=False, emoji=False)
     if not out.is_terminal:
         out.width = 110
     return out

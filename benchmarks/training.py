@@ -18,7 +18,9 @@ from benchmarks.report import environment, rate_table, rates_and_ratios
 from benchmarks.training_case import SCHEMES, Case, Size, make_case, make_script, settings
 from benchmarks.training_loops import jitted_steps, torch_loop, why_no_torch
 from jaxcogc.federated.experiment import TrainState
-from jaxcogc.federated.rounds import initial_state, seed_words, training_program
+from jaxcogc.federated.rounds import training_program
+from jaxcogc.federated.runs import initial_state, seed_words
+from jaxcogc.runtime.devices import devices_that_divide
 
 OURS = "jaxcogc, one program"
 NUM_SEEDS = 16
@@ -36,12 +38,14 @@ class Runs:
     before, and copied in every call: the program consumes it.
     """
 
-    def __init__(self, case: Case, schemes: tuple[str, ...], starts: Any) -> None:
-        """`starts`: parameters with a leading seeds axis."""
+    def __init__(
+        self, case: Case, schemes: tuple[str, ...], starts: Any, devices: Sequence[Any] = ()
+    ) -> None:
+        """`starts`: parameters with a leading seeds axis; `devices` share the seeds."""
         self._case = case
         self._starts = starts
         self._schemes = len(schemes)
-        self._program = training_program(case.task, settings(case.size, schemes))
+        self._program = training_program(case.task, settings(case.size, schemes), devices=devices)
         self._compiled: Any = None
         self.seconds = self.cpu_seconds = 0.0
 
@@ -122,7 +126,7 @@ def together(
     scheme; that of the last one counts, the longest but for those that decode as it does.
     """
     seeds = list(range(num_seeds))
-    joint = Runs(case, tuple(single), starts)
+    joint = Runs(case, tuple(single), starts, devices_that_divide(jax.devices(), num_seeds))
     final = joint(seeds)
     alone = {name: runs([0]) for name, runs in single.items()}
     for number, name in enumerate(single):

@@ -65,16 +65,17 @@ def make_case(size: Size) -> Case:
     part = make_partition(0, dataset.train_labels, size.clients, kind="dirichlet", alpha=0.5)
     model = make_model("mlp", dataset.train_inputs.shape[1:], 10, num_hidden=size.hidden)
 
+    def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, 10))
+
     def loss_fn(params: Any, batch: Any, key: Any) -> jax.Array:
         inputs, labels = batch.examples
-        losses = optax.softmax_cross_entropy_with_integer_labels(
-            model.apply(params, inputs), labels
-        )
+        losses = cross_entropy(model.apply(params, inputs), labels)
         return (losses * batch.weights).sum() / batch.weights.sum()
 
     def evaluate(params: Any, test: Any) -> tuple[jax.Array, jax.Array]:
         logits = model.apply(params, test[0])
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, test[1])
+        losses = cross_entropy(logits, test[1])
         return (logits.argmax(axis=-1) == test[1]).mean(), losses.mean()
 
     network = Network.homogeneous(size.clients, uplink_erasure=0.4, peer_erasure=0.25)

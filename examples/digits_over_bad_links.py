@@ -88,7 +88,7 @@ def leave(plan: TrainingPlan, trained: Trained, name: str, title: str, folder: P
     """Write the table and the picture; returns the files and what they show."""
     table, picture = folder / f"{name}.csv", folder / f"{name}.png"
     write_atomically(table, metrics_csv(plan, trained))
-    caption = f"mean and 95 % Student-t interval over {len(plan.seeds)} seeds"
+    caption = f"mean and 95 % Student-t interval (of the logit) over {len(plan.seeds)} seeds"
     figure = accuracy_figure(plan, trained, title=title, caption=caption)
     write_atomically(picture, figure_bytes(figure, ".png"))
     return [

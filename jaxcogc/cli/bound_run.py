@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcogc.cli.bound_request import BoundRequest
-from jaxcogc.cli.console import error_console
+from jaxcogc.cli.console import new_console
 from jaxcogc.cli.errors import blame
 from jaxcogc.cli.outputs import write_json
 from jaxcogc.cli.tables import new_table, probability_text
@@ -56,7 +56,7 @@ def run(request: BoundRequest) -> int:
     Errors: UserError when no bound exists for what was asked.
     """
     started = time.perf_counter()
-    console = error_console(_TABLE_WIDTH)
+    console = new_console(_TABLE_WIDTH)
     rounds = _rounds(request, console)
     settings: dict[str, Any] = {
         "num_clients": request.network.num_clients,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxcogc.cli.collect_display import CollectDisplay
-from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, error_console, told_interrupts
+from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.stores import store_errors
 from jaxcogc.runtime.signals import Interruption
@@ -31,7 +31,7 @@ class CollectRequest(NamedTuple):
 
 def run(request: CollectRequest, *, leads: bool) -> int:
     """Collect, and return the exit code: 0, or 130 (143) after an interruption."""
-    console = error_console(_LOG_WIDTH)
+    console = new_console(_LOG_WIDTH)
     display = CollectDisplay(console, request.study, quiet=request.quiet or not leads)
     with told_interrupts(console, display.say, "blocks under way") as interruption:
         for line in request.study.skipped:

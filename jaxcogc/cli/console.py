@@ -15,10 +15,20 @@ INTERRUPTED_ELSEWHERE = 130
 _SHOW_CURSOR = "\x1b[?25h"
 
 
-def error_console(width: int = 120) -> Console:
-    """The console for tables and progress; a log, which has no width of its own, gets `width`."""
-    console = Console(stderr=True)
-    return console if console.is_terminal else Console(stderr=True, width=width)
+def new_console(width: int = 120, *, stderr: bool = True) -> Console:
+    """A console that prints texts as they are: brackets and colons in names mean nothing.
+
+    Args:
+      width: columns of a log, which has no width of its own.
+      stderr: standard error, where tables and progress go; else standard output.
+
+    >>> new_console(80, stderr=False).print("data[train] :id:")
+    data[train] :id:
+    """
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = width
+    return console
 
 
 @contextmanager

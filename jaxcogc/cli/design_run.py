@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from jaxcogc.cli.console import error_console
+from jaxcogc.cli.console import new_console
 from jaxcogc.cli.design_request import DesignRequest
 from jaxcogc.cli.design_tables import design_table, link_table, summary
 from jaxcogc.cli.outputs import write_file, write_json
@@ -32,7 +32,7 @@ _MOST_LINKS = 10
 
 def run(request: DesignRequest) -> int:
     """Answer and return the exit code 0, also where no design reaches the target."""
-    console = error_console()
+    console = new_console()
     with _stages(console, request.quiet) as advance:
         result = design(
             request.network,
@@ -51,7 +51,7 @@ def run(request: DesignRequest) -> int:
     weak = _sensitivity(request, result.chosen) if request.sensitivity else None
     if not request.quiet:
         console.print(design_table(request, result))
-        console.print(summary(request, result), highlight=False, soft_wrap=True)
+        console.print(summary(request, result), soft_wrap=True)
         if weak is not None:
             links = weakest_links(request.network, weak[0])[:_MOST_LINKS]
             console.print(link_table(links, weak[0].outage, weak[1]))
@@ -76,7 +76,7 @@ def _stages(console: Console, quiet: bool) -> Iterator[Any]:
         def say(stage: str, share: float) -> None:
             if not quiet and stage not in said:
                 said.add(stage)
-                console.print(stage, highlight=False)
+                console.print(stage)
 
         yield say
         return

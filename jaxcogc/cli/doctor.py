@@ -12,16 +12,20 @@ def doctor(json: SameJson = None) -> int:
     Takes less than a minute. Exit code 1 if a check fails: do not trust counts of this machine.
     """
     check_target("--json", json)
-    from rich.console import Console
+    from rich.text import Text
 
+    from jaxcogc.cli.console import new_console
     from jaxcogc.cli.outputs import write_json
     from jaxcogc.study.selfcheck import run_checks
 
-    console = Console(stderr=json is not None)
+    console = new_console(stderr=json is not None)
     found = []
     for check in run_checks():
-        sign = {True: "[green]ok  [/]", False: "[red]FAIL[/]", None: "    "}[check.ok]
-        console.print(f"{sign} {check.name:12} {check.detail}", highlight=False, soft_wrap=True)
+        sign, colour = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("    ", "")}[
+            check.ok
+        ]
+        line = Text.assemble((sign, colour), f" {check.name:12} {check.detail}")
+        console.print(line, soft_wrap=True)
         found.append(check)
     failed = [check.name for check in found if check.ok is False]
     if json is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jaxcogc.cli.console import error_console, told_interrupts
+from jaxcogc.cli.console import new_console, told_interrupts
 from jaxcogc.cli.outage_request import OutageRequest
 from jaxcogc.cli.outage_run import network_title
 from jaxcogc.cli.outputs import write_json
@@ -30,7 +30,7 @@ def run_rare(request: OutageRequest) -> int:
     """
     import jax
 
-    console = error_console()
+    console = new_console()
     display = Display(console, request.trials, quiet=request.quiet)
     code, network = request.codes[0], request.network
     law = closed_form_gc_outage(

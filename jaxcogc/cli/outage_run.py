@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, error_console, told_interrupts
+from jaxcogc.cli.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.outage_request import OutageRequest
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
@@ -39,7 +39,7 @@ def run(request: OutageRequest) -> int:
     An interruption before the first batch has been counted leaves nothing to report: one line says
     so, and no file is written.
     """
-    console = error_console()
+    console = new_console()
     display = Display(console, request.trials * len(request.codes), quiet=request.quiet)
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         with display:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.console import new_console
 from jaxcogc.cli.errors import UserError
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.outage.counts import BLOCK_TRIALS
@@ -31,9 +32,7 @@ def run(
     if outcome is not None:
         trial = _next_trial(point, trial, outcome)
     found = replay(point, trial)
-    console = Console(stderr=json is not None)
-    if not console.is_terminal:
-        console = Console(stderr=json is not None, width=120)
+    console = new_console(stderr=json is not None)
     title = _title(point, trial)
     happened = [MEANINGS[name] for name, seen in found.outcomes().items() if seen]
     _print(console, found, title, happened)
@@ -66,7 +65,7 @@ def _title(point: Point, trial: int) -> str:
 
 
 def _print(console: Console, found: Replay, title: str, happened: Iterable[str]) -> None:
-    console.print(title, style="bold", highlight=False)
+    console.print(title, style="bold")
     for attempt, uplinks in enumerate(found.uplink_delivered):
         table = Table(title=f"attempt {attempt + 1}", title_justify="left")
         table.add_column("client", justify="right")
@@ -81,10 +80,10 @@ def _print(console: Console, found: Replay, title: str, happened: Iterable[str])
             table.add_row(str(client), *cells, _row_text(found, attempt, client))
         console.print(table)
     rank, complete = int(found.recovery.rank), int(found.recovery.num_complete_rows)
-    console.print(f"rank {rank}, {complete} complete rows arrived", highlight=False)
-    console.print(f"recovered one by one: {_numbers(found.clients)}", highlight=False)
+    console.print(f"rank {rank}, {complete} complete rows arrived")
+    console.print(f"recovered one by one: {_numbers(found.clients)}")
     for text in happened:
-        console.print(text, highlight=False)
+        console.print(text)
 
 
 def _numbers(selected: np.ndarray) -> str:

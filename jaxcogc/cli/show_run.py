@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.console import new_console
 from jaxcogc.cli.errors import UserError, rejected
 from jaxcogc.cli.outputs import STDOUT, write_file
 from jaxcogc.cli.tables import probability_text
@@ -123,9 +123,7 @@ def _write_parquet(target: str, rows: Sequence[Row]) -> None:
 
 
 def _print(rows: Sequence[Row], axes: Sequence[str], request: ShowRequest) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = new_console(200, stderr=False)
     watched = list(dict.fromkeys(row["watched"] for row in rows))
     outcome = request.outcome or (watched[0] if len(watched) == 1 else None)
     level = ", ".join(f"{100 * x:g} %" for x in dict.fromkeys(row["level"] for row in rows))

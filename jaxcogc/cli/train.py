@@ -84,8 +84,8 @@ Aggregation = Annotated[
     str, choice("--aggregation", AGGREGATIONS, "By coefficients, or by real coded vectors")
 ]
 OnNan = Annotated[str, choice("--on-nan", ON_NAN, "When an update is not finite")]
-Seeds = Annotated[str, option("--seeds", "N", "Runs of every scheme: seeds S .. S+N-1.")]
-Seed = Annotated[str, option("--seed", "S", "The first seed.")]
+Seeds = Annotated[str, option("--seeds", "N", "Runs of every scheme: with the seeds S .. S+N-1.")]
+Seed = Annotated[str, option("--seed", "S", "The first seed: of partition, start, links, batches.")]
 EvaluateEvery = Annotated[str, option("--evaluate-every", "E", "Rounds from one test to the next.")]
 Deterministic = Annotated[
     bool, option("--deterministic", None, "Slower; bit for bit whatever runs together.")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jaxcogc.study.training import TrainingPlan
 
 CODE_SEED = 0
-"""Of codes and partitions: the same for all seeds, so that a seed's run does not depend on which
-others run beside it."""
+"""One cyclic code for all seeds: which of its links fail decides what a round recovers, and not
+the code's random numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _read_data(
     options: TrainOptions, values: dict[str, Any], clients: int
 ) -> tuple[Dataset, Partition]:
     from jaxcogc.federated.data import load_dataset
-    from jaxcogc.federated.partition import make_partition
+    from jaxcogc.federated.partition import make_partitions
 
     values["data_dir"] = None
     if options.data_dir is not None:
@@ -135,15 +135,19 @@ def _read_data(
     with blame(f"--dataset {values['dataset']}"):
         dataset = load_dataset(values["dataset"], values["data_dir"])
     with blame(f"--partition {values['partition']}"):
-        partition = make_partition(
-            CODE_SEED,
+        partition = make_partitions(
+            _seeds(values),
             dataset.train_labels,
-            clients,
+            num_clients=clients,
             kind=values["partition"],
             alpha=values["alpha"],
             classes_per_client=values["classes_per_client"],
         )
     return dataset, partition
+
+
+def _seeds(values: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(range(values["seed"], values["seed"] + values["seeds"]))
 
 
 def _plan(
@@ -185,7 +189,7 @@ def _plan(
         code=code,
         settings=settings,
         rounds=values["rounds"],
-        seeds=tuple(range(values["seed"], values["seed"] + values["seeds"])),
+        seeds=_seeds(values),
         learning_rate=values["learning_rate"],
         server_optimizer=values["server_optimizer"],
         server_learning_rate=RATES[values["server_optimizer"]] if rate is None else rate,

@@ -11,13 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jaxcogc.cli.console import error_console, told_interrupts
+from jaxcogc.cli.console import new_console, told_interrupts
 from jaxcogc.cli.errors import blame
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.cli.progress import Display
 from jaxcogc.cli.tables import new_table, probability_text
 from jaxcogc.cli.train_config import CONFIG_NAME, config_text
 from jaxcogc.cli.train_request import TrainRequest
+from jaxcogc.federated.partition import Partition
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.checkpoint import Checkpoints
 from jaxcogc.study.drawing import figure_bytes
@@ -38,7 +39,7 @@ _WRITING_SHARE = 0.1
 
 def run(request: TrainRequest) -> int:
     """Do the run and return the exit code: 0, 1 when it had to stop, 130 (143) interrupted."""
-    console = error_console()
+    console = new_console()
     display = Display(console, request.plan.rounds, quiet=request.quiet, unit="rounds")
     interrupts = told_interrupts(console, display.say, "rounds in flight")
     with interrupts as interruption, ExitStack() as stack:
@@ -140,8 +141,10 @@ def _write_setting(request: TrainRequest, out: Path) -> None:
     """What is known before the first round."""
     plan = request.plan
     labels, classes = plan.dataset.train_labels, plan.dataset.num_classes
-    picture = figure_bytes(partition_figure(plan.partition, labels, classes), ".png")
-    write_file("--out", out / "partition.png", picture)
+    first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
+    title = f"Who holds which samples under seed {plan.seeds[0]}"
+    figure = partition_figure(first, labels, classes, title=title)
+    write_file("--out", out / "partition.png", figure_bytes(figure, ".png"))
     write_file("--out", out / CONFIG_NAME, config_text(request.config).encode())
 
 
@@ -169,7 +172,7 @@ def _report(
     plan = request.plan
     summary = summarize(plan, trained)
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "1 seed"
-    interval = f"{100 * INTERVAL_LEVEL:g} % Student-t intervals over seeds"
+    interval = f"{100 * INTERVAL_LEVEL:g} % Student-t intervals over seeds (accuracy: of its logit)"
     caption = f"{trained.round_index} rounds, {seeds}"
     caption += f"; {interval}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:

@@ -91,7 +91,8 @@ class Inputs(NamedTuple):
       test: pytree that ``evaluate`` takes.
       channel: the network.
       code: the gradient code; None when no scheme needs one.
-      scale: floating [clients], M a_k for target weights a; None: equal weights.
+      scale: floating [clients], M a_k for target weights a; None: equal weights. With a leading
+        seeds axis where ``data`` has one.
     """
 
     data: ClientData

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxcogc._types import Key, PyTree
+from jaxcogc.runtime.threefry import key_words, threefry
 
 __all__ = ["Batch", "ClientData", "LossFn", "draw_samples", "local_update", "take_batch"]
 
@@ -32,7 +34,8 @@ class ClientData(NamedTuple):
     Attributes:
       examples: pytree [samples, ..], of all clients together.
       indices: int32 [clients, capacity], whose samples are whose; rows padded with any index.
-      num_samples: int32 [clients], how many of a row count; at least 1.
+      num_samples: int32 [clients], how many of a row count; at least 1. A training program also
+        takes both with a leading seeds axis: every seed has a partition of its own.
     """
 
     examples: PyTree
@@ -61,13 +64,14 @@ def draw_samples(
     if batch_size is None:
         return None
     clients = data.num_samples.shape[0]
-    return jax.random.randint(
-        key,
-        (clients, local_steps, batch_size),
-        0,
-        data.num_samples[:, None, None].astype(jnp.int32),
-        dtype=jnp.int32,
-    )
+    number = clients * local_steps * batch_size
+    # Not jax.random: its loop over the rounds of Threefry costs a CPU as much as the training.
+    counter = jnp.arange(-(-number // 2), dtype=jnp.uint32)
+    words = jnp.concatenate(threefry(key_words(key), (counter, jnp.zeros_like(counter))))
+    words = words[:number].reshape(clients, local_steps, batch_size)
+    with jax.enable_x64(True):
+        sizes = data.num_samples.astype(jnp.uint64)[:, None, None]
+        return (words.astype(jnp.uint64) * sizes >> np.uint64(32)).astype(jnp.int32)
 
 
 def take_batch(data: ClientData, client: jax.Array, samples: jax.Array | None, dtype: Any) -> Batch:

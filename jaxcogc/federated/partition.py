@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxcogc.links.checks import check_count
 
-__all__ = ["PARTITIONS", "Partition", "make_partition"]
+__all__ = ["PARTITIONS", "Partition", "make_partition", "make_partitions"]
 
 PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
 """The kinds that `make_partition` takes."""
@@ -24,6 +24,8 @@ class Partition(NamedTuple):
         indices: int32 [clients, capacity], capacity the size of the largest client. Row k begins
             with the samples of client k and repeats them in order to fill the row.
         num_samples: int32 [clients], at least 1 each: how many of a row count.
+
+    Of several seeds, as `make_partitions` makes them, both have a leading seeds axis.
     """
 
     indices: np.ndarray
@@ -84,6 +86,31 @@ def make_partition(
     return Partition(
         np.stack([np.resize(row, capacity) for row in rows]).astype(np.int32), num_samples
     )
+
+
+def make_partitions(
+    seeds: Sequence[int], labels: np.ndarray, num_clients: int, **options: Any
+) -> Partition:
+    """A partition for every seed, the same as `make_partition` makes of that seed.
+
+    Args:
+        seeds: at least one.
+        labels, num_clients, options: as `make_partition` takes them.
+
+    Returns:
+        A Partition with a leading seeds axis; its capacity is the largest of all.
+
+    Raises:
+        ValueError: as `make_partition`.
+
+    >>> part = make_partitions([3, 5], np.array([0, 0, 0, 1, 1, 1]), 2)
+    >>> part.indices.shape, part.num_samples.tolist()
+    ((2, 2, 3), [[3, 3], [3, 3]])
+    """
+    parts = [make_partition(seed, labels, num_clients, **options) for seed in seeds]
+    capacity = max(part.indices.shape[1] for part in parts)
+    rows = [[np.resize(row[:n], capacity) for row, n in zip(*p, strict=True)] for p in parts]
+    return Partition(np.array(rows, np.int32), np.stack([part.num_samples for part in parts]))
 
 
 def _rows(

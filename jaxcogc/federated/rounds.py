@@ -18,16 +18,21 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from jaxcogc.federated.experiment import Inputs, RoundMetrics, RoundSettings, Task, TrainState
-from jaxcogc.federated.keys import RoundKeys, initial_key, round_keys
-from jaxcogc.federated.local import draw_samples, local_update
+from jaxcogc.federated.keys import RoundKeys, round_keys
+from jaxcogc.federated.local import ClientData, draw_samples, local_update
 from jaxcogc.federated.payload import SENT_CODED, aggregate_payloads, row_weights, weighted_sum
+from jaxcogc.federated.runs import Run, of_seed, over_runs, runs_at_once, seed_key
 from jaxcogc.federated.schemes import Coefficients, check_names, draw_schemes
 from jaxcogc.links.sampling import Links
 from jaxcogc.runtime.devices import AXIS, device_mesh
 
-__all__ = ["initial_state", "seed_words", "training_program"]
+__all__ = ["training_program"]
 
-_IMPL = "threefry2x32"
+_CPU_OPTIONS: dict[str, str | bool] = {
+    "xla_backend_optimization_level": "1",
+    "xla_cpu_prefer_vector_width": "512",
+}
+"""LLVM's first level compiles a third faster than its third, and makes no slower rounds."""
 
 
 class _Stream(NamedTuple):
@@ -36,30 +41,6 @@ class _Stream(NamedTuple):
     coefficients: Coefficients
     links: Links
     rows: Any  # float64 [rows], payload path only
-
-
-def seed_words(seeds: Sequence[int]) -> jax.Array:
-    """The keys of seeds as arrays: uint32 [seeds, 2]."""
-    keys = [jax.random.key_data(jax.random.key(seed, impl=_IMPL)) for seed in seeds]
-    return jnp.stack(keys)
-
-
-def initial_state(task: Task, settings: RoundSettings, words: jax.Array) -> TrainState:
-    """The start of all runs: one draw of parameters a seed, the same under every scheme.
-
-    Args:
-      task: what is learnt.
-      settings: whose schemes count.
-      words: uint32 [seeds, 2], as `seed_words` makes them.
-    """
-
-    def one(seed: jax.Array) -> TrainState:
-        params = task.init(initial_key(jax.random.wrap_key_data(seed, impl=_IMPL)))
-        state = TrainState(params, task.server_optimizer.init(params))
-        copies = len(settings.schemes)
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (copies, *jnp.shape(x))), state)
-
-    return jax.jit(lambda words: lax.map(one, words))(words)
 
 
 def training_program(
@@ -84,29 +65,34 @@ def training_program(
         check_names(settings.schemes, inputs.code)
         span = (first_round, num_active, num_rounds)
         dtype = jax.tree.leaves(state.params)[0].dtype
+        streams, places = _draw_block(settings, inputs, span, dtype, words) or (None, None)
 
-        def one_seed(state: Any, seed: jax.Array, drawn: Any) -> Any:
-            return _seed_block(task, settings, inputs, span, state, seed, drawn)
+        def one(run: Run) -> tuple[TrainState, RoundMetrics]:
+            own = None if places is None else places[run.seed]
+            return _one_run(task, settings, inputs, span, words, run, own)
 
-        def alone(both: Any) -> Any:
-            state, seed = both
-            drawn = _draw_block(settings, inputs, span, dtype, seed[None])
-            return one_seed(state, seed, jax.tree.map(lambda x: x[0], drawn))
+        at_once = 1 if settings.deterministic else runs_at_once(state.params, inputs, platform)
+        return over_runs(one, state, streams, at_once)
 
-        if settings.deterministic:
-            return lax.map(alone, (state, words))
-        return jax.vmap(one_seed)(state, words, _draw_block(settings, inputs, span, dtype, words))
-
-    if devices is not None and len(devices) > 1:
+    def sharded(state, inputs, *rest):
         split, whole = PartitionSpec(AXIS), PartitionSpec()
-        run = jax.shard_map(
+        owned = split if inputs.data.num_samples.ndim == 2 else whole
+        data = ClientData(whole, owned, owned)  # type: ignore[arg-type]
+        specs = Inputs(data, whole, whole, whole, owned)  # type: ignore[arg-type]
+        return jax.shard_map(
             run,
-            mesh=device_mesh(devices),
-            in_specs=(split, whole, split, whole, whole, whole),
+            mesh=device_mesh(devices or ()),
+            in_specs=(split, specs, split, whole, whole, whole),
             out_specs=split,
             check_vma=False,
-        )
-    return jax.jit(run, donate_argnums=0)
+        )(state, inputs, *rest)
+
+    platform = devices[0].platform if devices else jax.default_backend()
+    return jax.jit(
+        sharded if devices is not None and len(devices) > 1 else run,
+        donate_argnums=0,
+        compiler_options=_CPU_OPTIONS if platform == "cpu" else None,
+    )
 
 
 def _draw_block(
@@ -120,49 +106,51 @@ def _draw_block(
     """
     if settings.drop_non_finite:
         return None
-    seeds, block = words.shape[0], settings.block_rounds
+    block = settings.block_rounds
     numbers = span[0] + jnp.arange(block, dtype=jnp.int32)
 
     def one(seed: jax.Array, number: jax.Array) -> Any:
-        key = jax.random.wrap_key_data(seed, impl=_IMPL)
-        return _draw(settings, inputs, dtype, round_keys(key, number.astype(jnp.uint32)), None)
+        key = seed_key(words[seed])
+        keys = round_keys(key, number.astype(jnp.uint32))
+        return _draw(settings, of_seed(inputs, seed), dtype, keys, None)
 
-    # One axis of trials: every level of vmap would trace the decision once more.
-    drawn = jax.vmap(one)(jnp.repeat(words, block, axis=0), jnp.tile(numbers, seeds))
-    streams, places = jax.tree.map(lambda x: x.reshape(seeds, block, *x.shape[1:]), drawn)
+    def several(seeds: jax.Array) -> Any:
+        # One axis of trials: every level of vmap would trace the decision once more.
+        drawn = jax.vmap(one)(jnp.repeat(seeds, block), jnp.tile(numbers, len(seeds)))
+        return jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), drawn)
+
+    seeds = jnp.arange(words.shape[0], dtype=jnp.int32)
+    if settings.deterministic:
+        drawn = lax.map(lambda seed: jax.tree.map(lambda x: x[0], several(seed[None])), seeds)
+    else:
+        drawn = several(seeds)
+    streams, places = drawn
     return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 1), streams), places
 
 
-def _seed_block(
+def _one_run(
     task: Task,
     settings: RoundSettings,
     inputs: Inputs,
     span: Any,
-    state: Any,
-    seed: Any,
-    drawn: Any,
-) -> Any:
-    """All schemes of one seed; ``drawn`` as `_draw_block` gives it, for this seed."""
-    seed_key = jax.random.wrap_key_data(seed, impl=_IMPL)
-    dtype = jax.tree.leaves(state.params)[0].dtype
+    words: jax.Array,
+    run: Run,
+    places: Any,
+) -> tuple[TrainState, RoundMetrics]:
+    """One seed under one scheme, for a block of rounds; ``places`` [rounds, clients] or None."""
+    inputs = of_seed(inputs, run.seed)
+    key = seed_key(words[run.seed])
+    dtype = jax.tree.leaves(run.state.params)[0].dtype
 
-    streams, places = (None, None) if drawn is None else drawn
+    def at_round(index: jax.Array, keys: RoundKeys, alive: Any) -> Any:
+        if run.stream is None:
+            found, where = _draw(settings, inputs, dtype, keys, alive)
+            return jax.tree.map(lambda x: x[run.scheme], found), where
+        return jax.tree.map(lambda x: x[index], (run.stream, places))
 
-    def one_scheme(state: TrainState, number: jax.Array, stream: Any) -> Any:
-        def at_round(index: jax.Array, keys: RoundKeys, alive: Any) -> Any:
-            if stream is None:
-                found, where = _draw(settings, inputs, dtype, keys, alive)
-                return jax.tree.map(lambda x: x[number], found), where
-            return jax.tree.map(lambda x: x[index], (stream, places))
-
-        coded = jnp.array([name in SENT_CODED for name in settings.schemes])[number]
-        step = _round_step(task, settings, inputs, at_round, coded)
-        return _loop(settings, seed_key, span, step, state)
-
-    schemes = jnp.arange(len(settings.schemes), dtype=jnp.int32)
-    if settings.deterministic:
-        return lax.map(lambda x: one_scheme(*x), (state, schemes, streams))
-    return jax.vmap(one_scheme)(state, schemes, streams)
+    coded = jnp.array([name in SENT_CODED for name in settings.schemes])[run.scheme]
+    step = _round_step(task, settings, inputs, at_round, coded)
+    return _loop(settings, key, span, step, run.state)
 
 
 def _draw(
@@ -188,7 +176,7 @@ def _draw(
 
 
 def _loop(
-    settings: RoundSettings, seed_key: jax.Array, span: Any, step: Any, state: TrainState
+    settings: RoundSettings, key: jax.Array, span: Any, step: Any, state: TrainState
 ) -> tuple[TrainState, RoundMetrics]:
     """The loop over rounds; its length is an input, so that one program serves every block."""
     first, num_active, num_rounds = span
@@ -197,10 +185,10 @@ def _loop(
         state, table = carry
         number = first + index
         evaluated = ((number + 1) % settings.evaluate_every == 0) | (number + 1 == num_rounds)
-        state, row = step(state, index, round_keys(seed_key, number.astype(jnp.uint32)), evaluated)
+        state, row = step(state, index, round_keys(key, number.astype(jnp.uint32)), evaluated)
         return state, jax.tree.map(lambda rows, x: rows.at[index].set(x), table, row)
 
-    shapes = jax.eval_shape(step, state, first, round_keys(seed_key, np.uint32(0)), first > 0)[1]
+    shapes = jax.eval_shape(step, state, first, round_keys(key, np.uint32(0)), first > 0)[1]
     empty = jax.tree.map(lambda x: jnp.zeros((settings.block_rounds, *x.shape), x.dtype), shapes)
     return lax.fori_loop(0, num_active, advance, (state, empty))
 

@@ -17,6 +17,15 @@ def device_mesh(devices: Sequence[Any]) -> Mesh:
     return Mesh(np.array(devices, dtype=object), (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def devices_that_divide(devices: Sequence[Any], number: int) -> Sequence[Any]:
+    """As many of the devices, from the first on, as can share ``number`` things equally.
+
+    >>> devices_that_divide(["a", "b", "c", "d"], 6)
+    ['a', 'b', 'c']
+    """
+    return devices[: max(n for n in range(1, len(devices) + 1) if number % n == 0)]
+
+
 def describe_devices(devices: Sequence[Any]) -> str:
     """The devices in words: "cpu" or "2 x NVIDIA H200"."""
     kinds = Counter(str(device.device_kind) for device in devices)

@@ -19,7 +19,8 @@ from jaxcogc.federated.estimators import (
 )
 from jaxcogc.federated.local import Batch
 from jaxcogc.federated.partial_averages import DrawnRounds, partial_law, safe_rho
-from jaxcogc.federated.rounds import initial_state, seed_words, training_program
+from jaxcogc.federated.rounds import training_program
+from jaxcogc.federated.runs import initial_state, seed_words
 from jaxcogc.study.training import TrainingPlan, plan_inputs, plan_task
 
 __all__ = ["BoundBeside", "bound_beside_training"]
@@ -65,6 +66,8 @@ def bound_beside_training(
     Raises:
         ValueError: the plan's steps meet no bound (which condition fails).
     """
+    if np.ndim(plan.partition.num_samples) != 1:
+        raise ValueError("partition with a seeds axis: allowed is one partition for all seeds")
     if plan.settings.evaluate_every != 1:
         raise ValueError(f"evaluate_every = {plan.settings.evaluate_every}: allowed is 1")
     loss, samples = _sample_loss(plan), _samples(plan)

@@ -29,13 +29,20 @@ def class_counts(partition: Partition, labels: np.ndarray, num_classes: int) -> 
     )
 
 
-def partition_figure(partition: Partition, labels: np.ndarray, num_classes: int) -> Figure:
+def partition_figure(
+    partition: Partition,
+    labels: np.ndarray,
+    num_classes: int,
+    *,
+    title: str = "Who holds which samples",
+) -> Figure:
     """Bars of the clients' samples, one colour a class.
 
     Args:
         partition: of `labels` among clients.
         labels: integers [samples] in 0 .. num_classes - 1.
         num_classes: number of labels.
+        title: over the picture.
 
     Returns:
         A figure: a stacked bar for each client, as high as its number of samples.
@@ -48,7 +55,7 @@ def partition_figure(partition: Partition, labels: np.ndarray, num_classes: int)
         f"{(counts > 0).sum(axis=1).min()} to {(counts > 0).sum(axis=1).max()} classes a client"
     )
     with mpl.rc_context(STYLE):
-        figure = new_figure("Who holds which samples", caption, height=4.4)
+        figure = new_figure(title, caption, height=4.4)
         axes = figure.subplots()
         colours = mpl.colormaps["tab20" if num_classes > 10 else "tab10"]
         below = np.zeros(len(counts))

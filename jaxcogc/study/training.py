@@ -20,9 +20,10 @@ from jaxcogc.federated.experiment import Inputs, RoundMetrics, RoundSettings, Ta
 from jaxcogc.federated.local import Batch, ClientData
 from jaxcogc.federated.models import Model, make_model
 from jaxcogc.federated.partition import Partition
-from jaxcogc.federated.rounds import initial_state, seed_words, training_program
+from jaxcogc.federated.rounds import training_program
+from jaxcogc.federated.runs import initial_state, seed_words
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.devices import describe_devices, devices_that_divide
 
 __all__ = [
     "SERVER_OPTIMIZERS",
@@ -47,7 +48,8 @@ class TrainingPlan:
 
     Attributes:
       dataset: inputs and labels.
-      partition: who holds which training samples.
+      partition: who holds which training samples: under all seeds, or, with a leading seeds axis
+        (`make_partitions`), under each.
       model: a name that `make_model` takes.
       network, code: the links, and the gradient code (redrawn or the same in every attempt; None
         when no scheme needs one).
@@ -75,6 +77,12 @@ class TrainingPlan:
     def __post_init__(self) -> None:
         if self.target not in ("equal", "data-size"):
             raise ValueError(f"target = {self.target!r}: allowed are 'equal' and 'data-size'")
+        shape = np.shape(self.partition.num_samples)
+        if len(shape) == 2 and shape[0] != len(self.seeds):
+            raise ValueError(
+                f"partition of {shape[0]} seeds: allowed is one for each of the {len(self.seeds)} "
+                "seeds, or one for all"
+            )
 
 
 class Trained(NamedTuple):
@@ -122,7 +130,8 @@ def model_task(model: Model, learning_rate: float, server: Any) -> Task:
 
     def cross_entropy(params: PyTree, inputs: Any, labels: Any) -> Any:
         logits = model.apply(params, inputs)
-        return logits, optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+        wanted = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+        return logits, optax.losses.softmax_cross_entropy(logits, wanted)  # no gather, no scatter
 
     def loss_fn(params: PyTree, batch: Batch, key: Any) -> Any:
         _, losses = cross_entropy(params, *batch.examples)
@@ -167,7 +176,7 @@ def plan_inputs(plan: TrainingPlan) -> Inputs:
     test = _in_chunks(data.test_inputs, data.test_labels)
     clients = ClientData(examples, indices, num_samples)
     sizes = np.asarray(plan.partition.num_samples, np.float64)
-    scale = sizes / sizes.mean() if plan.target == "data-size" else None
+    scale = sizes / sizes.mean(axis=-1, keepdims=True) if plan.target == "data-size" else None
     return Inputs(clients, test, channel(plan.network), plan.code, scale)
 
 
@@ -186,12 +195,11 @@ def compile_training(plan: TrainingPlan) -> CompiledTraining:
     """
     started = time.perf_counter()
     task, settings = plan_task(plan), plan.settings
-    devices = jax.devices()
-    used = max(n for n in range(1, len(devices) + 1) if len(plan.seeds) % n == 0)
+    devices = devices_that_divide(jax.devices(), len(plan.seeds))
     words = seed_words(plan.seeds)
     inputs = jax.tree.map(jnp.asarray, plan_inputs(plan))
     first = initial_state(task, settings, words)
-    program = training_program(task, settings, devices=devices[:used])
+    program = training_program(task, settings, devices=devices)
     number = jax.ShapeDtypeStruct((), jnp.int32)
     compiled = program.lower(first, inputs, words, number, number, number).compile()
 
@@ -209,7 +217,7 @@ def compile_training(plan: TrainingPlan) -> CompiledTraining:
 
     seconds = time.perf_counter() - started
     return CompiledTraining(
-        seconds, describe_devices(devices[:used]), start, lambda at: _blocks(plan, run, at)
+        seconds, describe_devices(devices), start, lambda at: _blocks(plan, run, at)
     )
 
 

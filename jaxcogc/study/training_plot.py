@@ -71,6 +71,6 @@ def _draw_scheme(
     mean = accuracy.mean(axis=0)
     axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=width, label=scheme)
     if len(accuracy) > 1:
-        ends = [seed_interval(column) for column in accuracy.T]
+        ends = [seed_interval(column, fraction=True) for column in accuracy.T]
         low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
         axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)

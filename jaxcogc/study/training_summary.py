@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from jaxcogc.study.training import Trained, TrainingPlan
 
@@ -66,11 +66,13 @@ def _int_text(value: Any) -> str:
     return str(int(value))
 
 
-def seed_interval(values: Any) -> dict[str, float | None]:
+def seed_interval(values: Any, *, fraction: bool = False) -> dict[str, float | None]:
     """Mean over seeds with its Student-t interval at `INTERVAL_LEVEL`.
 
     Args:
       values: [seeds].
+      fraction: values are in [0, 1], and so are the ends: those of the interval of logit(mean),
+        with the standard error that a small one of the mean gives it (delta method).
 
     Returns:
       mean, low and high; an end is None where one seed alone gives no interval, or where a number
@@ -78,6 +80,10 @@ def seed_interval(values: Any) -> dict[str, float | None]:
 
     >>> seed_interval([0.5])
     {'mean': 0.5, 'low': None, 'high': None}
+    >>> [round(x, 3) for x in seed_interval([0.9, 0.98]).values()]
+    [0.94, 0.432, 1.448]
+    >>> [round(x, 3) for x in seed_interval([0.9, 0.98], fraction=True).values()]
+    [0.94, 0.002, 1.0]
     """
     values = np.asarray(values, np.float64)
     mean = float(values.mean())
@@ -87,6 +93,10 @@ def seed_interval(values: Any) -> dict[str, float | None]:
         return {"mean": mean, "low": None, "high": None}
     quantile = stats.t.ppf((1 + INTERVAL_LEVEL) / 2, values.size - 1)
     half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
+    if fraction and 0 < mean < 1:
+        odds = half / (mean * (1 - mean))
+        low, high = (float(special.expit(special.logit(mean) + x)) for x in (-odds, odds))
+        return {"mean": mean, "low": low, "high": high}
     return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
@@ -106,7 +116,8 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, dict[str, Any]]
         }
         last = {name: _last_evaluated(table[name]) for name in ("test_accuracy", "test_loss")}
         summary[scheme] = {
-            **{name: seed_interval(values) for name, values in last.items()},
+            "test_accuracy": seed_interval(last["test_accuracy"], fraction=True),
+            "test_loss": seed_interval(last["test_loss"]),
             "hold_fraction": float(table["hold"].mean()),
             "exact_fraction": float(table["exact"].mean()),
             "mean_num_recovered": float(table["num_recovered"].mean()),

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.command import main
 from benchmarks.plot import draw
+from benchmarks.report import console
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,11 @@ def test_json_alone_on_standard_output(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["benchmark"] == "pipeline"
     assert "trials/s" in err
+
+
+def test_names_in_brackets_are_printed(capsys):
+    console(None).print("pip install 'jaxcogc[bench]'")
+    assert "jaxcogc[bench]" in capsys.readouterr().out
 
 
 def results(folder, backend="cpu"):

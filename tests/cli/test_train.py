@@ -221,6 +221,18 @@ def test_mistakes_are_one_line(
     assert_one_line(capsys, words)
 
 
+def test_a_seed_has_its_partition_whatever_runs_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("jaxcogc.cli.train_run.run", lambda request: asked.append(request) or 0)
+    main([*SMALL, "--seeds", "3", "--seed", "7"])
+    main([*SMALL, "--seeds", "1", "--seed", "8"])
+    many, one = (request.plan.partition for request in asked)
+    np.testing.assert_array_equal(many.num_samples[1], one.num_samples[0])
+    for row, other, size in zip(many.indices[1], one.indices[0], one.num_samples[0], strict=True):
+        np.testing.assert_array_equal(row[:size], other[:size])
+    assert (many.num_samples[0] != many.num_samples[1]).any()
+
+
 def test_names_are_those_of_the_library() -> None:
     assert tuple(n.replace("-", "_") for n in train_options.SCHEMES) == SCHEMES
     assert tuple(DATASETS) == train_options.DATASETS

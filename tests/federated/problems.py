@@ -9,7 +9,8 @@ from jaxcogc import Network, cyclic_code
 from jaxcogc.federated.evidence import channel
 from jaxcogc.federated.experiment import Inputs, RoundSettings, Task
 from jaxcogc.federated.local import ClientData
-from jaxcogc.federated.rounds import initial_state, seed_words, training_program
+from jaxcogc.federated.rounds import training_program
+from jaxcogc.federated.runs import initial_state, seed_words
 
 CLIENTS, FEATURES, CLASSES, CAPACITY = 3, 6, 3, 12
 

@@ -155,6 +155,21 @@ def test_runs_do_not_depend_on_what_runs_beside_them():
     np.testing.assert_allclose(together.params, mapped.params, rtol=1e-4, atol=1e-6)
 
 
+def test_a_seed_alone_is_bit_for_bit_the_same_with_a_code_and_its_own_partition():
+    data = made_up_data(np.float32)
+    turned = data._replace(indices=data.indices[::-1], num_samples=data.num_samples[::-1])
+    both = ClientData(data.examples, *map(np.stack, zip(data[1:], turned[1:], strict=True)))
+    schemes = ("intermittent", "gc_plus")
+    together, table = small((3, 4), schemes, deterministic=True)(network(), both, num=4)
+    alone, row = small((4,), schemes[1:], deterministic=True)(network(), turned, num=4)
+    for one, other in zip(
+        jax.tree.leaves((alone, row)), jax.tree.leaves((together, table)), strict=False
+    ):
+        np.testing.assert_array_equal(one[0, 0], other[1, 1])
+    other, _ = small((4,), schemes[1:], deterministic=True)(network(), data, num=4)
+    assert np.abs(other.params - alone.params).max() > 1e-3  # the partition matters
+
+
 def test_silent_client_is_an_erased_one():
     """Its update is not finite: dropped, as if every link that carries it had failed."""
     trainer = small((3,), ("intermittent", "gc", "gc_plus"), drop_non_finite=True)

@@ -6,10 +6,11 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from jaxcogc import Network, load_dataset, make_partition
 from jaxcogc.federated.experiment import RoundMetrics, RoundSettings, TrainState
+from jaxcogc.federated.partition import make_partitions
 from jaxcogc.study.drawing import figure_bytes
 from jaxcogc.study.training import (
     NonFiniteUpdate,
@@ -82,8 +83,12 @@ def test_summary_is_what_pandas_says(plan, trained):
         found = summary[scheme]
         last = rows[rows["round"] == 4].test_accuracy  # the last that was evaluated
         assert found["test_accuracy"]["mean"] == pytest.approx(last.mean())
-        half = stats.t.ppf(0.975, 2) * last.sem()
-        assert found["test_accuracy"]["high"] == pytest.approx(last.mean() + half)
+        half = stats.t.ppf(0.975, 2) * last.sem() / (last.mean() * (1 - last.mean()))
+        high = special.expit(special.logit(last.mean()) + half)
+        assert found["test_accuracy"]["high"] == pytest.approx(high)
+        half = stats.t.ppf(0.975, 2) * rows[rows["round"] == 4].test_loss.sem()
+        low = rows[rows["round"] == 4].test_loss.mean() - half
+        assert found["test_loss"]["low"] == pytest.approx(low)
         means = rows.groupby("scheme").mean(numeric_only=True).iloc[0]
         names = {"hold_fraction": "hold", "exact_fraction": "exact"}
         names |= {"mean_num_recovered": "num_recovered"}
@@ -91,6 +96,16 @@ def test_summary_is_what_pandas_says(plan, trained):
         for name, column in names.items():
             assert found[name] == pytest.approx(means[column])
     assert seed_interval([np.nan, 1.0]) == {"mean": None, "low": None, "high": None}
+
+
+def test_interval_of_a_fraction_stays_one():
+    near, wide = [0.97, 1.0], seed_interval([0.97, 1.0], fraction=True)
+    assert seed_interval(near)["high"] > 1
+    assert 0 < wide["low"] < wide["mean"] < wide["high"] <= 1
+    assert seed_interval([1.0, 1.0], fraction=True) == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    plain, narrow = (seed_interval([0.5, 0.5001], fraction=f) for f in (False, True))
+    for end in ("low", "high"):  # the same where it is narrow
+        assert narrow[end] == pytest.approx(plain[end], abs=1e-6)
 
 
 def test_first_update_that_is_not_finite_is_named(plan, trained):
@@ -108,6 +123,11 @@ def test_target_weights_by_data_size(plan):
     sized = dataclasses.replace(plan, target="data-size")
     sizes = plan.partition.num_samples
     np.testing.assert_allclose(plan_inputs(sized).scale / CLIENTS, sizes / sizes.sum())
+    two = make_partitions((0, 1), plan.dataset.train_labels, CLIENTS)
+    with pytest.raises(ValueError, match="partition of 2 seeds"):
+        dataclasses.replace(plan, partition=two)
+    each = dataclasses.replace(sized, partition=two, seeds=(0, 1))
+    np.testing.assert_allclose(plan_inputs(each).scale.sum(axis=1), CLIENTS)
     with pytest.raises(ValueError, match="'equal' and 'data-size'"):
         dataclasses.replace(plan, target="samples")
 
