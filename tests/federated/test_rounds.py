@@ -161,12 +161,13 @@ def test_a_seed_alone_is_bit_for_bit_the_same_with_a_code_and_its_own_partition(
     both = ClientData(data.examples, *map(np.stack, zip(data[1:], turned[1:], strict=True)))
     schemes = ("intermittent", "gc_plus")
     together, table = small((3, 4), schemes, deterministic=True)(network(), both, num=4)
-    alone, row = small((4,), schemes[1:], deterministic=True)(network(), turned, num=4)
+    single = small((4,), schemes[1:], deterministic=True)
+    alone, row = single(network(), turned, num=4)
     for one, other in zip(
         jax.tree.leaves((alone, row)), jax.tree.leaves((together, table)), strict=False
     ):
         np.testing.assert_array_equal(one[0, 0], other[1, 1])
-    other, _ = small((4,), schemes[1:], deterministic=True)(network(), data, num=4)
+    other, _ = single(network(), data, num=4)
     assert np.abs(other.params - alone.params).max() > 1e-3  # the partition matters
 
 
