@@ -59,7 +59,8 @@ def draw_samples(
       batch_size: samples a step, drawn with replacement; None: all of the client's, no draw.
 
     Returns:
-      int32 [clients, steps, batch], numbers in 0 .. num_samples - 1; None where all are used.
+      int32 [clients, steps, batch], numbers in 0 .. num_samples - 1, each as likely as the others
+      to within 2^-32; None where all are used.
     """
     if batch_size is None:
         return None
