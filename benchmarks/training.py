@@ -179,7 +179,7 @@ def _together_result(
     table = Table(title=f"{num_seeds} seeds x {len(single)} schemes", title_justify="left")
     for head in ("", "rounds", "one compilation [s]", "of CPU [s]", "runs [s]", "both [s]"):
         table.add_column(head, justify="left" if not head else "right")
-    results = []
+    results: list[dict[str, Any]] = []
     for blocks, seconds in zip((1, LONG_BLOCKS), lengths, strict=True):
         rounds = blocks * case.size.rounds
         running = {name: float(np.median(values)) for name, values in seconds.items()}

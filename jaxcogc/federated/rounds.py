@@ -77,8 +77,8 @@ def training_program(
     def sharded(state, inputs, *rest):
         split, whole = PartitionSpec(AXIS), PartitionSpec()
         owned = split if inputs.data.num_samples.ndim == 2 else whole
-        data = ClientData(whole, owned, owned)  # type: ignore[arg-type]
-        specs = Inputs(data, whole, whole, whole, owned)  # type: ignore[arg-type]
+        data = ClientData(whole, owned, owned)
+        specs = Inputs(data, whole, whole, whole, owned)
         return jax.shard_map(
             run,
             mesh=device_mesh(devices or ()),
