@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxcogc.study.design_candidates import Accuracy
 
 OBJECTIVES = ("uplink", "total", "privacy")
-ORDERS = ("fixed", "optimised")
+ORDERS = ("fixed", "random", "optimised")
 MAX_ATTEMPTS = 8
 """Every number of attempts is a program to compile."""
 MAX_TRIES = 1000

@@ -17,17 +17,18 @@ from jaxcogc.cli.design_tables import design_table, link_table, summary
 from jaxcogc.cli.outputs import write_file, write_json
 from jaxcogc.study.design import Design, design
 from jaxcogc.study.design_candidates import Candidate
+from jaxcogc.study.design_codes import ring_kind
 from jaxcogc.study.drawing import figure_bytes
-from jaxcogc.study.ring_order import reorder
+from jaxcogc.study.random_order import RANDOM, distinct_orders, sampled_orders
 from jaxcogc.study.sensitivity import (
     Sensitivity,
-    in_own_order,
+    mean_sensitivity,
     plot_sensitivity,
-    sensitivity,
     weakest_links,
 )
 
 _MOST_LINKS = 10
+_MOST_ORDERS = 256
 
 
 def run(request: DesignRequest) -> int:
@@ -103,24 +104,30 @@ def _sensitivity(request: DesignRequest, chosen: Candidate) -> tuple[Sensitivity
     each attempt.
     """
     own = tuple(range(request.network.num_clients))
-    order = chosen.order or own
-    kind = "blocks" if chosen.code == "fractional-repetition" else "cyclic"
+    kind = ring_kind(chosen.code or "uncoded")
     attempts = 1 if chosen.redraw_code else chosen.attempts
-    found = sensitivity(reorder(request.network, order), chosen.stragglers, attempts, kind=kind)
+    orders = [own if chosen.order in (None, RANDOM) else tuple(chosen.order or own)]
+    if chosen.order == RANDOM:
+        all_orders = distinct_orders(request.network, chosen.stragglers, kind, _MOST_ORDERS)
+        orders = all_orders or sampled_orders(len(own), _MOST_ORDERS)
+    found = mean_sensitivity(request.network, orders, chosen.stragglers, attempts, kind=kind)
     if chosen.code is None:
         name = f"all clients arrive within {attempts} tries"
     else:
         count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         name = f"standard decoding, {chosen.code} code, s = {chosen.stragglers}, {count}"
         name += " (upper bound)" if chosen.code == "cyclic-mds" else ""
-    return in_own_order(found, order), name
+        name += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
+    return found, name
 
 
 def candidate_fields(candidate: Candidate) -> dict[str, Any]:
     """A candidate as JSON: names as in `Candidate`, the outage as an interval."""
     outage = candidate.outage
     fields = candidate._asdict()
-    fields["order"] = None if candidate.order is None else list(candidate.order)
+    fields["order"] = (
+        list(candidate.order) if isinstance(candidate.order, tuple) else candidate.order
+    )
     fields["outage"] = {"low": outage.low, "best": outage.best, "high": outage.high}
     return fields
 

@@ -9,6 +9,7 @@ from jaxcogc.cli.design_request import DesignRequest
 from jaxcogc.cli.tables import new_table, probability_text
 from jaxcogc.study.design import Design
 from jaxcogc.study.design_candidates import Candidate
+from jaxcogc.study.random_order import RANDOM
 from jaxcogc.study.sensitivity import WeakLink
 
 _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
@@ -21,6 +22,8 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; "
     caption += f"{request.trials:,} trials a finalist; seed {request.seed}\n"
     caption += "→ chosen, = as good within the intervals, P Pareto front"
+    if any(candidate.flagged for candidate in result.candidates):
+        caption += ", ! too few effective trials: only the bound is known"
     table = new_table(title, caption)
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
@@ -50,12 +53,16 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
     if candidate.trials is not None:
         half = (outage.high - outage.low) / 2
         width = f"{half / outage.best:.0%}" if outage.best else f"< {outage.high:.0e}"
+    if candidate.flagged:
+        width = f"! < {outage.high:.0e}"
     code = {None: "–", "fractional-repetition": "frac. repetition"}.get(
         candidate.code, candidate.code or ""
     )
     code += " redrawn" if candidate.redraw_code else ""
     ring = "–"
-    if candidate.order is not None:
+    if candidate.order == RANDOM:
+        ring = "random"
+    elif candidate.order is not None:
         ring = "given" if candidate.order == tuple(range(len(candidate.order))) else "best"
     return [
         marks,
@@ -96,6 +103,8 @@ def summary(request: DesignRequest, result: Design) -> str:
     if chosen.order is not None and result.given_order is not None:
         text += f"\nRing: {' '.join(map(str, chosen.order))}; in the given order its outage is "
         text += f"{probability_text(result.given_order.outage)}."
+    if chosen.order == RANDOM:
+        text += "\nRing: every client at another place in every round."
     return text
 
 

@@ -1,6 +1,5 @@
 """The work of `jaxcogc outage --rare`: weighted trials instead of counted ones."""
 
-import sys
 import time
 from typing import Any
 
@@ -16,86 +15,83 @@ from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
 from jaxcogc.outage.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.seeds import seed_keys
-
-
-class _InterruptedError(Exception):
-    """Leaves the sampling at the end of a block."""
 
 
 def run_rare(request: OutageRequest) -> int:
     """Do the run and return the exit code: 0, or 130 (143) after an interruption.
 
-    Weights need the whole run: an interrupted one leaves nothing to report, and no file.
+    An interrupted run reports the trials it made: one block of them after pilot runs, at least.
     """
-    import jax
-
     console = new_console()
     display = Display(console, request.trials, quiet=request.quiet)
-    code, network = request.codes[0], request.network
-    law = closed_form_gc_outage(
-        network, code, num_attempts=request.attempts, redraw_code=request.redraw_code
-    )
+
+    with told_interrupts(console, display.say, "batch in flight") as interruption:
+        rare, measured = _sample(request, display, interruption)
+        law = closed_form_gc_outage(
+            request.network,
+            request.codes[0],
+            num_attempts=request.attempts,
+            redraw_code=request.redraw_code,
+        )
+        if not request.quiet:
+            console.print(_table(request, rare, law, interrupted=measured["interrupted"]))
+        if request.json is not None:
+            with interruption.shield:
+                write_json(request.json, _json_fields(request, rare, law, measured))
+        return interruption.exit_code
+
+
+def _sample(
+    request: OutageRequest, display: Display, interruption: Interruption
+) -> tuple[RareOutcomes, dict[str, Any]]:
+    """The weighted trials, and what they cost."""
+    import jax
 
     device = describe_devices(tuple(jax.devices()))
     prepared: list[float] = []  # seconds of compilation and pilot runs
-    with told_interrupts(console, display.say, "batch in flight") as interruption:
+    done = 0
 
-        def advance(done: int) -> None:
-            if not prepared:
-                prepared.append(time.perf_counter() - started)
-                display.counting(prepared[0], device)
-            display.advance(done)
-            if interruption.requested:
-                raise _InterruptedError
+    def advance(trials: int) -> None:
+        nonlocal done
+        if not prepared:
+            prepared.append(time.perf_counter() - started)
+            display.counting(prepared[0], device)
+        done += trials
+        display.advance(trials)
 
-        started = time.perf_counter()
-        try:
-            with display:
-                display.compiling()
-                rare = rare_outcomes(
-                    seed_keys(request.seed)[1],
-                    network,
-                    code,
-                    num_trials=request.trials,
-                    method=request.rare or "importance",
-                    num_attempts=request.attempts,
-                    redraw_code=request.redraw_code,
-                    level=request.level,
-                    advance=advance,
-                )
-        except _InterruptedError:
-            print("interrupted; nothing written: weights need the whole run", file=sys.stderr)
-            return interruption.exit_code
-        seconds = time.perf_counter() - started
-        if not request.quiet:
-            console.print(_table(request, rare, law))
-        if request.json is not None:
-            with interruption.shield:
-                measured = _measured(request, rare, device, seconds, *prepared)
-                write_json(request.json, _json_fields(request, rare, law, measured))
-    return 0
-
-
-def _measured(
-    request: OutageRequest,
-    rare: RareOutcomes,
-    device: str,
-    seconds: float,
-    prepared: float | None = None,
-) -> dict[str, Any]:
-    """What the run cost; without a sampled trial all of it was preparation."""
-    return {
+    started = time.perf_counter()
+    with display:
+        display.compiling()
+        rare = rare_outcomes(
+            seed_keys(request.seed)[1],
+            request.network,
+            request.codes[0],
+            num_trials=request.trials,
+            method=request.rare or "importance",
+            num_attempts=request.attempts,
+            redraw_code=request.redraw_code,
+            level=request.level,
+            advance=advance,
+            stop=lambda: interruption.requested,
+        )
+    seconds = time.perf_counter() - started
+    return rare, {
         "device": device,
         "elapsed_seconds": time.perf_counter() - request.started,
-        "compile_seconds": seconds if prepared is None else prepared,
-        "trials_per_second": (rare.outcomes.trials or 0) / max(seconds, 1e-9),
-        "interrupted": False,
+        # Without a sampled trial all of it was preparation.
+        "compile_seconds": prepared[0] if prepared else seconds,
+        "trials_per_second": done / max(seconds, 1e-9),
+        "interrupted": 0 < done < request.trials,
     }
 
 
-def _table(request: OutageRequest, rare: RareOutcomes, law: float | None) -> Table:
+def _table(
+    request: OutageRequest, rare: RareOutcomes, law: float | None, *, interrupted: bool
+) -> Table:
     caption = f"{100 * request.level:g} % normal intervals; {rare.method}; "
+    caption += "interrupted after " if interrupted else ""
     caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.seed}"
     if rare.tail_bound:
         caption += f"; left out, and added to every upper end: {rare.tail_bound:.1e}"

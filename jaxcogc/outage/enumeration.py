@@ -65,6 +65,30 @@ def enumerate_outcomes(
     >>> float(outcomes.gc_outage), outcomes.num_recovered_pmf
     (0.75, array([0.25, 0.5 , 0.25]))
     """
+    return _outcomes(_enumerate(network, code, num_attempts, redraw_code, key))
+
+
+def enumerate_partial_sizes(
+    network: Network, code: GradientCode, *, num_attempts: int = 1
+) -> HostFloats:
+    """Exact probabilities of partial averages of n clients.
+
+    Args:
+        network, code, num_attempts: as in `enumerate_outcomes`.
+
+    Returns:
+        float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
+    """
+    return _enumerate(network, code, num_attempts, False, None).partial_sizes
+
+
+def _enumerate(
+    network: Network,
+    code: GradientCode,
+    num_attempts: int,
+    redraw_code: bool,
+    key: Key | None,
+) -> _Sums:
     attempts = check_count("num_attempts", num_attempts)
     code, key = _code_and_key(code, attempts, redraw_code, key)
     if network.num_clients != code.num_clients:
@@ -78,7 +102,7 @@ def enumerate_outcomes(
             f"are at most {MAX_RANDOM_LINKS} (simulate_outcomes takes any number)"
         )
     patterns, probabilities = _patterns(links, where)
-    return _outcomes(_decide_and_sum(key, code, where, patterns, probabilities))
+    return _decide_and_sum(key, code, where, patterns, probabilities)
 
 
 def _decide_and_sum(
@@ -162,6 +186,29 @@ class _Sums(NamedTuple):
     gc_plus_partial: HostFloats  # [clients], coefficients of partial averages
     row_space_partial: HostFloats  # [clients]
     rank: HostFloats  # []
+    partial_sizes: HostFloats  # [2, clients + 1], of gc_plus and row_space
+
+
+def partial_sizes(
+    weights: HostFloats, gc: np.ndarray, exact: np.ndarray, recovered: np.ndarray
+) -> HostFloats:
+    """Weighted sums over trials with a partial average of n clients.
+
+    Args:
+        weights: float64 [trials].
+        gc, exact: bool [trials], of `Recovery`: gc and sum_recovered.
+        recovered: bool [trials, clients], client_recovered.
+
+    Returns:
+        float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
+    """
+    clients = recovered.shape[1]
+    size = recovered.sum(axis=1)
+    found = [
+        np.bincount(size, np.where(success, 0.0, weights), clients + 1)
+        for success in (gc | (size == clients), exact)
+    ]
+    return np.array(found, np.float64) * (np.arange(clients + 1) > 0)
 
 
 def _sums(probabilities: HostFloats, recovery: Recovery) -> _Sums:
@@ -181,7 +228,10 @@ def _sums(probabilities: HostFloats, recovery: Recovery) -> _Sums:
     members, gc_plus, row_space = np.array(shares) @ recovered.astype(np.float64)
     by_size = np.bincount(size, probabilities, clients + 1).astype(np.float64)
     ranks = rank @ probabilities
-    return _Sums(by_gc, by_gc_plus, by_row_space, by_size, members, gc_plus, row_space, ranks)
+    sizes = partial_sizes(probabilities, gc, exact, recovered)
+    return _Sums(
+        by_gc, by_gc_plus, by_row_space, by_size, members, gc_plus, row_space, ranks, sizes
+    )
 
 
 def _outcomes(sums: _Sums) -> Outcomes:

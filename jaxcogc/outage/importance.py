@@ -83,6 +83,7 @@ def importance_groups(
     table: LinkTable,
     num_trials: int,
     advance: Callable[[int], None],
+    stop: Callable[[], bool],
 ) -> list[Group]:
     """Pilot runs, then ``num_trials`` weighted trials: one group for each component.
 
@@ -92,6 +93,7 @@ def importance_groups(
         table: the random links.
         num_trials: weighted trials; those of the pilot runs are not among them.
         advance: called with the number of trials just done.
+        stop: asked after every block; every prefix of the blocks is a sample of its own right.
 
     Returns:
         A Group for each component of the mixture.
@@ -105,6 +107,8 @@ def importance_groups(
             recovery = Recovery(*(field[mine] for field in block.recovery))
             sums[number] = sums[number].plus(Sums.of(block.weights[mine], recovery))
         advance(len(block.component))
+        if stop():
+            break
     masses = [1.0] + [0.0] * (len(sums) - 1)
     groups = map(Group, mixture.shares.tolist(), masses, sums)
     return [group for group in groups if group.sums.trials]

@@ -33,6 +33,7 @@ def rare_outcomes(
     redraw_code: bool = False,
     level: float = 0.95,
     advance: Callable[[int], None] = lambda done: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> RareOutcomes:
     """Estimate the probabilities of all outcomes, however small, by weighted trials.
 
@@ -47,6 +48,8 @@ def rare_outcomes(
         redraw_code: another code of the same random family in every attempt.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
         advance: called with the number of trials just done, for a display of progress.
+        stop: asked after every block of trials (pilot runs are not asked); once it says True, the
+            outcomes are those of the trials done.
 
     Returns:
         RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a
@@ -76,9 +79,9 @@ def rare_outcomes(
     table = link_table(network, code, num_attempts)
     tail = None
     if method == "strata":
-        groups, tail = strata_groups(key, code, table, trials, advance)
+        groups, tail = strata_groups(key, code, table, trials, advance, stop)
     else:
-        groups = importance_groups(key, code, table, trials, advance)
+        groups = importance_groups(key, code, table, trials, advance, stop)
     return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from math import comb
+from math import comb, gcd
 
 import jax
 import numpy as np
@@ -33,6 +33,7 @@ _FEWEST_TRIALS = 64
 _TAIL = 1e-3
 """The strata left out have together at most this share of the smallest probability seen."""
 _FLOOR = 1e-300
+_GOLDEN = 0.6180339887498949
 
 
 def strata_groups(
@@ -41,6 +42,7 @@ def strata_groups(
     table: LinkTable,
     num_trials: int,
     advance: Callable[[int], None],
+    stop: Callable[[], bool],
 ) -> tuple[list[Group], float]:
     """Enumerated light strata, ``num_trials`` trials over the others, and the tail left out.
 
@@ -51,6 +53,7 @@ def strata_groups(
         num_trials: trials drawn; those of the pilot run are not among them. None are drawn when
             every stratum is light.
         advance: called with the number of trials just done.
+        stop: asked after every block; strata without a trial until then are left out.
 
     Returns:
         A Group for each stratum, and the probability of the strata that no group covers.
@@ -76,10 +79,12 @@ def strata_groups(
         return groups, float(shares[light:].sum())
     per_stratum = _allocate(groups, pilot_groups[: last + 1 - light], num_trials)
     counts = dict(zip(range(light, last + 1), per_stratum.tolist(), strict=True))
-    sampled = _sample(key, code, table, law, counts, advance)
-    for k, sums in sampled.items():
+    sampled = _sample(key, code, table, law, counts, advance, stop)
+    seen = {k: sums for k, sums in sampled.items() if sums.trials}
+    for k, sums in seen.items():
         groups.append(Group(shares[k], shares[k], sums, safe=k < safe_below))
-    return groups, float(shares[last + 1 :].sum())
+    unseen = [k for k in heavy if k not in seen]
+    return groups, float(shares[unseen].sum())
 
 
 def log_count_law(erasure: HostFloats) -> HostFloats:
@@ -151,13 +156,19 @@ def _sample(
     law: HostFloats,
     counts: dict[int, int],
     advance: Callable[[int], None] = lambda done: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[int, Sums]:
-    """So many trials of each stratum: trials of all strata share the calls of the program."""
+    """So many trials of each stratum: trials of all strata share the calls of the program.
+
+    Every block has its share of each stratum: a run that stops early has seen all but the smallest.
+    """
     ends = np.cumsum(list(counts.values()))
-    numbers = np.array(list(counts))
+    numbers, total = np.array(list(counts)), int(ends[-1])
+    stride = _stride(total)
     sums = {k: Sums.zero(code.num_clients) for k in counts}
-    for number, start in enumerate(range(0, int(ends[-1]), BLOCK)):
-        positions = np.arange(start, min(start + BLOCK, int(ends[-1])))
+    for number, start in enumerate(range(0, total, BLOCK)):
+        first = start * stride % total  # Python's integers: the product may be large
+        positions = (first + np.arange(min(BLOCK, total - start)) * stride) % total
         mine = numbers[np.searchsorted(ends, positions, side="right")]
         draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
         erased = _draw_given_count(draw_key, table.erasure, law, mine)
@@ -166,7 +177,17 @@ def _sample(
             part = type(recovery)(*(field[mine == k] for field in recovery))
             sums[k] = sums[k].plus(Sums.of(np.ones(len(part.rank)), part))
         advance(len(mine))
+        if stop():
+            break
     return sums
+
+
+def _stride(total: int) -> int:
+    """A step that visits every place of a ring once, and spreads any number of visits evenly."""
+    stride = max(1, round(total * _GOLDEN))
+    while gcd(stride, total) > 1:
+        stride += 1
+    return stride
 
 
 def _draw_given_count(

@@ -19,15 +19,26 @@ from jaxcogc.study.design_candidates import (
     Accuracy,
     Candidate,
     coded_candidates,
+    cost,
     ranked,
     uncoded_candidates,
 )
-from jaxcogc.study.design_codes import CodeConfig, Evaluation, Evaluator, code_configs
+from jaxcogc.study.design_codes import CodeConfig, code_configs
+from jaxcogc.study.design_evaluation import Evaluation
+from jaxcogc.study.design_evaluator import Evaluator
+from jaxcogc.study.random_order import RANDOM, Order, alike
 
 __all__ = ["ORDERS", "Design", "design"]
 
-ORDERS = ("fixed", "optimised")
+ORDERS = ("fixed", "random", "optimised")
 _NUM_FINALISTS = 6
+_NUM_RARE = 16
+_FEWEST_EVENTS = 20
+"""Counting decides about a target where the finalists' trials hold so many events at least."""
+
+Found = dict[CodeConfig, Evaluation]
+Rank = Callable[[Found], list[Candidate]]
+Advance = Callable[[str, float], None]
 
 
 class Design(NamedTuple):
@@ -36,7 +47,8 @@ class Design(NamedTuple):
     Attributes:
         chosen: the cheapest candidate that reaches the target; the one of fewest outages if none.
         reached: whether it reaches the target; None when its interval does not decide.
-        given_order: the chosen code in the clients' own order; None where that is the chosen one.
+        given_order: the chosen code in the clients' own order; None where that is the chosen one,
+            or clients are placed at random.
         candidates: all, the best first.
     """
 
@@ -60,7 +72,7 @@ def design(
     screening_trials: int = 2**14,
     seed: int = 0,
     level: float = 0.95,
-    advance: Callable[[str, float], None] = lambda stage, share: None,
+    advance: Advance = lambda stage, share: None,
 ) -> Design:
     """Find the cheapest way to have the exact average in all but a share `target` of the rounds.
 
@@ -69,7 +81,8 @@ def design(
         target: largest outage probability, in (0, 1).
         objective: least "uplink" uses, least "total" uses, or least revealed ("privacy").
         max_attempts, max_tries: attempts of a code; tries of a client that sends without one.
-        order: of the clients on the ring: "fixed", or "optimised" for every code.
+        order: of the clients on the ring: "fixed", "random" (another one in every round; outages
+            are means over all of them), or "optimised" for every code.
         broadcast: one use serves all neighbours of a client.
         accuracy: what `rounds` is about; None for the defaults.
         num_trials: trials for each finalist that has to be simulated.
@@ -87,19 +100,30 @@ def design(
     _check(target, objective, order, max_attempts, max_tries)
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
+    clients, own = network.num_clients, tuple(range(network.num_clients))
+    accuracy = accuracy or Accuracy()
     advance("ordering the ring", 0.0)
     configs = code_configs(network, max_attempts, order)
-    evaluator = Evaluator(jax.random.key(seed), network, level)
+    one_order = order != RANDOM or alike(network)
+    rare = one_order and target * trials < _FEWEST_EVENTS
+    evaluator = Evaluator(jax.random.key(seed), network, level, links_by_host=rare or not one_order)
     advance("compiling", 0.0)
     evaluator.compile(configs)
-    asked = (network, target, objective, broadcast, max_tries, accuracy or Accuracy())
-    found = _evaluate(evaluator, configs, screening, "screening", advance)
-    finalists = _finalists(_rank(found, *asked), target)
-    own = tuple(range(network.num_clients))
-    twins = [config._replace(order=own) for config in finalists]
-    wanted = list(dict.fromkeys([*finalists, *twins]))
-    found |= _evaluate(evaluator, wanted, trials, "finalists", advance)
-    candidates = _rank(found, *asked)
+    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
+
+    def rank(found: Found) -> list[Candidate]:
+        coded = [coded_candidates(e, clients, broadcast, accuracy) for e in found.values()]
+        return ranked([c for three in coded for c in three] + uncoded, target, objective)
+
+    found = _evaluate(evaluator.evaluate, configs, screening, "screening", advance)
+    if rare:
+        found = _search_rare(evaluator, found, own, rank, objective, (screening, trials), advance)
+    else:
+        finalists = _finalists(rank(found), target)
+        twins = [config._replace(order=own) for config in finalists] if order != RANDOM else []
+        wanted = list(dict.fromkeys([*finalists, *twins]))
+        found |= _evaluate(evaluator.evaluate, wanted, trials, "finalists", advance)
+    candidates = rank(found)
     return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
 
 
@@ -114,12 +138,12 @@ def _check(target: float, objective: str, order: str, max_attempts: int, max_tri
 
 
 def _evaluate(
-    evaluator: Evaluator,
+    evaluate: Callable[[CodeConfig, int, Callable[[int], None]], Evaluation],
     configs: Sequence[CodeConfig],
     num_trials: int,
     stage: str,
-    advance: Callable[[str, float], None],
-) -> dict[CodeConfig, Evaluation]:
+    advance: Advance,
+) -> Found:
     done = 0
 
     def count(part: int) -> None:
@@ -127,25 +151,55 @@ def _evaluate(
         done += part
         advance(stage, done / (num_trials * len(configs)))
 
-    return {config: evaluator.evaluate(config, num_trials, count) for config in configs}
+    return {config: evaluate(config, num_trials, count) for config in configs}
 
 
-def _rank(
-    found: dict[CodeConfig, Evaluation],
-    network: Network,
-    target: float,
+def _search_rare(
+    evaluator: Evaluator,
+    found: Found,
+    own: Order,
+    rank: Rank,
     objective: str,
-    broadcast: bool,
-    max_tries: int,
-    accuracy: Accuracy,
-) -> list[Candidate]:
-    coded = [
-        candidate
-        for evaluation in found.values()
-        for candidate in coded_candidates(evaluation, broadcast, accuracy)
-    ]
-    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
-    return ranked([*coded, *uncoded], target, objective)
+    num_trials: tuple[int, int],
+    advance: Advance,
+) -> Found:
+    """Weighted trials for the codes about which counting says nothing.
+
+    Short runs go from the cheapest code on, until one reaches the target, or there were many; then
+    the choice, what ties with it and the choice in the clients' own order have a long run.
+    """
+    short: dict[CodeConfig, Evaluation] = {}
+    while len(short) < _NUM_RARE:
+        open_ones = _may_be_chosen(rank(found | short), objective)
+        config = next((c for c in open_ones if c not in short), None)
+        if config is None:
+            break
+        advance("rare events: short runs", len(short) / _NUM_RARE)
+        short[config] = evaluator.evaluate_rare(config, num_trials[0], lambda done: None)
+    found = found | short
+    settled: Found = {}
+    while len(settled) < _NUM_FINALISTS:
+        candidates = rank(found | settled)
+        ties = [c for c in candidates if c.tie and c.trials]
+        wanted = [_config(c) for c in [*candidates[:1], *ties] if c.order is not None]
+        wanted[1:1] = [c._replace(order=own) for c in wanted[:1] if c.order != RANDOM]
+        config = next((c for c in wanted if c not in settled), None)
+        if config is None:
+            break
+        settled |= _evaluate(
+            evaluator.evaluate_rare, [config], num_trials[1], "rare events: long runs", advance
+        )
+    return found | settled
+
+
+def _may_be_chosen(candidates: list[Candidate], objective: str) -> list[CodeConfig]:
+    """Codes whose interval does not decide and that would not cost more, the cheapest first."""
+    first = candidates[0]
+    undecided = [c for c in candidates if c.reaches is None and c.order is not None]
+    if first.reaches:
+        undecided = [c for c in undecided if cost(c, objective) <= cost(first, objective)]
+    undecided.sort(key=lambda c: cost(c, objective))
+    return list(dict.fromkeys(map(_config, undecided)))
 
 
 def _finalists(candidates: list[Candidate], target: float) -> list[CodeConfig]:
@@ -175,7 +229,7 @@ def _config(candidate: Candidate) -> CodeConfig:
 
 def _given_order(candidates: list[Candidate], own: tuple[int, ...]) -> Candidate | None:
     chosen = candidates[0]
-    if chosen.order in (None, own):
+    if chosen.order in (None, own, RANDOM):
         return None
     same = (_config(chosen)._replace(order=own), chosen.scheme)
     return next((c for c in candidates if (_config(c), c.scheme) == same), None)

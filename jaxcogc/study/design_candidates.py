@@ -11,16 +11,19 @@ import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.federated.convergence import LocalSteps, LossConstants, rounds_for_target
+from jaxcogc.federated.partial_averages import PartialLaw, uniform_rho
 from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.study.design_codes import Evaluation, Order
+from jaxcogc.study.design_evaluation import Evaluation
+from jaxcogc.study.random_order import Placement
 
 __all__ = [
     "OBJECTIVES",
     "Accuracy",
     "Candidate",
     "coded_candidates",
+    "cost",
     "ranked",
     "uncoded_candidates",
 ]
@@ -51,12 +54,15 @@ class Candidate(NamedTuple):
         stragglers, attempts: s, and A (or the most tries of a retransmission).
         redraw_code: another code in every attempt.
         scheme: "gc", "gc_plus", "row_space", "retransmission" or "intermittent".
-        order: place i of the ring holds client order[i]; None where there is no ring.
+        order: place i of the ring holds client order[i]; "random" for another order in every round;
+            None where there is no ring.
         outage: probability of no exact average.
         peer_uses, uplink_uses: expected uses of links a round, between clients and to the server.
         rounds: rounds to the accuracy asked for, from the bound; None where it does not hold.
         revealed: mean number of clients whose update the server could read.
         trials: trials behind it; None when it is exact.
+        flagged: too few effective trials: `outage.best` is not to be relied on, and its interval is
+            what is known without trials.
         reaches: True or False where the interval decides about the target, else None.
         tie: as good as the choice within the intervals.
         pareto: nobody else is at least as good in outage, costs and what is revealed.
@@ -67,31 +73,33 @@ class Candidate(NamedTuple):
     attempts: int
     redraw_code: bool
     scheme: str
-    order: Order | None
+    order: Placement | None
     outage: Estimate
     peer_uses: float
     uplink_uses: float
     rounds: int | None
     revealed: float
     trials: int | None
+    flagged: bool = False
     reaches: bool | None = None
     tie: bool = False
     pareto: bool = False
 
 
 def coded_candidates(
-    evaluation: Evaluation, broadcast: bool, accuracy: Accuracy
+    evaluation: Evaluation, clients: int, broadcast: bool, accuracy: Accuracy
 ) -> list[Candidate]:
     """The three decoders of one code: the same messages, so the same costs.
 
     Args:
         evaluation: how often the code recovers the exact average.
+        clients: M.
         broadcast: one use serves all neighbours of a client.
         accuracy: what `rounds` is about.
     """
     config = evaluation.config
-    clients = len(config.order)
     heard_by = min(config.stragglers, 1) if broadcast else config.stragglers
+    partial = evaluation.partial_pmf
     return [
         Candidate(
             code=config.family,
@@ -103,9 +111,10 @@ def coded_candidates(
             outage=outage,
             peer_uses=float(config.attempts * clients * heard_by),
             uplink_uses=float(config.attempts * clients),
-            rounds=_rounds(outage.best, 0.0, clients, accuracy),
+            rounds=_coded_rounds(outage.best, partial.get(scheme), accuracy, clients),
             revealed=evaluation.num_revealed,
             trials=None if outage.method == "exact" else evaluation.trials,
+            flagged=scheme in evaluation.flagged,
         )
         for scheme, outage in evaluation.outage.items()
     ]
@@ -179,7 +188,7 @@ def ranked(candidates: Sequence[Candidate], target: float, objective: str) -> li
         objective: "uplink", "total" or "privacy".
     """
     judged = [c._replace(reaches=_reaches(c.outage, target)) for c in candidates]
-    judged.sort(key=lambda c: (c.reaches is not True, *_cost(c, objective, target)))
+    judged.sort(key=lambda c: _sort_key(c, objective))
     front = _pareto(judged)
     first = judged[0]
     return [
@@ -194,16 +203,21 @@ def _reaches(outage: Estimate, target: float) -> bool | None:
     return None if outage.low <= target else False
 
 
-def _cost(candidate: Candidate, objective: str, target: float) -> tuple[float, ...]:
-    """What to minimise, in turn; of those that miss the target, first the outage."""
+def cost(candidate: Candidate, objective: str) -> tuple[float, ...]:
+    """What to minimise, in turn; candidates of the same cost differ in their outage alone."""
     total = candidate.uplink_uses + candidate.peer_uses
     main = {
         "uplink": candidate.uplink_uses,
         "total": total,
         "privacy": candidate.revealed,
     }[objective]
-    rest = (round(main, 9), round(total, 9), round(candidate.uplink_uses, 9), candidate.outage.best)
-    return rest if candidate.reaches else (candidate.outage.best, *rest)
+    return (round(main, 9), round(total, 9), round(candidate.uplink_uses, 9))
+
+
+def _sort_key(candidate: Candidate, objective: str) -> tuple[float, ...]:
+    """Those that reach the target by cost, then the others by what their outage is at most."""
+    costs, outage = cost(candidate, objective), candidate.outage
+    return (0.0, *costs, outage.best) if candidate.reaches else (1.0, outage.high, *costs)
 
 
 def _tie(candidate: Candidate, first: Candidate, objective: str) -> bool:
@@ -213,8 +227,7 @@ def _tie(candidate: Candidate, first: Candidate, objective: str) -> bool:
     overlap = (
         candidate.outage.low <= first.outage.high and first.outage.low <= candidate.outage.high
     )
-    costs = (_cost(c, objective, 1.0)[0] for c in (candidate, first))
-    mine, best = costs
+    mine, best = (cost(c, objective)[0] for c in (candidate, first))
     return overlap and (not first.reaches or abs(mine - best) <= _SAME * max(abs(best), 1.0))
 
 
@@ -227,6 +240,22 @@ def _pareto(candidates: Sequence[Candidate]) -> set[int]:
         if not at_least.any():
             front.add(index)
     return front
+
+
+def _coded_rounds(
+    outage: float, partial_pmf: HostFloats | None, accuracy: Accuracy, clients: int
+) -> int | None:
+    """Rounds of a server that holds without the exact average, or averages whom it recovered.
+
+    The latter where no average favours anybody; whichever asks for fewer rounds.
+    """
+    rounds = _rounds(outage, 0.0, clients, accuracy)
+    if partial_pmf is None:
+        return rounds
+    held = max(0.0, outage - float(partial_pmf.sum()))
+    law = PartialLaw(1.0 - outage, partial_pmf, held)
+    averaged = _rounds(held, uniform_rho(law) if held < 1.0 else None, clients, accuracy)
+    return min((r for r in (rounds, averaged) if r is not None), default=None)
 
 
 def _rounds(hold: float, rho: float | None, clients: int, accuracy: Accuracy) -> int | None:

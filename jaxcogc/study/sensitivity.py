@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,11 +23,13 @@ from jaxcogc.outage.closed_form import (
 from jaxcogc.outage.laws import outage_and_success
 from jaxcogc.outage.scaled import unscaled
 from jaxcogc.study.drawing import GREY, STYLE, new_figure
+from jaxcogc.study.ring_order import reorder
 
 __all__ = [
     "Sensitivity",
     "WeakLink",
     "in_own_order",
+    "mean_sensitivity",
     "plot_sensitivity",
     "sensitivity",
     "weakest_links",
@@ -204,4 +207,38 @@ def in_own_order(found: Sensitivity, order: tuple[int, ...]) -> Sensitivity:
         found.peer[grid],
         found.repaired_uplink[place],
         found.repaired_peer[grid],
+    )
+
+
+def mean_sensitivity(
+    network: Network,
+    orders: Sequence[tuple[int, ...]],
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    kind: str = "cyclic",
+) -> Sensitivity:
+    """Sensitivities of the mean outage over orders of the clients on the ring.
+
+    Args:
+        network: in the clients' own order.
+        orders: equally likely; place i of the ring holds client order[i].
+        num_stragglers, num_attempts, kind: as in `sensitivity`.
+    """
+    each = [
+        in_own_order(
+            sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind), order
+        )
+        for order in orders
+    ]
+    outages = np.array([found.outage for found in each])
+    shares = outages / outages.sum() if outages.any() else np.full(len(each), 1.0 / len(each))
+    # Where an outage is impossible a slope may be infinite: it has no share, unless all are so.
+    counted = [(share, found) for share, found in zip(shares, each, strict=True) if share > 0.0]
+    return Sensitivity(
+        float(outages.mean()),
+        sum((share * found.uplink for share, found in counted), np.zeros(network.num_clients)),
+        sum((share * found.peer for share, found in counted), np.zeros((network.num_clients,) * 2)),
+        np.mean([found.repaired_uplink for found in each], axis=0),
+        np.mean([found.repaired_peer for found in each], axis=0),
     )

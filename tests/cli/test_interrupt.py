@@ -74,3 +74,33 @@ def test_signal_before_the_first_batch(tmp_path: Path) -> None:
     assert process.returncode == 130, err
     if "before a trial was counted" in err:  # else the batch in flight came first
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "number", "exit_code"),
+    [("importance", signal.SIGINT, 130), ("strata", signal.SIGTERM, 143)],
+    ids=["importance", "strata"],
+)
+def test_weighted_trials_report_what_was_sampled(
+    method: str, number: signal.Signals, exit_code: int, tmp_path: Path
+) -> None:
+    """A sample of its own right: the closed form is met, and what was too few is flagged."""
+    target = tmp_path / "out.json"
+    rare = "outage --clients 4 --stragglers 2 --attempts 2 --uplink-erasure 0.02"
+    rare += f" --peer-erasure 0.03 --trials 1e9 --rare {method} --json {target}"
+    process = start_program(*rare.split())
+    _wait_for(process, "compiled in")
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code, err
+    assert "interrupted after" in err
+    result = json.loads(target.read_text())
+    assert result["interrupted"] is True
+    assert 0 < result["trials"] < 1e9
+    outage, law = result["gc_outage"], result["gc_outage_closed_form"]
+    assert outage["effective_sample_size"] > 100
+    assert outage["flagged"] is False
+    half = (outage["high"] - outage["low"]) / 2
+    assert abs(outage["best"] - law) < 2.5 * half + (result["tail_bound"] or 0.0)
+    assert half < 0.2 * law

@@ -96,6 +96,20 @@ def test_all_outcomes_against_enumeration(method, erasure, monkeypatch, repetiti
     assert rare.outcomes.mean_rank == pytest.approx(exact.mean_rank, rel=1e-3)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_stops_early_is_a_sample(method, monkeypatch):
+    """Every stratum and every component has its share of the first block."""
+    monkeypatch.setattr(strata, "_MOST_PATTERNS", 20)
+    network, code = homogeneous(4, 0.02), cyclic_code(KEY, 4, 2)
+    exact = enumerate_outcomes(network, code)
+    settings = {"num_trials": 10**9, "method": method, "stop": lambda: True}
+    rare = rare_outcomes(KEY, network, code, **settings)
+    assert rare.outcomes.trials == 2**13
+    assert assert_agree(rare, exact) >= 5
+    assert "gc_outage" not in rare.flagged
+    assert rare.tail_bound is None or rare.tail_bound < 1e-6
+
+
 def test_light_strata_alone_are_exact():
     network, code = homogeneous(4, 1e-3), cyclic_code(KEY, 4, 2)
     rare, exact = rare_outcomes(KEY, network, code, num_trials=5, method="strata"), None
@@ -200,6 +214,12 @@ def test_laws_add_up_to_one(kind):
         counts = np.bincount(words, minlength=2**links)
         spread = np.sqrt(1e5 * expected * (1 - expected)) + 1e-6
         assert np.abs((counts - 1e5 * expected) / (spread + 1)).max() < 5
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 64, 1000, 2**13 + 1])
+def test_a_stride_visits_every_place_once(total):
+    visits = np.arange(total) * strata._stride(total) % total
+    assert sorted(visits.tolist()) == list(range(total))
 
 
 def test_number_of_erased_links():

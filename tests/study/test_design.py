@@ -16,10 +16,11 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.study import design_codes
+from jaxcogc.study import design_evaluator
 from jaxcogc.study.design import design
 from jaxcogc.study.design_candidates import Accuracy, ranked, uncoded_candidates
-from jaxcogc.study.design_codes import CodeConfig, Evaluator
+from jaxcogc.study.design_codes import CodeConfig
+from jaxcogc.study.design_evaluator import Evaluator
 from jaxcogc.study.ring_order import reorder
 from tests.outage.test_agreement import random_network
 
@@ -133,7 +134,7 @@ def test_one_program_for_all_families_counts_what_each_family_counts():
 
 
 def test_simulated_where_enumeration_is_too_long(monkeypatch):
-    monkeypatch.setattr(design_codes, "MAX_RANDOM_LINKS", 3)
+    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
     network = unequal(4, 3)
     evaluator = Evaluator(KEY, network, 0.95)
     config = CodeConfig("cyclic", 2, 1, False, (1, 0, 2, 3))
