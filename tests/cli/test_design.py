@@ -31,6 +31,25 @@ def test_json_table_and_heat_map(tmp_path, capsys):
         assert words in err
 
 
+def test_random_placement(tmp_path, capsys):
+    """Every coded candidate says so, and links are judged by their mean over placements."""
+    network = tmp_path / "network.json"
+    peers = [[0, 0.1, 0.4], [0.2, 0, 0.3], [0.1, 0.2, 0]]
+    network.write_text(json.dumps({"uplink_erasure": [0.1, 0.3, 0.2], "peer_erasure": peers}))
+    arguments = f"design --network {network} --max-attempts 1 --target 0.1 --order random"
+    arguments += " --objective privacy"
+    assert main([*arguments.split(), "--sensitivity", "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["order"] == "random"
+    assert {c["order"] for c in found["candidates"]} == {"random", None}
+    assert found["chosen"]["order"] == "random"
+    assert found["given_order"] is None
+    assert found["chosen"]["flagged"] is False
+    assert "every client at another place in every round" in err
+    assert ("placements" in found["sensitivity"]["law"]) == (found["chosen"]["stragglers"] == 1)
+
+
 def test_a_target_that_nobody_reaches_is_an_answer(capsys):
     arguments = "design --clients 3 --uplink-erasure 1 --peer-erasure 0 --max-attempts 1"
     assert main(arguments.split()) == 0
@@ -57,7 +76,7 @@ def test_where_nothing_fails(tmp_path, capsys):
         ("--target 1", ["--target", "between 0 and 1"]),
         ("--target x", ["--target", "x"]),
         ("--objective speed", ["--objective", "uplink, total, privacy"]),
-        ("--order best", ["--order", "fixed, optimised"]),
+        ("--order best", ["--order", "fixed, random, optimised"]),
         ("--max-attempts 0", ["--max-attempts", "1 to 8"]),
         ("--trials 0", ["--trials"]),
         ("--smoothness 0", ["--smoothness"]),

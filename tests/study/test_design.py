@@ -13,6 +13,7 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.links.network import Network
+from jaxcogc.outage import weighted
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
 from jaxcogc.outage.intervals import Estimate
@@ -153,6 +154,90 @@ def test_simulated_where_enumeration_is_too_long(monkeypatch):
         assert abs(estimate - value) < slack
 
 
+@pytest.fixture(scope="module")
+def rare():
+    """A target between what gc and what row_space reach with the cyclic code, s = 2."""
+    network = unequal(4, 1, 0.01)
+    order = next(
+        c.order
+        for c in design(network, target=0.1, max_attempts=1).candidates
+        if (c.scheme, c.code, c.stragglers) == ("gc", "cyclic", 2)
+    )
+    truth = enumerate_outcomes(reorder(network, order), cyclic_code(KEY, 4, 2))
+    return network, (float(truth.gc_outage) * float(1 - truth.row_space_exact)) ** 0.5
+
+
+def test_targets_too_rare_to_count(rare, monkeypatch, repetitions):
+    """Weighted trials find the design that enumeration finds, with its outage."""
+    network, target = rare
+    assert target < 1e-5
+    exact = design(network, target=target, max_attempts=1)
+    outages = {(c.code, c.stragglers, c.order, c.scheme): c.outage for c in exact.candidates}
+    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    stages = []
+    found = design(
+        network,
+        target=target,
+        max_attempts=1,
+        num_trials=repetitions(60_000, 400_000),
+        advance=lambda stage, share: stages.append(stage),
+    )
+    assert exact.reached
+    assert found.reached
+    names = ("code", "stragglers", "scheme", "order", "peer_uses")
+    assert [getattr(found.chosen, n) for n in names] == [getattr(exact.chosen, n) for n in names]
+    chosen = found.chosen
+    assert chosen.outage.method == "importance"
+    assert chosen.trials is not None
+    assert not chosen.flagged
+    half = (chosen.outage.high - chosen.outage.low) / 2
+    assert 0 < half < 0.2 * chosen.outage
+    assert abs(chosen.outage - exact.chosen.outage) < 2 * half
+    assert {"rare events: short runs", "rare events: long runs"} <= set(stages)
+    for c in found.candidates:
+        truth = outages.get((c.code, c.stragglers, c.order, c.scheme))
+        if c.order is None or truth is None:
+            continue
+        if c.trials is None:
+            assert c.outage == pytest.approx(float(truth), rel=1e-9)
+        else:  # the bounds that need no trial hold in any case
+            slack = 2 * (c.outage.high - c.outage.low)
+            assert c.outage.low - slack <= truth <= c.outage.high + slack
+
+
+def test_a_flagged_estimate_decides_nothing(rare, monkeypatch):
+    network, target = rare
+    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    monkeypatch.setattr(weighted, "ENOUGH", 1e12)
+    found = design(network, target=target, max_attempts=1, num_trials=20_000)
+    flagged = [c for c in found.candidates if c.flagged]
+    assert flagged
+    assert all(c.outage.method == "importance" for c in flagged)
+    gc = {(c.code, c.stragglers, c.order): c for c in found.candidates if c.scheme == "gc"}
+    for c in flagged:
+        standard = gc[c.code, c.stragglers, c.order].outage
+        assert c.outage.high == (standard.best if standard.method == "exact" else 1.0)
+    # What standard decoding reaches is known without a trial: that costs more, but it is sure.
+    assert found.reached
+    assert found.chosen.stragglers > 2
+
+
+def test_no_decoder_falls_below_the_lowest_outage():
+    for seed in (1, 2):
+        network = unequal(4, seed, 0.4)
+        evaluator = Evaluator(KEY, network, 0.95)
+        for config in (
+            CodeConfig("cyclic", 2, 1, False, (0, 2, 1, 3)),
+            CodeConfig("fractional-repetition", 1, 1, False, (0, 1, 2, 3)),
+            CodeConfig("uncoded", 0, 1, False, (0, 1, 2, 3)),
+        ):
+            place, code = reorder(network, config.order), evaluator._field_code(config)
+            truth = 1 - float(enumerate_outcomes(place, code).row_space_exact)
+            lowest = evaluator.lowest_outage(config)
+            assert 0.02 * truth < lowest <= truth + 1e-12
+        assert lowest == pytest.approx(network.uplink_erasure.max())
+
+
 def test_costs_of_sending_without_a_code():
     network = Network([0.0, 0.5], [[0, 0], [0, 0]])
     found = {(c.scheme, c.attempts): c for c in uncoded_candidates(network, 0.2, 8, Accuracy())}
@@ -198,7 +283,7 @@ def test_wrong_arguments_are_named():
     for settings, words in (
         ({"target": 0.0}, "target = 0.0"),
         ({"objective": "speed"}, "uplink, total, privacy"),
-        ({"order": "best"}, "fixed, optimised"),
+        ({"order": "best"}, "fixed, random, optimised"),
         ({"max_attempts": 0}, "max_attempts"),
         ({"max_tries": 0}, "max_tries"),
         ({"num_trials": 0}, "num_trials"),

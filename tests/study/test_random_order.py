@@ -149,7 +149,7 @@ def test_rounds_use_the_uniform_rho_where_links_are_alike():
     support = np.argwhere((np.asarray(code.field_matrix) != 0) & ~np.eye(4, dtype=bool))
     peers[:, support[:, 0], support[:, 1]] = links[:, 4:]
     chance = np.where(uplinks, 0.6, 0.4).prod(axis=1) * 0.5**8
-    found = jax.vmap(recover, (None, None, 0))(KEY, code, Links(uplinks, peers))
+    found = jax.vmap(recover, (None, None, 0))(KEY, code, Links(uplinks[:, None], peers[:, None]))
     expected = np.zeros((2, 5))
     for gc, exact, members, p in zip(
         *map(np.asarray, (found.gc, found.sum_recovered, found.client_recovered)),
@@ -191,7 +191,12 @@ def test_design_with_random_placement():
     best = design(network, target=0.3, max_attempts=1, order="optimised")
 
     def outages(found):
-        return {(c.code, c.stragglers): c.outage for c in found.candidates if c.scheme == "gc"}
+        values = {}
+        for c in found.candidates:
+            if c.scheme == "gc" and c.code != "cyclic-mds":  # whose order is a proposal
+                key = (c.code, c.stragglers)
+                values[key] = min(c.outage, values.get(key, 1.0))
+        return values
 
     means, owns, least = map(outages, (result, fixed, best))
     assert all(least[code] <= means[code] + 1e-12 for code in means)
@@ -201,15 +206,15 @@ def test_design_with_random_placement():
 def test_slopes_of_a_mean_are_finite_differences():
     network = random_network(4, 6)
     orders = distinct_orders(network, 1, "cyclic")
-    found = mean_sensitivity(network, orders, 1, 2)
-    mean = mean_gc_outage(network, 1, 2, kind="cyclic").estimate
+    found = mean_sensitivity(network, orders, 1)
+    mean = mean_gc_outage(network, 1, 1, kind="cyclic").estimate
     assert found.outage == pytest.approx(mean)
     step = 1e-6
     for m, k in ((0, 2), (3, 1)):
         peer = network.peer_erasure.copy()
         peer[m, k] += step
-        more = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 2, kind="cyclic").estimate
+        more = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 1, kind="cyclic").estimate
         assert found.peer[m, k] == pytest.approx((more - mean) / step / mean, rel=1e-4)
         peer[m, k] = 0.0
-        repaired = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 2, kind="cyclic")
+        repaired = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 1, kind="cyclic")
         assert found.repaired_peer[m, k] == pytest.approx(repaired.estimate)
