@@ -35,9 +35,9 @@ def test_random_placement(tmp_path, capsys):
     """Every coded candidate says so, and links are judged by their mean over placements."""
     network = tmp_path / "network.json"
     peers = [[0, 0.1, 0.4], [0.2, 0, 0.3], [0.1, 0.2, 0]]
-    network.write_text(json.dumps({"uplink_erasure": [0.1, 0.3, 0.2], "peer_erasure": peers}))
-    arguments = f"design --network {network} --max-attempts 1 --target 0.1 --order random"
-    arguments += " --objective privacy"
+    network.write_text(json.dumps({"uplink_erasure": [0.4, 0.5, 0.45], "peer_erasure": peers}))
+    arguments = f"design --network {network} --max-attempts 1 --target 0.7 --order random"
+    arguments += " --objective total --max-tries 1"
     assert main([*arguments.split(), "--sensitivity", "--json", "-"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
