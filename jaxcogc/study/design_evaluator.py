@@ -13,7 +13,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import closed_form_gc_outage
-from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
+from jaxcogc.outage.counts import EVENTS, OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.enumeration import (
     MAX_RANDOM_LINKS,
     enumerate_outcomes,
@@ -21,7 +21,7 @@ from jaxcogc.outage.enumeration import (
     partial_sizes,
 )
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
-from jaxcogc.outage.link_trials import EVENTS, events
+from jaxcogc.outage.link_trials import events
 from jaxcogc.outage.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.random_links import random_links
 from jaxcogc.outage.rare_events import rare_outcomes
