@@ -87,7 +87,7 @@ def _fastest(function: Callable[..., Any], arguments: tuple[Any, ...], repeats: 
     return min(seconds)
 
 
-def cost_of(traced: Any, while_trips: Sequence[int]) -> Cost:
+def cost_of(traced: Any, while_trips: Sequence[float]) -> Cost:
     """Operations and bytes of a traced program.
 
     Args:
@@ -104,7 +104,7 @@ def cost_of(traced: Any, while_trips: Sequence[int]) -> Cost:
     return Cost(inside.operations, inside.bytes_moved + ends)
 
 
-def _walk(jaxpr: Any, trips: list[int]) -> Cost:
+def _walk(jaxpr: Any, trips: list[float]) -> Cost:
     operations = bytes_moved = 0.0
     for equation in jaxpr.eqns:
         cost = _equation(equation, trips)
@@ -113,7 +113,7 @@ def _walk(jaxpr: Any, trips: list[int]) -> Cost:
     return Cost(operations, bytes_moved)
 
 
-def _equation(equation: Any, trips: list[int]) -> Cost:
+def _equation(equation: Any, trips: list[float]) -> Cost:
     name, parameters = equation.primitive.name, equation.params
     if name in _ARITHMETIC:
         return Cost(float(sum(_size(v) for v in equation.outvars)), 0.0)
@@ -135,7 +135,7 @@ def _equation(equation: Any, trips: list[int]) -> Cost:
     return Cost(times * inside.operations, times * inside.bytes_moved)
 
 
-def _branches(branches: list[Any], trips: list[int], ends: int) -> Cost:
+def _branches(branches: list[Any], trips: list[float], ends: int) -> Cost:
     """The dearest branch; but one that may leave everything as it is is taken to do so."""
     if any(not b.eqns and set(map(id, b.outvars)) <= set(map(id, b.invars)) for b in branches):
         return Cost(0.0, 0.0)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 
@@ -17,6 +18,8 @@ from benchmarks.optional import why_no_numba
 from benchmarks.pinv_programs import jax_vmapped, numpy_batched, numpy_loop
 from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.field import MERSENNE_31
+from jaxcogc.coding.gram import gram_terms
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
 from jaxcogc.runtime.devices import AXIS, device_mesh
@@ -122,7 +125,17 @@ def decode_cost(shape: Shape, num_trials: int) -> Cost:
     """What our program does for that many stacks."""
     code, links = make_code(shape), make_links(shape, num_trials)
     traced = jax.make_jaxpr(jax.vmap(recover, (None, None, 0)))(jax.random.key(1), code, links)
-    return cost_of(traced, [shape.stragglers // 2 + 1])  # the loops run over pairs of offsets
+    return cost_of(traced, loop_rounds(shape))
+
+
+def loop_rounds(shape: Shape) -> list[float]:
+    """Rounds of the loops inside the decision of a tile, for `cost_of`: pairs of offsets (of the
+    draw), and what makes the next level's rounds right in all: groups of offsets of all diagonals.
+    """
+    code = make_code(shape).field_matrix
+    terms = gram_terms(jnp.broadcast_to(code, (shape.attempts, *code.shape)), MERSENNE_31)
+    pairs = int(terms.pairs.num_needed)
+    return [pairs, int(terms.groups.num_needed.sum()) / pairs]
 
 
 def run(

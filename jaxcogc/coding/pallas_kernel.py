@@ -17,7 +17,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from jaxcogc.coding import field
-from jaxcogc.coding.modular import GramTerms
+from jaxcogc.coding.gram import GramTerms
 
 MAX_CLIENTS = 16
 _LANES = 128
@@ -72,12 +72,13 @@ def _kernel(rows_ref, terms_ref, random_ref, vector_ref, rank_ref, *, modulus):
 
     def gram(j, i):
         total = jnp.zeros_like(unit)
+        diagonal, column = min(((i - j) % clients, j), ((j - i) % clients, i))
         for offset in range(clients):
-            receiver = (j - offset) % clients
-            pair = np.uint32(1 << offset | 1 << (i - receiver) % clients)
+            receiver = (column - offset) % clients
+            pair = np.uint32(1 << offset | 1 << (offset + diagonal) % clients)
             for attempt in range(attempts):
                 both = bits[attempt][receiver] & pair == pair
-                term = terms_ref[offset, attempt, j, i]
+                term = terms_ref[diagonal, offset, attempt, column]
                 total = add(total, jnp.where(both, term, jnp.zeros_like(unit)))
         return total
 

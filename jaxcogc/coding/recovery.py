@@ -6,7 +6,7 @@ kernel at once, batch axis last and in tiles that fit a cache.
 
 from __future__ import annotations
 
-from functools import cache, reduce
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,9 @@ from jax import lax
 from jaxcogc.coding import modular
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.field import add, random_elements
-from jaxcogc.coding.modular import GramTerms, gram_terms
+from jaxcogc.coding.gram import GramTerms, gram_terms
+from jaxcogc.coding.packing import pack_offsets, pack_rows
+from jaxcogc.coding.stages import stages
 from jaxcogc.links.sampling import Links
 
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
@@ -136,36 +138,9 @@ def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> 
     """
     return PreparedCode(
         gram_terms(coefficients, modulus),
-        pack_offsets(coefficients != 0),
+        pack_offsets((coefficients != 0)[None])[..., 0],
         jnp.asarray(num_stragglers, jnp.int32),
     )
-
-
-def pack_offsets(held: jax.Array) -> jax.Array:
-    """Bit masks of bool [attempts, clients, clients, ..]: uint32 [words, attempts, clients, ..].
-
-    Bit ``offset % 32`` of word ``offset // 32`` belongs to the client ``offset`` places after the
-    row's own on the ring.
-    """
-    clients = held.shape[2]
-    client = np.arange(clients)
-    offset = (client - client[:, None]) % clients
-    word = np.arange(-(-clients // 32))[:, None, None]
-    bits = np.where(word == offset // 32, np.uint32(1) << (offset % 32).astype(np.uint32), 0)
-    bits = bits.astype(np.uint32).reshape(-1, 1, *offset.shape, *(1,) * (held.ndim - 3))
-    # Term by term: a reduction would run along the clients, not along the trials of a batch.
-    terms = (jnp.where(held[:, :, k], bits[:, :, :, k], np.uint32(0)) for k in range(clients))
-    return reduce(jnp.bitwise_or, terms)
-
-
-def pack_rows(uplink_delivered: jax.Array, peer_delivered: jax.Array) -> jax.Array:
-    """Rows as `null_vector` takes them: uint32 [words, attempts, clients, ..].
-
-    Of one trial, or of many on a trailing axis of both arguments.
-    """
-    clients = peer_delivered.shape[1]
-    own = np.eye(clients, dtype=bool).reshape(clients, clients, *(1,) * (peer_delivered.ndim - 3))
-    return pack_offsets((peer_delivered | own) & uplink_delivered[:, :, None])
 
 
 def recover_rows(
@@ -230,7 +205,7 @@ def _one_trial(rule: DecisionRule) -> Any:
 
     @jax.custom_batching.custom_vmap
     def one_trial(code, random, links):
-        rows = pack_rows(*links)[..., None]
+        rows = pack_rows(*(x[None] for x in links))
         return jax.tree.map(lambda x: x[..., 0], recover_rows(rule, code, random[:, None], rows))
 
     @one_trial.def_vmap
@@ -281,15 +256,12 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> R
     """
     trials = len(random)
     tile = min(trials, tile_size(random.shape[1]))
-    stage = modular.stages(random[0, 0] <= np.uint32(rule.modulus))
-
-    def trials_last(*arrays):
-        return [jnp.moveaxis(x, 0, -1) for x in arrays]
+    stage = stages(random[0, 0] <= np.uint32(rule.modulus))
 
     def decide(number):
         start = jnp.minimum(number * tile, trials - tile)
         part = [lax.dynamic_slice_in_dim(x, start, tile) for x in (random, *links)]
-        rows = stage(pack_rows, *stage(trials_last, *part[1:]))
+        rows = stage(pack_rows, *part[1:])
         found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
         turned = jax.tree.map(lambda x: jnp.roll(x, start - number * tile, axis=-1), found)
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), turned)

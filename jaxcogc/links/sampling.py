@@ -159,16 +159,26 @@ class OffsetThresholds(NamedTuple):
     low: jax.Array
 
 
-class OffsetPairs(NamedTuple):
-    """Which links a code needs: pairs p of offsets (2 p, 2 p + 1), the needed ones first.
+class Needed(NamedTuple):
+    """Which of some numbers 0 .. n - 1 are needed.
 
     Attributes:
-      numbers: int32 [(clients + 1) // 2], a permutation of all pairs.
-      num_pairs: int32 scalar, how many are needed. Pair 0 always is: offset 0 is the uplink.
+      numbers: int32 [.., n], a permutation, the needed ones first and in order.
+      num_needed: int32 [..], how many are needed.
     """
 
     numbers: jax.Array
-    num_pairs: jax.Array
+    num_needed: jax.Array
+
+
+def needed(flags: jax.Array) -> Needed:
+    """The numbers whose flags, bool [.., n], are set.
+
+    >>> needed(jnp.array([False, True, False, True]))
+    Needed(numbers=Array([1, 3, 0, 2], dtype=int32), num_needed=Array(2, dtype=int32))
+    """
+    numbers = jnp.argsort(~flags, axis=-1, stable=True).astype(jnp.int32)
+    return Needed(numbers, jnp.sum(flags, axis=-1, dtype=jnp.int32))
 
 
 def by_offset(thresholds: LinkThresholds) -> OffsetThresholds:
@@ -185,7 +195,7 @@ def draw_rows(
     key: tuple[jax.Array, jax.Array],
     thresholds: OffsetThresholds,
     trials: jax.Array,
-    pairs: OffsetPairs,
+    pairs: Needed,
     num_attempts: int,
     reciprocal: bool,
 ) -> jax.Array:
@@ -195,7 +205,7 @@ def draw_rows(
       key: the two words of the block's key.
       thresholds: by offset.
       trials: uint32 [trials], the numbers of the trials in their block.
-      pairs: which offsets to draw; the others are left erased.
+      pairs: p of offsets (2 p, 2 p + 1) to draw; 0, with the uplinks, is among them.
       num_attempts: attempts.
       reciprocal: T_mk = T_km.
 
@@ -238,7 +248,7 @@ def draw_rows(
         return rows | jnp.where(words == even // 32, (code & 3) << even % 32, np.uint32(0))
 
     shape = (len(words), num_attempts, clients, trials.shape[0])
-    rows = lax.fori_loop(0, pairs.num_pairs, draw_pair, jnp.zeros(shape, jnp.uint32))
+    rows = lax.fori_loop(0, pairs.num_needed, draw_pair, jnp.zeros(shape, jnp.uint32))
     return jnp.where((rows[0] & 1) != 0, rows, np.uint32(0))
 
 

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc.coding.field import random_elements
+from jaxcogc.coding.packing import pack_rows
 from jaxcogc.coding.recovery import (
     DecisionRule,
     Recovery,
     decision_rule,
-    pack_rows,
     prepare_code,
     recover_rows,
 )
@@ -97,7 +97,7 @@ def replay(point: Point, trial: int) -> Replay:
         coefficients,
         code.num_stragglers,
         random_elements(random, code.modulus),
-        pack_rows(links.uplink_delivered, links.peer_delivered)[..., None],
+        pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
     )
     recovery: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[..., 0], found)
     return Replay(

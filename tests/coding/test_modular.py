@@ -20,8 +20,10 @@ from jaxcogc.coding.codes import (
     fractional_repetition_code,
 )
 from jaxcogc.coding.field import random_elements
-from jaxcogc.coding.modular import gram_terms, null_vector
-from jaxcogc.coding.recovery import Recovery, pack_rows
+from jaxcogc.coding.gram import gram_terms
+from jaxcogc.coding.modular import null_vector
+from jaxcogc.coding.packing import pack_rows
+from jaxcogc.coding.recovery import Recovery
 from jaxcogc.links.sampling import Links
 from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
 from tests.reference import PRIME, RowSpace, cyclic_matrix, unit
@@ -200,7 +202,7 @@ def test_the_vector_is_annihilated_by_every_row(clients, attempts):
     support = source.uniform(size=shape) < 0.8
     coefficients = (support * source.integers(1, MERSENNE_31, shape)).astype(np.uint32)
     links = random_links(source, (STACKS, attempts, clients), 0.3, 0.5)
-    rows = jnp.moveaxis(jax.vmap(pack_rows)(*links), 0, -1)
+    rows = pack_rows(*links)
     quick = {"xla_backend_optimization_level": 0}  # a third of the compilation at 33 clients
     solve = jax.jit(null_vector, static_argnums=3, compiler_options=quick)
     code = gram_terms(jnp.asarray(coefficients), MERSENNE_31)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.coding import modular, pallas_kernel
+from jaxcogc.coding import gram, modular, pallas_kernel
 from jaxcogc.coding.codes import cyclic_code, cyclic_mds_code
 
 TRIALS = 256
@@ -17,7 +17,7 @@ def random_stacks(code, num_attempts):
     rows = random.integers(0, 2**clients, (1, num_attempts, clients, TRIALS), np.uint32)
     rows = np.where(random.random(rows.shape) < 0.4, 0, rows).astype(np.uint32)
     elements = random.integers(0, code.modulus, (clients, TRIALS), np.uint32)
-    terms = jax.jit(modular.gram_terms, static_argnums=1)(
+    terms = jax.jit(gram.gram_terms, static_argnums=1)(
         jnp.broadcast_to(code.field_matrix, (num_attempts, clients, clients)), code.modulus
     )
     return jnp.asarray(rows), terms, jnp.asarray(elements)
@@ -39,12 +39,10 @@ def test_interpreted_kernel_equals_the_xla_program(code, num_attempts):
 
 @pytest.mark.parametrize(("clients", "trials"), [(17, 128), (4, 100)])
 def test_sizes_without_room_are_refused(clients, trials):
-    terms = jnp.zeros((clients, 1, clients, clients), jnp.uint32)
+    code = gram.gram_terms(jnp.ones((1, clients, clients), jnp.uint32), 7)
     rows = jnp.zeros((1, 1, clients, trials), jnp.uint32)
     with pytest.raises(ValueError, match=f"{clients} clients and {trials} trials"):
-        pallas_kernel.null_vector(
-            rows, modular.GramTerms(terms, None), jnp.zeros((clients, trials), jnp.uint32), 7
-        )
+        pallas_kernel.null_vector(rows, code, jnp.zeros((clients, trials), jnp.uint32), 7)
 
 
 def test_kernel_lowers_for_a_gpu():

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.coding.modular import gram_terms
+from jaxcogc.coding.gram import gram_terms
 from jaxcogc.links.network import Network
 from jaxcogc.links.sampling import (
     LinkThresholds,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.coding.modular import gram_terms
+from jaxcogc.coding.gram import gram_terms
 from jaxcogc.links.network import Network
 from jaxcogc.links.sampling import by_offset, draw_links, draw_rows, link_thresholds
 from jaxcogc.runtime.threefry import key_words
