@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 
-from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_links
+from benchmarks.cases import SHAPES, Shape, make_code, make_links
 from benchmarks.decode import work_of
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.payloads import measure_payloads
@@ -19,11 +20,16 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
+from jaxcogc.runtime.devices import AXIS, device_mesh
 
 CUT = 1e-9
 """Singular values below this share of the largest are cut, by both programs."""
 
-_OURS = {"gc_weights": gc_weights, "gc_plus_weights": gc_plus_weights}
+ERASURES = (0.1, 0.4)
+"""Of all links: where the standard decoder mostly succeeds, and where hardly a row is complete."""
+
+_MESH, _TRIALS = device_mesh(jax.devices()), PartitionSpec(AXIS)
+_DECODERS = ("gc_weights", "gc_plus_weights")
 
 
 def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
@@ -35,20 +41,36 @@ def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
     return rows.reshape(*rows.shape[:-3], -1, rows.shape[-1])
 
 
-@jax.jit
+def _on_all_devices(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled, the trials spread over all devices."""
+    sharded = jax.shard_map(
+        function,
+        mesh=_MESH,
+        in_specs=(PartitionSpec(), _TRIALS),
+        out_specs=_TRIALS,
+        check_vma=False,
+    )
+    return jax.jit(sharded)
+
+
+@_on_all_devices
 def _pinv_of_complete(matrix, links):
     """1^T C^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
     return jnp.sum(pinv(received_rows(matrix, links, True, jnp)), axis=-2)
 
 
-@jax.jit
+@_on_all_devices
 def _pinv_of_all(matrix, links):
     """R^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
     return pinv(received_rows(matrix, links, False, jnp))
 
 
+_OURS: dict[str, Callable[..., Any]] = {
+    "gc_weights": _on_all_devices(jax.vmap(gc_weights, (None, 0))),
+    "gc_plus_weights": _on_all_devices(jax.vmap(gc_plus_weights, (None, 0))),
+}
 _THEIRS: dict[str, Callable[..., Any]] = {
     "gc_weights": _pinv_of_complete,
     "gc_plus_weights": _pinv_of_all,
@@ -57,7 +79,7 @@ _THEIRS: dict[str, Callable[..., Any]] = {
 
 def make_programs(decoder: str, code: GradientCode, links: Links, work: int) -> list[Program]:
     """Ours and ``jit(vmap(pinv))`` in float64, on the same links."""
-    ours = jax.jit(jax.vmap(_OURS[decoder], (None, 0)))
+    ours = _OURS[decoder]
     theirs = _THEIRS[decoder]
 
     def run_ours():
@@ -105,20 +127,23 @@ def summary(errors: np.ndarray) -> dict[str, float] | None:
     return {"median": float(median), "99 %": float(high), "largest": float(largest)}
 
 
-def measure_weights(shape: Shape, quick: bool, repeats: int, console: Console) -> dict[str, Any]:
-    """Weights alone, at one shape: errors first, then times."""
-    work = work_of(shape, quick).batched
-    code, links = make_code(shape), make_links(shape, work)
-    on_device = jax.device_put(links)
-    result: dict[str, Any] = {"shape": shape._asdict(), "erasure": ERASURE, "decoders": {}}
-    for decoder in _OURS:
-        programs = make_programs(decoder, code, on_device, work)
+def measure_weights(
+    shape: Shape, erasure: float, quick: bool, repeats: int, console: Console
+) -> dict[str, Any]:
+    """Weights alone, at one shape and erasure: errors first, then times."""
+    devices = jax.device_count()
+    work = work_of(shape, quick).batched // devices * devices
+    code, links = make_code(shape), make_links(shape, work, erasure=erasure)
+    on_devices = jax.device_put(links, NamedSharding(_MESH, _TRIALS))
+    result: dict[str, Any] = {"shape": shape._asdict(), "erasure": erasure, "decoders": {}}
+    for decoder in _DECODERS:
+        programs = make_programs(decoder, code, on_devices, work)
         first = first_runs(programs)
         errors = {
             name: summary(_ERRORS[decoder](code, links, weights))
             for name, (_, weights) in first.items()
         }
-        title = f"real, {decoder}, (M, s, A) = {tuple(shape)}, all erasures {ERASURE}"
+        title = f"real, {decoder}, (M, s, A) = {tuple(shape)}, all erasures {erasure}"
         console.print(f"\n{title}: errors of the weights on {work} trials")
         for name, error in errors.items():
             text = "nothing to recover" if error is None else describe(error)
@@ -143,6 +168,10 @@ def run(
 ) -> dict[str, Any]:
     """Weights at all shapes, payloads at the first; returns what goes into the result file."""
     before = environment()
-    weights = [measure_weights(shape, quick, repeats, console) for shape in shapes]
+    weights = [
+        measure_weights(shape, erasure, quick, repeats, console)
+        for shape in shapes
+        for erasure in ERASURES
+    ]
     payloads = measure_payloads(shapes[0], quick, repeats, console)
     return {"benchmark": "real", "quick": quick, **before, "weights": weights, **payloads}
