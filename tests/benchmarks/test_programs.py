@@ -96,7 +96,7 @@ def test_deviations_notice_a_difference():
 
 
 def test_real_weights(console):
-    result = real.measure_weights(SMALL, True, 1, console)
+    result = real.measure_weights(SMALL, 0.4, True, 1, console)
     for decoder in ("gc_weights", "gc_plus_weights"):
         for error in result["decoders"][decoder]["errors"].values():
             assert error["largest"] < 1e-9
