@@ -48,8 +48,7 @@ def rare_outcomes(
         redraw_code: another code of the same random family in every attempt.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
         advance: called with the number of trials just done, for a display of progress.
-        stop: asked after every block of trials (pilot runs are not asked); once it says True, the
-            outcomes are those of the trials done.
+        stop: asked after every block but a pilot's; once True, the outcomes are those so far.
 
     Returns:
         RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a
@@ -77,11 +76,10 @@ def rare_outcomes(
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
     table = link_table(network, code, num_attempts)
-    tail = None
     if method == "strata":
         groups, tail = strata_groups(key, code, table, trials, advance, stop)
     else:
-        groups = importance_groups(key, code, table, trials, advance, stop)
+        groups, tail = importance_groups(key, code, table, trials, advance, stop), None
     return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
 
 

@@ -100,8 +100,7 @@ def design(
     _check(target, objective, order, max_attempts, max_tries)
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
-    clients, own = network.num_clients, tuple(range(network.num_clients))
-    accuracy = accuracy or Accuracy()
+    own = tuple(range(network.num_clients))
     advance("ordering the ring", 0.0)
     configs = code_configs(network, max_attempts, order)
     one_order = order != RANDOM or alike(network)
@@ -109,22 +108,41 @@ def design(
     evaluator = Evaluator(jax.random.key(seed), network, level, links_by_host=rare or not one_order)
     advance("compiling", 0.0)
     evaluator.compile(configs)
-    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
-
-    def rank(found: Found) -> list[Candidate]:
-        coded = [coded_candidates(e, clients, broadcast, accuracy) for e in found.values()]
-        return ranked([c for three in coded for c in three] + uncoded, target, objective)
-
+    rank = _ranking(network, max_tries, broadcast, accuracy or Accuracy(), target, objective)
     found = _evaluate(evaluator.evaluate, configs, screening, "screening", advance)
     if rare:
         found = _search_rare(evaluator, found, own, rank, objective, (screening, trials), advance)
     else:
-        finalists = _finalists(rank(found), target)
-        twins = [config._replace(order=own) for config in finalists] if order != RANDOM else []
-        wanted = list(dict.fromkeys([*finalists, *twins]))
+        wanted = _with_twins(_finalists(rank(found), target), own, order)
         found |= _evaluate(evaluator.evaluate, wanted, trials, "finalists", advance)
     candidates = rank(found)
     return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
+
+
+def _ranking(
+    network: Network,
+    max_tries: int,
+    broadcast: bool,
+    accuracy: Accuracy,
+    target: float,
+    objective: str,
+) -> Rank:
+    """What ranks the candidates of evaluated codes together with those without a code."""
+    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
+
+    def rank(found: Found) -> list[Candidate]:
+        coded = [
+            coded_candidates(e, network.num_clients, broadcast, accuracy) for e in found.values()
+        ]
+        return ranked([c for three in coded for c in three] + uncoded, target, objective)
+
+    return rank
+
+
+def _with_twins(finalists: list[CodeConfig], own: tuple[int, ...], order: str) -> list[CodeConfig]:
+    """The finalists, and the same in the clients' own order."""
+    twins = [config._replace(order=own) for config in finalists] if order != RANDOM else []
+    return list(dict.fromkeys([*finalists, *twins]))
 
 
 def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
