@@ -23,7 +23,6 @@ from jax.custom_batching import custom_vmap
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.encoding import check_sizes
 from jaxcogc.coding.orthogonal import (
-    Stage,
     client_order,
     factor,
     ones_weights,
@@ -31,6 +30,7 @@ from jaxcogc.coding.orthogonal import (
     unit_distances,
     unit_weights,
 )
+from jaxcogc.coding.stages import Stage
 from jaxcogc.links.sampling import Links
 
 __all__ = [

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from jaxcogc.coding.field import add, multiply, random_elements
-from jaxcogc.coding.stages import zeros_like_mesh
+from jaxcogc.coding.stages import Stage, zeros_like_mesh
 from jaxcogc.links.sampling import Needed, needed
 from jaxcogc.runtime.threefry import threefry
 
@@ -78,7 +78,7 @@ def _cut(flags: jax.Array, size: int) -> jax.Array:
     return jnp.pad(flags, padding).reshape(*flags.shape[:-1], -1, size)
 
 
-def gram_matrices(stage, rows, code, modulus):
+def gram_matrices(stage: Stage, rows: jax.Array, code: GramTerms, modulus: int) -> jax.Array:
     """The Gram matrices of all trials, diagonal by diagonal around the ring.
 
     Args:
@@ -127,7 +127,7 @@ def _bits(offsets, num_words):
     return jnp.where(np.arange(num_words)[:, None] == offsets // 32, bit, np.uint32(0))
 
 
-def gram_panel(start, width, gram):
+def gram_panel(start: int, width: int, gram: jax.Array) -> jax.Array:
     """Columns start .. start + width - 1 of the Gram matrices, from client ``start`` on.
 
     Args:

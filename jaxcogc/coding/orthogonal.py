@@ -18,7 +18,6 @@ Everywhere here the axes are (clients, rows, trials), trials last, clients in bi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,6 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from jax import lax
+
+from jaxcogc.coding.stages import Stage
 
 __all__ = [
     "Factors",
@@ -41,8 +42,6 @@ __all__ = [
 _EPS = 2.0**-52
 _SAFETY = 256.0
 _PANEL = 16
-
-Stage = Callable[..., Any]
 
 
 class Factors(NamedTuple):

@@ -10,8 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+Stage = Callable[..., Any]
+"""``stage(function, *operands)``: what the function returns, arrays or a pytree of them."""
 
-def stages(opaque: jax.Array) -> Callable[..., Any]:
+
+def stages(opaque: jax.Array) -> Stage:
     """A way to run a function whose results are computed once and kept.
 
     XLA's CPU backend removes ``optimization_barrier`` and then fuses a long chain into each of its
@@ -30,7 +33,7 @@ def stages(opaque: jax.Array) -> Callable[..., Any]:
     return stage
 
 
-def zeros_like_mesh(shapes, *operands):
+def zeros_like_mesh(shapes: Any, *operands: Any) -> Any:
     """Zeros that vary over the same mesh axes as the operands, as `shard_map` demands."""
     leaves = [leaf for leaf in jax.tree.leaves(operands) if leaf.size]
     zero = sum(leaf.ravel()[0].astype(jnp.uint32) & 0 for leaf in leaves)
