@@ -52,9 +52,10 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
     width = "exact"
     if candidate.trials is not None:
         half = (outage.high - outage.low) / 2
-        width = f"{half / outage.best:.0%}" if outage.best else f"< {outage.high:.0e}"
-    if candidate.flagged:
-        width = f"! < {outage.high:.0e}"
+        # Hardly an event was seen: the upper end is all that is known.
+        known = half < outage.best and not candidate.flagged
+        width = f"{half / outage.best:.0%}" if known else f"≤ {outage.high:.0e}"
+        width = f"! {width}" if candidate.flagged else width
     code = {None: "–", "fractional-repetition": "frac. repetition"}.get(
         candidate.code, candidate.code or ""
     )
