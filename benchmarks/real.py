@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 
 from benchmarks.cases import SHAPES, Shape, make_code, make_links
@@ -20,7 +19,6 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
-from jaxcogc.runtime.devices import AXIS, device_mesh
 
 CUT = 1e-9
 """Singular values below this share of the largest are cut, by both programs."""
@@ -28,7 +26,6 @@ CUT = 1e-9
 ERASURES = (0.1, 0.4)
 """Of all links: where the standard decoder mostly succeeds, and where hardly a row is complete."""
 
-_MESH, _TRIALS = device_mesh(jax.devices()), PartitionSpec(AXIS)
 _DECODERS = ("gc_weights", "gc_plus_weights")
 
 
@@ -41,26 +38,14 @@ def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
     return rows.reshape(*rows.shape[:-3], -1, rows.shape[-1])
 
 
-def _on_all_devices(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiled, the trials spread over all devices."""
-    sharded = jax.shard_map(
-        function,
-        mesh=_MESH,
-        in_specs=(PartitionSpec(), _TRIALS),
-        out_specs=_TRIALS,
-        check_vma=False,
-    )
-    return jax.jit(sharded)
-
-
-@_on_all_devices
+@jax.jit
 def _pinv_of_complete(matrix, links):
     """1^T C^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
     return jnp.sum(pinv(received_rows(matrix, links, True, jnp)), axis=-2)
 
 
-@_on_all_devices
+@jax.jit
 def _pinv_of_all(matrix, links):
     """R^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
@@ -68,8 +53,8 @@ def _pinv_of_all(matrix, links):
 
 
 _OURS: dict[str, Callable[..., Any]] = {
-    "gc_weights": _on_all_devices(jax.vmap(gc_weights, (None, 0))),
-    "gc_plus_weights": _on_all_devices(jax.vmap(gc_plus_weights, (None, 0))),
+    "gc_weights": jax.jit(jax.vmap(gc_weights, (None, 0))),
+    "gc_plus_weights": jax.jit(jax.vmap(gc_plus_weights, (None, 0))),
 }
 _THEIRS: dict[str, Callable[..., Any]] = {
     "gc_weights": _pinv_of_complete,
@@ -130,14 +115,13 @@ def summary(errors: np.ndarray) -> dict[str, float] | None:
 def measure_weights(
     shape: Shape, erasure: float, quick: bool, repeats: int, console: Console
 ) -> dict[str, Any]:
-    """Weights alone, at one shape and erasure: errors first, then times."""
-    devices = jax.device_count()
-    work = work_of(shape, quick).batched // devices * devices
+    """Weights alone, at one shape and erasure, on one device: errors first, then times."""
+    work = work_of(shape, quick).batched
     code, links = make_code(shape), make_links(shape, work, erasure=erasure)
-    on_devices = jax.device_put(links, NamedSharding(_MESH, _TRIALS))
+    on_device = jax.device_put(links)
     result: dict[str, Any] = {"shape": shape._asdict(), "erasure": erasure, "decoders": {}}
     for decoder in _DECODERS:
-        programs = make_programs(decoder, code, on_devices, work)
+        programs = make_programs(decoder, code, on_device, work)
         first = first_runs(programs)
         errors = {
             name: summary(_ERRORS[decoder](code, links, weights))
