@@ -49,8 +49,8 @@ def draw(results: Path, output: Path) -> None:
                 _trials(axes, content)
             else:
                 unit = "stacks" if name == "decode" else "trials"
-                text = {"decode": "Decode given stacks", "pipeline": "Draw, decode and count"}[name]
-                _rates(axes, content, f"{text}: {unit} per second")
+                text = {"decode": "Decode", "pipeline": "Draw to counts"}[name]
+                _rates(axes, content, f"{text}: {unit}/s")
         handles, labels = panels[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=5, fontsize=9.5)
         write_atomically(output, figure_bytes(figure, output.suffix))
@@ -127,5 +127,5 @@ def _trials(axes: Axes, result: dict[str, Any]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
-    axes.set(title="Seconds and peak memory of a run", xlabel="trials", ylabel="seconds")
+    axes.set(title="Time and peak memory", xlabel="trials", ylabel="seconds")
     axes.margins(x=0.2, y=0.12)
