@@ -30,7 +30,7 @@ from jaxcogc.coding.orthogonal import (
     unit_distances,
     unit_weights,
 )
-from jaxcogc.coding.stages import Stage
+from jaxcogc.coding.stages import Stage, stages
 from jaxcogc.links.sampling import Links
 
 __all__ = [
@@ -238,25 +238,10 @@ def _tiled(kernel: Any, tile: int, on_cpu: bool, matrix: jax.Array, delivered: j
 
 
 def _stages(columns: jax.Array, on_cpu: bool) -> Stage:
-    """A way to run a function whose results are formed once.
-
-    XLA's CPU backend fuses a chain of stages into each of its consumers, which forms it many times
-    over (measured: forty times slower), and drops barriers. There a stage is a branch on a
-    condition that only we know to be true.
-    """
-    true = columns.reshape(-1)[0] < np.inf
-
-    def stage(function: Any, *operands: Any) -> Any:
-        if not on_cpu:
-            return lax.optimization_barrier(function(*operands))
-        shapes = jax.eval_shape(function, *operands)
-
-        def nothing(*_: Any) -> Any:
-            return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-
-        return lax.cond(true, function, nothing, *operands)
-
-    return stage
+    """A way to run a function whose results are formed once: off a CPU a barrier does that."""
+    if on_cpu:
+        return stages(columns.reshape(-1)[0] < np.inf)
+    return lambda function, *operands: lax.optimization_barrier(function(*operands))
 
 
 def _in_client_order(values: jax.Array) -> jax.Array:

@@ -68,6 +68,5 @@ def pack_rows(uplink_delivered: jax.Array, peer_delivered: jax.Array) -> jax.Arr
       uplink_delivered, peer_delivered: as in Links, of many trials, trials first.
     """
     rows = pack_offsets(peer_delivered)
-    own = np.arange(len(rows))[:, None, None, None] == 0
-    heard = jnp.moveaxis(uplink_delivered, 0, -1)
-    return jnp.where(heard, rows | jnp.where(own, np.uint32(1), np.uint32(0)), np.uint32(0))
+    own = np.eye(len(rows), 1, dtype=np.uint32)[..., None, None]  # offset 0: bit 0 of word 0
+    return jnp.where(jnp.moveaxis(uplink_delivered, 0, -1), rows | own, np.uint32(0))
