@@ -10,17 +10,15 @@ than about 1e5 in norm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.custom_batching import custom_vmap
 
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.complete_rows import packed_weights
 from jaxcogc.coding.encoding import check_sizes
 from jaxcogc.coding.orthogonal import (
     client_order,
@@ -30,7 +28,8 @@ from jaxcogc.coding.orthogonal import (
     unit_distances,
     unit_weights,
 )
-from jaxcogc.coding.stages import Stage, stages
+from jaxcogc.coding.stages import Stage
+from jaxcogc.coding.tiles import in_tiles
 from jaxcogc.links.sampling import Links
 
 __all__ = [
@@ -43,8 +42,6 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-9
-_CPU_TILE = 128
-_TILE = 2**14
 
 
 class RealRecovery(NamedTuple):
@@ -84,7 +81,7 @@ def gc_weights(code: GradientCode, links: Links) -> jax.Array:
     >>> gc_weights(fractional_repetition_code(2, 1), links)
     Array([0., 1.], dtype=float64)
     """
-    return _decode(_ones_kernel, code, links, complete=True)
+    return _decode(_complete_ones_kernel, code, links, complete=True)
 
 
 def row_space_weights(code: GradientCode, links: Links) -> jax.Array:
@@ -170,78 +167,17 @@ def _decode(kernel: Any, code: GradientCode, links: Links, complete: bool = Fals
         matrix = matrix if code.redrawn else matrix[None]
         uplink, delivered = jnp.asarray(links.uplink_delivered), jnp.asarray(links.peer_delivered)
         if complete:
-            uplink = uplink & jnp.all(delivered | (matrix == 0), axis=-1)
+            delivered = jnp.all(delivered | (matrix == 0), axis=-1, keepdims=True)
         delivered = uplink[..., None] & delivered
         outputs = kernel(matrix[None], delivered[None])
         return jax.tree.map(lambda x: x[0], outputs)
 
 
-def _batched(kernel: Callable[..., Any]) -> Any:
-    """A kernel over trials last as a function over trials first, with a batching rule.
-
-    The function takes float64 [trials or 1, attempts or 1, clients, clients] coefficients and bool
-    [trials, attempts, clients, clients] deliveries. Batching it adds trials instead of an axis.
-    """
-
-    @custom_vmap
-    @jax.jit  # so that calls outside of a program of the caller's are compiled once
-    def function(matrix: jax.Array, delivered: jax.Array) -> Any:
-        on = partial(_tiled, kernel)
-        return lax.platform_dependent(
-            matrix,
-            delivered,
-            cpu=partial(on, _CPU_TILE, True),
-            default=partial(on, _TILE, False),
-        )
-
-    @function.def_vmap
-    def rule(size: int, batched: list[bool], matrix: Any, delivered: Any) -> Any:
-        with jax.enable_x64(True):  # the rule may run long after the caller's own scope
-            trials = delivered.shape[1] if batched[1] else delivered.shape[0]
-            if batched[0]:
-                matrix = jnp.broadcast_to(matrix, (size, trials, *matrix.shape[2:]))
-                matrix = matrix.reshape(size * trials, *matrix.shape[2:])
-            elif matrix.shape[0] > 1:
-                matrix = jnp.tile(matrix, (size, 1, 1, 1))
-            if not batched[1]:
-                delivered = jnp.broadcast_to(delivered, (size, *delivered.shape))
-            delivered = delivered.reshape(size * trials, *delivered.shape[2:])
-            outputs = function(matrix, delivered)
-            outputs = jax.tree.map(lambda x: x.reshape(size, trials, *x.shape[1:]), outputs)
-        return outputs, jax.tree.map(lambda _: True, outputs)
-
-    return function
-
-
-def _tiled(kernel: Any, tile: int, on_cpu: bool, matrix: jax.Array, delivered: jax.Array) -> Any:
-    """Run a kernel tile by tile; what a tile works on should fit into a core's cache."""
-    trials = len(delivered)
-    tile = min(tile, trials)
-    num_tiles = -(-trials // tile)
-
-    def split(x: jax.Array) -> jax.Array:
-        padding = [(0, num_tiles * tile - trials)] + [(0, 0)] * (x.ndim - 1)
-        return jnp.pad(x, padding).reshape(num_tiles, tile, *x.shape[1:])
-
-    def run(matrix: jax.Array, delivered: jax.Array) -> Any:
-        columns = jnp.where(jnp.moveaxis(delivered, 0, -1), jnp.moveaxis(matrix, 0, -1), 0.0)
-        columns = columns.reshape(-1, *columns.shape[2:])
-        columns = jnp.stack([columns[:, k] for k in client_order(columns.shape[1])])
-        outputs = kernel(columns, _stages(columns, on_cpu))
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), outputs)
-
-    if matrix.shape[0] == 1:
-        outputs = lax.map(lambda delivered: run(matrix, delivered), split(delivered))
-    else:
-        outputs = lax.map(lambda both: run(*both), (split(matrix), split(delivered)))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:trials], outputs)
-
-
-def _stages(columns: jax.Array, on_cpu: bool) -> Stage:
-    """A way to run a function whose results are formed once: off a CPU a barrier does that."""
-    if on_cpu:
-        return stages(columns.reshape(-1)[0] < np.inf)
-    return lambda function, *operands: lax.optimization_barrier(function(*operands))
+def _columns(matrix: jax.Array, delivered: jax.Array) -> jax.Array:
+    """Columns [clients, rows, trials] of received matrices, clients in bit-reversed order."""
+    columns = jnp.where(jnp.moveaxis(delivered, 0, -1), jnp.moveaxis(matrix, 0, -1), 0.0)
+    columns = columns.reshape(-1, *columns.shape[2:])
+    return jnp.stack([columns[:, k] for k in client_order(columns.shape[1])])
 
 
 def _in_client_order(values: jax.Array) -> jax.Array:
@@ -249,30 +185,48 @@ def _in_client_order(values: jax.Array) -> jax.Array:
     return jnp.stack([values[i] for i in np.argsort(client_order(len(values)))])
 
 
-@_batched
-def _ones_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
-    weights, _ = ones_weights(factor(columns, stage), stage)
-    return weights
+@in_tiles
+def _ones_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
+    return ones_weights(factor(_columns(matrix, delivered), stage), stage)[0].T
 
 
-@_batched
-def _units_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
-    weights, distances = unit_weights(factor(columns, stage), stage)
+@in_tiles
+def _complete_ones_kernel(matrix: jax.Array, complete: jax.Array, stage: Stage) -> jax.Array:
+    """As `_ones_kernel`, of complete rows [trials, attempts, clients, 1]: mostly they are few."""
+    attempts, clients = complete.shape[1:3]
+
+    def few(complete: jax.Array) -> jax.Array:
+        return packed_weights(matrix, complete[..., 0], clients, stage).T
+
+    def many(complete: jax.Array) -> jax.Array:
+        return ones_weights(factor(_columns(matrix, complete), stage), stage)[0].T
+
+    if attempts == 1:
+        return few(complete)
+    largest = jnp.max(jnp.sum(complete, axis=(1, 2, 3), dtype=jnp.int32))
+    return lax.cond(largest <= clients, few, many, complete)
+
+
+@in_tiles
+def _units_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
+    factors = factor(_columns(matrix, delivered), stage)
+    weights, distances = unit_weights(factors, stage)
     weights = jnp.where((distances <= _TOLERANCE)[:, None], weights, 0.0)
-    return _in_client_order(weights)
+    return jnp.moveaxis(_in_client_order(weights), -1, 0)
 
 
-@_batched
-def _projection_kernel(columns: jax.Array, stage: Stage) -> jax.Array:
-    projected, _ = project_ones(factor(columns, stage), stage)
-    return _in_client_order(projected) / len(columns)
+@in_tiles
+def _projection_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
+    factors = factor(_columns(matrix, delivered), stage)
+    projected, _ = project_ones(factors, stage)
+    return _in_client_order(projected).T / len(projected)
 
 
-@_batched
-def _recovery_kernel(columns: jax.Array, stage: Stage) -> Any:
-    factors = factor(columns, stage)
+@in_tiles
+def _recovery_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> Any:
+    factors = factor(_columns(matrix, delivered), stage)
     _, ones_distance = project_ones(factors, stage)
     distances = unit_distances(factors, stage)
-    rank = jnp.sum(factors.inverse_pivots != 0, axis=0, dtype=jnp.int32)
-    recovered = ones_distance <= _TOLERANCE * np.sqrt(len(columns))
-    return recovered, _in_client_order(distances <= _TOLERANCE), rank
+    rank = jnp.sum(factors.independent, axis=0, dtype=jnp.int32)
+    recovered = ones_distance <= _TOLERANCE * np.sqrt(len(distances))
+    return recovered, _in_client_order(distances <= _TOLERANCE).T, rank

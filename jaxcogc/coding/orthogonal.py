@@ -1,8 +1,8 @@
 """Real received matrices, many trials at once: an orthonormal column basis and its uses.
 
 The columns a_k of R are orthogonalised one by one (Gram-Schmidt, every projection done twice):
-R = Q U with orthonormal columns q_k where a_k is independent of the columns before it, and q_k = 0
-where it is not. A running bound on the rounding error tells which; column k carries
+a_k = sum_j u_jk q_j with orthonormal columns q_k where a_k is independent of the columns before it,
+and q_k = 0 where it is not. A running bound on the rounding error tells which; column k carries
 
     eta_k^2 = eps^2 ||a_k||^2 + sum_j u_jk^2 error_j^2,    error_k = eta_k / ||residual_k||,
 
@@ -11,9 +11,11 @@ and is independent when its residual exceeds 256 eta_k. Measured over 10^6 rando
 below 8e4 for an independent one. Columns are taken in bit-reversed order, because neighbouring
 columns of a cyclic code can be nearly dependent.
 
-The dependent columns give the null vectors, the independent ones a least-squares inverse, in some
-thirty passes over R that vectorise over trials: no singular value decomposition of every trial.
-Everywhere here the axes are (clients, rows, trials), trials last, clients in bit-reversed order.
+The same coefficients form x_k = e_k - sum_j u_jk t_j, for which R x_k is the residual: t_k = x_k /
+||residual_k|| gives q_k = R t_k where the column is independent, and x_k is a null vector where it
+is not. With the t_k a least-squares inverse is a sum of products, no singular value decomposition
+of every trial. Everywhere here the axes are (clients, rows, trials), trials last, clients in
+bit-reversed order.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ __all__ = [
     "Factors",
     "client_order",
     "factor",
+    "ones_combination",
     "ones_weights",
     "project_ones",
     "unit_distances",
@@ -45,20 +48,21 @@ _PANEL = 16
 
 
 class Factors(NamedTuple):
-    """R = Q U of every trial, and the null space of R.
+    """An orthonormal basis of R's columns in every trial, and the null space of R.
 
     Attributes:
       basis: float64 [clients, rows, trials]; q_k, orthonormal or zero.
-      upper: float64 [clients, clients, trials]; [k, j] is u_jk, the part of column k along q_j.
-      inverse_pivots: float64 [clients, trials]; 1 / u_kk, zero for a dependent column.
+      combinations: float64 [clients, clients, trials]; [k] is t_k with R t_k = q_k, zero for a
+        dependent column k; its entries after k are zero.
       null: float64 [clients, clients, trials]; [k] is the orthonormal null vector that a dependent
         column k adds, zero for an independent one.
+      independent: bool [clients, trials].
     """
 
     basis: jax.Array
-    upper: jax.Array
-    inverse_pivots: jax.Array
+    combinations: jax.Array
     null: jax.Array
+    independent: jax.Array
 
 
 def client_order(num_clients: int) -> npt.NDArray[np.int64]:
@@ -72,30 +76,40 @@ def client_order(num_clients: int) -> npt.NDArray[np.int64]:
     return np.array([i for i in reversed_bits if i < num_clients])
 
 
-def factor(columns: jax.Array, stage: Stage) -> Factors:
+def factor(columns: jax.Array, stage: Stage, count: jax.Array | None = None) -> Factors:
     """Factor the received matrices of all trials.
 
     Args:
       columns: float64 [clients, rows, trials], the columns of R.
       stage: runs a function so that its results are formed once, not in each consumer.
+      count: int32, columns after so many are known to be zero and left out of everything (neither
+        independent nor in the null space); all columns count by default.
 
     Returns:
       Factors.
     """
     clients, rows, trials = columns.shape
-    shapes = [(rows, trials), (clients, trials), (trials,), (trials,)]
+    length, width = _apart(rows, trials), _apart(clients, trials)
+    columns = jnp.pad(columns, ((0, 0), (0, length - rows), (0, 0)))
+    shapes = [(length, trials), (width, trials), (width, trials), (trials,), (trials,)]
     state = tuple(jnp.zeros((0, *shape), jnp.float64) for shape in shapes)
     for start in range(0, clients, _PANEL):
         end = min(start + _PANEL, clients)  # only columns up to here: saves half of the work
         zeros = (jnp.zeros((end - start, *shape), jnp.float64) for shape in shapes)
         state = tuple(jnp.concatenate(pair) for pair in zip(state, zeros, strict=True))
-        state = lax.fori_loop(start, end, partial(_orthogonalise, columns, stage), state)
-    basis, upper, inverse_pivots, _ = state
-    return Factors(basis, upper, inverse_pivots, _null_vectors(upper, inverse_pivots, stage))
+        last = end if count is None else jnp.minimum(end, count)
+        state = lax.fori_loop(start, last, partial(_orthogonalise, columns, stage), state)
+    basis, combinations, null, inverse_norms, _ = state
+    return Factors(basis[:, :rows], combinations[:, :clients], null[:, :clients], inverse_norms > 0)
+
+
+def _apart(length: int, trials: int) -> int:
+    """A length whose multiples do not all fall on the same set of a cache (padding with zeros)."""
+    return length + 1 if length * trials * 8 % 2048 == 0 else length
 
 
 def _orthogonalise(columns: jax.Array, stage: Stage, k: jax.Array, state: Any) -> Any:
-    basis, upper, inverse_pivots, errors = state
+    basis, combinations, null, _, errors = state
     column = lax.dynamic_index_in_dim(columns, k, 0, keepdims=False)
     parts = stage(_dots, basis, column)
     rest = stage(_remove, column, parts, basis)
@@ -107,16 +121,28 @@ def _orthogonalise(columns: jax.Array, stage: Stage, k: jax.Array, state: Any) -
         noise = _EPS**2 * _sum_products(column, column)
         noise += _sum_products(parts * parts, errors)
         inverse = jnp.where(square > _SAFETY**2 * noise, 1 / jnp.sqrt(square), 0.0)
-        coefficients = jnp.zeros((upper.shape[1], *parts.shape[1:]), jnp.float64)
-        coefficients = coefficients.at[: len(parts)].set(parts + corrections)
-        own = jnp.arange(len(coefficients))[:, None] == k
-        coefficients = jnp.where(own, square * inverse, coefficients)
-        return rest * inverse, coefficients, inverse, noise * inverse * inverse
+        return rest * inverse, inverse, noise * inverse * inverse, parts + corrections
 
-    found = stage(finish, column, rest, parts, corrections, errors)
+    unit, inverse, error, parts = stage(finish, column, rest, parts, corrections, errors)
+
+    def combine(parts: jax.Array, combinations: jax.Array) -> jax.Array:
+        own = (jnp.arange(combinations.shape[1]) == k).astype(jnp.float64)
+        return _remove(own[:, None], parts, combinations)
+
+    combination = stage(combine, parts, combinations)
+
+    def orthonormalise(null: jax.Array, vector: jax.Array) -> jax.Array:
+        vector = stage(lambda x, used: _normalised(jnp.where(used, 0.0, x)), vector, inverse > 0)
+        for _ in range(2):
+            vector = stage(_remove, vector, stage(_dots, null, vector), null)
+        return stage(_normalised, vector)
+
+    added = lax.cond(
+        jnp.any(inverse == 0), orthonormalise, lambda _, x: jnp.zeros_like(x), null, combination
+    )
+    found = (unit, combination * inverse, added, inverse, error)
     return tuple(
-        lax.dynamic_update_index_in_dim(x, new, k, 0)
-        for x, new in zip((basis, upper, inverse_pivots, errors), found, strict=True)
+        lax.dynamic_update_index_in_dim(x, new, k, 0) for x, new in zip(state, found, strict=True)
     )
 
 
@@ -128,8 +154,11 @@ def unit_weights(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
       is row k of the pseudo-inverse then); distances ||(I - P) e_k||, float64 [clients, trials],
       P the projector onto the row space.
     """
-    weights = _back_substitute(factors, factors.basis, stage)
-    return weights, unit_distances(factors, stage)
+    weights = []
+    for start in range(0, len(factors.basis), _PANEL):  # entry k of t_j is zero for j < k
+        part = factors.combinations[start:, start : start + _PANEL], factors.basis[start:]
+        weights.append(stage(lambda t, q: _sum_products(t[:, :, None], q[:, None]), *part))
+    return jnp.concatenate(weights), unit_distances(factors, stage)
 
 
 def unit_distances(factors: Factors, stage: Stage) -> jax.Array:
@@ -139,7 +168,7 @@ def unit_distances(factors: Factors, stage: Stage) -> jax.Array:
 
 def project_ones(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
     """P 1, float64 [clients, trials], and the distance ||(I - P) 1||, float64 [trials]."""
-    ones = jnp.ones(factors.upper.shape[1:], jnp.float64)
+    ones = jnp.ones(factors.null.shape[1:], jnp.float64)
 
     def project(null: jax.Array) -> Any:
         parts = _sum([null[:, i] for i in range(len(null))])
@@ -151,57 +180,28 @@ def project_ones(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
 def ones_weights(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
     """The pseudo-inverse's weights 1^T R^+ [rows, trials], and the distance ||(I - P) 1|| [trials].
 
-    P 1 lies in the row space, so the weights w = Q y solve U^T y = P 1 on the independent columns.
+    P 1 lies in the row space, so the weights are w = sum_k y_k q_k with y_k = t_k^T P 1.
     """
     target, distance = project_ones(factors, stage)
-
-    def substitute(k: jax.Array, found: jax.Array) -> jax.Array:
-        row = lax.dynamic_index_in_dim(factors.upper, k, 0, keepdims=False)
-        value = lax.dynamic_index_in_dim(target, k, 0, keepdims=False)
-        inverse = lax.dynamic_index_in_dim(factors.inverse_pivots, k, 0, keepdims=False)
-        value = stage(lambda *x: _remove(*x[:3]) * x[3], value, row, found, inverse)
-        return lax.dynamic_update_index_in_dim(found, value, k, 0)
-
-    combination = lax.fori_loop(0, len(target), substitute, jnp.zeros_like(target))
-    return stage(lambda y, q: _sum_products(y[:, None], q), combination, factors.basis), distance
+    parts = stage(_dots, factors.combinations, target)
+    return stage(lambda y, q: _sum_products(y[:, None], q), parts, factors.basis), distance
 
 
-def _null_vectors(upper: jax.Array, inverse_pivots: jax.Array, stage: Stage) -> jax.Array:
-    dependent = inverse_pivots == 0
-    factors = Factors(upper, upper, inverse_pivots, upper)
-    combinations = jnp.where(dependent[:, None], upper, 0.0).swapaxes(0, 1)
-    combinations = _back_substitute(factors, combinations, stage).swapaxes(0, 1)
-    own = jnp.eye(len(upper), dtype=bool)[:, :, None]
-    vectors = jnp.where(own, jnp.where(dependent, 1.0, 0.0)[:, None], -combinations)
+def ones_combination(columns: jax.Array, factors: Factors, stage: Stage) -> jax.Array:
+    """The shortest x with R x as close to 1 as can be, float64 [clients, trials].
 
-    def orthonormalise(null: jax.Array, vector: jax.Array) -> jax.Array:
-        vector = stage(_normalised, vector)
-        for _ in range(2):
-            vector = stage(_remove, vector, stage(_dots, null, vector), null)
-        return stage(_normalised, vector)
+    That is R^+ 1 = sum_k (q_k^T 1) t_k, without what of it lies in the null space; where that is
+    much, digits are lost, which a second solution for what is left of 1 brings back.
+    """
 
-    def add(k: jax.Array, null: jax.Array) -> jax.Array:
-        vector = lax.dynamic_index_in_dim(vectors, k, 0, keepdims=False)
-        needed = jnp.any(lax.dynamic_index_in_dim(dependent, k, 0, keepdims=False))
-        vector = lax.cond(needed, orthonormalise, lambda _, vector: vector, null, vector)
-        return lax.dynamic_update_index_in_dim(null, vector, k, 0)
+    def solve(target: jax.Array) -> jax.Array:
+        parts = stage(_dots, factors.basis, target)
+        found = stage(lambda y, t: _sum_products(y[:, None], t), parts, factors.combinations)
+        return stage(_remove, found, stage(_dots, factors.null, found), factors.null)
 
-    return lax.fori_loop(0, len(upper), add, jnp.zeros_like(vectors))
-
-
-def _back_substitute(factors: Factors, targets: jax.Array, stage: Stage) -> jax.Array:
-    """Solve U x = target on the independent columns (zero elsewhere): [clients, any, trials]."""
-    last = len(targets) - 1
-
-    def substitute(step: jax.Array, found: jax.Array) -> jax.Array:
-        i = last - step
-        row = lax.dynamic_index_in_dim(factors.upper, i, 1, keepdims=False)
-        target = lax.dynamic_index_in_dim(targets, i, 0, keepdims=False)
-        inverse = lax.dynamic_index_in_dim(factors.inverse_pivots, i, 0, keepdims=False)
-        target = stage(lambda *x: _remove(*x[:3]) * x[3], target, row, found, inverse)
-        return lax.dynamic_update_index_in_dim(found, target, i, 0)
-
-    return lax.fori_loop(0, last + 1, substitute, jnp.zeros_like(targets))
+    ones = jnp.ones(columns.shape[1:], jnp.float64)
+    found = solve(ones)
+    return found + solve(stage(_remove, ones, found, columns))
 
 
 def _normalised(vector: jax.Array) -> jax.Array:

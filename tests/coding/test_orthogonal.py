@@ -3,7 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.coding.orthogonal import client_order, factor, ones_weights, project_ones, unit_weights
+from jaxcogc.coding.orthogonal import (
+    client_order,
+    factor,
+    ones_combination,
+    ones_weights,
+    project_ones,
+    unit_weights,
+)
 
 
 def at_once(function, *operands):
@@ -18,6 +25,7 @@ def factors_and_weights(columns):
         unit_weights(factors, at_once),
         ones_weights(factors, at_once),
         project_ones(factors, at_once),
+        ones_combination(columns, factors, at_once),
     )
 
 
@@ -39,12 +47,16 @@ def test_factors(clients):
     stacks = [low_rank(rng, 20, rows, clients, rank) for rank in range(clients + 1)]
     matrices = np.concatenate(stacks)
     ranks = np.repeat(np.arange(clients + 1), 20)
-    factors, (weights, distances), (total, missed), (projected, missed_too) = run(matrices)
-    assert (np.sum(factors.inverse_pivots != 0, axis=1) == ranks).all()
+    factors, unit, ones, (projected, missed_too), combination = run(matrices)
+    (weights, distances), (total, missed) = unit, ones
+    assert (np.sum(factors.independent, axis=1) == ranks).all()
     basis, null = factors.basis, factors.null
-    rebuilt = np.einsum("tjr,tkj->trk", basis, factors.upper)
-    np.testing.assert_allclose(rebuilt, matrices, atol=1e-12 * clients)
-    kept = (factors.inverse_pivots != 0)[:, :, None] * np.eye(clients)
+    combined = np.einsum("trk,tjk->tjr", matrices, factors.combinations)
+    np.testing.assert_allclose(combined, basis, atol=1e-11 * clients)
+    assert not np.triu(factors.combinations, 1).any()
+    kept = factors.independent[:, :, None] * np.eye(clients)
+    within = np.einsum("tjr,tjs,tsk->trk", basis, basis, matrices)
+    np.testing.assert_allclose(within, matrices, atol=1e-12 * clients)
     np.testing.assert_allclose(np.einsum("tjr,tkr->tjk", basis, basis), kept, atol=1e-14)
     np.testing.assert_allclose(
         np.einsum("tji,tki->tjk", null, null), np.eye(clients) - kept, atol=1e-14
@@ -52,6 +64,7 @@ def test_factors(clients):
     np.testing.assert_allclose(np.einsum("trk,tjk->trj", matrices, null), 0, atol=1e-11)
     inverse = np.linalg.pinv(matrices, rcond=1e-12)
     np.testing.assert_allclose(total, inverse.sum(axis=1), rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(combination, inverse.sum(axis=2), rtol=1e-7, atol=1e-10)
     expected = (inverse @ matrices).sum(axis=1)
     np.testing.assert_allclose(projected, expected, atol=1e-9)
     np.testing.assert_allclose(missed, np.linalg.norm(1 - expected, axis=1), atol=1e-9)
@@ -59,6 +72,20 @@ def test_factors(clients):
     full = ranks == clients
     np.testing.assert_allclose(weights[full], inverse[full], rtol=1e-7, atol=1e-10)
     assert not distances[full].any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 18])
+def test_columns_after_the_count_are_left_out(count):
+    rng = np.random.default_rng(count)
+    matrices = low_rank(rng, 10, 12, 18, 5)
+    matrices[:, :, count:] = 0
+    with jax.enable_x64(True):
+        columns = jnp.asarray(np.transpose(matrices, (2, 1, 0)))
+        counted = jax.jit(lambda x, n: ones_combination(x, factor(x, at_once, n), at_once))
+        found = np.asarray(counted(columns, jnp.int32(count))).T
+    expected = np.linalg.pinv(matrices, rcond=1e-12).sum(axis=2)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+    assert not found[:, count:].any()
 
 
 def test_near_dependence_is_told_from_dependence():
@@ -69,7 +96,7 @@ def test_near_dependence_is_told_from_dependence():
         matrices[:, :, 3] = matrices[:, :, :3] @ [1.0, -2.0, 0.3] + matrices[:, :, 4] / 7
         matrices[:, :, 3] += distance * rng.normal(size=(500, 12))
         factors = run(matrices)[0]
-        assert (np.sum(factors.inverse_pivots != 0, axis=1) == rank).all()
+        assert (np.sum(factors.independent, axis=1) == rank).all()
 
 
 def test_the_running_bound_follows_earlier_near_dependence():
@@ -81,7 +108,7 @@ def test_the_running_bound_follows_earlier_near_dependence():
     second[:] = first + 1e-8 * second
     fourth[:] = 0.3 * first + third + 1e3 * (second - first) * 1e5  # noise 1e-8, in their span
     factors = run(matrices)[0]
-    assert (np.sum(factors.inverse_pivots != 0, axis=1) == 3).all()
+    assert (np.sum(factors.independent, axis=1) == 3).all()
 
 
 def test_client_order_is_a_permutation_that_parts_neighbours():
