@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TypeVar
 
 import jax
@@ -110,14 +111,19 @@ def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
 def _product(received: jax.Array, leaf: jax.Array, held: jax.Array) -> jax.Array:
     """received @ leaf, in which what is not finite spoils only the rows that hold it."""
     flat = leaf.reshape(leaf.shape[0], -1)
-    finite = jnp.isfinite(flat)
-    rows = _dot(received, jnp.where(finite, flat, jnp.zeros((), flat.dtype)))
+    zero = jnp.zeros((), flat.dtype)
 
-    def spoil(rows: jax.Array) -> jax.Array:
-        spoilt = _dot(held.astype(flat.dtype), (~finite).astype(flat.dtype)) > 0
+    def spoil() -> jax.Array:
+        is_finite = jnp.isfinite(flat)
+        spoilt = _dot(held.astype(flat.dtype), (~is_finite).astype(flat.dtype)) > 0
+        rows = _dot(received, jnp.where(is_finite, flat, zero))
         return jnp.where(spoilt, jnp.full((), jnp.nan, flat.dtype), rows)
 
-    rows = lax.cond(jnp.all(finite), lambda rows: rows, spoil, rows)
+    # 0 times what is not finite is NaN. Clients are summed up first, one after another: that
+    # vectorises over the numbers, which a reduction of everything at once does not.
+    finite = jnp.all(reduce(jnp.add, (zero * update for update in flat)) == 0)
+    # Each branch forms its own product: one that is passed in would be copied.
+    rows = lax.cond(finite, lambda: _dot(received, flat), spoil)
     return rows.reshape(-1, *leaf.shape[1:])
 
 
