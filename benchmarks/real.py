@@ -29,6 +29,9 @@ ERASURES = (0.1, 0.4)
 _DECODERS = ("gc_weights", "gc_plus_weights")
 
 
+_recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+
+
 def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
     """Received matrices [..., rows, clients], of the complete rows alone if wanted."""
     heard = links.uplink_delivered
@@ -93,8 +96,7 @@ def gc_error(code: GradientCode, links: Links, weights: Any) -> np.ndarray:
 def gc_plus_error(code: GradientCode, links: Links, weights: Any) -> np.ndarray:
     """Largest distance of W_k R from e_k over the clients k that can be recovered (exactly
     decided), in trials where there are some."""
-    many = jax.jit(jax.vmap(recover, (None, None, 0)))
-    recovered = np.asarray(many(jax.random.key(2), code, links).client_recovered)
+    recovered = np.asarray(_recover_many(jax.random.key(2), code, links).client_recovered)
     rows = received_rows(code.matrix, links, False, np)
     rest = np.asarray(weights) @ rows - np.eye(code.num_clients)
     distance = np.where(recovered, np.linalg.norm(rest, axis=-1), 0.0).max(axis=-1)
@@ -157,5 +159,5 @@ def run(
         for shape in shapes
         for erasure in ERASURES
     ]
-    payloads = measure_payloads(shapes[0], quick, repeats, console)
+    payloads = measure_payloads(shapes[0], quick, console)
     return {"benchmark": "real", "quick": quick, **before, "weights": weights, **payloads}

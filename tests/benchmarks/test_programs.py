@@ -114,11 +114,12 @@ def test_real_errors_notice_wrong_weights():
 
 def test_payloads():
     found = {
-        dtype: payloads.measure_length(SMALL, 50, dtype, True, 1)
-        for dtype in (np.float32, np.float64)
+        dtype: payloads.measure_length(SMALL, 50, dtype, True) for dtype in (np.float32, np.float64)
     }
     for dtype, bound in ((np.float32, 1e-3), (np.float64, 1e-11)):
         assert found[dtype]["dtype"] == np.dtype(dtype).name
+        assert min(found[dtype]["rates"].values()) > 0
+        assert set(found[dtype]["relative_errors"]) == {"gc", "gc_plus", "row_space"}
         for errors in found[dtype]["relative_errors"].values():
             assert errors["trials"] > 0
             assert 0 <= errors["median"] <= errors["largest"] < bound
