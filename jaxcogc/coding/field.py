@@ -14,6 +14,7 @@ from functools import partial, reduce
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 MERSENNE_31 = 2**31 - 1
 _Q = np.uint32(MERSENNE_31)
@@ -28,20 +29,27 @@ def multiply(a: jax.Array, b: jax.Array, modulus: int) -> jax.Array:
     return sum_of_products([(a, b)], modulus)
 
 
-def sum_of_products(pairs: Iterable[tuple[jax.Array, jax.Array]], modulus: int) -> jax.Array:
+def sum_of_products(terms: Iterable[tuple[jax.Array, ...]], modulus: int) -> jax.Array:
     """Sum of the products (as of ``multiply``) of pairs of field elements of broadcasting shapes.
 
-    A factor may also be ``modulus`` itself, the unreduced zero.
+    A factor may also be ``modulus`` itself, the unreduced zero. A term (a, b, held) counts where
+    ``held`` is True.
     """
     with jax.enable_x64(True):
-        wide = ((a.astype(jnp.uint64), b.astype(jnp.uint64)) for a, b in pairs)
+        products = (_wide_product(*term) for term in terms)
         if modulus == MERSENNE_31:
-            return _mersenne_sum(a * b for a, b in wide)
-        products = [a * b for a, b in wide]
+            return _mersenne_sum(products)
         # Two products stay below modulus * 2^32, which one Montgomery reduction takes.
-        totals = [reduce(jnp.add, products[i : i + 2]) for i in range(0, len(products), 2)]
+        wide = list(products)
+        totals = [reduce(jnp.add, wide[i : i + 2]) for i in range(0, len(wide), 2)]
         parts = [_montgomery(total, modulus) for total in totals]
     return reduce(partial(add, modulus=modulus), parts)
+
+
+def _wide_product(a, b, held=None):
+    product = a.astype(jnp.uint64) * b.astype(jnp.uint64)
+    # The product is blanked, not a factor: vector units multiply under a mask at no cost.
+    return product if held is None else jnp.where(held, product, np.uint64(0))
 
 
 def _mersenne_sum(products: Iterable[jax.Array]) -> jax.Array:
@@ -95,3 +103,15 @@ def one(modulus: int) -> np.uint32:
 def random_elements(words: jax.Array, modulus: int) -> jax.Array:
     """Map uint32 random words to field elements, uniform to within 2^-31 (0 included)."""
     return (words >> 1) % np.uint32(modulus)
+
+
+def inverse(a: jax.Array, modulus: int) -> jax.Array:
+    """Inverse of field elements under ``multiply``, by exponentiation; 0 for 0."""
+    exponent = jnp.asarray([int(bit) for bit in bin(modulus - 2)[2:]], bool)
+
+    def step(power, bit):
+        square = multiply(power, power, modulus)
+        return jnp.where(bit, multiply(square, a, modulus), square), None
+
+    unit = jnp.full_like(a, one(modulus))
+    return lax.scan(step, unit, exponent)[0]
