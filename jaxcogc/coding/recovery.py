@@ -19,6 +19,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.field import add, random_elements
 from jaxcogc.coding.gram import GramTerms, gram_terms
 from jaxcogc.coding.packing import pack_offsets, pack_rows
+from jaxcogc.coding.ring import RingTerms, ring_null_vector, ring_terms, walks_around
 from jaxcogc.coding.stages import stages
 from jaxcogc.links.sampling import Links
 
@@ -54,11 +55,13 @@ class PreparedCode(NamedTuple):
       gram: terms of the weighted Gram matrices.
       support: uint32 [words, attempts, clients]; bit per offset, set on the support of a row.
       num_stragglers: int32 scalar.
+      ring: for the walk around the ring; None where it never pays.
     """
 
     gram: GramTerms
     support: jax.Array
     num_stragglers: jax.Array
+    ring: RingTerms | None
 
 
 class DecisionRule(NamedTuple):
@@ -136,10 +139,12 @@ def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> 
       num_stragglers: int32 scalar.
       modulus: the prime.
     """
+    attempts, clients, _ = coefficients.shape
     return PreparedCode(
         gram_terms(coefficients, modulus),
-        pack_offsets((coefficients != 0)[None])[..., 0],
+        pack_offsets((coefficients != 0).reshape(1, -1), attempts, clients)[..., 0],
         jnp.asarray(num_stragglers, jnp.int32),
+        ring_terms(coefficients[0], modulus) if walks_around(attempts, clients) else None,
     )
 
 
@@ -166,8 +171,7 @@ def recover_rows(
         complete_rows = jnp.where(complete, support, np.uint32(0))
         rows = jnp.concatenate([rows, complete_rows], axis=-1)
         random = jnp.concatenate([random, random], axis=-1)
-    null_vector = modular.null_vector if rule.kernel == "xla" else _pallas_null_vector
-    vector, rank = null_vector(rows, code.gram, random, rule.modulus)
+    vector, rank = _null_vector(rule, code, rows, random)
     total = vector[0]
     for element in vector[1:]:
         total = add(total, element, rule.modulus)
@@ -181,6 +185,21 @@ def recover_rows(
     )
 
 
+def _null_vector(rule, code, rows, random):
+    """By the way that the kernel and the code ask for."""
+
+    def by_gram(rows, random):
+        null_vector = modular.null_vector if rule.kernel == "xla" else _pallas_null_vector
+        return null_vector(rows, code.gram, random, rule.modulus)
+
+    def by_ring(rows, random):
+        return ring_null_vector(rows, code.ring, random, rule.modulus)
+
+    if code.ring is None or rule.kernel != "xla":
+        return by_gram(rows, random)
+    return lax.cond(code.ring.usable, by_ring, by_gram, rows, random)
+
+
 def _pallas_null_vector(*operands):
     """The kernel for GPUs, imported where it is used: Pallas takes a second to load."""
     from jaxcogc.coding import pallas_kernel
@@ -191,12 +210,12 @@ def _pallas_null_vector(*operands):
 def tile_size(num_clients: int) -> int:
     """Trials that one call of the kernel takes at once on this machine's default backend.
 
-    On a CPU the elimination state of a tile stays within the L2 cache; on an accelerator a tile
-    fills the chip. Results do not depend on it.
+    On a CPU the elimination state of a tile stays near the L2 cache; on an accelerator a tile fills
+    the chip. Results do not depend on it.
     """
     if jax.default_backend() != "cpu":
         return 2**14
-    return int(np.clip(2 ** int(np.log2(2**19 / num_clients**2)), 64, 2048))
+    return int(np.clip(2 ** int(np.log2(2**14 / num_clients)), 128, 2048))
 
 
 @cache
@@ -205,7 +224,7 @@ def _one_trial(rule: DecisionRule) -> Any:
 
     @jax.custom_batching.custom_vmap
     def one_trial(code, random, links):
-        rows = pack_rows(*(x[None] for x in links))
+        rows = pack_rows(links.uplink_delivered[None], links.peer_delivered.reshape(1, -1))
         return jax.tree.map(lambda x: x[..., 0], recover_rows(rule, code, random[:, None], rows))
 
     @one_trial.def_vmap
@@ -257,11 +276,13 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> R
     trials = len(random)
     tile = min(trials, tile_size(random.shape[1]))
     stage = stages(random[0, 0] <= np.uint32(rule.modulus))
+    peers = links.peer_delivered.reshape(trials, -1)
 
     def decide(number):
         start = jnp.minimum(number * tile, trials - tile)
-        part = [lax.dynamic_slice_in_dim(x, start, tile) for x in (random, *links)]
-        rows = stage(pack_rows, *part[1:])
+        whole = random, links.uplink_delivered, peers
+        part = [lax.dynamic_slice_in_dim(x, start, tile) for x in whole]
+        rows = pack_rows(*part[1:], stage)
         found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
         turned = jax.tree.map(lambda x: jnp.roll(x, start - number * tile, axis=-1), found)
         return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), turned)

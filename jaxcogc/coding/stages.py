@@ -14,6 +14,11 @@ Stage = Callable[..., Any]
 """``stage(function, *operands)``: what the function returns, arrays or a pytree of them."""
 
 
+def unstaged(function: Callable[..., Any], *operands: Any) -> Any:
+    """The stage that leaves everything to XLA."""
+    return function(*operands)
+
+
 def stages(opaque: jax.Array) -> Stage:
     """A way to run a function whose results are computed once and kept.
 
