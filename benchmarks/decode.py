@@ -22,7 +22,7 @@ from jaxcogc.coding.field import MERSENNE_31
 from jaxcogc.coding.gram import gram_terms
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
-from jaxcogc.runtime.devices import AXIS, device_mesh
+from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
 
 OURS, NUMBA = "jaxcogc", "numba, GF(2^31-1)"
 VMAPPED = "jit(vmap(jnp.linalg.pinv)), float64"
@@ -38,7 +38,8 @@ _recover_many = jax.jit(
         mesh=_MESH,
         in_specs=(PartitionSpec(), PartitionSpec(), _TRIALS),
         out_specs=_TRIALS,
-    )
+    ),
+    compiler_options=compiler_options(jax.default_backend()),
 )
 
 

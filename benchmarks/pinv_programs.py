@@ -8,6 +8,7 @@ floating point). The code is cyclic and the same in all attempts, so gc counts c
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ import numpy as np
 from benchmarks.decisions import Decisions
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.sampling import Links
+from jaxcogc.runtime.devices import compiler_options
 
 CUT, DISTANCE = 1e-9, 1e-8
 _SLICE = 2048
@@ -80,7 +82,7 @@ def jax_vmapped(code: GradientCode, links: Links) -> Decisions:
         return jax.block_until_ready(found)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
 def _jax_vmapped(matrix, stragglers, uplink, peer):
     def one(uplink, peer):
         return decide(matrix, stragglers, uplink, peer, jnp)

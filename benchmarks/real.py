@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.sampling import Links
+from jaxcogc.runtime.devices import compiler_options
 
 CUT = 1e-9
 """Singular values below this share of the largest are cut, by both programs."""
@@ -29,7 +31,8 @@ ERASURES = (0.1, 0.4)
 _DECODERS = ("gc_weights", "gc_plus_weights")
 
 
-_recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+_jit = partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
+_recover_many = _jit(jax.vmap(recover, (None, None, 0)))
 
 
 def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
@@ -41,14 +44,14 @@ def received_rows(matrix: Any, links: Links, complete: bool, xp: Any) -> Any:
     return rows.reshape(*rows.shape[:-3], -1, rows.shape[-1])
 
 
-@jax.jit
+@_jit
 def _pinv_of_complete(matrix, links):
     """1^T C^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
     return jnp.sum(pinv(received_rows(matrix, links, True, jnp)), axis=-2)
 
 
-@jax.jit
+@_jit
 def _pinv_of_all(matrix, links):
     """R^+ of every trial."""
     pinv = jax.vmap(lambda rows: jnp.linalg.pinv(rows, rtol=CUT))
@@ -56,8 +59,8 @@ def _pinv_of_all(matrix, links):
 
 
 _OURS: dict[str, Callable[..., Any]] = {
-    "gc_weights": jax.jit(jax.vmap(gc_weights, (None, 0))),
-    "gc_plus_weights": jax.jit(jax.vmap(gc_plus_weights, (None, 0))),
+    "gc_weights": _jit(jax.vmap(gc_weights, (None, 0))),
+    "gc_plus_weights": _jit(jax.vmap(gc_plus_weights, (None, 0))),
 }
 _THEIRS: dict[str, Callable[..., Any]] = {
     "gc_weights": _pinv_of_complete,

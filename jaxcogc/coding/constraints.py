@@ -55,7 +55,6 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
     d C_qi - C_qp C_pi.
     """
     trials = constraints.shape[-1]
-    times, unit = partial(multiply, modulus=modulus), one(modulus)
 
     def part(p, column, num_rows, num_columns):
         return partial(
@@ -65,50 +64,55 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
             allow_negative_indices=False,
         )
 
-    def nonzero(pivot):
-        return jnp.where(pivot == 0, unit, pivot)
-
-    def take_out(pair, corner):
-        """Two constraints, or the corner of them, with the first taken out of the second."""
-        terms = [(nonzero(corner[0, 0]), pair[1]), (negate(corner[1, 0], modulus), pair[0])]
-        return jnp.stack([pair[0], sum_of_products(terms, modulus)])
-
-    def factors_of(corner, columns):
-        """Of a later constraint, and of the two in it."""
-        first, second = nonzero(corner[0, 0]), nonzero(corner[1, 1])
-        crossed = [(first, columns[:, 1]), (negate(corner[0, 1], modulus), columns[:, 0])]
-        both = jnp.broadcast_to(times(first, second), columns[:, 0].shape)
-        return jnp.stack(
-            [
-                both,
-                negate(times(second, columns[:, 0]), modulus),
-                negate(sum_of_products(crossed, modulus), modulus),
-            ]
-        )
-
-    def update(later, block, pair, factors):
-        terms = zip(factors[:, :, None], (block, pair[0], pair[1]), strict=True)
-        return jnp.where(later[:, None, None], sum_of_products(terms, modulus), block)
-
     def reduce_by(number, constraints):
         p = 2 * number
         pair, corner = part(p, 0, 2, size)(constraints), part(p, p, 2, 2)(constraints)
+        take_out = partial(_take_first_out_of_second, modulus)
         pair, corner = stage(take_out, pair, corner), stage(take_out, corner, corner)
         constraints = lax.dynamic_update_slice(constraints, pair, (p, 0, 0))
 
         def update_rows(chunk, constraints):
             first = chunk * _ROWS
-            factors = stage(factors_of, corner, part(first, p, _ROWS, 2)(constraints))
+            columns = part(first, p, _ROWS, 2)(constraints)
+            factors = stage(partial(_factors, modulus), corner, columns)
             later = first + np.arange(_ROWS) > p + 1
             block = part(first, 0, _ROWS, size)(constraints)
-            block = stage(partial(update, later), block, pair, factors)
+            block = stage(partial(_without_pair, modulus, later), block, pair, factors)
             return lax.dynamic_update_slice(constraints, block, (first, 0, 0))
 
-        return lax.fori_loop(
-            (p + 2) // _ROWS, -(-num_constraints // _ROWS), update_rows, constraints
-        )
+        chunks = (p + 2) // _ROWS, -(-num_constraints // _ROWS)
+        return lax.fori_loop(*chunks, update_rows, constraints)
 
     return lax.fori_loop(0, num_constraints // 2, reduce_by, constraints)
+
+
+def _nonzero(modulus, pivot):
+    return jnp.where(pivot == 0, one(modulus), pivot)
+
+
+def _take_first_out_of_second(modulus, pair, corner):
+    """Two constraints; ``corner`` are their entries at their own two numbers."""
+    factors = _nonzero(modulus, corner[0, 0]), negate(corner[1, 0], modulus)
+    second = sum_of_products(zip(factors, (pair[1], pair[0]), strict=True), modulus)
+    return jnp.stack([pair[0], second])
+
+
+def _factors(modulus, corner, columns):
+    """Of later constraints themselves and of the two that are taken out: [3, constraints, trials].
+
+    ``columns`` are the later constraints' entries at the two numbers.
+    """
+    first, second = (_nonzero(modulus, corner[i, i]) for i in range(2))
+    crossed = [(first, columns[:, 1]), (negate(corner[0, 1], modulus), columns[:, 0])]
+    of_first = negate(multiply(second, columns[:, 0], modulus), modulus)
+    of_second = negate(sum_of_products(crossed, modulus), modulus)
+    both = jnp.broadcast_to(multiply(first, second, modulus), of_first.shape)
+    return jnp.stack([both, of_first, of_second])
+
+
+def _without_pair(modulus, later, block, pair, factors):
+    terms = zip(factors[:, :, None], (block, pair[0], pair[1]), strict=True)
+    return jnp.where(later[:, None, None], sum_of_products(terms, modulus), block)
 
 
 def _solve(stage, modulus, reduced, free, num_constraints):

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import lax
 
-from jaxcogc.coding.stages import Stage
+from jaxcogc.coding.stages import Stage, zeros_like_mesh
 
 __all__ = [
     "Factors",
@@ -92,11 +92,17 @@ def factor(columns: jax.Array, stage: Stage, count: jax.Array | None = None) -> 
     length, width = _apart(rows, trials), _apart(clients, trials)
     columns = jnp.pad(columns, ((0, 0), (0, length - rows), (0, 0)))
     shapes = [(length, trials), (width, trials), (width, trials), (trials,), (trials,)]
-    state = tuple(jnp.zeros((0, *shape), jnp.float64) for shape in shapes)
+
+    def nothing(count):
+        return zeros_like_mesh(
+            tuple(jax.ShapeDtypeStruct((count, *shape), jnp.float64) for shape in shapes), columns
+        )
+
+    state = nothing(0)
     for start in range(0, clients, _PANEL):
         end = min(start + _PANEL, clients)  # only columns up to here: saves half of the work
-        zeros = (jnp.zeros((end - start, *shape), jnp.float64) for shape in shapes)
-        state = tuple(jnp.concatenate(pair) for pair in zip(state, zeros, strict=True))
+        longer = zip(state, nothing(end - start), strict=True)
+        state = tuple(jnp.concatenate(pair) for pair in longer)
         last = end if count is None else jnp.minimum(end, count)
         state = lax.fori_loop(start, last, partial(_orthogonalise, columns, stage), state)
     basis, combinations, null, inverse_norms, _ = state

@@ -24,14 +24,11 @@ from jaxcogc.federated.payload import SENT_CODED, aggregate_payloads, row_weight
 from jaxcogc.federated.runs import Run, of_seed, over_runs, runs_at_once, seed_key
 from jaxcogc.federated.schemes import Coefficients, check_names, draw_schemes
 from jaxcogc.links.sampling import Links
-from jaxcogc.runtime.devices import AXIS, device_mesh
+from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
 
 __all__ = ["training_program"]
 
-_CPU_OPTIONS: dict[str, str | bool] = {
-    "xla_backend_optimization_level": "1",
-    "xla_cpu_prefer_vector_width": "512",
-}
+_CPU_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 """LLVM's first level compiles a third faster than its third, and makes no slower rounds."""
 
 
@@ -91,7 +88,7 @@ def training_program(
     return jax.jit(
         sharded if devices is not None and len(devices) > 1 else run,
         donate_argnums=0,
-        compiler_options=_CPU_OPTIONS if platform == "cpu" else None,
+        compiler_options=compiler_options(platform) | (_CPU_OPTIONS if platform == "cpu" else {}),
     )
 
 

@@ -15,11 +15,8 @@ from jaxcogc.coding.recovery import DecisionRule, prepare_code, recover_rows
 from jaxcogc.links.sampling import LinkThresholds, by_offset, draw_rows
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.tally import empty_table, outcome_flags, outcome_table
-from jaxcogc.runtime.devices import device_mesh
+from jaxcogc.runtime.devices import compiler_options, device_mesh
 from jaxcogc.runtime.threefry import key_words
-
-_CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_prefer_vector_width": "512"}
-"""The whole width of AVX-512: 10 to 25 % faster than XLA's choice; without it, no difference."""
 
 
 class Shape(NamedTuple):
@@ -87,7 +84,7 @@ def compiled_program(shape: Shape) -> Any:
         jax.ShapeDtypeStruct(matrix, jnp.uint32),
         *(scalar,) * 5,
     )
-    options = _CPU_OPTIONS if shape.devices[0].platform == "cpu" else {}
+    options = compiler_options(shape.devices[0].platform)
     return jax.jit(program).lower(inputs).compile(compiler_options=options)
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
 from jaxcogc.coding.codes import (
     GradientCode,
@@ -24,6 +25,7 @@ from jaxcogc.coding.decoding import (
 )
 from jaxcogc.coding.encoding import encode
 from jaxcogc.links.sampling import Links
+from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import random_links, recover_many
 
 DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
@@ -208,6 +210,14 @@ def test_one_trial_alone_and_under_every_transformation(decoder):
         "vmap of map": jax.vmap(partial(jax.lax.map, alone))(pairs),
         "map of vmap": jax.lax.map(jax.vmap(alone), pairs),
         "nested vmap": jax.jit(jax.vmap(jax.vmap(alone)))(pairs),
+        "shard_map": jax.jit(
+            jax.shard_map(
+                jax.vmap(alone),
+                mesh=device_mesh(jax.devices()[:1]),
+                in_specs=PartitionSpec("devices"),
+                out_specs=PartitionSpec("devices"),
+            )
+        )(on_device),
     }
     for name, result in results.items():
         result = np.asarray(result).reshape(expected.shape)

@@ -16,7 +16,7 @@ from jaxcogc.coding.field import inverse, multiply, one, random_elements
 from jaxcogc.coding.gram import gram_terms
 from jaxcogc.coding.modular import null_vector
 from jaxcogc.coding.packing import pack_rows
-from jaxcogc.coding.recovery import prepare_code
+from jaxcogc.coding.recovery import prepare_code, recover
 from jaxcogc.links.sampling import Links
 from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
 from tests.reference import PRIME, RowSpace, cyclic_matrix
@@ -146,6 +146,17 @@ def test_a_vector_does_not_depend_on_the_batch():
         known = np.asarray(together[:, trial]) != 0
         np.testing.assert_array_equal(np.asarray(vector[:, 0]) != 0, known)
         assert len(np.unique(np.asarray(ratio)[known])) == 1, "not the same but for its scale"
+
+
+def test_a_code_each_where_some_are_walked_and_some_eliminated():
+    clients = 24
+    codes = [cyclic_code(jax.random.key(i), clients, s) for i, s in enumerate((4, 12, 13))]
+    links = random_links(np.random.default_rng(4), (3, 1, clients), 0.1, 0.02)
+    together = jax.tree.map(lambda *leaves: np.stack(leaves), *codes)
+    found = jax.jit(jax.vmap(recover, (None, 0, 0)))(jax.random.key(0), together, links)
+    for i, code in enumerate(codes):
+        alone = recover_many(code, jax.tree.map(lambda x, i=i: x[i : i + 1], links))
+        jax.tree.map(lambda x, y, i=i: np.testing.assert_array_equal(x[i], y[0]), found, alone)
 
 
 def test_codes_that_reach_too_far_are_left_to_elimination():
