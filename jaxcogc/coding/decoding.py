@@ -28,7 +28,7 @@ from jaxcogc.coding.orthogonal import (
     unit_distances,
     unit_weights,
 )
-from jaxcogc.coding.stages import Stage
+from jaxcogc.coding.stages import Stage, zeros_like_mesh
 from jaxcogc.coding.tiles import in_tiles
 from jaxcogc.links.sampling import Links
 
@@ -210,9 +210,18 @@ def _complete_ones_kernel(matrix: jax.Array, complete: jax.Array, stage: Stage) 
 @in_tiles
 def _units_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
     factors = factor(_columns(matrix, delivered), stage)
-    weights, distances = unit_weights(factors, stage)
-    weights = jnp.where((distances <= _TOLERANCE)[:, None], weights, 0.0)
-    return jnp.moveaxis(_in_client_order(weights), -1, 0)
+    recovered = unit_distances(factors, stage) <= _TOLERANCE
+
+    def weights(recovered: jax.Array) -> jax.Array:
+        return jnp.where(recovered[:, None], unit_weights(factors, stage), 0.0)
+
+    def nothing(recovered: jax.Array) -> jax.Array:
+        shape = jax.eval_shape(weights, recovered)
+        return zeros_like_mesh(shape, recovered, factors.basis)
+
+    # Long stacks of many clients mostly recover no client, in no trial of a tile.
+    found = lax.cond(jnp.any(recovered), weights, nothing, recovered)
+    return jnp.moveaxis(_in_client_order(found), -1, 0)
 
 
 @in_tiles

@@ -152,19 +152,16 @@ def _orthogonalise(columns: jax.Array, stage: Stage, k: jax.Array, state: Any) -
     )
 
 
-def unit_weights(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
-    """Least-squares weights for every unit vector, and how far each is from the row space.
+def unit_weights(factors: Factors, stage: Stage) -> jax.Array:
+    """Least-squares weights for every unit vector, float64 [clients, rows, trials].
 
-    Returns:
-      weights, float64 [clients, rows, trials]: W_k with W_k R = e_k^T where that can be solved (it
-      is row k of the pseudo-inverse then); distances ||(I - P) e_k||, float64 [clients, trials],
-      P the projector onto the row space.
+    W_k with W_k R = e_k^T where that can be solved: it is row k of the pseudo-inverse then.
     """
     weights = []
     for start in range(0, len(factors.basis), _PANEL):  # entry k of t_j is zero for j < k
         part = factors.combinations[start:, start : start + _PANEL], factors.basis[start:]
         weights.append(stage(lambda t, q: _sum_products(t[:, :, None], q[:, None]), *part))
-    return jnp.concatenate(weights), unit_distances(factors, stage)
+    return jnp.concatenate(weights)
 
 
 def unit_distances(factors: Factors, stage: Stage) -> jax.Array:

@@ -9,23 +9,21 @@ from jaxcogc.coding.orthogonal import (
     ones_combination,
     ones_weights,
     project_ones,
+    unit_distances,
     unit_weights,
 )
-
-
-def at_once(function, *operands):
-    return function(*operands)
+from jaxcogc.coding.stages import unstaged
 
 
 @jax.jit
 def factors_and_weights(columns):
-    factors = factor(columns, at_once)
+    factors = factor(columns, unstaged)
     return (
         factors,
-        unit_weights(factors, at_once),
-        ones_weights(factors, at_once),
-        project_ones(factors, at_once),
-        ones_combination(columns, factors, at_once),
+        (unit_weights(factors, unstaged), unit_distances(factors, unstaged)),
+        ones_weights(factors, unstaged),
+        project_ones(factors, unstaged),
+        ones_combination(columns, factors, unstaged),
     )
 
 
@@ -81,7 +79,7 @@ def test_columns_after_the_count_are_left_out(count):
     matrices[:, :, count:] = 0
     with jax.enable_x64(True):
         columns = jnp.asarray(np.transpose(matrices, (2, 1, 0)))
-        counted = jax.jit(lambda x, n: ones_combination(x, factor(x, at_once, n), at_once))
+        counted = jax.jit(lambda x, n: ones_combination(x, factor(x, unstaged, n), unstaged))
         found = np.asarray(counted(columns, jnp.int32(count))).T
     expected = np.linalg.pinv(matrices, rcond=1e-12).sum(axis=2)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
