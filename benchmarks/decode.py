@@ -60,8 +60,8 @@ def work_of(shape: Shape, quick: bool) -> Work:
     on two cores."""
     if quick:
         return Work(256, 128, 32)
-    fast = 2**24 // (shape.clients**2 * shape.attempts) // 2**10 * 2**10  # a whole share a device
-    return Work(fast, fast // 8, max(64, fast // 128))
+    fast = 2**26 // (shape.clients**2 * shape.attempts) // 2**10 * 2**10  # a whole share a device
+    return Work(fast, fast // 32, max(64, fast // 512))
 
 
 def recover_all(code: GradientCode, links: Links) -> Decisions:
