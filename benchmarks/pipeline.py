@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_network
 from benchmarks.ceilings import Cost, ceilings_of, cost_of, measure_rates
-from benchmarks.decode import AnswersDiffer, loop_rounds
+from benchmarks.decode import AnswersDiffer, has_ceilings, loop_rounds
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
@@ -151,7 +151,7 @@ def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> 
         "standard_errors_apart": apart,
         **rates_and_ratios(timings, OURS),
     }
-    if jax.default_backend() != "cpu":
+    if has_ceilings(shape):
         rates = measure_rates()
         for name, kernel in KERNELS.items():
             if name in timings:
