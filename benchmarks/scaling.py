@@ -72,7 +72,7 @@ def against_clients(clients: Sequence[int], trials: int, repeats: int) -> list[d
     """Seconds for ever more clients, fewer trials the more clients there are."""
     results = []
     for number in clients:
-        fewer = max(2**14, trials // max(1, number // 8) ** 2)
+        fewer = max(2**16, trials // max(1, number // 8) ** 2)
         results.append(run_worker(clients_shape(number), fewer, repeats))
     return results
 
