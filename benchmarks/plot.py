@@ -128,4 +128,5 @@ def _trials(axes: Axes, result: dict[str, Any]) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_locator(NullLocator())
     axes.set(title="Time and peak memory", xlabel="trials", ylabel="seconds")
+    axes.tick_params(axis="x", labelsize=9)  # five labels side by side
     axes.margins(x=0.2, y=0.12)
