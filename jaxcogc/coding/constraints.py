@@ -56,27 +56,27 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
     """
     trials = constraints.shape[-1]
 
-    def part(p, column, num_rows, num_columns):
-        return partial(
-            lax.dynamic_slice,
-            start_indices=(p, column, 0),
-            slice_sizes=(num_rows, num_columns, trials),
+    def part(constraints, p, column, num_rows, num_columns):
+        return lax.dynamic_slice(
+            constraints,
+            (p, column, 0),
+            (num_rows, num_columns, trials),
             allow_negative_indices=False,
         )
 
     def reduce_by(number, constraints):
         p = 2 * number
-        pair, corner = part(p, 0, 2, size)(constraints), part(p, p, 2, 2)(constraints)
+        pair, corner = part(constraints, p, 0, 2, size), part(constraints, p, p, 2, 2)
         take_out = partial(_take_first_out_of_second, modulus)
         pair, corner = stage(take_out, pair, corner), stage(take_out, corner, corner)
         constraints = lax.dynamic_update_slice(constraints, pair, (p, 0, 0))
 
         def update_rows(chunk, constraints):
             first = chunk * _ROWS
-            columns = part(first, p, _ROWS, 2)(constraints)
+            columns = part(constraints, first, p, _ROWS, 2)
             factors = stage(partial(_factors, modulus), corner, columns)
             later = first + np.arange(_ROWS) > p + 1
-            block = part(first, 0, _ROWS, size)(constraints)
+            block = part(constraints, first, 0, _ROWS, size)
             block = stage(partial(_without_pair, modulus, later), block, pair, factors)
             return lax.dynamic_update_slice(constraints, block, (first, 0, 0))
 
@@ -126,7 +126,7 @@ def _solve(stage, modulus, reduced, free, num_constraints):
         return sum_of_products(zip(row, others, strict=True), modulus)
 
     def settle(values, pivot, total, own):
-        scaled = multiply(values, jnp.where(pivot == 0, one(modulus), pivot), modulus)
+        scaled = multiply(values, _nonzero(modulus, pivot), modulus)
         return jnp.where(own & (pivot != 0), negate(total, modulus), scaled)
 
     def step(number, state):

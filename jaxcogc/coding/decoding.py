@@ -216,8 +216,7 @@ def _units_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.
         return jnp.where(recovered[:, None], unit_weights(factors, stage), 0.0)
 
     def nothing(recovered: jax.Array) -> jax.Array:
-        shape = jax.eval_shape(weights, recovered)
-        return zeros_like_mesh(shape, recovered, factors.basis)
+        return zeros_like_mesh(factors.basis, factors.basis)  # the shape of the weights too
 
     # Long stacks of many clients mostly recover no client, in no trial of a tile.
     found = lax.cond(jnp.any(recovered), weights, nothing, recovered)

@@ -74,7 +74,7 @@ def _by_offset(words: jax.Array, attempts: int, clients: int) -> jax.Array:
         return np.uint32(2 ** np.clip(count, 0, 32).astype(np.uint64) - 1)[..., None]
 
     behind = lowest(clients - client - 32 * number)
-    all_clients = lowest(clients - 0 * client - 32 * number)
+    all_clients = lowest(clients - 32 * number)
     return bits_from(first) & behind | bits_from(first - clients) & (all_clients & ~behind)
 
 
@@ -85,11 +85,11 @@ def pack_rows(
 
     Args:
       uplink_delivered: bool [trials, attempts, clients].
-      peer_delivered: bool [trials, attempts x clients x clients].
+      peer_delivered: bool [trials, attempts, clients, clients], or the same flat behind the trials.
       stage: from `stages`.
     """
-    _, attempts, clients = uplink_delivered.shape
-    rows = pack_offsets(peer_delivered, attempts, clients, stage)
+    trials, attempts, clients = uplink_delivered.shape
+    rows = pack_offsets(peer_delivered.reshape(trials, -1), attempts, clients, stage)
     own = np.eye(len(rows), 1, dtype=np.uint32)[..., None, None]  # offset 0: bit 0 of word 0
 
     def blank(rows, uplinks):

@@ -224,7 +224,7 @@ def _one_trial(rule: DecisionRule) -> Any:
 
     @jax.custom_batching.custom_vmap
     def one_trial(code, random, links):
-        rows = pack_rows(links.uplink_delivered[None], links.peer_delivered.reshape(1, -1))
+        rows = pack_rows(*(x[None] for x in links))
         return jax.tree.map(lambda x: x[..., 0], recover_rows(rule, code, random[:, None], rows))
 
     @one_trial.def_vmap

@@ -97,7 +97,7 @@ def replay(point: Point, trial: int) -> Replay:
         coefficients,
         code.num_stragglers,
         random_elements(random, code.modulus),
-        pack_rows(links.uplink_delivered[None], links.peer_delivered.reshape(1, -1)),
+        pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
     )
     recovery: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[..., 0], found)
     return Replay(

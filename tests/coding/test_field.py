@@ -1,11 +1,12 @@
 """Field arithmetic against Python integers."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxcogc.coding.codes import cyclic_mds_code
-from jaxcogc.coding.field import MERSENNE_31, add, multiply, one, random_elements, subtract
+from jaxcogc.coding.field import MERSENNE_31, add, inverse, multiply, one, random_elements, subtract
 
 MONTGOMERY = [cyclic_mds_code(clients, 1).modulus for clients in (4, 10)]
 FIELDS = [MERSENNE_31, *MONTGOMERY]
@@ -86,3 +87,11 @@ def test_random_elements_cover_the_field_evenly(modulus):
     drawn = np.asarray(random_elements(words, modulus), np.float64) / modulus
     assert abs(drawn.mean() - 0.5) < 6 * np.sqrt(1 / 12 / 2**16)
     assert abs((drawn**2).mean() - 1 / 3) < 6 * np.sqrt(4 / 45 / 2**16) + 1 / modulus
+
+
+@pytest.mark.parametrize("modulus", [7, 10_007, MERSENNE_31])
+def test_inverse(modulus):
+    numbers = jnp.asarray(np.random.default_rng(0).integers(1, modulus, 100), jnp.uint32)
+    products = multiply(numbers, inverse(numbers, modulus), modulus)
+    np.testing.assert_array_equal(products, np.full(100, one(modulus)))
+    assert inverse(jnp.zeros(1, jnp.uint32), modulus)[0] == 0

@@ -202,7 +202,7 @@ def test_the_vector_is_annihilated_by_every_row(clients, attempts):
     support = source.uniform(size=shape) < 0.8
     coefficients = (support * source.integers(1, MERSENNE_31, shape)).astype(np.uint32)
     links = random_links(source, (STACKS, attempts, clients), 0.3, 0.5)
-    rows = pack_rows(links.uplink_delivered, links.peer_delivered.reshape(STACKS, -1))
+    rows = pack_rows(*links)
     quick = {"xla_backend_optimization_level": 0}  # a third of the compilation at 33 clients
     solve = jax.jit(null_vector, static_argnums=3, compiler_options=quick)
     code = gram_terms(jnp.asarray(coefficients), MERSENNE_31)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jaxcogc.coding import ring
 from jaxcogc.coding.codes import MERSENNE_31, cyclic_code, cyclic_mds_code, uncoded
-from jaxcogc.coding.field import inverse, multiply, one, random_elements
+from jaxcogc.coding.field import inverse, multiply, random_elements
 from jaxcogc.coding.gram import gram_terms
 from jaxcogc.coding.modular import null_vector
 from jaxcogc.coding.packing import pack_rows
@@ -23,10 +23,6 @@ from tests.reference import PRIME, RowSpace, cyclic_matrix
 
 STACKS = 16
 QUICK = {"xla_backend_optimization_level": 0}  # a third of the compilation
-
-
-def pack(links):
-    return pack_rows(links.uplink_delivered, links.peer_delivered.reshape(len(links[0]), -1))
 
 
 def elements(source, shape, modulus=MERSENNE_31):
@@ -102,10 +98,9 @@ def test_equals_general_elimination(code):
     terms = ring.ring_terms(coefficients, modulus)
     assert terms.usable
     random = elements(source, (clients, 256), modulus)
-    vector, rank = walk(pack(links), terms, random, modulus)
-    general, same_rank = eliminate(
-        pack(links), gram_terms(coefficients[None], modulus), random, modulus
-    )
+    rows = pack_rows(*links)
+    vector, rank = walk(rows, terms, random, modulus)
+    general, same_rank = eliminate(rows, gram_terms(coefficients[None], modulus), random, modulus)
     np.testing.assert_array_equal(rank, same_rank)
     np.testing.assert_array_equal(zeros(vector, modulus), zeros(general, modulus))
     assert len(np.unique(rank)) > 3
@@ -119,7 +114,7 @@ def test_offsets_beyond_the_first_word():
     links = random_links(source, (trials, 1, clients), 0.2, 0.1)
     terms = ring.ring_terms(jnp.asarray(code.field_matrix), MERSENNE_31)
     assert terms.usable
-    vector, rank = walk(pack(links), terms, elements(source, (clients, trials)), MERSENNE_31)
+    vector, rank = walk(pack_rows(*links), terms, elements(source, (clients, trials)), MERSENNE_31)
     held = links.peer_delivered[:, 0] & links.uplink_delivered[:, 0, :, None]
     received = held * code.field_matrix.astype(object)
     products = received * np.asarray(vector).T[:, None].astype(object)
@@ -137,7 +132,7 @@ def test_a_vector_does_not_depend_on_the_batch():
     links.uplink_delivered[0] = True  # all constraints are there
     links.uplink_delivered[1, 0, 3] = False
     terms = ring.ring_terms(jnp.asarray(code.field_matrix), MERSENNE_31)
-    random, rows = elements(source, (clients, 64)), pack(links)
+    random, rows = elements(source, (clients, 64)), pack_rows(*links)
     together, _ = walk(rows, terms, random, MERSENNE_31)
     for trial in (0, 1):
         alone = np.full(64, trial)
@@ -169,11 +164,3 @@ def test_codes_that_reach_too_far_are_left_to_elimination():
     links = random_links(np.random.default_rng(3), (STACKS, 1, clients), 0.2, 0.2)
     found = recover_many(field_code(without_own), links)
     assert not disagreements(found, oracle([without_own.tolist()], links, PRIME))
-
-
-@pytest.mark.parametrize("modulus", [7, 10_007, MERSENNE_31])
-def test_inverse(modulus):
-    numbers = jnp.asarray(np.random.default_rng(0).integers(1, modulus, 100), jnp.uint32)
-    products = multiply(numbers, inverse(numbers, modulus), modulus)
-    np.testing.assert_array_equal(products, np.full(100, one(modulus)))
-    assert inverse(jnp.zeros(1, jnp.uint32), modulus)[0] == 0
