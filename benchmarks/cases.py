@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode, cyclic_code
+from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import Links
 
 ERASURE = 0.4
 """Every link, uplinks and links between clients."""

@@ -18,11 +18,11 @@ from benchmarks.optional import why_no_numba
 from benchmarks.pinv_programs import jax_vmapped, numpy_batched, numpy_loop
 from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.field import MERSENNE_31
-from jaxcogc.coding.gram import gram_terms
+from jaxcogc.coding.exact.gram import gram_terms
+from jaxcogc.coding.exact.prime_field import MERSENNE_31
+from jaxcogc.coding.exact.ring_walk import walks_around
 from jaxcogc.coding.recovery import recover
-from jaxcogc.coding.ring import walks_around
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
 
 OURS, NUMBA = "jaxcogc", "numba, GF(2^31-1)"

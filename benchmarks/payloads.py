@@ -21,7 +21,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
 from jaxcogc.coding.encoding import encode
 from jaxcogc.coding.recovery import Recovery, recover
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 
 ERASURE = 0.1
 """Light enough for the standard decoder to succeed in most trials."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.decisions import Decisions
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import compiler_options
 
 CUT, DISTANCE = 1e-9, 1e-8

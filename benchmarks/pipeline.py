@@ -20,12 +20,12 @@ from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc.coding.recovery import decision_rule, tile_size
-from jaxcogc.links.sampling import link_thresholds
-from jaxcogc.outage import program
+from jaxcogc.links.draws import link_thresholds
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.monte_carlo import compile_simulation
-from jaxcogc.outage.program import BLOCK_TRIALS
+from jaxcogc.outage.simulation import program
+from jaxcogc.outage.simulation.monte_carlo import compile_simulation
+from jaxcogc.outage.simulation.program import BLOCK_TRIALS
 from jaxcogc.runtime.devices import AXIS
 
 OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"

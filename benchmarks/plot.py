@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.report import short
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import GREY, OTHER, STYLE, figure_bytes, new_figure
+from jaxcogc.figures.style import GREY, OTHER, STYLE, figure_bytes, new_figure
+from jaxcogc.runtime.atomic_files import write_atomically
 
 # By the beginning of a program's name: colour (Okabe and Ito's), mark, words for the legend.
 _LOOKS = (

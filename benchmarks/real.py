@@ -19,7 +19,7 @@ from benchmarks.report import environment, rate_table, rates_and_ratios
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights
 from jaxcogc.coding.recovery import recover
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import compiler_options
 
 CUT = 1e-9

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.cases import Shape, make_code, make_network
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.monte_carlo import compile_simulation
+from jaxcogc.outage.simulation.monte_carlo import compile_simulation
 
 
 def measure(shape: Shape, num_trials: int, repeats: int) -> dict[str, Any]:

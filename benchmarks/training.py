@@ -17,9 +17,9 @@ from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.report import environment, rate_table, rates_and_ratios
 from benchmarks.training_case import SCHEMES, Case, Size, make_case, make_script, settings
 from benchmarks.training_loops import jitted_steps, torch_loop, why_no_torch
-from jaxcogc.federated.experiment import TrainState
-from jaxcogc.federated.rounds import training_program
-from jaxcogc.federated.runs import initial_state, seed_words
+from jaxcogc.federated.rounds.experiment import TrainState
+from jaxcogc.federated.rounds.round_program import training_program
+from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
 from jaxcogc.runtime.devices import devices_that_divide
 
 OURS = "jaxcogc, one program"

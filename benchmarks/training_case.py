@@ -10,14 +10,14 @@ import numpy as np
 import optax
 
 from jaxcogc.coding.codes import cyclic_code
-from jaxcogc.federated.data import load_dataset
-from jaxcogc.federated.evidence import LinkPolicy, channel
-from jaxcogc.federated.experiment import Inputs, RoundSettings, Task
-from jaxcogc.federated.keys import RoundKeys, round_keys
-from jaxcogc.federated.local import ClientData, draw_samples
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, channel
+from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
+from jaxcogc.federated.aggregation.schemes import draw_schemes
+from jaxcogc.federated.data.datasets import load_dataset
+from jaxcogc.federated.data.partitions import make_partition
 from jaxcogc.federated.models import make_model
-from jaxcogc.federated.partition import make_partition
-from jaxcogc.federated.schemes import draw_schemes
+from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task
+from jaxcogc.federated.rounds.local_steps import ClientData, draw_samples
 from jaxcogc.links.network import Network
 
 LEARNING_RATE = 0.1

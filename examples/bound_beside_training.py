@@ -13,14 +13,14 @@ from pathlib import Path
 import jax
 
 from jaxcogc import Network, cyclic_code, load_dataset, make_partition
-from jaxcogc.federated.evidence import LinkPolicy
-from jaxcogc.federated.experiment import RoundSettings
-from jaxcogc.federated.partial_averages import draw_rounds
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.bound_beside import BoundBeside, bound_beside_training
-from jaxcogc.study.bound_plot import bound_figure
-from jaxcogc.study.drawing import figure_bytes
-from jaxcogc.study.training import TrainingPlan
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
+from jaxcogc.federated.convergence.partial_averages import draw_rounds
+from jaxcogc.federated.rounds.experiment import RoundSettings
+from jaxcogc.figures.bound import bound_figure
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.training.bound_and_run import BoundBeside, bound_beside_training
+from jaxcogc.training.plan import TrainingPlan
 
 SCHEMES = ("gc", "gc_plus")
 NUM_CLIENTS, NUM_STRAGGLERS = 10, 5

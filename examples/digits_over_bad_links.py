@@ -15,15 +15,15 @@ import numpy as np
 from points import leave_results
 
 from jaxcogc import GradientCode, Network, cyclic_code
-from jaxcogc.federated.data import load_dataset
-from jaxcogc.federated.evidence import LinkPolicy
-from jaxcogc.federated.experiment import RoundSettings
-from jaxcogc.federated.partition import make_partition
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import figure_bytes
-from jaxcogc.study.training import Trained, TrainingPlan, compile_training
-from jaxcogc.study.training_plot import accuracy_figure
-from jaxcogc.study.training_summary import metrics_csv, summarize
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
+from jaxcogc.federated.data.datasets import load_dataset
+from jaxcogc.federated.data.partitions import make_partition
+from jaxcogc.federated.rounds.experiment import RoundSettings
+from jaxcogc.figures.accuracy import accuracy_figure
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.training.plan import Trained, TrainingPlan, compile_training
+from jaxcogc.training.summary import metrics_csv, summarize
 
 SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 NUM_CLIENTS, NUM_STRAGGLERS, NUM_ATTEMPTS = 10, 7, 2

@@ -12,8 +12,8 @@ from hall_network import SHIPPED
 from points import leave_results
 
 from jaxcogc import Network
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import GC, GREY, STYLE, figure_bytes, new_figure
+from jaxcogc.figures.style import GC, GREY, STYLE, figure_bytes, new_figure
+from jaxcogc.runtime.atomic_files import write_atomically
 
 
 def hall_map(folder: Path) -> list[tuple[Path, str]]:

@@ -21,9 +21,9 @@ from points import (
 )
 
 from jaxcogc import GradientCode, Network, Simulation, cyclic_code, gc_outage_probability
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import figure_bytes
-from jaxcogc.study.plots import OutageCurve, OutagePoint, plot_outage_curves
+from jaxcogc.figures.outage_curves import OutageCurve, OutagePoint, plot_outage_curves
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.runtime.atomic_files import write_atomically
 
 NUM_CLIENTS, NUM_STRAGGLERS, UPLINK_ERASURE = 10, 7, 0.4
 PEER_ERASURES = np.linspace(0.0, 0.9, 19)

@@ -20,9 +20,9 @@ from points import (
 )
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import figure_bytes
-from jaxcogc.study.plots import OutageCurve, plot_outage_curves
+from jaxcogc.figures.outage_curves import OutageCurve, plot_outage_curves
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.runtime.atomic_files import write_atomically
 
 ATTEMPTS = (1, 2)
 NUM_TRIALS = 100_000

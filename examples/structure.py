@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from points import leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
+from jaxcogc.figures.style import GC, GC_PLUS, ROW_SPACE, STYLE, figure_bytes, new_figure
 from jaxcogc.outage.structure import Structure, structure_by_attempts
-from jaxcogc.runtime.files import write_atomically
-from jaxcogc.study.drawing import GC, GC_PLUS, ROW_SPACE, STYLE, figure_bytes, new_figure
+from jaxcogc.runtime.atomic_files import write_atomically
 
 NUM_CLIENTS, NUM_STRAGGLERS = 8, 5
 ERASURES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from jaxcogc.coding.encoding import received_matrix as received_matrix
     from jaxcogc.coding.recovery import Recovery as Recovery
     from jaxcogc.coding.recovery import recover as recover
-    from jaxcogc.federated.coefficients import Coefficients as Coefficients
-    from jaxcogc.federated.convergence import ConvergenceBound as ConvergenceBound
-    from jaxcogc.federated.convergence import LocalSteps as LocalSteps
-    from jaxcogc.federated.convergence import LossConstants as LossConstants
-    from jaxcogc.federated.convergence import convergence_bound as convergence_bound
-    from jaxcogc.federated.convergence import rounds_for_target as rounds_for_target
-    from jaxcogc.federated.data import Dataset as Dataset
-    from jaxcogc.federated.data import load_dataset as load_dataset
+    from jaxcogc.federated.aggregation.rules import Coefficients as Coefficients
+    from jaxcogc.federated.aggregation.schemes import Scheme as Scheme
+    from jaxcogc.federated.aggregation.schemes import make_scheme as make_scheme
+    from jaxcogc.federated.convergence.bound import ConvergenceBound as ConvergenceBound
+    from jaxcogc.federated.convergence.bound import LocalSteps as LocalSteps
+    from jaxcogc.federated.convergence.bound import LossConstants as LossConstants
+    from jaxcogc.federated.convergence.bound import convergence_bound as convergence_bound
+    from jaxcogc.federated.convergence.bound import rounds_for_target as rounds_for_target
+    from jaxcogc.federated.convergence.learning_rate import best_learning_rate as best_learning_rate
+    from jaxcogc.federated.data.datasets import Dataset as Dataset
+    from jaxcogc.federated.data.datasets import load_dataset as load_dataset
+    from jaxcogc.federated.data.partitions import Partition as Partition
+    from jaxcogc.federated.data.partitions import make_partition as make_partition
     from jaxcogc.federated.models import Model as Model
     from jaxcogc.federated.models import make_model as make_model
-    from jaxcogc.federated.partition import Partition as Partition
-    from jaxcogc.federated.partition import make_partition as make_partition
-    from jaxcogc.federated.schemes import Scheme as Scheme
-    from jaxcogc.federated.schemes import make_scheme as make_scheme
-    from jaxcogc.federated.step_size import best_learning_rate as best_learning_rate
+    from jaxcogc.links.draws import Links as Links
+    from jaxcogc.links.draws import draw_links as draw_links
     from jaxcogc.links.network import Network as Network
-    from jaxcogc.links.sampling import Links as Links
-    from jaxcogc.links.sampling import draw_links as draw_links
     from jaxcogc.outage.closed_form import (
         fractional_repetition_outage_probability as fractional_repetition_outage_probability,
     )
@@ -58,16 +58,16 @@ if TYPE_CHECKING:
     from jaxcogc.outage.intervals import Estimate as Estimate
     from jaxcogc.outage.intervals import clopper_pearson as clopper_pearson
     from jaxcogc.outage.intervals import wilson as wilson
-    from jaxcogc.outage.monte_carlo import Simulation as Simulation
-    from jaxcogc.outage.monte_carlo import compile_simulation as compile_simulation
-    from jaxcogc.outage.monte_carlo import simulate_outcomes as simulate_outcomes
-    from jaxcogc.outage.rare_events import rare_outcomes as rare_outcomes
-    from jaxcogc.outage.weighted import RareOutcomes as RareOutcomes
+    from jaxcogc.outage.rare.rare_events import rare_outcomes as rare_outcomes
+    from jaxcogc.outage.rare.weighted_sums import RareOutcomes as RareOutcomes
+    from jaxcogc.outage.simulation.monte_carlo import Simulation as Simulation
+    from jaxcogc.outage.simulation.monte_carlo import compile_simulation as compile_simulation
+    from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes as simulate_outcomes
 
 _HOME = {
     "Network": "links.network",
-    "Links": "links.sampling",
-    "draw_links": "links.sampling",
+    "Links": "links.draws",
+    "draw_links": "links.draws",
     "GradientCode": "coding.codes",
     "cyclic_code": "coding.codes",
     "cyclic_mds_code": "coding.codes",
@@ -91,26 +91,26 @@ _HOME = {
     "Estimate": "outage.intervals",
     "clopper_pearson": "outage.intervals",
     "wilson": "outage.intervals",
-    "Simulation": "outage.monte_carlo",
-    "compile_simulation": "outage.monte_carlo",
-    "simulate_outcomes": "outage.monte_carlo",
-    "rare_outcomes": "outage.rare_events",
-    "RareOutcomes": "outage.weighted",
-    "Coefficients": "federated.coefficients",
-    "Scheme": "federated.schemes",
-    "make_scheme": "federated.schemes",
-    "Dataset": "federated.data",
-    "load_dataset": "federated.data",
+    "Simulation": "outage.simulation.monte_carlo",
+    "compile_simulation": "outage.simulation.monte_carlo",
+    "simulate_outcomes": "outage.simulation.monte_carlo",
+    "rare_outcomes": "outage.rare.rare_events",
+    "RareOutcomes": "outage.rare.weighted_sums",
+    "Coefficients": "federated.aggregation.rules",
+    "Scheme": "federated.aggregation.schemes",
+    "make_scheme": "federated.aggregation.schemes",
+    "Dataset": "federated.data.datasets",
+    "load_dataset": "federated.data.datasets",
     "Model": "federated.models",
     "make_model": "federated.models",
-    "Partition": "federated.partition",
-    "make_partition": "federated.partition",
-    "LossConstants": "federated.convergence",
-    "LocalSteps": "federated.convergence",
-    "ConvergenceBound": "federated.convergence",
-    "convergence_bound": "federated.convergence",
-    "rounds_for_target": "federated.convergence",
-    "best_learning_rate": "federated.step_size",
+    "Partition": "federated.data.partitions",
+    "make_partition": "federated.data.partitions",
+    "LossConstants": "federated.convergence.bound",
+    "LocalSteps": "federated.convergence.bound",
+    "ConvergenceBound": "federated.convergence.bound",
+    "convergence_bound": "federated.convergence.bound",
+    "rounds_for_target": "federated.convergence.bound",
+    "best_learning_rate": "federated.convergence.learning_rate",
 }
 __all__ = list(_HOME)
 

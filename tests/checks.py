@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes
-from jaxcogc.outage.monte_carlo import compile_simulation
+from jaxcogc.outage.simulation.monte_carlo import compile_simulation
 
 FALSE_FAILURE_RATE = 1e-7
 FEWEST_TRIALS = 10_000

@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 import jaxcogc
-from jaxcogc.cli.bound import bound
-from jaxcogc.cli.collect import collect
-from jaxcogc.cli.design import design
+from jaxcogc.cli.bound.command import bound
+from jaxcogc.cli.design.command import design
 from jaxcogc.cli.doctor import doctor
-from jaxcogc.cli.errors import UserError
-from jaxcogc.cli.outage import outage
-from jaxcogc.cli.plot import plot
-from jaxcogc.cli.replay import replay
-from jaxcogc.cli.report import report
-from jaxcogc.cli.show import merge, show
-from jaxcogc.cli.train import train
+from jaxcogc.cli.outage.command import outage
+from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.studies.collect import collect
+from jaxcogc.cli.studies.plot import plot
+from jaxcogc.cli.studies.replay import replay
+from jaxcogc.cli.studies.report import report
+from jaxcogc.cli.studies.show import merge, show
+from jaxcogc.cli.train.command import train
 from jaxcogc.runtime.cores import one_device_per_core
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones

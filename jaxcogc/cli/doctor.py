@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jaxcogc.cli.outputs import check_target
-from jaxcogc.cli.parameters import SameJson
+from jaxcogc.cli.shared.options import SameJson
+from jaxcogc.cli.shared.outputs import check_target
 
 
 def doctor(json: SameJson = None) -> int:
@@ -14,9 +14,9 @@ def doctor(json: SameJson = None) -> int:
     check_target("--json", json)
     from rich.text import Text
 
-    from jaxcogc.cli.console import new_console
-    from jaxcogc.cli.outputs import write_json
-    from jaxcogc.study.selfcheck import run_checks
+    from jaxcogc.cli.shared.console import new_console
+    from jaxcogc.cli.shared.outputs import write_json
+    from jaxcogc.outage.simulation.self_check import run_checks
 
     console = new_console(stderr=json is not None)
     found = []

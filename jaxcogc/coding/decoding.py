@@ -18,9 +18,9 @@ import numpy as np
 from jax import lax
 
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.complete_rows import packed_weights
 from jaxcogc.coding.encoding import check_sizes
-from jaxcogc.coding.orthogonal import (
+from jaxcogc.coding.real.complete_rows import packed_weights
+from jaxcogc.coding.real.orthogonal import (
     client_order,
     factor,
     ones_weights,
@@ -28,9 +28,9 @@ from jaxcogc.coding.orthogonal import (
     unit_distances,
     unit_weights,
 )
-from jaxcogc.coding.stages import Stage, zeros_like_mesh
-from jaxcogc.coding.tiles import in_tiles
-from jaxcogc.links.sampling import Links
+from jaxcogc.coding.real.trial_tiles import in_tiles
+from jaxcogc.links.draws import Links
+from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
 
 __all__ = [
     "RealRecovery",

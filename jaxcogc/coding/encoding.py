@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 
 __all__ = ["check_sizes", "encode", "received_matrix"]
 

@@ -18,7 +18,7 @@ from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.conditioning import code_rank, decoding_weights, host_generator, row_sets
 from jaxcogc.coding.encoding import encode
 from jaxcogc.coding.gradient_code import GradientCode
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 
 __all__ = [
     "DecodableSets",

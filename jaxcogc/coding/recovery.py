@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc.coding import modular
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.field import add, random_elements
-from jaxcogc.coding.gram import GramTerms, gram_terms
-from jaxcogc.coding.packing import pack_offsets, pack_rows
-from jaxcogc.coding.ring import RingTerms, ring_null_vector, ring_terms, walks_around
-from jaxcogc.coding.stages import stages
-from jaxcogc.links.sampling import Links
+from jaxcogc.coding.exact import null_vector as modular
+from jaxcogc.coding.exact.bit_rows import pack_offsets, pack_rows
+from jaxcogc.coding.exact.gram import GramTerms, gram_terms
+from jaxcogc.coding.exact.prime_field import add, random_elements
+from jaxcogc.coding.exact.ring_walk import RingTerms, ring_null_vector, ring_terms, walks_around
+from jaxcogc.links.draws import Links
+from jaxcogc.runtime.compute_once import stages
 
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
 
@@ -93,7 +93,7 @@ def recover(key: jax.Array, code: GradientCode, links: Links) -> Recovery:
       key: one typed key; it feeds the random null vector and changes nothing else but the chance
         of a misjudgement: about (2 clients + 1) / 2^31 for the cyclic and uncoded families and
         twice that for the others, 1e-8 and 2e-8 at 10 clients, under 1e-7 up to 53 clients for
-        every family (`coding.modular` says why).
+        every family (`coding.exact.null_vector` says why).
       code: the code; leading attempts axis when it is redrawn.
       links: of one trial; attempts as in ``code`` when it is redrawn.
 
@@ -202,7 +202,7 @@ def _null_vector(rule, code, rows, random):
 
 def _pallas_null_vector(*operands):
     """The kernel for GPUs, imported where it is used: Pallas takes a second to load."""
-    from jaxcogc.coding import pallas_kernel
+    from jaxcogc.coding.exact import pallas_kernel
 
     return pallas_kernel.null_vector(*operands)
 

@@ -23,7 +23,7 @@ from jaxcogc.links.checks import (
 )
 from jaxcogc.links.fading import mean_snr, pairwise_distances, rayleigh_erasure
 from jaxcogc.links.network_file import NetworkFile, network_text, read_network_file
-from jaxcogc.runtime.files import write_atomically
+from jaxcogc.runtime.atomic_files import write_atomically
 
 __all__ = ["Network"]
 

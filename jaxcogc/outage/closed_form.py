@@ -19,8 +19,8 @@ from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
-from jaxcogc.outage.laws import outage_and_success
-from jaxcogc.outage.scaled import Scaled, unscaled
+from jaxcogc.outage.standard_decoding import outage_and_success
+from jaxcogc.outage.wide_range_floats import Scaled, unscaled
 
 
 def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:

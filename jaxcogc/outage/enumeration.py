@@ -17,8 +17,8 @@ from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.checks import check_count
+from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import Links
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links

@@ -14,8 +14,8 @@ from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.checks import check_count
+from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import Links, draw_links
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
 
 __all__ = ["Structure", "structure", "structure_by_attempts"]

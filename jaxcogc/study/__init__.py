@@ -1,4 +1,4 @@
-"""Experiments on the host: studies that are collected, stored, shown; pictures of results.
+"""Studies on the host: grids of points that are collected, stored, shown.
 
 >>> import jaxcogc.study
 >>> jaxcogc.study.load  # doctest: +ELLIPSIS
@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcogc.study.collection import collect as collect
-    from jaxcogc.study.table import load as load
+    from jaxcogc.study.collection.collect import collect as collect
+    from jaxcogc.study.results.records import load as load
 
-_HOME = {"collect": "collection", "load": "table"}
+_HOME = {"collect": "collection.collect", "load": "results.records"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,17 +7,17 @@ import pytest
 
 from jaxcogc import convergence_bound, cyclic_code, gc_outage_probability, rounds_for_target
 from jaxcogc.cli.app import main
-from jaxcogc.federated.convergence import LocalSteps, LossConstants
-from jaxcogc.federated.partial_averages import (
+from jaxcogc.federated.convergence.bound import LocalSteps, LossConstants
+from jaxcogc.federated.convergence.learning_rate import best_learning_rate
+from jaxcogc.federated.convergence.partial_averages import (
     DrawnRounds,
     draw_rounds,
     partial_law,
     safe_rho,
     simulated_rho,
 )
-from jaxcogc.federated.step_size import best_learning_rate
 from jaxcogc.links.network import Network
-from jaxcogc.study.seeds import seed_keys
+from jaxcogc.study.specification.seeds import seed_keys
 from tests.cli.program import assert_one_line
 
 SMALL = ["--clients", "4", "--stragglers", "1", "--attempts", "1"]
@@ -80,7 +80,7 @@ def test_random_places_are_simulated(capsys, monkeypatch) -> None:
         weights = np.where(hold[:, None], 0.0, np.full(4, 0.25))
         return {"gc": DrawnRounds(weights, hold, ~hold)}
 
-    monkeypatch.setattr("jaxcogc.cli.bound_run.draw_rounds", drawn)
+    monkeypatch.setattr("jaxcogc.cli.bound.run.draw_rounds", drawn)
     fields = answer(capsys, *SMALL, "--placement", "random", "--trials", "1000")
     assert asked == {"schemes": ("gc",), "num_trials": 1000, "placement": "random"}
     assert fields["trials"] == 1000

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from jaxcogc.cli import progress
-from jaxcogc.cli.progress import Display
+from jaxcogc.cli.shared import progress
+from jaxcogc.cli.shared.progress import Display
 
 
 def _run(console: Console, *, quiet: bool, parts: int) -> str:

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcogc.cli import train_options
 from jaxcogc.cli.app import main
-from jaxcogc.federated.data import DATASETS
+from jaxcogc.cli.train.command import options as train_options
+from jaxcogc.federated.aggregation.schemes import SCHEMES
+from jaxcogc.federated.data.datasets import DATASETS
+from jaxcogc.federated.data.partitions import PARTITIONS
 from jaxcogc.federated.models import MODELS
-from jaxcogc.federated.partition import PARTITIONS
-from jaxcogc.federated.schemes import SCHEMES
-from jaxcogc.study.training import SERVER_OPTIMIZERS
-from jaxcogc.study.training_summary import COLUMNS
+from jaxcogc.training.plan import SERVER_OPTIMIZERS
+from jaxcogc.training.summary import COLUMNS
 from tests.cli.program import assert_one_line, run_program, start_program
 
 SMALL = ["train", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
@@ -223,7 +223,7 @@ def test_mistakes_are_one_line(
 
 def test_a_seed_has_its_partition_whatever_runs_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("jaxcogc.cli.train_run.run", lambda request: asked.append(request) or 0)
+    monkeypatch.setattr("jaxcogc.cli.train.run.run", lambda request: asked.append(request) or 0)
     main([*SMALL, "--seeds", "3", "--seed", "7"])
     main([*SMALL, "--seeds", "1", "--seed", "8"])
     many, one = (request.plan.partition for request in asked)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcogc.coding.codes import MERSENNE_31, GradientCode
 from jaxcogc.coding.recovery import Recovery, recover
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from tests.reference import PRIME, decide_links
 
 CHUNK = 64  # one batch size, so that all tests share the compiled programs

@@ -24,7 +24,7 @@ from jaxcogc.coding.decoding import (
     row_space_weights,
 )
 from jaxcogc.coding.encoding import encode
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import random_links, recover_many
 

@@ -11,7 +11,7 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.coding.encoding import encode, received_matrix
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from tests.coding.stacks import random_links
 
 CODE = cyclic_code(jax.random.key(0), 6, 3)

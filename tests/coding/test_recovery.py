@@ -18,7 +18,7 @@ from jaxcogc.coding.codes import (
 )
 from jaxcogc.coding.decoding import real_recovery
 from jaxcogc.coding.recovery import Recovery, decision_rule, recover
-from jaxcogc.links.sampling import Links
+from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import disagreements, oracle, random_links, recover_many
 from tests.reference import cyclic_matrix

@@ -6,11 +6,11 @@ import numpy as np
 import optax
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.federated.evidence import channel
-from jaxcogc.federated.experiment import Inputs, RoundSettings, Task
-from jaxcogc.federated.local import ClientData
-from jaxcogc.federated.rounds import training_program
-from jaxcogc.federated.runs import initial_state, seed_words
+from jaxcogc.federated.aggregation.link_evidence import channel
+from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task
+from jaxcogc.federated.rounds.local_steps import ClientData
+from jaxcogc.federated.rounds.round_program import training_program
+from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
 
 CLIENTS, FEATURES, CLASSES, CAPACITY = 3, 6, 3, 12
 

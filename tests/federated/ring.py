@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxcogc.federated.partial_averages import DrawnRounds
+from jaxcogc.federated.convergence.partial_averages import DrawnRounds
 
 
 def average_of(exact: np.ndarray, known: np.ndarray) -> DrawnRounds:

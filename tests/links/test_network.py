@@ -10,7 +10,7 @@ import pytest
 
 from jaxcogc.links.fading import mean_snr, rayleigh_erasure
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.files import write_atomically
+from jaxcogc.runtime.atomic_files import write_atomically
 
 UPLINK = [0.1, 0.2, 0.3]
 PEER = [[0.0, 0.5, 0.25], [0.125, 0.0, 1.0], [0.75, 0.0, 0.0]]

@@ -17,10 +17,10 @@ from jax.sharding import PartitionSpec
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.coding.recovery import recover
+from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.network import Network
-from jaxcogc.links.sampling import Links, draw_links
 from jaxcogc.runtime.devices import device_mesh
-from jaxcogc.runtime.distributed import join_processes
+from jaxcogc.runtime.processes import join_processes
 from tests.checks import simulate_counts
 
 NETWORK = Network([0.4, 0.2, 0.6], [[0.0, 0.3, 0.5], [0.2, 0.0, 1e-8], [0.7, 1.0 - 2.0**-53, 0.0]])

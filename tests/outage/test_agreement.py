@@ -18,7 +18,7 @@ from jaxcogc.coding.codes import (
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import closed_form_gc_outage, gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
-from jaxcogc.outage.monte_carlo import simulate_outcomes
+from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes
 from tests.checks import binomial_p_value, numbers, outcome_p_values, surprises
 from tests.reference import cyclic_matrix, enumerate_reference
 

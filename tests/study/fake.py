@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.study.specification import Study, parse_study
+from jaxcogc.study.specification.study_file import Study, parse_study
 
 Script = Callable[[Any, int], int]
 """(point, block) -> trials of the block in which nothing at all is recovered."""

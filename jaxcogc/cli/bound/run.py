@@ -1,0 +1,190 @@
+"""The work of `jaxcogc bound`: probabilities, then arithmetic, then a table."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from jaxcogc.cli.bound.request import BoundRequest
+from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.errors import blame
+from jaxcogc.cli.shared.outputs import write_json
+from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.federated.convergence.bound import (
+    Condition,
+    ConvergenceBound,
+    LocalSteps,
+    check_conditions,
+    convergence_bound,
+    rounds_for_target,
+)
+from jaxcogc.federated.convergence.learning_rate import best_learning_rate
+from jaxcogc.federated.convergence.partial_averages import (
+    draw_rounds,
+    partial_law,
+    safe_rho,
+    simulated_rho,
+    uniform_rho,
+)
+from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage.intervals import Estimate, clopper_pearson
+from jaxcogc.study.specification.seeds import seed_keys
+
+_TABLE_WIDTH = 100
+_TERMS = {
+    "descent": "from the start, falls with the rounds",
+    "drift": "several local steps",
+    "noise": "stochastic gradients",
+    "partial": "averages over some clients",
+}
+
+
+class _Rounds(NamedTuple):
+    """What is known of the rounds: the chance of holding, the spread of partial averages."""
+
+    hold: Estimate
+    rho: float
+    trials: int | None
+
+
+def run(request: BoundRequest) -> int:
+    """Answer and return the exit code 0.
+
+    Errors: UserError when no bound exists for what was asked.
+    """
+    started = time.perf_counter()
+    console = new_console(_TABLE_WIDTH)
+    rounds = _rounds(request, console)
+    settings: dict[str, Any] = {
+        "num_clients": request.network.num_clients,
+        "hold_probability": float(rounds.hold),
+        "rho": rounds.rho,
+    }
+    with blame(f"--scheme {request.scheme.replace('_', '-')}"):  # rounds that always fail
+        steps = _steps(request, settings) if request.best else request.steps
+    rate = "best" if request.best else f"{steps.learning_rate:g}"
+    with blame(f"--learning-rate {rate}"):
+        result = convergence_bound(request.losses, steps, num_rounds=request.rounds, **settings)
+    needed = None
+    if request.target is not None:
+        needed = rounds_for_target(request.target, request.losses, steps, **settings)
+    conditions = check_conditions(request.losses, steps, rho=rounds.rho)
+    if not request.quiet:
+        console.print(_table(request, rounds, steps, result, needed))
+    if request.json is not None:
+        fields = _fields(request, rounds, steps, result, conditions)
+        fields["rounds_for_target"] = needed
+        fields["elapsed_seconds"] = time.perf_counter() - started
+        write_json(request.json, fields)
+    return 0
+
+
+def _rounds(request: BoundRequest, console: Console) -> _Rounds:
+    """The closed form where there is one, a simulation elsewhere."""
+    settings: dict[str, Any] = {
+        "num_attempts": request.attempts,
+        "redraw_code": request.redraw_code,
+    }
+    if request.scheme == "gc" and request.placement == "fixed":  # the law is of given places
+        outage = closed_form_gc_outage(request.network, request.code, **settings)
+        if outage is not None:
+            return _Rounds(Estimate(outage, outage, outage, method="exact", level=1.0), 0.0, None)
+    if not request.quiet:
+        console.print(f"simulating {request.trials:,} rounds", highlight=False)
+    drawn = draw_rounds(
+        seed_keys(request.seed)[1],
+        request.network,
+        request.code,
+        schemes=(request.scheme,),
+        num_trials=request.trials,
+        placement=request.placement,
+        **settings,
+    )[request.scheme]
+    law = partial_law(drawn)
+    held = round(law.held * request.trials)
+    hold = clopper_pearson(held, request.trials, request.level)
+    if request.scheme == "gc" or held == request.trials:
+        return _Rounds(hold, 0.0, request.trials)
+    rho = {
+        "uniform": lambda: uniform_rho(law),
+        "safe": lambda: safe_rho(law),
+        "simulated": lambda: simulated_rho(drawn),
+    }[request.rho]()
+    return _Rounds(hold, rho, request.trials)
+
+
+def _steps(request: BoundRequest, settings: dict[str, Any]) -> LocalSteps:
+    goal: dict[str, Any] = {"num_rounds": request.rounds}
+    if request.target is not None:
+        goal = {"target": request.target}
+    rate = best_learning_rate(request.losses, request.steps, **goal, **settings)
+    return request.steps._replace(learning_rate=rate)
+
+
+def _table(
+    request: BoundRequest,
+    rounds: _Rounds,
+    steps: LocalSteps,
+    result: ConvergenceBound,
+    needed: int | None,
+) -> Table:
+    scheme = request.scheme.replace("_", "-")
+    how = "closed form"
+    if rounds.trials is not None:
+        low, high = (probability_text(x) for x in (rounds.hold.low, rounds.hold.high))
+        how = f"{100 * request.level:g} % interval {low} – {high}, {rounds.trials:,} rounds"
+    caption = f"{request.rounds:,} rounds of {steps.num_local_steps} local steps; "
+    caption += f"a round is held with probability {probability_text(rounds.hold)} ({how})"
+    if scheme != "gc":
+        caption += f"; rho {rounds.rho:.4g} ({request.rho})"
+    caption += f"; learning rate {steps.learning_rate:.4g}" + (" (best)" if request.best else "")
+    title = f"{request.network.num_clients} clients · {request.source} · {scheme}"
+    table = new_table(title, caption)
+    table.add_column("bound on the mean of ||grad F||²", no_wrap=True)
+    table.add_column("", justify="right", style="bold", no_wrap=True)
+    table.add_column("from", style="dim")
+    for name, meaning in _TERMS.items():
+        table.add_row(name, f"{getattr(result, name):.4g}", meaning)
+    table.add_section()
+    table.add_row("all together", f"{result.value:.4g}", f"of which {result.floor:.4g} stays")
+    if request.target is not None:
+        text = "never" if needed is None else f"{needed:,}"
+        table.add_row(f"rounds for {request.target:g}", text, "held rounds included")
+    return table
+
+
+def _fields(
+    request: BoundRequest,
+    rounds: _Rounds,
+    steps: LocalSteps,
+    result: ConvergenceBound,
+    conditions: tuple[Condition, ...],
+) -> dict[str, Any]:
+    hold = rounds.hold
+    return {
+        "clients": request.network.num_clients,
+        "stragglers": int(request.code.num_stragglers),
+        "code": request.code.family,
+        "attempts": request.attempts,
+        "redraw_code": request.redraw_code,
+        "scheme": request.scheme,
+        "placement": request.placement,
+        "seed": request.seed,
+        "trials": rounds.trials,
+        "hold_probability": {"low": hold.low, "best": hold.best, "high": hold.high},
+        "level": hold.level,
+        "interval": hold.method,
+        "rho": rounds.rho,
+        "rho_form": None if request.scheme == "gc" else request.rho,
+        **request.losses._asdict(),
+        **steps._asdict(),
+        "rounds": request.rounds,
+        "target": request.target,
+        "terms": result._asdict(),
+        "floor": result.floor,
+        "bound": result.value,
+        "conditions": [condition._asdict() for condition in conditions],
+    }

@@ -1,0 +1,180 @@
+"""The work of `jaxcogc design`: search, compare, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from jaxcogc.cli.design.request import DesignRequest
+from jaxcogc.cli.design.tables import design_table, link_table, summary
+from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.codes import ring_kind
+from jaxcogc.design.random_order import RANDOM, distinct_orders, sampled_orders
+from jaxcogc.design.search import Design, design
+from jaxcogc.design.sensitivity import (
+    Sensitivity,
+    mean_sensitivity,
+    weakest_links,
+)
+from jaxcogc.figures.sensitivity import plot_sensitivity
+from jaxcogc.figures.style import figure_bytes
+
+_MOST_LINKS = 10
+_MOST_ORDERS = 256
+
+
+def run(request: DesignRequest) -> int:
+    """Answer and return the exit code 0, also where no design reaches the target."""
+    console = new_console()
+    with _stages(console, request.quiet) as advance:
+        result = design(
+            request.network,
+            target=request.target,
+            objective=request.objective,
+            max_attempts=request.max_attempts,
+            max_tries=request.max_tries,
+            order=request.order,
+            broadcast=request.broadcast,
+            accuracy=request.accuracy,
+            num_trials=request.trials,
+            seed=request.seed,
+            level=request.level,
+            advance=advance,
+        )
+    weak = _sensitivity(request, result.chosen) if request.sensitivity else None
+    if not request.quiet:
+        console.print(design_table(request, result))
+        console.print(summary(request, result), soft_wrap=True)
+        if weak is not None:
+            links = weakest_links(request.network, weak[0])[:_MOST_LINKS]
+            console.print(link_table(links, weak[0].outage, weak[1]))
+    if request.plot is not None and weak is not None:
+        figure = plot_sensitivity(
+            weak[0],
+            title=f"{request.source}: which link to repair first",
+            caption=f"{weak[1]}; its outage probability is {weak[0].outage:.4g}",
+        )
+        write_file("--plot", request.plot, figure_bytes(figure, request.plot.suffix))
+    if request.json is not None:
+        write_json(request.json, _json_fields(request, result, weak))
+    return 0
+
+
+@contextmanager
+def _stages(console: Console, quiet: bool) -> Iterator[Any]:
+    """A bar for each stage on a terminal, a line for each elsewhere, nothing when quiet."""
+    if quiet or not console.is_terminal or console.is_dumb_terminal:
+        said: set[str] = set()
+
+        def say(stage: str, share: float) -> None:
+            if not quiet and stage not in said:
+                said.add(stage)
+                console.print(stage)
+
+        yield say
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def advance(stage: str, share: float) -> None:
+            bar.update(task, description=stage, total=1.0 if share else None, completed=share)
+
+        yield advance
+
+
+def _sensitivity(request: DesignRequest, chosen: Candidate) -> tuple[Sensitivity, str]:
+    """Sensitivities of the standard decoder's law for the chosen messages, and its name.
+
+    A scheme without a code fails like the law of s = 0; codes that are drawn anew fail as often in
+    each attempt.
+    """
+    own = tuple(range(request.network.num_clients))
+    kind = ring_kind(chosen.code or "uncoded")
+    attempts = 1 if chosen.redraw_code else chosen.attempts
+    orders = [own if chosen.order in (None, RANDOM) else tuple(chosen.order or own)]
+    if chosen.order == RANDOM:
+        all_orders = distinct_orders(request.network, chosen.stragglers, kind, _MOST_ORDERS)
+        orders = all_orders or sampled_orders(len(own), _MOST_ORDERS)
+    found = mean_sensitivity(request.network, orders, chosen.stragglers, attempts, kind=kind)
+    if chosen.code is None:
+        name = f"all clients arrive within {attempts} tries"
+    else:
+        count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        name = f"standard decoding, {chosen.code} code, s = {chosen.stragglers}, {count}"
+        name += " (upper bound)" if chosen.code == "cyclic-mds" else ""
+        name += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
+    return found, name
+
+
+def candidate_fields(candidate: Candidate) -> dict[str, Any]:
+    """A candidate as JSON: names as in `Candidate`, the outage as an interval."""
+    outage = candidate.outage
+    fields = candidate._asdict()
+    fields["order"] = (
+        list(candidate.order) if isinstance(candidate.order, tuple) else candidate.order
+    )
+    fields["outage"] = {"low": outage.low, "best": outage.best, "high": outage.high}
+    return fields
+
+
+def _finite(numbers: np.ndarray) -> Any:
+    """Nested lists, None for what is not finite: JSON has no infinity."""
+    values: Any = numbers.astype(object)
+    values[~np.isfinite(numbers)] = None
+    return values.tolist()
+
+
+def _json_fields(
+    request: DesignRequest, result: Design, weak: tuple[Sensitivity, str] | None
+) -> dict[str, Any]:
+    links = None
+    if weak is not None:
+        links = {
+            "law": weak[1],
+            "outage": weak[0].outage,
+            "uplink": _finite(weak[0].uplink),
+            "peer": _finite(weak[0].peer),
+            "repaired_uplink": weak[0].repaired_uplink.tolist(),
+            "repaired_peer": weak[0].repaired_peer.tolist(),
+            "links": [
+                {**link._asdict(), "slope": _finite(np.array(link.slope))}
+                for link in weakest_links(request.network, weak[0])
+            ],
+        }
+    given = None if result.given_order is None else candidate_fields(result.given_order)
+    runners_up = [c for c in result.candidates[1:] if c.reaches is not False][:5]
+    return {
+        "clients": request.network.num_clients,
+        "target": request.target,
+        "objective": request.objective,
+        "order": request.order,
+        "max_attempts": request.max_attempts,
+        "max_tries": request.max_tries,
+        "broadcast": request.broadcast,
+        "trials": request.trials,
+        "accuracy": request.accuracy.target,
+        "seed": request.seed,
+        "level": request.level,
+        "elapsed_seconds": time.perf_counter() - request.started,
+        "reached": result.reached,
+        "chosen": candidate_fields(result.chosen),
+        "given_order": given,
+        "runners_up": [candidate_fields(c) for c in runners_up],
+        "candidates": [candidate_fields(c) for c in result.candidates],
+        "sensitivity": links,
+    }

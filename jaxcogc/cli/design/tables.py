@@ -1,0 +1,129 @@
+"""Tables of the design verb."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from jaxcogc.cli.design.request import DesignRequest
+from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.random_order import RANDOM
+from jaxcogc.design.search import Design
+from jaxcogc.design.sensitivity import WeakLink
+
+_MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
+
+
+def design_table(request: DesignRequest, result: Design) -> Table:
+    """The choice, what is as good, the runners-up and the rest of the Pareto front."""
+    title = f"{request.network.num_clients} clients · {request.source} · "
+    title += f"target {request.target:g} · least {_goal(request.objective)}"
+    caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; "
+    caption += f"{request.trials:,} trials a finalist; seed {request.seed}\n"
+    caption += "→ chosen, = as good within the intervals, P Pareto front"
+    if any(candidate.flagged for candidate in result.candidates):
+        caption += ", ! too few effective trials: only the bound is known"
+    table = new_table(title, caption)
+    for name in ("", "scheme", "code", "ring"):
+        table.add_column(name, no_wrap=True)
+    for name in ("s", "A", "outage", "±", "client\nuses", "uplink\nuses", "rounds", "read"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shown: list[Candidate] = []
+    by_scheme: Counter[str] = Counter()
+    for index, candidate in enumerate(result.candidates):
+        interesting = index < _MOST_LINES // 2 or candidate.tie or candidate.pareto
+        if interesting and by_scheme[candidate.scheme] < _MOST_OF_A_SCHEME:
+            by_scheme[candidate.scheme] += 1
+            shown.append(candidate)
+    for candidate in shown[:_MOST_LINES]:
+        table.add_row(*_cells(candidate, candidate is result.chosen))
+    return table
+
+
+def _goal(objective: str) -> str:
+    return {"uplink": "uplink uses", "total": "uses", "privacy": "read by the server"}[objective]
+
+
+def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
+    marks = "→" if is_chosen else "=" if candidate.tie else ""
+    marks += "P" if candidate.pareto else ""
+    outage = candidate.outage
+    width = "exact"
+    if candidate.trials is not None:
+        half = (outage.high - outage.low) / 2
+        # Hardly an event was seen: the upper end is all that is known.
+        known = half < outage.best and not candidate.flagged
+        width = f"{half / outage.best:.0%}" if known else f"≤ {outage.high:.0e}"
+        width = f"! {width}" if candidate.flagged else width
+    code = {None: "–", "fractional-repetition": "frac. repetition"}.get(
+        candidate.code, candidate.code or ""
+    )
+    code += " redrawn" if candidate.redraw_code else ""
+    ring = "–"
+    if candidate.order == RANDOM:
+        ring = "random"
+    elif candidate.order is not None:
+        ring = "given" if candidate.order == tuple(range(len(candidate.order))) else "best"
+    return [
+        marks,
+        candidate.scheme,
+        code,
+        ring,
+        str(candidate.stragglers) if candidate.code is not None else "–",
+        str(candidate.attempts),
+        probability_text(outage),
+        width,
+        f"{candidate.peer_uses:g}",
+        f"{candidate.uplink_uses:.4g}",
+        "–" if candidate.rounds is None else f"{candidate.rounds:,}",
+        f"{candidate.revealed:.3g}",
+    ]
+
+
+def summary(request: DesignRequest, result: Design) -> str:
+    """The answer in words."""
+    chosen = result.chosen
+    name = chosen.scheme
+    if chosen.code is not None:
+        name += f" with the {chosen.code} code, s = {chosen.stragglers}"
+        name += ", redrawn" if chosen.redraw_code else ""
+    tries = "tries" if chosen.code is None else "attempts"
+    name += (
+        f", {chosen.attempts} {tries if chosen.attempts > 1 else tries[:-1].replace('trie', 'try')}"
+    )
+    outage = probability_text(chosen.outage)
+    if result.reached:
+        text = f"Chosen: {name}: outage {outage}."
+    elif result.reached is None:
+        text = (
+            f"Best found: {name}: outage {outage}; its interval does not decide about the target."
+        )
+    else:
+        text = f"Best found: {name}: outage {outage}; nothing reaches {request.target:g}."
+    if chosen.order is not None and result.given_order is not None:
+        text += f"\nRing: {' '.join(map(str, chosen.order))}; in the given order its outage is "
+        text += f"{probability_text(result.given_order.outage)}."
+    if chosen.order == RANDOM:
+        text += "\nRing: every client at another place in every round."
+    return text
+
+
+def link_table(links: Sequence[WeakLink], outage: float, law: str) -> Table:
+    """The links whose repair leaves the fewest outages."""
+    caption = f"law: {law}; outage {probability_text(outage)}"
+    table = new_table("Which link to repair first", caption)
+    for name in ("from", "to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("erasure", "d log P / d p", "outage if repaired", "removed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for link in links:
+        table.add_row(
+            str(link.sender),
+            "server" if link.receiver is None else str(link.receiver),
+            f"{link.erasure:g}",
+            f"{link.slope:.4g}",
+            probability_text(link.repaired),
+            f"{1 - link.repaired / outage:.1%}" if outage else "–",
+        )
+    return table

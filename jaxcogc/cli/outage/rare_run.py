@@ -1,0 +1,151 @@
+"""The work of `jaxcogc outage --rare`: weighted trials instead of counted ones."""
+
+import time
+from typing import Any
+
+from rich.table import Table
+
+from jaxcogc.cli.outage.request import OutageRequest
+from jaxcogc.cli.outage.run import network_title
+from jaxcogc.cli.shared.console import new_console, told_interrupts
+from jaxcogc.cli.shared.outputs import write_json
+from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.tables import SECTIONS, interval_text, new_table, probability_text
+from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
+from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
+from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.signals import Interruption
+from jaxcogc.study.specification.seeds import seed_keys
+
+
+def run_rare(request: OutageRequest) -> int:
+    """Do the run and return the exit code: 0, or 130 (143) after an interruption.
+
+    An interrupted run reports the trials it made: one block of them after pilot runs, at least.
+    """
+    console = new_console()
+    display = Display(console, request.trials, quiet=request.quiet)
+
+    with told_interrupts(console, display.say, "batch in flight") as interruption:
+        rare, measured = _sample(request, display, interruption)
+        law = closed_form_gc_outage(
+            request.network,
+            request.codes[0],
+            num_attempts=request.attempts,
+            redraw_code=request.redraw_code,
+        )
+        if not request.quiet:
+            console.print(_table(request, rare, law, interrupted=measured["interrupted"]))
+        if request.json is not None:
+            with interruption.shield:
+                write_json(request.json, _json_fields(request, rare, law, measured))
+        return interruption.exit_code
+
+
+def _sample(
+    request: OutageRequest, display: Display, interruption: Interruption
+) -> tuple[RareOutcomes, dict[str, Any]]:
+    """The weighted trials, and what they cost."""
+    import jax
+
+    device = describe_devices(tuple(jax.devices()))
+    prepared: list[float] = []  # seconds of compilation and pilot runs
+    done = 0
+
+    def advance(trials: int) -> None:
+        nonlocal done
+        if not prepared:
+            prepared.append(time.perf_counter() - started)
+            display.counting(prepared[0], device)
+        done += trials
+        display.advance(trials)
+
+    started = time.perf_counter()
+    with display:
+        display.compiling()
+        rare = rare_outcomes(
+            seed_keys(request.seed)[1],
+            request.network,
+            request.codes[0],
+            num_trials=request.trials,
+            method=request.rare or "importance",
+            num_attempts=request.attempts,
+            redraw_code=request.redraw_code,
+            level=request.level,
+            advance=advance,
+            stop=lambda: interruption.requested,
+        )
+    seconds = time.perf_counter() - started
+    return rare, {
+        "device": device,
+        "elapsed_seconds": time.perf_counter() - request.started,
+        # Without a sampled trial all of it was preparation.
+        "compile_seconds": prepared[0] if prepared else seconds,
+        "trials_per_second": done / max(seconds, 1e-9),
+        "interrupted": 0 < done < request.trials,
+    }
+
+
+def _table(
+    request: OutageRequest, rare: RareOutcomes, law: float | None, *, interrupted: bool
+) -> Table:
+    caption = f"{100 * request.level:g} % normal intervals; {rare.method}; "
+    caption += "interrupted after " if interrupted else ""
+    caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.seed}"
+    if rare.tail_bound:
+        caption += f"; left out, and added to every upper end: {rare.tail_bound:.1e}"
+    if rare.flagged:
+        caption += "\n! effective sample size too small: do not rely on this number"
+    table = new_table(network_title(request), caption)
+    for name in ("outcome", "probability", f"{100 * request.level:g} % interval"):
+        justify: Any = "left" if name == "outcome" else "right"
+        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("effective\nsample size", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("closed form", justify="right", no_wrap=True)
+    for name in EVENTS:
+        if name in SECTIONS:
+            table.add_section()
+        estimate = getattr(rare.outcomes, name)
+        size = rare.effective_sample_size[name]
+        table.add_row(
+            name,
+            probability_text(estimate),
+            interval_text(estimate),
+            "exact" if size is None else f"{size:,.0f}",
+            "!" if name in rare.flagged else "",
+            ("none known" if law is None else probability_text(law)) if name == "gc_outage" else "",
+        )
+    return table
+
+
+def _json_fields(
+    request: OutageRequest, rare: RareOutcomes, law: float | None, measured: dict[str, Any]
+) -> dict[str, Any]:
+    numbers = outcomes_to_dict(rare.outcomes)
+    sizes = [size for size in rare.effective_sample_size.values() if size is not None]
+    fields: dict[str, Any] = {
+        "clients": request.network.num_clients,
+        "stragglers": int(request.codes[0].num_stragglers),
+        "code": request.family,
+        "attempts": request.attempts,
+        "redraw_code": request.redraw_code,
+        "trials": numbers.pop("trials"),
+        "seed": request.seed,
+        "level": request.level,
+        "interval": "normal",
+        "method": rare.method,
+        "effective_sample_size": min(sizes) if sizes else None,
+        "tail_bound": rare.tail_bound,
+        "flagged": bool(rare.flagged),
+        **measured,
+    }
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            value["effective_sample_size"] = rare.effective_sample_size[name]
+            value["flagged"] = name in rare.flagged
+        fields[name] = value
+        if name == "gc_outage":
+            fields["gc_outage_closed_form"] = law
+    return fields

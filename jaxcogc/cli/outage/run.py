@@ -1,0 +1,194 @@
+"""The work of `jaxcogc outage`: compile, count, report."""
+
+import sys
+import time
+from typing import Any
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from jaxcogc.cli.outage.request import OutageRequest
+from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
+from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.tables import outcome_table, sweep_table
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.figures.outage_curves import (
+    OutageCurve,
+    OutagePoint,
+    plot_outage_curves,
+    plot_outcomes,
+)
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
+from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
+from jaxcogc.runtime.processes import any_process
+from jaxcogc.runtime.signals import Interruption
+from jaxcogc.study.specification.seeds import seed_keys
+
+_UNQUALIFIED = (
+    "mean_rank",
+    "num_recovered_pmf",
+    "client_recovered",
+    "gc_plus_weight",
+    "row_space_weight",
+)
+"""Numbers without an interval."""
+
+
+def run(request: OutageRequest) -> int:
+    """Do the run and return the exit code: 0, or 130 (143) after an interruption.
+
+    An interruption before the first batch has been counted leaves nothing to report: one line says
+    so, and no file is written.
+    """
+    console = new_console()
+    display = Display(console, request.trials * len(request.codes), quiet=request.quiet)
+    with told_interrupts(console, display.say, "batch in flight") as interruption:
+        with display:
+            display.compiling()
+            simulation = compile_simulation(
+                request.network,
+                request.codes[0],
+                num_attempts=request.attempts,
+                redraw_code=request.redraw_code,
+                tile=request.tile,
+                kernel=request.kernel,
+            )
+            display.counting(simulation.compile_seconds, simulation.device)
+            counts, seconds = _count(request, simulation, interruption, display)
+        if not counts:
+            print("interrupted before a trial was counted; nothing written", file=sys.stderr)
+            return interruption.exit_code or INTERRUPTED_ELSEWHERE
+        _report(request, simulation, counts, seconds, interruption, console)
+        whole = sum(total.trials for total in counts) == request.trials * len(request.codes)
+        return interruption.exit_code or (0 if whole else INTERRUPTED_ELSEWHERE)
+
+
+def _count(
+    request: OutageRequest, simulation: Simulation, interruption: Interruption, display: Display
+) -> tuple[list[OutcomeCounts], float]:
+    """Counts of each code in turn (those that were begun) and the seconds that counting took.
+
+    The processes of a distributed run ask each other before each batch whether to go on: one that
+    stopped by itself would leave the others waiting for its counts.
+    """
+    key = seed_keys(request.seed)[1]
+    started = time.perf_counter()
+    counts: list[OutcomeCounts] = []
+    for code in request.codes:
+        if any_process(interruption.requested):
+            break
+        counts.append(OutcomeCounts.zero(request.network.num_clients))
+        for part in simulation.counts(key, request.network, code, request.trials):
+            counts[-1] += part
+            display.advance(part.trials)
+            if any_process(interruption.requested):
+                break
+    return counts, time.perf_counter() - started
+
+
+def _report(
+    request: OutageRequest,
+    simulation: Simulation,
+    counts: list[OutcomeCounts],
+    seconds: float,
+    interruption: Interruption,
+    console: Console,
+) -> None:
+    points = [
+        _point(request, code, total) for code, total in zip(request.codes, counts, strict=False)
+    ]
+    num_trials = sum(total.trials for total in counts)
+    interrupted = num_trials < request.trials * len(request.codes)
+    speed = num_trials / max(seconds, 1e-9)
+    title, caption = network_title(request), _caption(request, counts, interrupted)
+    if not request.quiet:
+        cost = f"{speed:,.0f} trials/s on {simulation.device}"
+        console.print(_table(points, title, f"{caption}; {cost}", console.width))
+    if request.plot is not None:
+        picture = figure_bytes(_figure(request, points, title, caption), request.plot.suffix)
+        with interruption.shield:
+            write_file("--plot", request.plot, picture)
+    if request.json is not None:
+        measured = {
+            "device": simulation.device,
+            "elapsed_seconds": time.perf_counter() - request.started,
+            "compile_seconds": simulation.compile_seconds,
+            "trials_per_second": speed,
+            "interrupted": interrupted,
+        }
+        with interruption.shield:
+            write_json(request.json, _json_fields(request, points[0], measured))
+
+
+def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) -> OutagePoint:
+    return OutagePoint(
+        x=int(code.num_stragglers),
+        outcomes=outcomes_from_counts(counts, level=request.level, interval=request.interval),
+        closed_form=closed_form_gc_outage(
+            request.network, code, num_attempts=request.attempts, redraw_code=request.redraw_code
+        ),
+    )
+
+
+def network_title(request: OutageRequest) -> str:
+    """The network, the code and the attempts of a run, in words."""
+    parts = [f"{request.network.num_clients} clients", request.source]
+    if request.network.reciprocal:
+        parts.append("reciprocal links")
+    parts.append(f"{request.family} code")
+    if len(request.codes) == 1 and request.family != "uncoded":
+        parts[-1] += f", {int(request.codes[0].num_stragglers)} stragglers"
+    parts.append(_attempts(request))
+    return " · ".join(parts)
+
+
+def _attempts(request: OutageRequest) -> str:
+    text = "1 attempt" if request.attempts == 1 else f"{request.attempts} attempts"
+    return text + (", code redrawn" if request.redraw_code else "")
+
+
+def _caption(request: OutageRequest, counts: list[OutcomeCounts], interrupted: bool) -> str:
+    trials = f"{counts[0].trials:,} trials" + (" each" if len(request.codes) > 1 else "")
+    if interrupted:
+        trials = f"interrupted after {sum(total.trials for total in counts):,} trials"
+    name = request.interval.title()
+    return f"{100 * request.level:g} % {name} intervals; {trials}; seed {request.seed}"
+
+
+def _table(points: list[OutagePoint], title: str, caption: str, width: int) -> Table:
+    if len(points) == 1:
+        return outcome_table(points[0], title=title, caption=caption, width=width)
+    return sweep_table(points, title=title, caption=caption)
+
+
+def _figure(request: OutageRequest, points: list[OutagePoint], title: str, caption: str) -> Figure:
+    if len(points) == 1:
+        return plot_outcomes(points[0], title=title, caption=caption)
+    curve = OutageCurve(_attempts(request), sorted(points, key=lambda p: p.x))
+    return plot_outage_curves([curve], x_label="stragglers s", title=title, caption=caption)
+
+
+def _json_fields(
+    request: OutageRequest, point: OutagePoint, measured: dict[str, Any]
+) -> dict[str, Any]:
+    numbers = outcomes_to_dict(point.outcomes)
+    estimates = {name: value for name, value in numbers.items() if isinstance(value, dict)}
+    return {
+        "clients": request.network.num_clients,
+        "stragglers": int(point.x),
+        "code": request.family,
+        "attempts": request.attempts,
+        "redraw_code": request.redraw_code,
+        "trials": numbers["trials"],
+        "seed": request.seed,
+        "level": request.level,
+        "interval": request.interval,
+        **measured,
+        **estimates,
+        "gc_outage_closed_form": point.closed_form,
+        **{name: numbers[name] for name in _UNQUALIFIED},
+    }

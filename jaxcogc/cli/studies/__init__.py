@@ -1,0 +1,1 @@
+"""The verbs of studies and their stores."""

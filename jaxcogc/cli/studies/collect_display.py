@@ -1,0 +1,112 @@
+"""Progress of a collection on standard error, driven from the host between blocks."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from jaxcogc.cli.shared.tables import interval_text, probability_text
+from jaxcogc.outage.anytime import anytime
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.study.collection import participants as roles
+from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.study_file import Study
+
+_PAUSE_SECONDS = 2.0
+
+
+class CollectDisplay(roles.Listener):
+    """A bar over the points on a terminal, a plain line now and then elsewhere, or nothing."""
+
+    def __init__(self, console: Console, study: Study, *, quiet: bool) -> None:
+        self._console, self._study, self._quiet = console, study, quiet
+        labels = [point.labels for point in study.points]
+        self._axes = [
+            name
+            for name in dict.fromkeys(name for label in labels for name in label)
+            if len({str(label.get(name)) for label in labels}) > 1
+        ]
+        self._seconds = 0.0  # of counting, without compilation
+        self._since: float | None = None
+        self._last_line = 0.0
+        self._cleanup = ExitStack()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._bar = Progress(
+                BarColumn(bar_width=16),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=len(self._study.points))
+            self._cleanup.enter_context(self._bar)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cleanup.close()
+
+    def say(self, text: str) -> None:
+        """One line, unless quiet; callable from any thread."""
+        if not self._quiet:
+            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def compiling(self, point: Point) -> None:
+        """See `Listener`."""
+        self._pause()
+        attempts = "1 attempt" if point.attempts == 1 else f"{point.attempts} attempts"
+        size = f"{point.num_clients} clients, {attempts}, {point.family} code"
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"compiling for {size}")
+        else:
+            self.say(f"compiling for {size}")
+
+    def compiled(self, seconds: float) -> None:
+        """See `Listener`."""
+        if seconds >= 0.1:  # else another point's program serves this one too
+            self.say(f"compiled in {seconds:.1f} s")
+        self._since = time.perf_counter()
+
+    def counted(self, progress: roles.Progress) -> None:
+        """See `Listener`."""
+        now = time.perf_counter()
+        if self._since is None:
+            self._since = now
+        rate = progress.trials / max(self._seconds + now - self._since, 1e-9)
+        text = self._text(progress, rate)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=progress.done, description=text)
+        elif now - self._last_line >= _PAUSE_SECONDS and progress.done < progress.total:
+            self._last_line = now
+            self.say(f"{progress.done} of {progress.total} points done, {text}")
+
+    def _pause(self) -> None:
+        """Compilation is told apart: it counts nothing."""
+        if self._since is not None:
+            self._seconds += time.perf_counter() - self._since
+            self._since = None
+
+    def _text(self, progress: roles.Progress, rate: float) -> str:
+        state, outcome = progress.state, self._study.rule.outcome
+        trials = BLOCK_TRIALS * len(state.events)
+        parts = [f"{rate:,.0f} trials/s", self._left(progress, rate)]
+        where = ", ".join(f"{name} {state.point.labels.get(name)}" for name in self._axes)
+        if trials:
+            estimate = anytime(int(state.events.sum()), trials, self._study.level)
+            interval = f"[{interval_text(estimate)}]"
+            found = f"{outcome} {probability_text(estimate)} {interval} after {trials:,} trials"
+            parts.append(f"{where}: {found}" if where else found)
+        return " · ".join(parts)
+
+    def _left(self, progress: roles.Progress, rate: float) -> str:
+        seconds = progress.blocks_left * BLOCK_TRIALS / max(rate, 1e-9)
+        minutes, hours = seconds / 60, seconds / 3600
+        if hours >= 2:
+            return f"at most {hours:,.1f} h left"
+        return f"at most {minutes:.0f} min left" if minutes >= 2 else f"{seconds:.0f} s left"

@@ -1,0 +1,114 @@
+"""The work of `jaxcogc replay`: rebuild, print, draw."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.figures.replay import plot_replay
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.study.collection.simulation_engine import SimulationEngine
+from jaxcogc.study.results.outcomes import MEANINGS
+from jaxcogc.study.results.replay import Replay, replay
+from jaxcogc.study.specification.points import Point
+
+_MOST_BLOCKS = 1000
+
+
+def run(
+    point: Point, trial: int, outcome: str | None, picture: str | None, json: str | None
+) -> int:
+    """Replay the trial (or the next one with an outcome) and tell; returns the exit code."""
+    if outcome is not None:
+        trial = _next_trial(point, trial, outcome)
+    found = replay(point, trial)
+    console = new_console(stderr=json is not None)
+    title = _title(point, trial)
+    happened = [MEANINGS[name] for name, seen in found.outcomes().items() if seen]
+    _print(console, found, title, happened)
+    if picture is not None:
+        figure = plot_replay(found, title=title, caption=" · ".join(happened))
+        write_file("--plot", Path(picture), figure_bytes(figure, Path(picture).suffix))
+    if json is not None:
+        write_json(json, _fields(point, found))
+    return 0
+
+
+def _next_trial(point: Point, trial: int, outcome: str) -> int:
+    """The first trial from `trial` on with the outcome."""
+    print(f"looking for {outcome}", file=sys.stderr)
+    engine = SimulationEngine()
+    first = trial // BLOCK_TRIALS
+    for block in range(first, first + _MOST_BLOCKS):
+        places = block * BLOCK_TRIALS + np.flatnonzero(engine.events(point, block, outcome))
+        places = places[places >= trial]
+        if len(places):
+            return int(places[0])
+    raise UserError(f"--next {outcome}: not seen in {_MOST_BLOCKS * BLOCK_TRIALS:,} trials")
+
+
+def _title(point: Point, trial: int) -> str:
+    words = [f"{point.num_clients} clients", f"{point.family} code"]
+    if point.family != "uncoded":
+        words[-1] += f", {point.stragglers} stragglers"
+    return f"point {point.id[:8]} ({', '.join(words)}), trial {trial:,}"
+
+
+def _print(console: Console, found: Replay, title: str, happened: Iterable[str]) -> None:
+    console.print(title, style="bold")
+    for attempt, uplinks in enumerate(found.uplink_delivered):
+        table = Table(title=f"attempt {attempt + 1}", title_justify="left")
+        table.add_column("client", justify="right")
+        for name in ("heard", "did not hear", "server heard it", "row"):
+            table.add_column(name)
+        others = ~np.eye(len(uplinks), dtype=bool)
+        needed = found.support[attempt] & others
+        for client, uplink in enumerate(uplinks):
+            heard = needed[client] & found.peer_delivered[attempt, client]
+            lost = needed[client] & ~found.peer_delivered[attempt, client]
+            cells = (_numbers(heard), _numbers(lost), "yes" if uplink else "no")
+            table.add_row(str(client), *cells, _row_text(found, attempt, client))
+        console.print(table)
+    rank, complete = int(found.recovery.rank), int(found.recovery.num_complete_rows)
+    console.print(f"rank {rank}, {complete} complete rows arrived")
+    console.print(f"recovered one by one: {_numbers(found.clients)}")
+    for text in happened:
+        console.print(text)
+
+
+def _numbers(selected: np.ndarray) -> str:
+    return " ".join(map(str, np.flatnonzero(selected))) or "nobody"
+
+
+def _row_text(found: Replay, attempt: int, client: int) -> str:
+    if not found.uplink_delivered[attempt, client]:
+        return "lost"
+    if found.complete[attempt, client]:
+        return "arrived, complete"
+    return f"arrived with {_numbers(found.held[attempt, client])}"
+
+
+def _fields(point: Point, found: Replay) -> dict[str, Any]:
+    return {
+        "point": point.id,
+        **{name: value for name, value in point.setting.items() if name != "network"},
+        "clients": point.num_clients,
+        "trial": found.trial,
+        "uplink_delivered": found.uplink_delivered.tolist(),
+        "peer_delivered": found.peer_delivered.tolist(),
+        "row_needs": found.support.tolist(),
+        "row_complete": found.complete.tolist(),
+        "client_recovered": found.clients.tolist(),
+        "rank": int(found.recovery.rank),
+        **found.outcomes(),
+    }

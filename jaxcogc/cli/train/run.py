@@ -1,0 +1,219 @@
+"""The work of `jaxcogc train`: compile, train block by block, keep, report."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jaxcogc.cli.shared.console import new_console, told_interrupts
+from jaxcogc.cli.shared.errors import blame
+from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
+from jaxcogc.cli.train.request import TrainRequest
+from jaxcogc.federated.data.partitions import Partition
+from jaxcogc.figures.accuracy import accuracy_figure
+from jaxcogc.figures.partition import partition_figure
+from jaxcogc.figures.style import figure_bytes
+from jaxcogc.runtime.signals import Interruption
+from jaxcogc.training.checkpoints import Checkpoints
+from jaxcogc.training.plan import (
+    NonFiniteUpdate,
+    Trained,
+    compile_training,
+    first_non_finite,
+)
+from jaxcogc.training.summary import INTERVAL_LEVEL, metrics_csv, summarize
+
+_RUN_FAILED = 1
+_WRITING_SHARE = 0.1
+"""Of the time, at most, goes into rewriting metrics.csv while a run goes on."""
+
+
+def run(request: TrainRequest) -> int:
+    """Do the run and return the exit code: 0, 1 when it had to stop, 130 (143) interrupted."""
+    console = new_console()
+    display = Display(console, request.plan.rounds, quiet=request.quiet, unit="rounds")
+    interrupts = told_interrupts(console, display.say, "rounds in flight")
+    with interrupts as interruption, ExitStack() as stack:
+        checkpoints = None
+        if request.out is not None:
+            with blame("--out"):
+                request.out.mkdir(parents=True, exist_ok=True)
+            checkpoints = stack.enter_context(Checkpoints(request.out / "checkpoints"))
+            if not request.resume:
+                _write_setting(request, request.out)
+        with display:
+            display.compiling()
+            compiled = compile_training(request.plan)
+            display.counting(compiled.compile_seconds, compiled.device)
+            first = compiled.start()
+            trained = (checkpoints.restore(first) if checkpoints else None) or first
+            if request.resume:
+                display.say(f"going on after {trained.round_index} rounds")
+            display.advance(trained.round_index)
+            start, began = trained.round_index, time.perf_counter()
+            keeper = _Keeper(request, checkpoints, interruption)
+            failure = None
+            if trained.round_index < request.plan.rounds and not interruption.requested:
+                blocks = _blocks(request, compiled, trained, interruption, display)
+                for trained, failure in blocks:
+                    if failure is None:
+                        keeper.keep(trained)
+            seconds = time.perf_counter() - began
+        if failure is not None:
+            return _stop(request, trained, failure)
+        if trained.round_index == 0:
+            print("interrupted before a round was done", file=sys.stderr)
+            return interruption.exit_code
+        keeper.keep(trained, last=True)
+        measured = {
+            "elapsed_seconds": time.perf_counter() - request.started,
+            "compile_seconds": compiled.compile_seconds,
+            "rounds_per_second": (trained.round_index - start) / max(seconds, 1e-9),
+        }
+        _report(request, trained, measured, interruption, console)
+        return interruption.exit_code
+
+
+def _blocks(
+    request: TrainRequest,
+    compiled: Any,
+    start: Trained,
+    interruption: Interruption,
+    display: Display,
+) -> Iterator[tuple[Trained, NonFiniteUpdate | None]]:
+    """Blocks of rounds until the end, an interruption, or an update that stops the run."""
+    before = start.round_index
+    for trained in compiled.blocks(start):
+        found = first_non_finite(request.plan, trained, before)
+        if found is not None and request.drop:
+            number = int((~trained.metrics.finite[:, :, before : trained.round_index]).sum())
+            display.say(
+                f"{number} updates that are not finite were dropped in rounds {before} to "
+                f"{trained.round_index - 1}; the first: client {found.client} in round "
+                f"{found.round}, scheme {found.scheme}, seed {found.seed}"
+            )
+            found = None
+        yield trained, found
+        display.advance(trained.round_index - before)
+        before = trained.round_index
+        if found is not None or interruption.requested:
+            return
+
+
+class _Keeper:
+    """Keeps a run: a checkpoint after every block, the table as often as is cheap."""
+
+    def __init__(
+        self, request: TrainRequest, checkpoints: Checkpoints | None, interruption: Interruption
+    ) -> None:
+        self._request, self._checkpoints = request, checkpoints
+        self._interruption = interruption
+        self._next_table = 0.0
+
+    def keep(self, trained: Trained, *, last: bool = False) -> None:
+        """Keep where the run stands; nothing without a folder."""
+        if self._request.out is None or self._checkpoints is None:
+            return
+        with self._interruption.shield:
+            self._checkpoints.save(trained)
+            began = time.perf_counter()
+            if last or began >= self._next_table:
+                _write_metrics(self._request, self._request.out, trained, trained.round_index)
+                now = time.perf_counter()
+                self._next_table = now + (now - began) / _WRITING_SHARE
+
+
+def _write_metrics(request: TrainRequest, out: Path, trained: Trained, rounds: int) -> None:
+    text = metrics_csv(request.plan, trained, rounds)
+    write_file("--out", out / "metrics.csv", text.encode())
+
+
+def _write_setting(request: TrainRequest, out: Path) -> None:
+    """What is known before the first round."""
+    plan = request.plan
+    labels, classes = plan.dataset.train_labels, plan.dataset.num_classes
+    first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
+    title = f"Who holds which samples under seed {plan.seeds[0]}"
+    figure = partition_figure(first, labels, classes, title=title)
+    write_file("--out", out / "partition.png", figure_bytes(figure, ".png"))
+    write_file("--out", out / CONFIG_NAME, config_text(request.config).encode())
+
+
+def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> int:
+    kept = ""
+    if request.out is not None:
+        _write_metrics(request, request.out, trained, failure.round)
+        kept = f"; the rounds before it are in {request.out / 'metrics.csv'}"
+    print(
+        f"error: client {failure.client} made an update that is not finite in round "
+        f"{failure.round} of scheme {failure.scheme}, seed {failure.seed}{kept} "
+        "(a smaller --learning-rate may help; --on-nan drop leaves such clients out)",
+        file=sys.stderr,
+    )
+    return _RUN_FAILED
+
+
+def _report(
+    request: TrainRequest,
+    trained: Trained,
+    measured: dict[str, float],
+    interruption: Interruption,
+    console: Console,
+) -> None:
+    plan = request.plan
+    summary = summarize(plan, trained)
+    seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "1 seed"
+    interval = f"{100 * INTERVAL_LEVEL:g} % Student-t intervals over seeds (accuracy: of its logit)"
+    caption = f"{trained.round_index} rounds, {seeds}"
+    caption += f"; {interval}" if len(plan.seeds) > 1 else "; no interval from one seed"
+    if trained.round_index < plan.rounds:
+        caption += f"; interrupted, {plan.rounds} rounds were asked for"
+    fields = {"schemes": summary, "rounds": trained.round_index, "seeds": len(plan.seeds)}
+    fields |= measured
+    if not request.quiet:
+        speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
+        console.print(_table(summary, request.title, f"{caption}; {speed}"))
+    with interruption.shield:
+        if request.out is not None:
+            text = json.dumps(fields, indent=2, allow_nan=False) + "\n"
+            write_file("--out", request.out / "summary.json", text.encode())
+            figure = accuracy_figure(plan, trained, title=request.title, caption=caption)
+            write_file("--out", request.out / "accuracy.png", figure_bytes(figure, ".png"))
+        if request.json is not None:
+            write_json(request.json, fields)
+
+
+def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Table:
+    """A line for each scheme."""
+    table = new_table(title, caption)
+    table.add_column("scheme", no_wrap=True)
+    headers = ("test\naccuracy", "interval", "test\nloss", "rounds\nheld", "exact")
+    for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, row in summary.items():
+        accuracy, loss = row["test_accuracy"], row["test_loss"]
+        table.add_row(
+            name,
+            _number(accuracy["mean"]),
+            "" if accuracy["low"] is None else f"{accuracy['low']:.4f} – {accuracy['high']:.4f}",
+            _number(loss["mean"]),
+            probability_text(row["hold_fraction"]),
+            probability_text(row["exact_fraction"]),
+            f"{row['mean_num_recovered']:.2f}",
+            f"{row['uplink_uses']:.1f}",
+            f"{row['peer_uses']:.1f}",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

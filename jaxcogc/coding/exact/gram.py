@@ -1,0 +1,154 @@
+"""Weighted Gram matrices W = R^T diag(d) R of many received matrices over GF(q), batch axis last.
+
+Entry (j, i) adds d_r b_rj b_ri over the rows r that arrived and hold both clients. A row that holds
+client j reaches at most as far around the ring as its code's support, so W is formed diagonal by
+diagonal, and of each only the offsets that the support uses: a cyclic code with s stragglers fills
+(s + 1)(s + 2) / 2 of clients (clients + 1) / 2 (offset, diagonal) pairs.
+"""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
+from jaxcogc.links.draws import Needed, needed
+from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+from jaxcogc.runtime.threefry import threefry
+
+_GROUP = 4  # offsets that one pass over a diagonal adds
+
+
+class GramTerms(NamedTuple):
+    """The code's share of the Gram matrices of all trials, diagonal by diagonal around the ring.
+
+    Attributes:
+      terms: uint32 [diagonals, offsets, attempts, clients]; entry [d, o, a, j] is d_r b_rj b_ri for
+        i = j + d and the row r of attempt a whose receiver stands o places before client j. Half
+        of the ring is enough, as W is symmetric; zeros fill the last group of offsets.
+      diagonals: those that the support uses.
+      groups: of every diagonal, the groups of `_GROUP` offsets that it uses.
+      pairs: of offsets that the support uses, as `draw_rows` wants them.
+    """
+
+    terms: jax.Array
+    diagonals: Needed
+    groups: Needed
+    pairs: Needed
+
+
+def gram_terms(coefficients: jax.Array, modulus: int) -> GramTerms:
+    """Prepare a code for ``null_vector``.
+
+    Args:
+      coefficients: uint32 [attempts, clients, clients], the code over GF(modulus).
+      modulus: a prime below 2^31.
+    """
+    attempts, clients, _ = coefficients.shape
+    rows = jnp.arange(attempts * clients, dtype=jnp.uint32)
+    words, _ = threefry((jnp.uint32(0), jnp.uint32(0)), (rows, jnp.uint32(0)))
+    weights = (random_elements(words, modulus - 1) + 1).reshape(attempts, clients, 1)
+    weighted = multiply(weights, coefficients, modulus)
+    column, offset = np.arange(clients), np.arange(clients)[:, None]
+    diagonal = np.arange(clients // 2 + 1)[:, None, None]
+    receiver = (column - offset) % clients
+    first = weighted[:, receiver, column]
+    second = coefficients[:, receiver, (column + diagonal) % clients]
+    terms = jnp.moveaxis(multiply(first[:, None], second, modulus), 0, 2)
+    used = jnp.any(first != 0, axis=(0, 2))
+    both = used & used[(column + diagonal[:, 0]) % clients]
+    groups = jnp.any(_cut(both, _GROUP), axis=-1)
+    padding = -clients % _GROUP
+    return GramTerms(
+        jnp.pad(terms, ((0, 0), (0, padding), (0, 0), (0, 0))),
+        needed(jnp.any(groups, axis=1)),
+        needed(groups),
+        needed(jnp.any(_cut(used, 2), axis=-1)),
+    )
+
+
+def _cut(flags: jax.Array, size: int) -> jax.Array:
+    """The last axis in groups of that size, False where there is nothing."""
+    padding = [(0, 0)] * (flags.ndim - 1) + [(0, -flags.shape[-1] % size)]
+    return jnp.pad(flags, padding).reshape(*flags.shape[:-1], -1, size)
+
+
+def gram_matrices(stage: Stage, rows: jax.Array, code: GramTerms, modulus: int) -> jax.Array:
+    """The Gram matrices of all trials, diagonal by diagonal around the ring.
+
+    Args:
+      stage: from `stages`.
+      rows, code, modulus: as in `modular.null_vector`.
+
+    Returns:
+      uint32 [diagonals, clients, trials]; [d, j] is entry (j, j + d).
+    """
+    num_words, _, clients, trials = rows.shape
+    wrapped = stage(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
+    part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
+    put = partial(lax.dynamic_update_index_in_dim, allow_negative_indices=False)
+
+    def add_group(first, total, wrapped, terms, bits):
+        for place, offset in enumerate(range(first, min(first + _GROUP, clients))):
+            window = wrapped[:, :, clients - offset : 2 * clients - offset]
+            held = (x & bit == bit for x, bit in zip(window, bits[:, place], strict=True))
+            for both, term in zip(reduce(jnp.logical_and, held), terms[place], strict=True):
+                total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
+        return total
+
+    adders = [partial(add_group, first) for first in range(0, clients, _GROUP)]
+
+    def fill(step, gram):
+        diagonal = code.diagonals.numbers[step]
+
+        def add_next(number, total):
+            group = code.groups.numbers[diagonal, number]
+            terms = part(code.terms[diagonal], group * _GROUP, _GROUP)
+            offset = group * _GROUP + np.arange(_GROUP)
+            bits = _bits(offset, num_words) | _bits((offset + diagonal) % clients, num_words)
+            return lax.switch(group, adders, total, wrapped, terms, bits)
+
+        zeros = zeros_like_mesh(jax.ShapeDtypeStruct(gram.shape[1:], jnp.uint32), rows)
+        total = lax.fori_loop(0, code.groups.num_needed[diagonal], add_next, zeros)
+        return put(gram, total, diagonal, 0)
+
+    shape = jax.ShapeDtypeStruct((len(code.terms), clients, trials), jnp.uint32)
+    return lax.fori_loop(0, code.diagonals.num_needed, fill, zeros_like_mesh(shape, rows))
+
+
+def _bits(offsets, num_words):
+    """uint32 [words, offsets]: the one bit of each offset is set."""
+    bit = jnp.left_shift(np.uint32(1), (offsets % 32).astype(jnp.uint32))
+    return jnp.where(np.arange(num_words)[:, None] == offsets // 32, bit, np.uint32(0))
+
+
+def gram_panel(start: int, width: int, gram: jax.Array) -> jax.Array:
+    """Columns start .. start + width - 1 of the Gram matrices, from client ``start`` on.
+
+    Args:
+      start, width: which columns.
+      gram: from `gram_matrices`.
+
+    Returns:
+      uint32 [width, clients - start, trials]; left of the diagonal stands anything.
+    """
+    clients = gram.shape[1]
+    flat = gram.reshape(-1, gram.shape[-1])
+
+    def row(column):
+        """Entries (column, i) for all i from the column on."""
+        near = gram[: clients - column, column]
+        far = range(len(gram), clients - column)  # i - column; found as (i, column)
+        if not far:
+            return near
+        last = (clients - far[-1]) * clients + column + far[-1]
+        end = (clients - far[0]) * clients + column + far[0]
+        return jnp.concatenate([near, jnp.flip(flat[last : end + 1 : clients - 1], axis=0)])
+
+    rows = (row(start + c) for c in range(width))
+    return jnp.stack([jnp.pad(row, ((c, 0), (0, 0))) for c, row in enumerate(rows)])

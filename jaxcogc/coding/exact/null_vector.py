@@ -1,0 +1,185 @@
+"""Exact decodability over a prime field: one null vector decides everything.
+
+For a received matrix R over GF(q), a random x in null(R) has x_k = 0 iff e_k lies in row(R), and
+sum x = 0 iff the all-one vector does, but for a chance of 1/q each. The null vector is taken from
+the weighted Gram matrix W = R^T diag(d) R with fixed generic d: null(W) = null(R), and a leading
+minor of W vanishes only where the columns of R are dependent. So elimination in natural order
+needs *no pivot search*: a zero pivot marks a free column, whose row and column have vanished.
+W is symmetric, and its elimination is kept free of division: with u_c the c-th pivot row and d_c
+its pivot (1 where it is zero), entry (j, i) before column j is eliminated is
+
+    (prod_{c<j} d_c) W_ji - sum_{c<j} (prod_{c<b<j} d_b) u_cj u_ci,
+
+linear in every u_ci, so that whole panels of columns are updated in one pass over the data.
+
+A realization is misjudged when a non-zero field element happens to be zero: one of ``clients``
+pivots of each of at most two null vectors, or one of ``clients + 1`` tests of each. That is about
+(4 clients + 2) / q, with q close to 2^31: 2e-8 at 10 clients and under 1e-7 up to 53; for the
+cyclic and uncoded families, which need one null vector, 1e-8 at 10 and under 1e-7 up to 106.
+
+The batch axis is last: every operation is a long vector operation over trials.
+"""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc.coding.exact.gram import GramTerms, gram_matrices, gram_panel
+from jaxcogc.coding.exact.prime_field import (
+    add,
+    multiply,
+    negate,
+    one,
+    subtract,
+    sum_of_products,
+)
+from jaxcogc.runtime.compute_once import stages
+
+_LARGEST_PANEL = 8
+
+
+class _Panel(NamedTuple):
+    """Eliminated columns ``start .. start + len(rows) - 1``."""
+
+    start: int
+    rows: list[jax.Array]  # for every column c, uint32 [clients - c, trials]: u_c, diagonal first
+    pivots: jax.Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
+    factors: jax.Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
+    # d_b with b > c
+
+    @property
+    def width(self) -> int:
+        return len(self.rows)
+
+
+def null_vector(
+    rows: jax.Array, code: GramTerms, random: jax.Array, modulus: int
+) -> tuple[jax.Array, jax.Array]:
+    """A random null vector of every trial's received matrix.
+
+    Args:
+      rows: uint32 [words, attempts, clients, trials]; bit ``offset % 32`` of word ``offset // 32``
+        tells whether the row of that receiver arrived and holds the client ``offset`` places on.
+      code: from `gram_terms`.
+      random: uint32 [clients, trials], random field elements for the free columns.
+      modulus: the prime.
+
+    Returns:
+      The null vector, uint32 [clients, trials], and the rank, int32 [trials].
+    """
+    clients = rows.shape[2]
+    stage = stages(random[0, 0] <= np.uint32(modulus))
+    width = -(-clients // -(-clients // _LARGEST_PANEL))
+    gram = gram_matrices(stage, rows, code, modulus)
+    panels: list[_Panel] = []
+    for start in range(0, clients, width):
+        block = stage(partial(gram_panel, start, min(width, clients - start)), gram)
+        block = _update_panel(stage, block, panels, start, modulus)
+        panels.append(_eliminate_panel(stage, block, start, modulus))
+    free = [jnp.sum(panel.pivots == 0, axis=0, dtype=jnp.int32) for panel in panels]
+    rank = clients - reduce(jnp.add, free)
+    return _back_substitute(stage, panels, random, modulus), rank
+
+
+def _update_panel(stage, block, panels, start, modulus):
+    """Apply all earlier pivots to a panel of the Gram matrices."""
+    times = partial(multiply, modulus=modulus)
+    width = block.shape[0]
+
+    def behind(first, rows):
+        """Of a panel's rows, the entries from column ``start`` on."""
+        return [row[start - first - c :] for c, row in enumerate(rows)]
+
+    def weigh(first, factors, scale, *rows):
+        entries = jnp.stack([row[:width] for row in behind(first, rows)])
+        return negate(times(times(factors[1:], scale)[:, None], entries), modulus)
+
+    def add_all(first, block, weights, *rows):
+        pairs = zip(weights[:, :, None], behind(first, rows), strict=True)
+        return add(block, sum_of_products(pairs, modulus), modulus)
+
+    if not panels:
+        return block
+    scale = jnp.full_like(block[0, 0], one(modulus))
+    weights = []
+    for panel in reversed(panels):
+        weights.append(stage(partial(weigh, panel.start), panel.factors, scale, *panel.rows))
+        scale = stage(times, scale, panel.factors[0])
+    block = stage(times, block, scale)
+    for panel, weight in zip(reversed(panels), weights, strict=True):
+        block = stage(partial(add_all, panel.start), block, weight, *panel.rows)
+    return block
+
+
+def _eliminate_panel(stage, block, start, modulus):
+    """Eliminate the columns of a panel one by one."""
+    times = partial(multiply, modulus=modulus)
+
+    def weigh(factors, *rows):
+        column = len(rows)
+        entries = jnp.stack([row[column - c] for c, row in enumerate(rows)])
+        return negate(times(factors[1:], entries), modulus)
+
+    def eliminate(column, block, factors, weights, *rows):
+        earlier = (row[column - c :] for c, row in enumerate(rows))
+        pairs = [(factors[0], block[column, column:]), *zip(weights, earlier, strict=True)]
+        return sum_of_products(pairs, modulus)
+
+    def extend(factors, row):
+        pivot = jnp.where(row[0] == 0, one(modulus), row[0])
+        unit = jnp.full_like(factors[:1], one(modulus))
+        return jnp.concatenate([times(factors, pivot), unit])
+
+    rows: list[jax.Array] = []
+    factors = jnp.full_like(block[0, :1], one(modulus))
+    for column in range(block.shape[0]):
+        row = block[0]
+        if column:
+            weights = stage(weigh, factors, *rows)
+            row = stage(partial(eliminate, column), block, factors, weights, *rows)
+        rows.append(row)
+        factors = stage(extend, factors, row)
+    return _Panel(start, rows, jnp.stack([row[0] for row in rows]), factors)
+
+
+def _back_substitute(stage, panels, random, modulus):
+    """Solve for the null vector from the last client to the first."""
+    times = partial(multiply, modulus=modulus)
+
+    def from_solved(solved, *rows):
+        behind = jnp.stack([row[len(rows) - c :] for c, row in enumerate(rows)])
+        pairs = ((behind[:, i], value) for i, value in enumerate(solved))
+        return sum_of_products(pairs, modulus)
+
+    def prepend(place, found, row, pivots, values, factors, known):
+        pairs = list(zip(row[1 : 1 + len(found)], found, strict=True))
+        pivot, value = pivots[place], values[place]
+        if known is not None:
+            pairs.append((factors[1 + place], known[place]))
+        total = sum_of_products(pairs, modulus) if pairs else jnp.zeros_like(value)
+        solved = subtract(jnp.zeros_like(total), total, modulus)
+        value = jnp.where(pivot == 0, value, solved)
+        return jnp.concatenate(
+            [value[None], times(found, jnp.where(pivot == 0, one(modulus), pivot))]
+        )
+
+    solved = random[:0]
+    for panel in reversed(panels):
+        known = stage(from_solved, solved, *panel.rows) if len(solved) else None
+        values = random[panel.start : panel.start + panel.width]
+        found = random[:0]
+        for c in reversed(range(panel.width)):
+            solve = partial(prepend, c)
+            found = stage(solve, found, panel.rows[c], panel.pivots, values, panel.factors, known)
+        solved = stage(
+            lambda found, solved, factors: jnp.concatenate([found, times(solved, factors[0])]),
+            found,
+            solved,
+            panel.factors,
+        )
+    return solved

@@ -1,0 +1,142 @@
+"""Combinations of generic trajectories that meet linear constraints over GF(q), batch axis last.
+
+Entry (p, i) of C says by how much trajectory i misses constraint p. As the trajectories are
+generic, a constraint that does not follow from those before it can always be met by the trajectory
+of its own number. So elimination needs *no pivot search*: a zero at (p, p) tells that constraint p
+has vanished, and trajectory p stays free. Nothing is divided: rows and values are defined up to a
+factor.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcogc.coding.exact.prime_field import multiply, negate, one, sum_of_products
+from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+
+_ROWS = 8  # constraints that are updated at once
+
+
+def meet_constraints(
+    stage: Stage,
+    size: int,
+    modulus: int,
+    constraints: jax.Array,
+    free: jax.Array,
+    num_constraints: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """A combination of the first trajectories that meets all constraints.
+
+    Args:
+      stage: from `stages`.
+      size: trajectories to combine, at least ``num_constraints``.
+      modulus: the prime.
+      constraints: uint32 [most, most, trials], the matrices C; zero rows where there is none.
+      free: uint32 [most, trials], field elements: values of trajectories that stay free.
+      num_constraints: int32, an even number: rows of C to meet.
+
+    Returns:
+      The combination, uint32 [most, trials], and the rank of C, int32 [trials].
+    """
+    reduced = _reduce(stage, size, modulus, constraints, num_constraints)
+    values, rank = _solve(stage, modulus, reduced, free[:size], num_constraints)
+    return jnp.concatenate([values, jnp.zeros_like(free[size:])]), rank
+
+
+def _reduce(stage, size, modulus, constraints, num_constraints):
+    """Let constraint p determine trajectory p: take it out of all later constraints, two by two.
+
+    With d the entry (p, p), 1 where that is zero, entry (q, i) of a later constraint becomes
+    d C_qi - C_qp C_pi.
+    """
+    trials = constraints.shape[-1]
+
+    def part(constraints, p, column, num_rows, num_columns):
+        return lax.dynamic_slice(
+            constraints,
+            (p, column, 0),
+            (num_rows, num_columns, trials),
+            allow_negative_indices=False,
+        )
+
+    def reduce_by(number, constraints):
+        p = 2 * number
+        pair, corner = part(constraints, p, 0, 2, size), part(constraints, p, p, 2, 2)
+        take_out = partial(_take_first_out_of_second, modulus)
+        pair, corner = stage(take_out, pair, corner), stage(take_out, corner, corner)
+        constraints = lax.dynamic_update_slice(constraints, pair, (p, 0, 0))
+
+        def update_rows(chunk, constraints):
+            first = chunk * _ROWS
+            columns = part(constraints, first, p, _ROWS, 2)
+            factors = stage(partial(_factors, modulus), corner, columns)
+            later = first + np.arange(_ROWS) > p + 1
+            block = part(constraints, first, 0, _ROWS, size)
+            block = stage(partial(_without_pair, modulus, later), block, pair, factors)
+            return lax.dynamic_update_slice(constraints, block, (first, 0, 0))
+
+        chunks = (p + 2) // _ROWS, -(-num_constraints // _ROWS)
+        return lax.fori_loop(*chunks, update_rows, constraints)
+
+    return lax.fori_loop(0, num_constraints // 2, reduce_by, constraints)
+
+
+def _nonzero(modulus, pivot):
+    return jnp.where(pivot == 0, one(modulus), pivot)
+
+
+def _take_first_out_of_second(modulus, pair, corner):
+    """Two constraints; ``corner`` are their entries at their own two numbers."""
+    factors = _nonzero(modulus, corner[0, 0]), negate(corner[1, 0], modulus)
+    second = sum_of_products(zip(factors, (pair[1], pair[0]), strict=True), modulus)
+    return jnp.stack([pair[0], second])
+
+
+def _factors(modulus, corner, columns):
+    """Of later constraints themselves and of the two that are taken out: [3, constraints, trials].
+
+    ``columns`` are the later constraints' entries at the two numbers.
+    """
+    first, second = (_nonzero(modulus, corner[i, i]) for i in range(2))
+    crossed = [(first, columns[:, 1]), (negate(corner[0, 1], modulus), columns[:, 0])]
+    of_first = negate(multiply(second, columns[:, 0], modulus), modulus)
+    of_second = negate(sum_of_products(crossed, modulus), modulus)
+    both = jnp.broadcast_to(multiply(first, second, modulus), of_first.shape)
+    return jnp.stack([both, of_first, of_second])
+
+
+def _without_pair(modulus, later, block, pair, factors):
+    terms = zip(factors[:, :, None], (block, pair[0], pair[1]), strict=True)
+    return jnp.where(later[:, None, None], sum_of_products(terms, modulus), block)
+
+
+def _solve(stage, modulus, reduced, free, num_constraints):
+    """Values that meet all reduced constraints, from the last to the first, and their number.
+
+    ``free`` where a trajectory is not determined; uint32 [trajectories, trials].
+    """
+
+    def total_of(row, values, own):
+        others = jnp.where(own, np.uint32(0), values)
+        return sum_of_products(zip(row, others, strict=True), modulus)
+
+    def settle(values, pivot, total, own):
+        scaled = multiply(values, _nonzero(modulus, pivot), modulus)
+        return jnp.where(own & (pivot != 0), negate(total, modulus), scaled)
+
+    def step(number, state):
+        values, rank = state
+        p = num_constraints - 1 - number
+        row = lax.dynamic_index_in_dim(reduced, p, keepdims=False)[: len(values)]
+        pivot = lax.dynamic_index_in_dim(row, p, keepdims=False)
+        own = np.arange(len(values))[:, None] == p
+        total = stage(total_of, row, values, own)
+        return stage(settle, values, pivot, total, own), rank + (pivot != 0)
+
+    rank = zeros_like_mesh(jax.ShapeDtypeStruct(free.shape[1:], jnp.int32), free)
+    return lax.fori_loop(0, num_constraints, step, (free, rank))

@@ -1,0 +1,248 @@
+"""Null vectors of one attempt over GF(q), around the ring: much less work where rows are short.
+
+Row m of one attempt, divided by its own coefficient b_mm, says
+
+    x_m = - sum_{o = 1 .. reach} (b_{m, m+o} / b_mm) x_{m+o}    over the clients it holds,
+
+with ``reach`` the largest offset of the code. Choose x for the first ``cut`` >= ``reach`` clients
+and walk back from the last client: a row that arrived gives x_m, and where it did not, x_m is
+chosen. What remains are the rows of the first ``cut`` clients, whose x was chosen already:
+constraints. Walk several *trajectories*, all of whose choices are fixed generic elements: as many
+as constraints, and one more where every constraint is there. A combination of them that meets all
+constraints (`constraints`) is a random null vector.
+
+Costs about clients x reach^2 products, where general elimination takes clients^3 / 6. A pivot or an
+element of the vector that ought not to be zero is zero with probability of about 1 / q, so a trial
+is misjudged with (cut + clients + 1) / q or less. The vector of a trial does not depend on what
+else is in the batch.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcogc.coding.exact.prime_field import (
+    add,
+    inverse,
+    multiply,
+    negate,
+    random_elements,
+    subtract,
+    sum_of_products,
+)
+from jaxcogc.coding.exact.ring_constraints import meet_constraints
+from jaxcogc.runtime.compute_once import stages, zeros_like_mesh
+from jaxcogc.runtime.threefry import threefry
+
+_FEWEST_CLIENTS = 24
+_GROUP = 8  # trajectories that walk together
+_BLOCK = 4  # clients that a step passes; the ring is filled up to whole blocks, before client 0
+
+_part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
+_put = partial(lax.dynamic_update_slice_in_dim, axis=0, allow_negative_indices=False)
+
+
+class RingTerms(NamedTuple):
+    """A code as the walk wants it. Clients in whole blocks: the first ones may stand for nobody.
+
+    Attributes:
+      coefficients: uint32 [clients, 1 + offsets]; [m, o] is -b_{m, m+o} / b_mm.
+      choices: uint32 [clients + trajectories, trajectories], fixed generic elements; the first
+        clients come once more at the end.
+      reach: int32; the largest offset that the code uses.
+      cut: int32; so many clients, in whole blocks, are passed last: their rows are constraints.
+      usable: bool; every row holds its own client, and there are trajectories enough.
+    """
+
+    coefficients: jax.Array
+    choices: jax.Array
+    reach: jax.Array
+    cut: jax.Array
+    usable: jax.Array
+
+
+def walks_around(num_attempts: int, num_clients: int) -> bool:
+    """Whether a program for these sizes has the walk at all: it compiles for some seconds, and a
+    second row of the same client would be a constraint for every client."""
+    return num_attempts == 1 and num_clients >= _FEWEST_CLIENTS
+
+
+def most_trajectories(num_clients: int) -> int:
+    """Trajectories that there is room for: three eighths of the clients, in whole groups. Codes
+    that reach further are left to general elimination, which is about as fast there."""
+    return _GROUP * -(-3 * num_clients // (8 * _GROUP))
+
+
+def ring_terms(coefficients: jax.Array, modulus: int) -> RingTerms:
+    """Prepare the code of one attempt for `ring_null_vector`.
+
+    Args:
+      coefficients: uint32 [clients, clients], the code over GF(modulus).
+      modulus: a prime below 2^31.
+    """
+    clients = len(coefficients)
+    most, nobody = most_trajectories(clients), -clients % _BLOCK
+    receiver, offset = np.arange(clients)[:, None], np.arange(clients)
+    by_offset = coefficients[receiver, (receiver + offset) % clients]
+    own = by_offset[:, :1]
+    ratios = multiply(by_offset[:, : most + 1], inverse(own, modulus), modulus)
+    ratios = jnp.pad(negate(ratios, modulus), ((nobody, 0), (0, 0)))
+    used = jnp.any(by_offset != 0, axis=0)
+    reach = jnp.max(jnp.where(used, offset, 0)).astype(jnp.int32)
+    cut = -(-(reach + nobody) // _BLOCK) * _BLOCK
+    counter = jnp.arange(len(ratios) * most, dtype=jnp.uint32)
+    words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.uint32(0)))
+    choices = random_elements(words, modulus).reshape(-1, most)
+    choices = jnp.concatenate([choices, choices[nobody : nobody + most]])
+    return RingTerms(ratios, choices, reach, cut, jnp.all(own != 0) & (cut < most))
+
+
+def ring_null_vector(
+    rows: jax.Array, code: RingTerms, random: jax.Array, modulus: int
+) -> tuple[jax.Array, jax.Array]:
+    """A random null vector of every trial's received matrix of one attempt.
+
+    Args:
+      rows: uint32 [words, 1, clients, trials], as in `modular.null_vector`.
+      code: from `ring_terms`; must be usable.
+      random: uint32 [clients, trials], random field elements.
+      modulus: the prime.
+
+    Returns:
+      The null vector, uint32 [clients, trials], and the rank, int32 [trials].
+    """
+    padded, most = len(code.coefficients), code.choices.shape[1]
+    nobody = padded - len(random)
+    bits = jnp.pad(rows[:, 0], ((0, 0), (nobody, 0), (0, 0)))
+    stage = stages(random[0, 0] <= np.uint32(modulus))
+    arrived = (bits[0] & 1) != 0
+    constrains = arrived & (np.arange(padded)[:, None] < code.cut)
+    num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
+    all_constrain = num_constraints == code.cut
+    num_groups = (code.cut - 1 + jnp.any(all_constrain)) // _GROUP + 1
+    constraints = _all_constraints(bits, code, num_groups, modulus)
+    place = np.arange(most)[:, None]
+    spare = (place == code.cut) & all_constrain
+    free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
+    ways = [
+        partial(meet_constraints, stage, size, modulus) for size in range(_GROUP, most + 1, _GROUP)
+    ]
+    combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
+    choices = _combined_choices(stage, code.choices, combination, num_groups, modulus)
+    vector = _walk(bits, code, choices[:, None], modulus)[nobody:padded, 0]
+    return vector, jnp.sum(arrived, axis=0, dtype=jnp.int32) - num_constraints + rank
+
+
+def _all_constraints(bits, code, num_groups, modulus):
+    """What the constraints say of all trajectories, uint32 [most, most, trials]; zeros behind the
+    last constraint, and where a row did not arrive."""
+    most = code.choices.shape[1]
+
+    def add_group(group, found):
+        choices = _part(code.choices, group * _GROUP, _GROUP, axis=1)[..., None]
+        line = _walk(bits, code, choices, modulus)
+        return _put_gaps(bits, code, line, found, group * _GROUP, modulus)
+
+    shape = jax.ShapeDtypeStruct((most, most, bits.shape[-1]), jnp.uint32)
+    return lax.fori_loop(0, num_groups, add_group, zeros_like_mesh(shape, bits))
+
+
+def _walk(bits, code, choices, modulus):
+    """Walk some trajectories from the last client to the cut, a block at a time.
+
+    Args:
+      choices: uint32 [clients + most, trajectories, trials or 1].
+
+    Returns:
+      x around the ring, the first clients once more at the end: uint32 [clients + most,
+      trajectories, trials].
+    """
+    clients, trials = len(code.coefficients), bits.shape[-1]
+
+    def walk_block(number, line):
+        first = clients - _BLOCK * (number + 1)
+        # The choices are not read from the line: that would copy the whole of it.
+        operands, later = (*_block(bits, code, line, first), _part(choices, first, _BLOCK)), []
+        for i in reversed(range(_BLOCK)):
+            later = [_by_reach(code, partial(_row, modulus, i), *operands, later), *later]
+        return _put(line, jnp.stack(later), first)
+
+    line = choices + zeros_like_mesh(jax.ShapeDtypeStruct((trials,), jnp.uint32), bits)
+    return lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
+
+
+def _put_gaps(bits, code, line, found, column, modulus):
+    """Write into ``found`` by how much the clients before the cut, whose x was chosen, miss their
+    rows."""
+
+    def add_block(number, found):
+        first = number * _BLOCK
+        gaps = _by_reach(code, partial(_gaps, modulus), *_block(bits, code, line, first))
+        return lax.dynamic_update_slice(found, gaps, (first, column, 0))
+
+    return lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
+
+
+def _block(bits, code, line, first):
+    """Rows and coefficients of a block of clients, and the stretch of the line that they reach."""
+    return (
+        _part(bits, first, _BLOCK, axis=1),
+        _part(code.coefficients, first, _BLOCK),
+        _part(line, first, _BLOCK + code.choices.shape[1]),
+    )
+
+
+def _by_reach(code, function, *operands):
+    """``function(length, *operands)`` for a number of offsets that holds the code's reach."""
+    most = code.choices.shape[1]
+    step = 8 * -(-most // 32)
+    branches = [partial(function, min(n, most)) for n in range(step, most + step, step)]
+    return lax.switch((jnp.maximum(code.reach, 1) - 1) // step, branches, *operands)
+
+
+def _row(modulus, i, length, bits, ratios, window, choices, later):
+    """x of the client of row i of a block: from the row where it arrived, else its choice."""
+
+    def terms():
+        for offset in range(1, length + 1):
+            value = later[offset - 1] if offset <= len(later) else window[i + offset]
+            yield ratios[i, offset], value, _held(bits[:, i], offset)
+
+    return jnp.where(_held(bits[:, i], 0), sum_of_products(terms(), modulus), choices[i])
+
+
+def _gaps(modulus, length, bits, ratios, window):
+    """By how much each row of a block of constraints is missed, [rows, trajectories, trials]."""
+
+    def terms():
+        for offset in range(1, length + 1):
+            values = window[offset : offset + _BLOCK]
+            yield ratios[:, offset, None, None], values, _held(bits, offset)[:, None]
+
+    gaps = subtract(window[:_BLOCK], sum_of_products(terms(), modulus), modulus)
+    return jnp.where(_held(bits, 0)[:, None], gaps, np.uint32(0))
+
+
+def _held(bits, offset):
+    return bits[offset // 32] & np.uint32(1 << offset % 32) != 0
+
+
+def _combined_choices(stage, choices, combination, num_groups, modulus):
+    """The choices of a combination of trajectories, uint32 [clients, trials]."""
+
+    def add_up(total, some, factors):
+        terms = ((some[:, i, None], factors[i]) for i in range(_GROUP))
+        return add(total, sum_of_products(terms, modulus), modulus)
+
+    def add_group(group, total):
+        some = _part(choices, group * _GROUP, _GROUP, axis=1)
+        return stage(add_up, total, some, _part(combination, group * _GROUP, _GROUP))
+
+    shape = jax.ShapeDtypeStruct((len(choices), combination.shape[-1]), jnp.uint32)
+    return lax.fori_loop(0, num_groups, add_group, zeros_like_mesh(shape, combination))

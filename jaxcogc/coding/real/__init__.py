@@ -1,0 +1,1 @@
+"""Real received matrices, factored many trials at once."""

@@ -1,0 +1,1 @@
+"""Which code, attempts, scheme and order are the cheapest for a target."""

@@ -1,0 +1,208 @@
+"""Which link to repair first: how the outage of standard decoding depends on every link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import Array, HostFloats
+from jaxcogc.design.ring_order import reorder
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+from jaxcogc.outage.closed_form import (
+    fractional_repetition_outage_probability,
+    gc_outage_probability,
+    log_gc_outage_probability,
+)
+from jaxcogc.outage.standard_decoding import outage_and_success
+from jaxcogc.outage.wide_range_floats import unscaled
+
+__all__ = [
+    "Sensitivity",
+    "WeakLink",
+    "in_own_order",
+    "mean_sensitivity",
+    "sensitivity",
+    "weakest_links",
+]
+
+KINDS = ("cyclic", "blocks")
+
+
+class Sensitivity(NamedTuple):
+    """How the logarithm of an outage probability changes with each erasure probability.
+
+    Attributes:
+        outage: the outage probability of standard decoding.
+        uplink: float64 [clients], d log P_O / d p_m.
+        peer: float64 [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
+        repaired_uplink, repaired_peer: the same shapes, the outage probability were that link
+            perfect in every attempt.
+    """
+
+    outage: float
+    uplink: HostFloats
+    peer: HostFloats
+    repaired_uplink: HostFloats
+    repaired_peer: HostFloats
+
+
+class WeakLink(NamedTuple):
+    """A link, and what repairing it would do.
+
+    Attributes:
+        receiver: the client that receives; None for the server.
+        sender: the client that sends.
+        erasure: probability that the link loses a message.
+        slope: d log P_O / d p.
+        repaired: the outage probability were the link perfect.
+    """
+
+    receiver: int | None
+    sender: int
+    erasure: float
+    slope: float
+    repaired: float
+
+
+def sensitivity(
+    network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: str = "cyclic"
+) -> Sensitivity:
+    """Derivatives of the closed form by automatic differentiation, and every link repaired in turn.
+
+    Args:
+        network: independent links.
+        num_stragglers: s.
+        num_attempts: attempts with one code.
+        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+
+    Returns:
+        Sensitivity. Indices are those of `network`. Where an outage is impossible, slopes are
+        infinite for the links that alone would make it possible, and 0 for the others.
+
+    Raises:
+        ValueError: a count out of range, or reciprocal links, for which there is no closed form.
+
+    >>> found = sensitivity(Network([0.1, 0.2], [[0, 0.3], [0.4, 0]]), 0)
+    >>> round(float(found.uplink[0]), 4)  # (1 - 0.2) / 0.28
+    2.8571
+    """
+    if network.reciprocal and num_stragglers > 0:
+        raise ValueError(
+            "reciprocal = True: allowed are independent links, which have a closed form"
+        )
+    if kind not in KINDS:
+        raise ValueError(f"kind = {kind!r}: allowed are {', '.join(KINDS)}")
+    check_count("num_attempts", num_attempts)
+    if kind == "cyclic":
+        outage = float(gc_outage_probability(network, num_stragglers, num_attempts))
+        slopes = jax.grad(log_gc_outage_probability)(network, num_stragglers, num_attempts)
+        scale = 1.0
+    else:
+        law = fractional_repetition_outage_probability
+        outage = float(law(network, num_stragglers, num_attempts))
+        slopes = jax.grad(law)(network, num_stragglers, num_attempts)
+        scale = 1.0 / outage if outage > 0.0 else 0.0
+    with jax.enable_x64(True):
+        leaves = (network.uplink_erasure, network.peer_erasure)
+        uplink, peer = (jnp.asarray(leaf, jnp.float64) for leaf in leaves)
+        repaired = _repaired(uplink, peer, np.int32(num_stragglers), kind, num_attempts)
+        repaired_uplink, repaired_peer = (np.asarray(x) for x in repaired)
+    return Sensitivity(
+        outage,
+        scale * np.asarray(slopes.uplink_erasure, np.float64),
+        scale * np.asarray(slopes.peer_erasure, np.float64),
+        repaired_uplink,
+        repaired_peer,
+    )
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _repaired(
+    uplink: Array, peer: Array, stragglers: Array, kind: str, attempts: int
+) -> tuple[Array, Array]:
+    def law(uplink: Array, peer: Array) -> Array:
+        return unscaled(outage_and_success(uplink, peer, stragglers, kind, attempts)[0])
+
+    clients = jnp.arange(uplink.size)
+    by_uplink = jax.lax.map(lambda m: law(uplink.at[m].set(0.0), peer), clients)
+    by_peer = jax.lax.map(
+        lambda m: jax.vmap(lambda k: law(uplink, peer.at[m, k].set(0.0)))(clients), clients
+    )
+    return by_uplink, by_peer
+
+
+def weakest_links(network: Network, found: Sensitivity) -> list[WeakLink]:
+    """All links that matter, the one whose repair leaves the fewest outages first.
+
+    Args:
+        network: the network that `found` is about.
+        found: its sensitivities.
+    """
+    links = [
+        WeakLink(None, m, *map(float, row))
+        for m, row in enumerate(
+            zip(network.uplink_erasure, found.uplink, found.repaired_uplink, strict=True)
+        )
+    ]
+    for m, k in np.argwhere(found.peer != 0.0).tolist():
+        arrays = (network.peer_erasure, found.peer, found.repaired_peer)
+        links.append(WeakLink(m, k, *(float(array[m, k]) for array in arrays)))
+    return sorted((link for link in links if link.erasure > 0.0), key=lambda link: link.repaired)
+
+
+def in_own_order(found: Sensitivity, order: tuple[int, ...]) -> Sensitivity:
+    """Sensitivities of a reordered network, by the clients' own numbers.
+
+    Args:
+        found: of `reorder(network, order)`.
+        order: place i of the ring holds client order[i].
+    """
+    place = np.argsort(np.asarray(order))
+    grid = np.ix_(place, place)
+    return Sensitivity(
+        found.outage,
+        found.uplink[place],
+        found.peer[grid],
+        found.repaired_uplink[place],
+        found.repaired_peer[grid],
+    )
+
+
+def mean_sensitivity(
+    network: Network,
+    orders: Sequence[tuple[int, ...]],
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    kind: str = "cyclic",
+) -> Sensitivity:
+    """Sensitivities of the mean outage over orders of the clients on the ring.
+
+    Args:
+        network: in the clients' own order.
+        orders: equally likely; place i of the ring holds client order[i].
+        num_stragglers, num_attempts, kind: as in `sensitivity`.
+    """
+    each = [
+        in_own_order(
+            sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind), order
+        )
+        for order in orders
+    ]
+    outages = np.array([found.outage for found in each])
+    shares = outages / outages.sum() if outages.any() else np.full(len(each), 1.0 / len(each))
+    # Where an outage is impossible a slope may be infinite: it has no share, unless all are so.
+    counted = [(share, found) for share, found in zip(shares, each, strict=True) if share > 0.0]
+    return Sensitivity(
+        float(outages.mean()),
+        sum((share * found.uplink for share, found in counted), np.zeros(network.num_clients)),
+        sum((share * found.peer for share, found in counted), np.zeros((network.num_clients,) * 2)),
+        np.mean([found.repaired_uplink for found in each], axis=0),
+        np.mean([found.repaired_peer for found in each], axis=0),
+    )

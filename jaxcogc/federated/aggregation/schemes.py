@@ -1,0 +1,244 @@
+"""Aggregation schemes as distributions over coefficient vectors.
+
+A scheme is a pair of pure functions, `init` and `draw`, in the manner of Optax. What training calls
+is `draw_schemes`, which draws all schemes of a run at once from one set of links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxcogc._types import ArrayLike, Key
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.recovery import recover
+from jaxcogc.federated.aggregation.link_evidence import (
+    CODED,
+    Channel,
+    LinkPolicy,
+    RoundLinks,
+    channel,
+    draw_round,
+    weigh,
+)
+from jaxcogc.federated.aggregation.round_keys import RoundKeys
+from jaxcogc.federated.aggregation.rules import RULES, Coefficients, Constants, conclude
+from jaxcogc.links.draws import Links
+from jaxcogc.links.network import Network
+
+__all__ = ["CODED", "SCHEMES", "Scheme", "SchemeDraw", "draw_schemes", "make_scheme"]
+
+SCHEMES = tuple(RULES)
+"""All names, in the order of tables and pictures."""
+
+
+class Scheme(NamedTuple):
+    """A distribution over coefficient vectors [clients].
+
+    Attributes:
+      init: ``init() -> state``; the schemes here have none, an empty tuple.
+      draw: ``draw(key, state, network) -> (Coefficients, state)`` for one round.
+    """
+
+    init: Callable[[], Any]
+    draw: Callable[[Key, Any, Network], tuple[Coefficients, Any]]
+
+
+class SchemeDraw(NamedTuple):
+    """One round of several schemes.
+
+    Attributes:
+      coefficients: Coefficients with a leading schemes axis.
+      links: Links [schemes, attempts, ..] by places on the ring: those of the repeat that counts,
+        for the payload path. Of a scheme without a code, those of the coded schemes.
+      places: int32 [clients], the client at each place.
+    """
+
+    coefficients: Coefficients
+    links: Links
+    places: jax.Array
+
+
+def make_scheme(
+    name: str,
+    code: GradientCode | None = None,
+    *,
+    target_weights: Any = None,
+    dtype: Any = jnp.float32,
+    **policy: Any,
+) -> Scheme:
+    """A scheme by its name.
+
+    Args:
+      name: one of `SCHEMES`: "ideal", "intermittent" (average of who arrived), "intermittent_blind"
+        (divided by M), "inverse_probability", "retransmission", "replicated_gc", "gc" (standard
+        decoding), "gc_plus", "row_space", "least_squares".
+      code: the gradient code of "replicated_gc" and of the four last; redrawn for num_attempts or
+        the same in every attempt.
+      target_weights: [clients], a, numbers that sum to 1; None: 1/M each. Clients share
+        M a_k Delta_k.
+      dtype: of the coefficients.
+      policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
+        max_repeats, peer_cost.
+
+    Returns:
+      Scheme, made for vmap over keys; schemes drawn with one key see the same links.
+
+    Raises:
+      ValueError: an unknown name, a missing code, a value that is not allowed.
+
+    Source: maths.md, sections 3, 4 and 8.
+
+    >>> import jax
+    >>> from jaxcogc import Network, make_scheme
+    >>> network = Network.homogeneous(4, uplink_erasure=0.0, peer_erasure=0.0)
+    >>> scheme = make_scheme("intermittent")
+    >>> coefficients, _ = scheme.draw(jax.random.key(0), scheme.init(), network)
+    >>> coefficients.weights.tolist(), bool(coefficients.exact)
+    ([0.25, 0.25, 0.25, 0.25], True)
+    """
+    check_names((name,), code)
+    link_policy = LinkPolicy(**policy)
+
+    def draw(key: Key, state: Any, network: Network) -> tuple[Coefficients, Any]:
+        keys = RoundKeys(*jax.random.split(key, len(RoundKeys._fields)))
+        scale = None if target_weights is None else jnp.asarray(target_weights, dtype)
+        drawn = draw_schemes(
+            keys,
+            (name,),
+            channel(network),
+            code,
+            link_policy,
+            reciprocal=network.reciprocal,
+            scale=None if scale is None else scale * network.num_clients,
+            dtype=dtype,
+        )
+        return jax.tree.map(lambda x: x[0], drawn.coefficients), state
+
+    return Scheme(lambda: (), draw)
+
+
+def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
+    """Raise a ValueError unless all are schemes, and the code they need is there."""
+    for name in names:
+        if name not in RULES:
+            raise ValueError(f"scheme {name!r}: allowed are {', '.join(SCHEMES)}")
+        if code is None and name in (*CODED, "replicated_gc"):
+            raise ValueError(f"scheme {name!r} with code = None: must be a GradientCode")
+
+
+def draw_schemes(
+    keys: RoundKeys,
+    names: tuple[str, ...],
+    inputs: Channel,
+    code: GradientCode | None,
+    policy: LinkPolicy,
+    *,
+    reciprocal: bool = False,
+    scale: ArrayLike | None = None,
+    alive: jax.Array | None = None,
+    dtype: Any = jnp.float32,
+) -> SchemeDraw:
+    """Draw one round of several schemes from one set of links.
+
+    Args:
+      keys: of the round.
+      names: of `SCHEMES`.
+      inputs: the network.
+      code: the gradient code; None when no scheme needs one.
+      policy: how the round uses the links.
+      reciprocal: T_mk = T_km.
+      scale: floating [clients], M a_k for target weights a; None: 1.
+      alive: bool [clients]; what another client would send is erased. None: everybody is.
+      dtype: of the coefficients.
+
+    Returns:
+      SchemeDraw of one round; made for vmap over rounds and seeds.
+    """
+    check_names(names, code)
+    num_tries = policy.num_tries if "retransmission" in names else 1
+    links = draw_round(
+        keys, inputs.thresholds, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
+    )
+    evidence = weigh(keys.decoding, names, links, code, alive)
+    constants = Constants(jnp.asarray(inputs.arrival_weight).astype(dtype), policy)
+    parts, made = [], []
+    silent = None if alive is None else ~jnp.take(alive, links.places)
+    for name in names:
+        attempted = RULES[name](evidence, constants)
+        part, repeats_made = conclude(attempted, _peer_uses(name, code, policy, silent))
+        parts.append(part)
+        made.append(repeats_made)
+    coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
+    repeats = jnp.stack(made)
+    if policy.max_repeats and any(name in (*CODED, "replicated_gc") for name in names):
+        coefficients = _reveal(keys.decoding, names, links, code, coefficients, repeats)
+    if scale is not None:
+        scaled = coefficients.weights * jnp.asarray(scale).astype(dtype)
+        coefficients = coefficients._replace(weights=scaled)
+    return SchemeDraw(coefficients, _links_that_count(names, links, repeats), links.places)
+
+
+def _peer_uses(
+    name: str, code: GradientCode | None, policy: LinkPolicy, silent: jax.Array | None
+) -> jax.Array:
+    """Messages between clients in one repeat: M s unicasts an attempt, or M broadcasts.
+
+    ``silent`` bool [clients] by places on the ring: they send none.
+    """
+    if name not in CODED or code is None:
+        return jnp.zeros((), jnp.int32)
+    support = jnp.asarray(code.field_matrix) != 0
+    needed = support & ~jnp.eye(code.num_clients, dtype=bool)
+    if silent is not None:
+        needed &= ~silent
+    if policy.peer_cost == "broadcast":
+        needed = jnp.any(needed, axis=-2)
+    uses = jnp.sum(needed, dtype=jnp.int32)
+    return uses if code.redrawn else uses * policy.num_attempts
+
+
+def _links_that_count(names: tuple[str, ...], links: RoundLinks, made: jax.Array) -> Links:
+    """Links [schemes, attempts, ..] of the last repeat that each scheme made."""
+    last = jnp.sum(made, axis=1) - 1
+
+    def of(name: str, repeat: jax.Array) -> Links:
+        which = links.replicated if name == "replicated_gc" else links.coded
+        return jax.tree.map(lambda x: x[repeat], which)
+
+    chosen = [of(name, last[number]) for number, name in enumerate(names)]
+    return jax.tree.map(lambda *x: jnp.stack(x), *chosen)
+
+
+def _reveal(
+    key: Key,
+    names: tuple[str, ...],
+    links: RoundLinks,
+    code: GradientCode | None,
+    coefficients: Coefficients,
+    made: jax.Array,
+) -> Coefficients:
+    """Count whose update could be read from all repeats together, for the coded schemes."""
+    assert code is not None
+    coded = [n for n, name in enumerate(names) if name in (*CODED, "replicated_gc")]
+    repeats, attempts, clients = links.coded.uplink_delivered.shape
+
+    def stack(number: int) -> Links:
+        which = links.replicated if names[number] == "replicated_gc" else links.coded
+        uplink = which.uplink_delivered & made[number][:, None, None]
+        rows = repeats * attempts
+        return Links(
+            uplink.reshape(rows, clients), which.peer_delivered.reshape(rows, clients, clients)
+        )
+
+    stacks = jax.tree.map(lambda *x: jnp.stack(x), *[stack(number) for number in coded])
+    if code.redrawn:  # a repeat sends with the codes of the round
+        tiled = jnp.tile(jnp.asarray(code.field_matrix), (repeats, 1, 1))
+        code = GradientCode(None, tiled, code.num_stragglers, code.family, code.modulus)
+    found = jax.vmap(recover, (None, None, 0))(key, code, stacks)
+    counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32)
+    revealed = coefficients.num_revealed.at[jnp.array(coded)].set(counted)
+    return coefficients._replace(num_revealed=revealed)

@@ -1,0 +1,1 @@
+"""What theory says of training when rounds fail."""

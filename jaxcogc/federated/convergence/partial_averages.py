@@ -1,0 +1,260 @@
+"""Averages over some clients: how often, how uneven, and whether the bounds apply to them.
+
+u is the vector of a round's coefficients less 1/M: 0 when the average is exact, 1/|K| - 1/M on the
+recovered clients K and -1/M elsewhere when it is partial. The bounds need E[u | not held] = 0 and
+
+    rho = M x largest eigenvalue of E[u u^T | not held].
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcogc._types import HostFloats, Key
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.federated.aggregation.link_evidence import Channel, LinkPolicy, channel
+from jaxcogc.federated.aggregation.round_keys import RoundKeys
+from jaxcogc.federated.aggregation.schemes import Coefficients, check_names, draw_schemes
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.network import Network
+
+__all__ = [
+    "RHO_FORMS",
+    "DrawnRounds",
+    "PartialLaw",
+    "check_theorem_applies",
+    "draw_rounds",
+    "mean_coefficients",
+    "partial_law",
+    "safe_rho",
+    "simulated_rho",
+    "uniform_rho",
+]
+
+RHO_FORMS = ("uniform", "safe", "simulated")
+_BATCH = 2**12
+_SYMMETRIC_FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
+
+
+class DrawnRounds(NamedTuple):
+    """What a scheme makes of rounds, on the host.
+
+    Attributes:
+        weights: float64 [trials, clients], the coefficients; 0 when the round is held.
+        hold: bool [trials].
+        exact: bool [trials]; the aggregate is the exact average.
+    """
+
+    weights: HostFloats
+    hold: np.ndarray
+    exact: np.ndarray
+
+
+class PartialLaw(NamedTuple):
+    """How often a round is exact, partial, held.
+
+    Attributes:
+        exact: probability of the exact average.
+        partial_pmf: float64 [clients + 1]; entry n is the probability of an aggregate of n clients
+            that is not exact; entry 0 is 0.
+        held: probability that nothing is recovered.
+    """
+
+    exact: float
+    partial_pmf: HostFloats
+    held: float
+
+
+def draw_rounds(
+    key: Key,
+    network: Network,
+    code: GradientCode | None,
+    *,
+    schemes: tuple[str, ...],
+    num_trials: int,
+    redraw_code: bool = False,
+    **policy: Any,
+) -> dict[str, DrawnRounds]:
+    """Draw rounds and what every scheme makes of them; all schemes see the same links.
+
+    Args:
+        key: one typed key.
+        network: erasure probabilities.
+        code: of all attempts; None when no scheme needs one.
+        schemes: names of `jaxcogc.federated.aggregation.schemes.SCHEMES`.
+        num_trials: rounds to draw.
+        redraw_code: another code in every attempt; cyclic only.
+        policy: fields of `LinkPolicy`, such as num_attempts and placement.
+
+    Returns:
+        DrawnRounds of [trials] by scheme.
+
+    Raises:
+        ValueError: an argument outside what is allowed.
+    """
+    check_names(schemes, code)
+    trials = check_count("num_trials", num_trials)
+    how = LinkPolicy(**policy)
+    code_key, null_key, link_key = jax.random.split(key, 3)
+    if redraw_code and code is not None:
+        code = redraw(code_key, code, how.num_attempts)
+    inputs = channel(network)
+    settings = (schemes, how, network.reciprocal)
+    parts = []
+    for number in range(-(-trials // _BATCH)):
+        batch_key = jax.random.fold_in(link_key, number)
+        drawn = _draw_batch(batch_key, null_key, inputs, code, *settings)
+        parts.append(jax.device_get((drawn.weights, drawn.hold, drawn.exact)))
+    weights, hold, exact = (
+        np.concatenate(part)[:trials] for part in zip(*parts, strict=True)
+    )  # [trials, schemes, ..]
+    return {
+        name: DrawnRounds(weights[:, k].astype(np.float64), hold[:, k], exact[:, k])
+        for k, name in enumerate(schemes)
+    }
+
+
+@partial(jax.jit, static_argnums=(4, 5, 6))
+def _draw_batch(
+    key: Key,
+    null_key: Key,
+    inputs: Channel,
+    code: GradientCode | None,
+    schemes: tuple[str, ...],
+    policy: LinkPolicy,
+    reciprocal: bool,
+) -> Coefficients:
+    """Coefficients with leading axes [trials, schemes]; one null vector's key serves all."""
+
+    def one(number: jax.Array) -> Coefficients:
+        keys = RoundKeys(*jax.random.split(jax.random.fold_in(key, number), len(RoundKeys._fields)))
+        keys = keys._replace(decoding=null_key)
+        return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
+
+    return jax.vmap(one)(jax.numpy.arange(_BATCH, dtype=jax.numpy.uint32))
+
+
+def partial_law(rounds: DrawnRounds) -> PartialLaw:
+    """Relative frequencies of exact, partial and held rounds.
+
+    >>> weights = np.array([[1.0, 0.0], [0.0, 0.0], [0.5, 0.5]])
+    >>> law = partial_law(
+    ...     DrawnRounds(weights, np.array([False, True, False]), np.array([False, False, True])))
+    >>> round(law.exact, 3), law.partial_pmf.round(3), round(law.held, 3)
+    (0.333, array([0.   , 0.333, 0.   ]), 0.333)
+    """
+    trials, clients = rounds.weights.shape
+    sizes = (rounds.weights != 0).sum(axis=1)[~rounds.exact & ~rounds.hold]
+    pmf = np.bincount(sizes, minlength=clients + 1) / trials
+    return PartialLaw(float(rounds.exact.mean()), pmf, float(rounds.hold.mean()))
+
+
+def mean_coefficients(rounds: DrawnRounds) -> HostFloats:
+    """E[coefficient of client k | not held], which is 1/M without bias.
+
+    Returns:
+        float64 [clients].
+
+    Raises:
+        ValueError: every round was held.
+    """
+    return _kept(rounds).mean(axis=0)
+
+
+def uniform_rho(law: PartialLaw) -> float:
+    """rho when K is uniform among the sets of its size: E[(M - n) / (n (M - 1)) | not held].
+
+    Too small for a fixed cyclic code, whose recovered clients cluster on the ring.
+
+    >>> uniform_rho(PartialLaw(0.5, np.array([0.0, 0.5, 0.0]), 0.0))
+    0.5
+    """
+    clients = len(law.partial_pmf) - 1
+    n = np.arange(1, clients + 1)
+    return _given_not_held(law, (clients - n) / (n * max(1, clients - 1)))
+
+
+def safe_rho(law: PartialLaw) -> float:
+    """At least rho for every code that looks the same from each client, links all alike.
+
+    E[min(1, ((M - n) / n)^2) | not held].
+
+    >>> safe_rho(PartialLaw(0.5, np.array([0.0, 0.0, 0.0, 0.5, 0.0]), 0.0))
+    0.0555...
+    """
+    clients = len(law.partial_pmf) - 1
+    n = np.arange(1, clients + 1)
+    return _given_not_held(law, np.minimum(1.0, ((clients - n) / n) ** 2))
+
+
+def simulated_rho(rounds: DrawnRounds) -> float:
+    """M times the largest eigenvalue of the mean of u u^T over the rounds not held.
+
+    Above rho on average, the safe side: the largest eigenvalue of a mean over few rounds is too
+    large, far so where rare rounds average very few of many clients.
+
+    Raises:
+        ValueError: every round was held.
+    """
+    clients = rounds.weights.shape[1]
+    u = _kept(rounds) - 1 / clients
+    u[rounds.exact[~rounds.hold]] = 0.0  # free of the rounding of 1/M
+    return float(clients * np.linalg.eigvalsh(u.T @ u / len(u))[-1])
+
+
+def check_theorem_applies(
+    network: Network, code: GradientCode, *, form: str, placement: str = "fixed"
+) -> None:
+    """Refuse where the bound for partial averages, or a form of rho, does not hold.
+
+    Args:
+        network: the links.
+        code: the code.
+        form: of rho: "uniform", "safe" or "simulated".
+        placement: of the clients on the ring: "fixed", or "random" anew in every round.
+
+    Raises:
+        ValueError: unequal links (the mean coefficients are not 1/M), a code that looks different
+            from each client, or the uniform rho where recovered clients cluster on the ring.
+    """
+    if form not in RHO_FORMS:
+        raise ValueError(f"rho = {form!r}: allowed are {', '.join(RHO_FORMS)}")
+    if placement not in ("fixed", "random"):
+        raise ValueError(f"placement = {placement!r}: allowed are fixed, random")
+    clients = network.num_clients
+    peer = network.peer_erasure[~np.eye(clients, dtype=bool)]
+    if np.ptp(network.uplink_erasure) > 0 or (clients > 1 and np.ptp(peer) > 0):
+        raise ValueError(
+            "network has unequal links: partial averages are biased there and the bound does not "
+            "apply; allowed are equal uplinks and equal peer links, or scheme gc"
+        )
+    if placement == "random":
+        return
+    if code.family not in _SYMMETRIC_FAMILIES:
+        raise ValueError(
+            f"code family {code.family!r} may favour clients: allowed are "
+            f"{', '.join(_SYMMETRIC_FAMILIES)}, or placement random"
+        )
+    alone = int(code.num_stragglers) in (0, clients - 1) or bool((peer == 1).all())
+    if form == "uniform" and not alone:
+        raise ValueError(
+            "rho = 'uniform': with a fixed code and 1 <= stragglers <= clients - 2 the recovered "
+            "clients cluster on the ring; allowed are safe, simulated, or placement random"
+        )
+
+
+def _given_not_held(law: PartialLaw, values: HostFloats) -> float:
+    if not law.held < 1:
+        raise ValueError("every round is held: rho is not defined")
+    return float(law.partial_pmf[1:] @ values / (1 - law.held))
+
+
+def _kept(rounds: DrawnRounds) -> HostFloats:
+    """Coefficients of the rounds not held: [trials, clients]."""
+    if rounds.hold.all():
+        raise ValueError(f"all {len(rounds.hold)} rounds were held: nothing to average")
+    return rounds.weights[~rounds.hold]

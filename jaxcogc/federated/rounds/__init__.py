@@ -1,0 +1,1 @@
+"""Rounds of training: every seed and scheme in one compiled program."""

@@ -1,0 +1,76 @@
+"""The picture of a training comparison: accuracy against rounds and against uplink uses."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from jaxcogc.figures.style import GC, GC_PLUS, GREY, OTHER, ROW_SPACE, STYLE, new_figure
+from jaxcogc.training.plan import Trained, TrainingPlan
+from jaxcogc.training.summary import seed_interval
+
+__all__ = ["accuracy_figure"]
+
+_LOOKS = {
+    "ideal": ("black", "-", 1.4),
+    "intermittent": (OTHER, "-", 1.6),
+    "intermittent_blind": (OTHER, "--", 1.6),
+    "inverse_probability": (OTHER, ":", 1.6),
+    "retransmission": (GREY, "-", 1.6),
+    "replicated_gc": (GC, "--", 1.6),
+    "gc": (GC, "-", 1.6),
+    "gc_plus": (GC_PLUS, "-", 3.0),
+    "row_space": (ROW_SPACE, "-", 1.2),
+    "least_squares": (ROW_SPACE, "--", 1.2),
+}
+"""Colour, line and width; of different widths where equal curves must both show."""
+
+
+def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption: str) -> Figure:
+    """Mean test accuracy over seeds with its band, for every scheme.
+
+    Args:
+      plan: what was run.
+      trained: where it stands.
+      title: what was trained.
+      caption: network, partition, what the band is.
+
+    Returns:
+      A figure of two panels: against rounds, and against uplink uses so far (mean over seeds).
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=4.9)
+        left, right = figure.subplots(1, 2, sharey=True)
+        faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
+        for number, scheme in enumerate(plan.settings.schemes):
+            accuracy = np.asarray(trained.metrics.test_accuracy)[:, number, : trained.round_index]
+            uses = np.asarray(trained.metrics.uplink_uses)[:, number, : trained.round_index]
+            where = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
+            spent = uses.cumsum(axis=1).mean(axis=0)[where]
+            _draw_scheme(left, scheme, where + 1, accuracy[:, where], faint)
+            _draw_scheme(right, scheme, spent, accuracy[:, where], faint)
+        left.set_ylabel("test accuracy")
+        left.set_xlabel("rounds")
+        right.set_xlabel("uplink uses so far, per seed")
+        for axes in (left, right):
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.set_xlim(left=0)
+            axes.set_ylim(0, 1)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _draw_scheme(
+    axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray, faint: float
+) -> None:
+    colour, line, width = _LOOKS[scheme]
+    marker = "o" if len(x) == 1 else ""
+    mean = accuracy.mean(axis=0)
+    axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=width, label=scheme)
+    if len(accuracy) > 1:
+        ends = [seed_interval(column, fraction=True) for column in accuracy.T]
+        low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
+        axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)

@@ -1,0 +1,205 @@
+"""Pictures of outcome probabilities, each estimate with its interval.
+
+An estimate of zero events has no place on a logarithmic axis; it is drawn as an arrow that hangs
+down from the upper end of its interval.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
+from jaxcogc.figures.style import (
+    GC,
+    GC_PLUS,
+    GREY,
+    ROW_SPACE,
+    STYLE,
+    mark,
+    new_figure,
+    upper_bound,
+)
+from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.intervals import Estimate
+
+_DECODERS = (
+    ("gc (standard)", GC, "o", 6.5, 27),
+    ("GC+", GC_PLUS, "s", 7.5, 22),
+    ("row space", ROW_SPACE, "^", 5.0, 14),
+)
+"""Name, colour, marker, its size, length of arrows; sized so that equal values both show."""
+_DASHES: Any = ("-", "--", ":")
+"""Of the last curve, the one before, ...; markers of the last are filled."""
+
+
+class OutagePoint(NamedTuple):
+    """One simulated (or enumerated) setting.
+
+    Attributes:
+        x: its place on a horizontal axis (a number of stragglers, an erasure probability).
+        outcomes: the probabilities, each with its interval.
+        closed_form: the exact outage probability of standard decoding; None where no law is known.
+    """
+
+    x: float
+    outcomes: Outcomes
+    closed_form: float | None
+
+
+class OutageCurve(NamedTuple):
+    """Points along an axis.
+
+    Attributes:
+        label: what tells this curve from the others of the picture ("2 attempts").
+        points: [points], in the order of the axis.
+        law: pairs (x, closed form) to draw the law through; empty: those of the points.
+    """
+
+    label: str
+    points: Sequence[OutagePoint]
+    law: Sequence[tuple[float, float]] = ()
+
+
+def plot_outcomes(point: OutagePoint, *, title: str, caption: str) -> Figure:
+    """The outcomes of one setting, and how many clients are recovered one by one.
+
+    Args:
+        point: the setting; its x is not used.
+        title: what was simulated.
+        caption: method and level of the intervals, number of trials.
+
+    Returns:
+        A figure of two panels: every outcome's probability with its interval and, for standard
+        decoding, the closed form; the distribution of the number of recovered clients.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=4.9)
+        left, right = figure.subplots(1, 2, width_ratios=[1.35, 1.0])
+        draw_outcomes(left, point.outcomes, point.closed_form)
+        draw_num_recovered(right, point.outcomes)
+    return figure
+
+
+def plot_outage_curves(
+    curves: Sequence[OutageCurve], *, x_label: str, title: str, caption: str
+) -> Figure:
+    """Failure probabilities along an axis, for all three decoders.
+
+    Args:
+        curves: one set of points for each setting (such as a number of attempts), at most three.
+        x_label: name (and unit) of the axis.
+        title: what was simulated.
+        caption: method and level of the intervals, number of trials.
+
+    Returns:
+        A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
+        at all. Bands are intervals; the closed form is a thin dark line through the points of gc.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=5.2)
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, failures, name in zip(
+            panels,
+            (_no_exact_average, _nothing_recovered),
+            ("No exact average", "Nothing recovered: the model is held"),
+            strict=True,
+        ):
+            panel.set_title(name)
+            panel.set_yscale("log")
+            for age, curve in enumerate(reversed(curves)):
+                _draw_curve(panel, curve, age, failures)
+            panel.set_xlabel(x_label)
+            _tick_whole_numbers(panel, curves)
+        panels[0].set_ylabel("probability per round")
+        panels[0].set_ylim(_floor(curves), 1.4)
+        figure.legend(handles=_legend(curves), loc="outside right upper")
+    return figure
+
+
+def _draw_curve(
+    axes: Axes,
+    curve: OutageCurve,
+    age: int,
+    failures: Callable[[Outcomes], tuple[Estimate, Estimate, Estimate]],
+) -> None:
+    x = np.array([point.x for point in curve.points], dtype=float)
+    estimates = [failures(point.outcomes) for point in curve.points]
+    for decoder, (_, colour, marker, size, arrow) in enumerate(_DECODERS):
+        column = [row[decoder] for row in estimates]
+        best, low, high = (
+            np.array([getattr(e, a) for e in column]) for a in ("best", "low", "high")
+        )
+        seen = best > 0
+        law = _law(curve) if decoder == 0 else []
+        axes.fill_between(
+            x, np.where(low > 0, low, high * 1e-3), high, where=seen, color=colour, alpha=0.22, lw=0
+        )
+        axes.plot(
+            x,
+            np.where(seen, best, np.nan),
+            linestyle="none" if law else _DASHES[age],
+            marker=marker,
+            ms=size,
+            mfc="white" if age else colour,
+            mec=colour if age else "white",
+            color=colour,
+        )
+        if law:
+            axes.plot(*zip(*law, strict=True), _DASHES[age], color="black", lw=1)
+        for where, bound in zip(x[~seen], high[~seen], strict=True):
+            if bound > 0:
+                upper_bound(axes, (where, bound), (0, -arrow), colour, "_")
+
+
+def _law(curve: OutageCurve) -> list[tuple[float, float]]:
+    """The closed form where it is known and can stand on a logarithmic axis."""
+    points = [(p.x, p.closed_form) for p in curve.points if p.closed_form is not None]
+    return [(x, value) for x, value in curve.law or points if value > 0]
+
+
+def _no_exact_average(outcomes: Outcomes) -> tuple[Estimate, Estimate, Estimate]:
+    return (
+        outcomes.gc_outage,
+        _complement(outcomes.gc_plus_full),
+        _complement(outcomes.row_space_exact),
+    )
+
+
+def _nothing_recovered(outcomes: Outcomes) -> tuple[Estimate, Estimate, Estimate]:
+    return outcomes.gc_outage, outcomes.gc_plus_none, outcomes.row_space_none
+
+
+def _complement(value: Estimate) -> Estimate:
+    low, best, high = 1 - value.high, 1 - value.best, 1 - value.low
+    return Estimate(low, best, high, method=value.method, level=value.level)
+
+
+def _tick_whole_numbers(axes: Axes, curves: Sequence[OutageCurve]) -> None:
+    values = sorted({point.x for curve in curves for point in curve.points})
+    if len(values) <= 16 and all(value == int(value) for value in values):
+        axes.set_xticks(values)
+
+
+def _floor(curves: Sequence[OutageCurve]) -> float:
+    """Lower end of the axis: under everything that is drawn, arrows included."""
+    lowest = 0.1
+    for curve in curves:
+        for point in curve.points:
+            for e in (*_no_exact_average(point.outcomes), *_nothing_recovered(point.outcomes)):
+                drawn = e.best if e.best > 0 else e.high / 3
+                lowest = min(lowest, drawn) if drawn > 0 else lowest
+    return lowest / 1.5
+
+
+def _legend(curves: Sequence[OutageCurve]) -> list[Line2D]:
+    entries = [mark(marker, colour, label) for label, colour, marker, *_ in _DECODERS]
+    for age, curve in enumerate(reversed(curves)):
+        entries.append(mark("o", GREY, curve.label, filled=age == 0, dashes=_DASHES[age]))
+    if any(_law(curve) for curve in curves):
+        entries.append(mark("", "black", "closed form of gc", dashes="-"))
+    return entries

@@ -1,0 +1,109 @@
+"""The two panels that show one setting: every outcome, and the number of recovered clients."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from jaxcogc.figures.style import GC, GC_PLUS, GREY, OTHER, ROW_SPACE, digits, mark, upper_bound
+from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.intervals import Estimate, estimate
+
+_ROWS = (
+    ("gc_outage", "gc: nothing recovered", GC, 0.0),
+    ("gc_plus_full", "GC+: exact average", GC_PLUS, 1.4),
+    ("gc_plus_partial", "GC+: average of some", GC_PLUS, 2.4),
+    ("gc_plus_none", "GC+: nothing recovered", GC_PLUS, 3.4),
+    ("row_space_exact", "row space: exact average", ROW_SPACE, 4.8),
+    ("row_space_partial", "row space: average of some", ROW_SPACE, 5.8),
+    ("row_space_none", "row space: nothing recovered", ROW_SPACE, 6.8),
+    ("all_individuals", "every client's update known", OTHER, 8.2),
+)
+_RARE = 0.02
+"""Below this a linear axis hides what a logarithmic one shows."""
+
+
+def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> None:
+    """The probability of every outcome, its interval, and the closed form of standard decoding."""
+    estimates: list[Estimate] = [getattr(outcomes, name) for name, *_ in _ROWS]
+    shown = [e.best if e.best > 0 else e.high for e in estimates]
+    positive = [value for value in shown if value > 0]
+    logarithmic = min(positive) < _RARE
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_xlim(min(positive) / 3, 1.6)
+    else:
+        axes.set_xlim(0, 1.03)
+    for (_, _, colour, y), value in zip(_ROWS, estimates, strict=True):
+        if value.best == 0 and logarithmic:
+            upper_bound(axes, (value.high, y), (-16, 0), colour, "|")
+        else:
+            spread = [[value.best - value.low], [value.high - value.best]]
+            axes.errorbar(value.best, y, xerr=spread, fmt="o", ms=6, color=colour)
+        _write_estimate(axes, y, value, colour)
+    if closed_form:
+        axes.plot(closed_form, _ROWS[0][3], "D", ms=11, mfc="none", mec="black", mew=1.1)
+        axes.legend(
+            handles=[mark("D", "black", "closed form", filled=False)],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 0.97),
+            handletextpad=0.1,
+        )
+    axes.set_yticks([y for *_, y in _ROWS], [label for _, label, *_ in _ROWS])
+    for tick, (_, _, colour, _) in zip(axes.get_yticklabels(), _ROWS, strict=True):
+        tick.set_color(colour)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(8.8, -0.6)
+    axes.set_xlabel("probability per round")
+    axes.set_title("What the server recovers")
+
+
+def _write_estimate(axes: Axes, y: float, value: Estimate, colour: str) -> None:
+    interval = f"[{digits(value.low)}, {digits(value.high)}]"
+    for shift, text, style in (
+        (8, digits(value), {"color": colour, "fontweight": "bold"}),
+        (68, interval, {"color": GREY, "fontsize": 9}),
+    ):
+        axes.annotate(
+            text,
+            (1.0, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(shift, 0),
+            textcoords="offset points",
+            va="center",
+            **style,
+        )
+
+
+def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
+    """The distribution of the number of clients recovered one by one, with intervals."""
+    pmf = outcomes.num_recovered_pmf
+    numbers = np.arange(pmf.size)
+    bars: list[Estimate] = [_pmf_estimate(value, outcomes) for value in pmf]
+    spread = [[e.best - e.low for e in bars], [e.high - e.best for e in bars]]
+    shown = pmf > 0
+    axes.bar(numbers[shown], pmf[shown], color="#9DB7D5", width=0.8)
+    axes.errorbar(
+        numbers[shown],
+        pmf[shown],
+        yerr=np.array(spread)[:, shown],
+        fmt="none",
+        ecolor=GREY,
+        capsize=2,
+    )
+    if pmf[shown].min() < _RARE:
+        axes.set_yscale("log")
+        axes.set_ylim(10 ** np.floor(np.log10(pmf[shown].min())), 1.4)
+    axes.set_title(f"Clients recovered one by one\n(mean {numbers @ pmf:.3f})")
+    axes.set_xlabel("number of clients")
+    axes.set_ylabel("probability per round")
+    axes.set_xlim(-0.7, pmf.size - 0.3)
+    axes.grid(visible=False, axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _pmf_estimate(value: float, outcomes: Outcomes) -> Estimate:
+    model = outcomes.gc_outage
+    if outcomes.trials is None:
+        return Estimate.exact(value)
+    num_events = round(value * outcomes.trials)
+    return estimate(num_events, outcomes.trials, level=model.level, interval=model.method)

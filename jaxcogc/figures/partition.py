@@ -1,0 +1,81 @@
+"""A picture of who holds which samples."""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxcogc.federated.data.partitions import Partition
+from jaxcogc.figures.style import STYLE, new_figure
+
+_MOST_NAMED_CLASSES = 20
+
+
+def class_counts(partition: Partition, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """How many samples of each class every client holds.
+
+    Args:
+        partition: of `labels` among clients.
+        labels: integers [samples] in 0 .. num_classes - 1.
+        num_classes: number of labels.
+
+    Returns:
+        int64 [clients, classes].
+    """
+    return np.stack(
+        [
+            np.bincount(np.asarray(labels)[row[:size]], minlength=num_classes)
+            for row, size in zip(partition.indices, partition.num_samples, strict=True)
+        ]
+    )
+
+
+def partition_figure(
+    partition: Partition,
+    labels: np.ndarray,
+    num_classes: int,
+    *,
+    title: str = "Who holds which samples",
+) -> Figure:
+    """Bars of the clients' samples, one colour a class.
+
+    Args:
+        partition: of `labels` among clients.
+        labels: integers [samples] in 0 .. num_classes - 1.
+        num_classes: number of labels.
+        title: over the picture.
+
+    Returns:
+        A figure: a stacked bar for each client, as high as its number of samples.
+    """
+    counts = class_counts(partition, labels, num_classes)
+    clients = np.arange(len(counts))
+    sizes = partition.num_samples
+    caption = (
+        f"{sizes.sum():,} samples; {sizes.min():,} to {sizes.max():,} a client; "
+        f"{(counts > 0).sum(axis=1).min()} to {(counts > 0).sum(axis=1).max()} classes a client"
+    )
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=4.4)
+        axes = figure.subplots()
+        colours = mpl.colormaps["tab20" if num_classes > 10 else "tab10"]
+        below = np.zeros(len(counts))
+        for label in range(num_classes):
+            axes.bar(
+                clients,
+                counts[:, label],
+                bottom=below,
+                color=colours(label % colours.N),
+                label=str(label),
+                edgecolor="white",
+                linewidth=0.4,
+            )
+            below += counts[:, label]
+        axes.grid(axis="x", visible=False)
+        axes.set_xlabel("client")
+        axes.set_ylabel("samples")
+        if len(clients) <= 40:
+            axes.set_xticks(clients)
+        if num_classes <= _MOST_NAMED_CLASSES:
+            handles, names = axes.get_legend_handles_labels()
+            figure.legend(handles[::-1], names[::-1], title="class", loc="outside right upper")
+    return figure

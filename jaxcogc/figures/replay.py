@@ -1,0 +1,72 @@
+"""The picture of one trial: every attempt's links, and the rows that reached the server."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from jaxcogc.figures.style import STYLE, mark, new_figure
+from jaxcogc.study.results.replay import Replay
+
+_COLOURS = ("#F2F2F2", "#D55E00", "#56B4E9", "#FFFFFF")
+_UNUSED, _LOST, _HEARD, _GAP = range(4)
+
+
+def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
+    """Draw a trial.
+
+    Args:
+      replay: the trial.
+      title: of which point.
+      caption: what was recovered.
+
+    Returns:
+      A figure with a panel for each attempt (the first twelve): a row for each client, a column for
+      each client it should hear, and its uplink at the right.
+    """
+    attempts = min(len(replay.uplink_delivered), 12)
+    across = min(attempts, 4)
+    down = -(-attempts // across)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption, height=1.2 + 3.4 * down)
+        grid = figure.subplots(down, across, squeeze=False)
+        for attempt, axes in enumerate(grid.flat):
+            if attempt < attempts:
+                _draw(axes, replay, attempt)
+            else:
+                axes.set_visible(False)
+        entries = (("#56B4E9", "delivered"), ("#D55E00", "lost"), ("#F2F2F2", "not needed"))
+        handles = [mark("s", colour, label) for colour, label in entries]
+        handles.append(mark("o", "black", "row arrived, complete"))
+        handles.append(mark("o", "black", "row arrived, incomplete", filled=False))
+        figure.legend(handles=handles, loc="outside right upper")
+    return figure
+
+
+def _draw(axes: Axes, replay: Replay, attempt: int) -> None:
+    needed, heard = replay.support[attempt], replay.peer_delivered[attempt]
+    uplink = replay.uplink_delivered[attempt]
+    clients = len(uplink)
+    cells = np.where(needed, np.where(heard, _HEARD, _LOST), _UNUSED)
+    cells[np.eye(clients, dtype=bool)] = _UNUSED  # nobody needs to hear himself
+    columns = np.where(uplink, _HEARD, _LOST)[:, None]
+    picture = np.hstack([cells, np.full((clients, 1), _GAP), columns])
+    axes.imshow(picture, cmap=ListedColormap(_COLOURS), vmin=0, vmax=3, aspect="auto")
+    for client in np.flatnonzero(uplink):
+        face = "black" if replay.complete[attempt, client] else "white"
+        axes.plot(clients + 1, client, "o", ms=6, mec="black", mfc=face)
+    step = max(1, clients // 12)
+    numbers = list(range(0, clients, step))
+    axes.set_yticks(numbers)
+    axes.set_xticks([*numbers, clients + 1], [*map(str, numbers), "server"])
+    axes.set_xticks(np.arange(clients + 2) - 0.5, minor=True)
+    axes.set_yticks(np.arange(clients) - 0.5, minor=True)
+    axes.grid(visible=False, which="major")
+    axes.grid(visible=True, which="minor", color="white", lw=1.2)
+    axes.tick_params(which="both", length=0)
+    axes.set_title(f"attempt {attempt + 1}")
+    axes.set_xlabel("sender")
+    axes.set_ylabel("receiver and its row")

@@ -1,0 +1,128 @@
+"""The picture of a study: estimates with bands along an axis, one panel beside the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, panels_of, text
+from jaxcogc.figures.style import GREY, STYLE, mark, new_figure, upper_bound
+from jaxcogc.study.results.filters import Row
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#000000")
+MARKERS = "os^Dv<>P"
+_BESIDE = 3
+
+
+def plot_study(rows: Sequence[Row], layout: Layout, *, title: str, linear: bool = False) -> Figure:
+    """Draw the rows of a table of results.
+
+    Args:
+      rows: of `table.records`.
+      layout: what is on the axes.
+      title: of the picture.
+      linear: a linear axis of probabilities instead of a logarithmic one.
+
+    Returns:
+      A figure. Bands are intervals; an estimate of zero events is an arrow that hangs down from the
+      upper end of its interval; the closed form of gc_outage is a thin black line.
+
+    Raises:
+      ValueError: more curves than can be told apart.
+    """
+    panels = panels_of(rows, layout)
+    across = min(len(panels), _BESIDE)
+    down = -(-len(panels) // across)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(title, caption_of(rows, layout), height=0.9 + 4.3 * down)
+        grid = figure.subplots(down, across, squeeze=False, sharey=True)
+        places = _places(panels)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            axes.set_yscale("linear" if linear else "log")
+            for number, curve in enumerate(panel.curves):
+                _draw(axes, curve, number, places, linear)
+            _label_x(axes, layout, places)
+            axes.set_title(panel.title)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(
+                layout.outcomes[0] if len(layout.outcomes) == 1 else "probability per round"
+            )
+        _limit(grid[0, 0], panels, linear)
+        figure.legend(handles=_legend(panels), loc="outside right upper")
+    return figure
+
+
+def _places(panels: Sequence[Panel]) -> dict[object, float]:
+    """Where a value stands on the x axis: words side by side, numbers where they are."""
+    values = list(
+        dict.fromkeys(m.x for panel in panels for curve in panel.curves for m in curve.marks)
+    )
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return {value: float(value) for value in values}
+    return {value: float(place) for place, value in enumerate(values)}
+
+
+def _style(number: int) -> tuple[str, str]:
+    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+
+
+def _draw(axes: Axes, curve: Curve, number: int, places: dict[object, float], linear: bool) -> None:
+    colour, marker = _style(number)
+    dashes = "-" if number < len(COLOURS) else "--"
+    x = np.array([places[m.x] for m in curve.marks])
+    best, low, high = (
+        np.array([getattr(m, end) for m in curve.marks]) for end in ("best", "low", "high")
+    )
+    seen = np.ones(len(x), bool) if linear else best > 0
+    floor = low if linear else np.where(low > 0, low, high * 1e-3)
+    axes.fill_between(x, floor, high, where=seen, color=colour, alpha=0.2, lw=0)
+    spread = [best[seen] - floor[seen], high[seen] - best[seen]]
+    axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
+    axes.plot(x, np.where(seen, best, np.nan), dashes, marker=marker, ms=5, color=colour)
+    for where, bound in zip(x[~seen], high[~seen], strict=True):
+        upper_bound(axes, (where, bound), (0, -20), colour, "_")
+    law = [(places[m.x], m.law) for m in curve.marks if m.law is not None and (linear or m.law > 0)]
+    if law:
+        axes.plot(*zip(*law, strict=True), "-", color="black", lw=0.9, zorder=5)
+
+
+def _label_x(axes: Axes, layout: Layout, places: dict[object, float]) -> None:
+    axes.set_xlabel(layout.x.replace("_", " "))
+    words = [value for value in places if not isinstance(value, int | float)]
+    if words or len(places) <= 12:
+        values = list(places)
+        axes.set_xticks([places[v] for v in values], [text(v) for v in values])
+
+
+def _limit(axes: Axes, panels: Sequence[Panel], linear: bool) -> None:
+    marks = [m for panel in panels for curve in panel.curves for m in curve.marks]
+    highest = max((m.high for m in marks), default=1.0)
+    if linear:
+        axes.set_ylim(0, min(1.02, highest * 1.05))
+        return
+    drawn = [max(m.low, m.best / 10) if m.best > 0 else m.high / 3 for m in marks]
+    drawn += [m.law for m in marks if m.law]
+    axes.set_ylim(min(drawn, default=1e-3) / 1.6, min(1.3, highest * 1.6))
+
+
+def _legend(panels: Sequence[Panel]) -> list[Line2D]:
+    entries: dict[str, Line2D] = {}
+    for panel in panels:
+        for number, curve in enumerate(panel.curves):
+            colour, marker = _style(number)
+            dashes = "-" if number < len(COLOURS) else "--"
+            entries.setdefault(curve.label, mark(marker, colour, curve.label, dashes=dashes))
+    handles = list(entries.values())
+    every = [m for panel in panels for curve in panel.curves for m in curve.marks]
+    if any(m.law is not None for m in every):
+        handles.append(mark("", "black", "closed form", dashes="-"))
+    if any(m.best == 0 for m in every):
+        handles.append(mark("_", GREY, "no event: upper end"))
+    return handles

@@ -1,0 +1,1 @@
+"""Outcomes too rare to count: weighted trials and strata."""

@@ -1,0 +1,277 @@
+"""Importance sampling: erasures made likelier where it matters, and trials weighted back.
+
+The proposal is a mixture: the network as it is; the network with all log-odds of an erasure shifted
+together; and for every rare event tilts of its own (`proposals`), by link, by row and by client,
+found by the cross-entropy method from pilot runs. A trial has the weight p / sum_j share_j q_j,
+whichever component it came from, so that no weight exceeds 1 / (share of the plain network), and
+what the tilts overlook shows: a few large weights, a small effective sample size, a flag.
+
+Sources: the balance heuristic of E. Veach and L. J. Guibas (SIGGRAPH 1995), with the plain law in
+the mixture as in A. Owen and Y. Zhou (JASA 95, 2000); the cross-entropy method of R. Y. Rubinstein
+(Methodology and Computing in Applied Probability 1, 1999).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from scipy import special
+
+from jaxcogc._types import HostFloats, Key
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.conditioning import host_generator
+from jaxcogc.coding.recovery import Recovery
+from jaxcogc.outage.counts import EVENTS
+from jaxcogc.outage.random_links import LinkTable
+from jaxcogc.outage.rare.proposals import (
+    Features,
+    Proposal,
+    Rows,
+    client_tilt,
+    draw,
+    features,
+    link_tilt,
+    log_ratios,
+    row_tilt,
+    rows_of,
+)
+from jaxcogc.outage.rare.weighted_sums import Group, Sums
+from jaxcogc.outage.simulation.given_links import BLOCK, decide, events
+
+__all__ = ["Mixture", "choose_mixture", "importance_groups"]
+
+_PLAIN_SHARE, _SHIFT_SHARE = 0.2, 0.1
+_PILOT_BLOCKS, _PILOT_ROUNDS = 2, 4
+_NUM_SHIFTS = 12
+_RARE = 0.05
+_MOST_ERASED = 0.6
+_SMOOTHING = 0.02
+_EFFECTIVE = 300
+_EDGE = 1e-9
+_GOLDEN = 0.6180339887498949
+
+
+class Mixture(NamedTuple):
+    """Laws to draw from, the plain network first, and their shares.
+
+    Attributes:
+        rows: how the links make up rows; None for a network with reciprocal pairs.
+        proposals: the laws.
+        shares: float64 [proposals], adding up to 1.
+    """
+
+    rows: Rows
+    proposals: list[Proposal]
+    shares: HostFloats
+
+
+class _Block(NamedTuple):
+    """Trials of a mixture: which component each came from, and what came out."""
+
+    component: np.ndarray
+    seen: Features
+    recovery: Recovery
+    weights: HostFloats
+
+
+def importance_groups(
+    key: Key,
+    code: GradientCode,
+    table: LinkTable,
+    num_trials: int,
+    advance: Callable[[int], None],
+    stop: Callable[[], bool],
+) -> list[Group]:
+    """Pilot runs, then ``num_trials`` weighted trials: one group for each component.
+
+    Args:
+        key: one typed key.
+        code: the code; redrawn for the attempts of the table, or one for all of them.
+        table: the random links.
+        num_trials: weighted trials; those of the pilot runs are not among them.
+        advance: called with the number of trials just done.
+        stop: asked after every block; every prefix of the blocks is a sample of its own right.
+
+    Returns:
+        A Group for each component of the mixture.
+    """
+    pilot_key, key = jax.random.split(key)
+    mixture = choose_mixture(pilot_key, code, table)
+    sums = [Sums.zero(code.num_clients) for _ in mixture.proposals]
+    for block in _blocks(key, code, table, mixture, num_trials):
+        for number in np.unique(block.component).tolist():
+            mine = block.component == number
+            recovery = Recovery(*(field[mine] for field in block.recovery))
+            sums[number] = sums[number].plus(Sums.of(block.weights[mine], recovery))
+        advance(len(block.component))
+        if stop():
+            break
+    masses = [1.0] + [0.0] * (len(sums) - 1)
+    groups = map(Group, mixture.shares.tolist(), masses, sums)
+    return [group for group in groups if group.sums.trials]
+
+
+def choose_mixture(key: Key, code: GradientCode, table: LinkTable) -> Mixture:
+    """The mixture that suits all events that are rare on this network.
+
+    Args:
+        key: of the pilot runs.
+        code, table: as in `importance_groups`.
+
+    Returns:
+        Mixture; of the plain network alone where no event is rare.
+    """
+    rows = rows_of(table, code)
+    rows_are_apart = np.bincount(table.where[table.where >= 0]).max(initial=1) == 1
+    plain = link_tilt(table.erasure)
+    shifts = [plain, *_shifts(table, rows, rows_are_apart)]
+    mixture = Mixture(rows, shifts, np.full(len(shifts), 1.0 / len(shifts)))
+    kept: list[Proposal] = []
+    tilts: dict[str, list[Proposal]] = {}
+    for pilot in range(_PILOT_ROUNDS):
+        pilot_key = jax.random.fold_in(key, pilot)
+        blocks = list(_blocks(pilot_key, code, table, mixture, _PILOT_BLOCKS * BLOCK))
+        found = _rare_events(blocks)
+        if pilot == 0:
+            best = {_best_shift(table, mixture, blocks, name) for name in found}
+            kept = [shifts[number] for number in sorted(best)]
+        for name, weights in found.items():
+            tilts[name] = _cross_entropy(weights, table, rows, blocks, rows_are_apart)
+        own = [tilt for pair in tilts.values() for tilt in pair]
+        if not own:
+            return Mixture(rows, [plain], np.ones(1))
+        counts = (1, len(kept), len(own))
+        parts = np.array([_PLAIN_SHARE, _SHIFT_SHARE, 1.0 - _PLAIN_SHARE - _SHIFT_SHARE])
+        mixture = Mixture(rows, [plain, *kept, *own], np.repeat(parts / counts, counts))
+    return mixture
+
+
+def balance_weights(table: LinkTable, mixture: Mixture, seen: Features) -> HostFloats:
+    """Weights of trials of a mixture: p / sum_j share_j q_j, float64 [trials]."""
+    logs = log_ratios(table, mixture.rows, mixture.proposals, seen)
+    return np.exp(-special.logsumexp(logs, axis=1, b=mixture.shares))
+
+
+def _blocks(
+    key: Key, code: GradientCode, table: LinkTable, mixture: Mixture, num_trials: int
+) -> Iterator[_Block]:
+    """Trials of the mixture, block by block."""
+    for number, start in enumerate(range(0, num_trials, BLOCK)):
+        # Multiples of the golden ratio spread every component evenly over the run.
+        position = np.arange(start, min(start + BLOCK, num_trials)) * _GOLDEN % 1.0
+        edges = np.cumsum(mixture.shares)[:-1]
+        component = np.sort(np.searchsorted(edges, position, side="right"))
+        draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
+        generator = np.random.Generator(host_generator(draw_key))
+        erased = np.concatenate(
+            [
+                draw(generator, mixture.rows, mixture.proposals[j], int(np.sum(component == j)))
+                for j in np.unique(component).tolist()
+            ]
+        )
+        trials = decide(decision_key, code, table, erased)
+        seen = features(table, mixture.rows, trials.erased, trials.looked_at)
+        weights = balance_weights(table, mixture, seen)
+        yield _Block(component, seen, trials.recovery, weights)
+
+
+def _shifts(table: LinkTable, rows: Rows, rows_are_apart: bool) -> list[Proposal]:
+    """The network with all log-odds shifted together, from fewer erasures to most: by link, by row.
+
+    The plain network is not among them.
+    """
+    odds = special.logit(table.erasure)
+    top = max(special.logit(_MOST_ERASED) - odds.min(initial=0.0), 1.0)
+    steps = [-4.0, -2.0, *np.linspace(0.0, top, _NUM_SHIFTS)[1:]]
+    proposals = [link_tilt(_inside(special.expit(odds + step))) for step in steps]
+    if rows_are_apart:
+        lost, incomplete = (special.logit(x) for x in (rows.lost, rows.incomplete))
+        proposals += [
+            row_tilt(
+                table,
+                rows,
+                _inside(special.expit(lost + step)),
+                _inside(special.expit(incomplete + step)),
+            )
+            for step in steps
+        ]
+    return proposals
+
+
+def _inside(probabilities: HostFloats) -> HostFloats:
+    return np.clip(probabilities, _EDGE, 1.0 - _EDGE)
+
+
+def _rare_events(blocks: list[_Block]) -> dict[str, list[HostFloats]]:
+    """The weights of the trials with each event that is rare, but was seen; by block."""
+    happened = [events(block.recovery) for block in blocks]
+    count = sum(len(block.weights) for block in blocks)
+    found = {}
+    for index, name in enumerate(EVENTS):
+        hits = [b.weights * event[index] for b, event in zip(blocks, happened, strict=True)]
+        if 0.0 < sum(float(h.sum()) for h in hits) / count < _RARE:
+            found[name] = hits
+    return found
+
+
+def _best_shift(table: LinkTable, mixture: Mixture, blocks: list[_Block], name: str) -> int:
+    """The component that alone would have the largest effective sample size for an event."""
+    size = len(mixture.proposals)
+    first, second = np.zeros(size), np.zeros(size)
+    for block in blocks:
+        hit = events(block.recovery)[EVENTS.index(name)]
+        logs = log_ratios(table, mixture.rows, mixture.proposals, block.seen)
+        alone = np.exp(-logs[np.arange(len(hit)), block.component])
+        first += np.bincount(block.component[hit], alone[hit], size)
+        second += np.bincount(block.component[hit], alone[hit] ** 2, size)
+    return int(np.argmax(first**2 / np.where(second > 0.0, second, 1.0)))
+
+
+def _cross_entropy(
+    weights: list[HostFloats],
+    table: LinkTable,
+    rows: Rows,
+    blocks: list[_Block],
+    rows_are_apart: bool,
+) -> list[Proposal]:
+    """The product laws closest to the law given an event: of links, and of rows.
+
+    While a few trials have nearly all the weight, differences are levelled: the next pilot run is
+    closer to the event.
+    """
+    weights = _levelled(weights)
+    everything = sum(float(w.sum()) for w in weights)
+    prior = _SMOOTHING * everything
+    pairs = list(zip(weights, blocks, strict=True))
+    erased = np.sum([w @ block.seen.erased for w, block in pairs], axis=0)
+    delivered = np.sum([w @ block.seen.delivered for w, block in pairs], axis=0)
+    complete = np.sum([w @ block.seen.complete for w, block in pairs], axis=0)
+    incomplete = np.sum([w @ block.seen.incomplete for w, block in pairs], axis=0)
+
+    def mean(part: HostFloats, whole: Any, plain: HostFloats) -> HostFloats:
+        return _inside((part + prior * plain) / (whole + prior))
+
+    tilts = [link_tilt(mean(erased, erased + delivered, table.erasure))]
+    if rows_are_apart:
+        lost = mean(everything - complete - incomplete, everything, rows.lost)
+        missing = mean(incomplete, complete + incomplete, rows.incomplete)
+        tilts.append(row_tilt(table, rows, lost, missing))
+        never = np.sum([w @ block.seen.never for w, block in pairs], axis=0)
+        tilts.append(client_tilt(table, rows, mean(never, everything, rows.never)))
+    return tilts
+
+
+def _levelled(weights: list[HostFloats]) -> list[HostFloats]:
+    """The highest power of the weights, at most 1, that leaves an effective sample of some size."""
+    largest = max(w.max() for w in weights)
+    scaled = [w / largest for w in weights]
+    enough = min(_EFFECTIVE, sum(np.count_nonzero(w) for w in scaled) / 2)
+    for power in np.linspace(1.0, 0.0, 41):
+        raised = [np.where(w > 0.0, w**power, 0.0) for w in scaled]
+        first, second = (sum(float((w**n).sum()) for w in raised) for n in (1, 2))
+        if first**2 >= enough * second:
+            break
+    return raised

@@ -1,0 +1,103 @@
+"""Probabilities that plain simulation never reaches: importance sampling, and strata."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+
+from jaxcogc._types import Key
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.links.checks import check_count
+from jaxcogc.links.draws import check_limits
+from jaxcogc.links.network import Network
+from jaxcogc.outage.intervals import clopper_pearson
+from jaxcogc.outage.random_links import link_table
+from jaxcogc.outage.rare.importance import importance_groups
+from jaxcogc.outage.rare.strata import strata_groups
+from jaxcogc.outage.rare.weighted_sums import RareOutcomes, rare_outcomes_from_groups
+
+__all__ = ["METHODS", "RareOutcomes", "rare_outcomes"]
+
+METHODS = ("importance", "strata")
+
+
+def rare_outcomes(
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_trials: int,
+    method: str = "importance",
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    level: float = 0.95,
+    advance: Callable[[int], None] = lambda done: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> RareOutcomes:
+    """Estimate the probabilities of all outcomes, however small, by weighted trials.
+
+    Args:
+        key: one typed key.
+        network: erasure probabilities.
+        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+        num_trials: trials, beside those of the pilot runs.
+        method: ``"importance"``: erasures made likelier, and weighted back. ``"strata"``: by the
+            number of erased links, few of them enumerated, more sampled, the rest bounded.
+        num_attempts: attempts, at least 1.
+        redraw_code: another code of the same random family in every attempt.
+        level: confidence level of the (normal) intervals, strictly between 0 and 1.
+        advance: called with the number of trials just done, for a display of progress.
+        stop: asked after every block but a pilot's; once True, the outcomes are those so far.
+
+    Returns:
+        RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a
+        number.
+
+    Raises:
+        ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
+            fit, or ``redraw_code`` with a family that is not random.
+
+    Source: maths.md, section 6.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code, gc_outage_probability, rare_outcomes
+    >>> network = Network.homogeneous(4, uplink_erasure=1e-4, peer_erasure=1e-4)
+    >>> code = cyclic_code(jax.random.key(0), 4, 2)
+    >>> rare = rare_outcomes(jax.random.key(1), network, code, num_trials=10_000)
+    >>> outage, law = rare.outcomes.gc_outage, gc_outage_probability(network, 2)
+    >>> law < 1e-9, outage.low < law < outage.high
+    (np.True_, np.True_)
+    >>> rare.flagged
+    ()
+    """
+    trials = _checked(network, code, num_trials, method, num_attempts, level)
+    code_key, key = jax.random.split(key)
+    if redraw_code and not code.redrawn:
+        code = redraw(code_key, code, num_attempts)
+    table = link_table(network, code, num_attempts)
+    if method == "strata":
+        groups, tail = strata_groups(key, code, table, trials, advance, stop)
+    else:
+        groups, tail = importance_groups(key, code, table, trials, advance, stop), None
+    return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
+
+
+def _checked(
+    network: Network, code: GradientCode, num_trials: int, method: str, attempts: int, level: float
+) -> int:
+    trials = check_count("num_trials", num_trials)
+    clopper_pearson(0, 1, level)  # checks the level
+    check_limits(network.num_clients, attempts)
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r}: allowed are {', '.join(METHODS)}")
+    if network.num_clients != code.num_clients:
+        raise ValueError(
+            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
+        )
+    if code.redrawn and len(code.field_matrix) != attempts:
+        raise ValueError(
+            f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
+            "was redrawn"
+        )
+    return trials

@@ -1,0 +1,1 @@
+"""Massive batched Monte Carlo: random links, decisions, integer counts."""

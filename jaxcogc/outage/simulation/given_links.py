@@ -1,0 +1,112 @@
+"""Trials whose links the caller chooses.
+
+What a pattern of links recovers is decided on the device, by two independent null vectors: a client
+or the sum counts as recovered when both say so. Each errs one way only, with the chance that
+`recover` states (5e-9 an element), so that together they err with about its square. Probabilities
+of 1e-9 and far below can be told.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import Array, Key
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.links.draws import Links
+from jaxcogc.outage.random_links import DELIVERED, LinkTable
+
+__all__ = ["BLOCK", "LinkTrials", "decide", "events"]
+
+BLOCK = 2**13
+"""Trials decided in one call; shorter ones are padded, so that one program serves all."""
+
+
+class LinkTrials(NamedTuple):
+    """Some trials, on the host.
+
+    Attributes:
+        erased: bool [trials, links], of the random links.
+        looked_at: bool [trials, links]; False where the server hears no row that the link feeds.
+        recovery: Recovery of NumPy arrays, [trials] leading.
+    """
+
+    erased: np.ndarray
+    looked_at: np.ndarray
+    recovery: Recovery
+
+
+def decide(key: Key, code: GradientCode, table: LinkTable, erased: np.ndarray) -> LinkTrials:
+    """What given patterns of links recover.
+
+    Args:
+        key: feeds the two null vectors.
+        code: the code; redrawn for the attempts of the table, or one for all of them.
+        table: the random links.
+        erased: bool [trials, links], at most `BLOCK` trials; links beyond the table's are padding.
+
+    Returns:
+        LinkTrials.
+    """
+    trials, links = len(erased), len(table.erasure)
+    padded = np.zeros((BLOCK, len(table.gates)), bool)
+    padded[:trials, : erased.shape[1]] = erased
+    looked_at, recovery = _decide(jax.random.split(key), code, table.where, table.gates, padded)
+    return LinkTrials(
+        erased[:, :links],
+        np.asarray(looked_at)[:trials, :links],
+        Recovery(*(np.asarray(field)[:trials] for field in recovery)),  # type: ignore[arg-type]
+    )
+
+
+@jax.jit
+def _decide(
+    keys: Array, code: GradientCode, where: Array, gates: Array, erased: Array
+) -> tuple[Array, Recovery]:
+    attempts, clients, _ = where.shape
+    open_state = ~erased[:, jnp.maximum(where, 0)]
+    delivered = jnp.where(where < 0, where == DELIVERED, open_state)
+    uplinks = jnp.diagonal(delivered, axis1=-2, axis2=-1)
+    heard = uplinks.reshape(len(erased), attempts * clients)
+    heard = jnp.pad(heard, ((0, 0), (0, 2))).at[:, -2].set(True)
+    looked_at = heard[:, gates[:, 0]] | heard[:, gates[:, 1]]
+    links = Links(uplinks, delivered | jnp.eye(clients, dtype=bool))
+    by_trial = jax.vmap(recover, (None, None, 0))
+    both = jax.vmap(by_trial, (0, None, None))(keys, code, links)
+    return looked_at, Recovery(
+        jnp.all(both.gc, axis=0),
+        jnp.all(both.sum_recovered, axis=0),
+        jnp.all(both.client_recovered, axis=0),
+        both.rank[0],
+        both.num_complete_rows[0],
+    )
+
+
+def events(recovery: Recovery) -> np.ndarray:
+    """Which outcomes each trial has.
+
+    Args:
+        recovery: NumPy arrays, [trials] leading.
+
+    Returns:
+        bool [8, trials], in the order of `counts.EVENTS`.
+    """
+    gc, exact, recovered, _, _ = (np.asarray(field) for field in recovery)
+    some, everyone = recovered.any(axis=1), recovered.all(axis=1)
+    full = gc | everyone
+    return np.stack(
+        [
+            ~gc,
+            full,
+            ~full & some,
+            ~full & ~some,
+            exact,
+            ~exact & some,
+            ~exact & ~some,
+            everyone,
+        ]
+    )

@@ -1,0 +1,183 @@
+"""Massive batched Monte Carlo: blocks of trials in, integer counts out.
+
+A block is 2^14 trials, the unit of keys. A block is cut into tiles, as many trials as the backend
+likes to compute at once; tiles, devices and processes change the speed, never a count. One
+compiled program draws the links, decides the recovery and counts, for any erasure probabilities
+and any code of its shape; only one small table of integers leaves the devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.recovery import decision_rule
+from jaxcogc.links.network import Network
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.simulation.device_counts import counts_from_table
+from jaxcogc.outage.simulation.program import Inputs, Shape, blocks_per_call, compiled_program
+from jaxcogc.outage.simulation.run_inputs import prepare_run, redrawn_code, run_shape, run_words
+from jaxcogc.runtime.devices import describe_devices
+
+_LOG = logging.getLogger(__name__)
+
+
+class Simulation(NamedTuple):
+    """A compiled Monte Carlo program.
+
+    Attributes:
+      compile_seconds: what tracing and compiling took; near 0 when this process had it already.
+      device: the devices it runs on, in words.
+      counts: ``counts(key, network, code, num_trials)`` yields OutcomeCounts of consecutive blocks,
+        a fraction of a second of work each, ``num_trials`` trials in all. Any probabilities, and
+        any code of the family and size it was compiled for. What was yielded is complete, so the
+        iteration may be stopped at any time.
+    """
+
+    compile_seconds: float
+    device: str
+    counts: Callable[[jax.Array, Network, GradientCode, int], Iterator[OutcomeCounts]]
+
+
+def simulate_outcomes(
+    key: jax.Array,
+    network: Network,
+    code: GradientCode,
+    *,
+    num_trials: int,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+) -> Outcomes:
+    """Estimate by Monte Carlo how often the global update is recovered.
+
+    Args:
+      key: one typed key. The links of trial i depend on the key and i alone, so runs with the same
+        key at other probabilities, codes or numbers of trials share their random words.
+      network: erasure probabilities.
+      code: the gradient code.
+      num_trials: trials, counted exactly.
+      num_attempts: attempts a round.
+      redraw_code: another code of the same random family in every attempt.
+
+    Returns:
+      Outcomes with 95 % Clopper-Pearson intervals.
+
+    Raises:
+      ValueError: a count that is not a positive whole number, sizes that do not fit, or
+        ``redraw_code`` with a family that is not random.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code, simulate_outcomes
+    >>> network = Network.homogeneous(4, uplink_erasure=0.2, peer_erasure=0.1)
+    >>> code = cyclic_code(jax.random.key(0), 4, 1)
+    >>> outcomes = simulate_outcomes(jax.random.key(1), network, code, num_trials=10_000)
+    >>> outcomes.gc_outage.low < 0.3133 < outcomes.gc_outage.high  # the closed form
+    True
+    """
+    simulation = compile_simulation(
+        network, code, num_attempts=num_attempts, redraw_code=redraw_code
+    )
+    total = OutcomeCounts.zero(network.num_clients)
+    for counts in simulation.counts(key, network, code, num_trials):
+        total = total + counts
+    return outcomes_from_counts(total)
+
+
+def compile_simulation(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    tile: int | None = None,
+    devices: Sequence[Any] | None = None,
+    kernel: str = "xla",
+) -> Simulation:
+    """Compile the Monte Carlo program for networks and codes of this shape.
+
+    Args:
+      network: any network with the clients (and reciprocity) meant.
+      code: any code of the family meant.
+      num_attempts: attempts a round.
+      redraw_code: another code of the same random family in every attempt.
+      tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
+      devices: devices to use; None means all (of all processes, under ``jax.distributed``).
+      kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
+        it does not compile, one log line says so and the XLA program takes its place.
+
+    Returns:
+      Simulation.
+
+    Raises:
+      ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+    """
+    started = time.perf_counter()
+    shape = run_shape(
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=redraw_code,
+        tile=tile,
+        devices=devices,
+        kernel=kernel,
+    )
+    program = _compile_or_fall_back(shape)
+
+    def counts(key, network, code, num_trials):
+        return _run(program, shape, key, network, code, num_trials)
+
+    return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
+
+
+def _compile_or_fall_back(shape: Shape) -> Any:
+    if shape.rule.kernel == "pallas":
+        try:
+            return compiled_program(shape)
+        except Exception as error:  # whatever a kernel compiler may raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
+    return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
+
+
+def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCounts]:
+    """Call the compiled program on consecutive blocks and hand out what it counted."""
+    _check_run(shape, network, code, num_trials)
+    if shape.rule.redrawn and not code.redrawn:
+        code = redrawn_code(key, code, shape.attempts)
+    run = prepare_run(run_words(key), network, code)
+    num_devices = len(shape.devices)
+    total_blocks = -(-num_trials // BLOCK_TRIALS)
+    largest = blocks_per_call(shape)
+    first, per_device = 0, 1
+    while first < total_blocks:
+        per_device = min(per_device, -(-(total_blocks - first) // num_devices))
+        inputs = Inputs(
+            *run,
+            np.int32(first),
+            np.int32(per_device),
+            np.int32(num_trials // BLOCK_TRIALS),
+            np.int32(num_trials % BLOCK_TRIALS),
+        )
+        yield counts_from_table(np.asarray(program(inputs)), shape.clients)
+        first += per_device * num_devices
+        per_device = min(2 * per_device, largest)
+
+
+def _check_run(shape, network, code, num_trials):
+    if isinstance(num_trials, bool) or not isinstance(num_trials, int | np.integer):
+        raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
+    if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:
+        raise ValueError(f"num_trials = {num_trials}: must lie in 1..{2**30 * BLOCK_TRIALS}")
+    rule = decision_rule(code, shape.rule.kernel)
+    fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
+    clients = (network.num_clients, code.num_clients)
+    if clients != (shape.clients,) * 2 or network.reciprocal != shape.reciprocal or not fits:
+        raise ValueError(
+            "network or code: must have the shape that the simulation was compiled for"
+        )

@@ -1,0 +1,1 @@
+"""Collecting a study: which blocks of trials to count next, and on what."""

@@ -1,0 +1,110 @@
+"""`collect`: a study into its store, from the first block or from where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import platform
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import jaxcogc
+from jaxcogc.study.collection.participants import Engine, Listener, Summary
+from jaxcogc.study.collection.scheduler import Collector
+from jaxcogc.study.specification.study_file import Study, read_study, study_values
+from jaxcogc.study.store.store import Store, open_store
+
+
+def collect(
+    study: Study | str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    budget_seconds: float | None = None,
+    engine: Engine | None = None,
+    stop_requested: Callable[[], bool] = lambda: False,
+    listener: Listener | None = None,
+) -> Summary:
+    """Count the trials that a study asks for and that are not in the store yet.
+
+    Args:
+      study: a study, or the path of a study file.
+      store: path of the store; made when there is none.
+      budget_seconds: stop after so long, instead of the study's own budget.
+      engine: what counts; None means the Monte Carlo engine on all devices.
+      stop_requested: looked at between two calls of the engine.
+      listener: told what happens.
+
+    Returns:
+      Summary. What is in the store then depends on the study alone, but for a budget or a stop.
+
+    Raises:
+      ValueError: a study file with a mistake (one line), or a store that is none (`StoreError`).
+    """
+    if not isinstance(study, Study):
+        study = read_study(study)
+    if budget_seconds is not None:
+        rule = study.rule._replace(budget_seconds=budget_seconds)
+        study = dataclasses.replace(study, rule=rule)
+    if engine is None:
+        from jaxcogc.study.collection.simulation_engine import SimulationEngine  # JAX, from here on
+
+        engine = SimulationEngine()
+    with open_store(Path(store), make=True) as opened:
+        register(opened, study)
+        session = _new_session(opened, engine)
+        collector = Collector(
+            study, opened, engine, session, stop_requested=stop_requested, listener=listener
+        )
+        summary = collector.run()
+        _add_laws(opened, study, engine)
+        return summary
+
+
+def register(store: Store, study: Study) -> None:
+    """Write down what is to be collected: the study, its networks, points and stop rule.
+
+    A point that is there already keeps its blocks and gets this study's labels and rule.
+    """
+    rule = json.dumps(study_values(study))
+    content = json.dumps([study.name, study.description, study.text])
+    row = (hashlib.sha256(content.encode()).hexdigest()[:16], study.name, study.description)
+    points = [
+        (point.id, place, json.dumps(point.setting), json.dumps(point.labels), rule)
+        for place, point in enumerate(study.points)
+    ]
+    networks = {point.network_id: point.network_text for point in study.points}
+    with store.transaction() as connection:
+        add = "INSERT INTO studies VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        connection.execute(add, (*row, study.text, _now()))
+        add = "INSERT INTO networks VALUES (?, ?) ON CONFLICT DO NOTHING"
+        connection.executemany(add, networks.items())
+        connection.executemany(
+            "INSERT INTO points VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " place = excluded.place, labels = excluded.labels, rule = excluded.rule",
+            points,
+        )
+
+
+def _new_session(store: Store, engine: Engine) -> str:
+    session = uuid.uuid4().hex
+    host = "".join("_" if c in ",;\"'" else c for c in platform.node())
+    row = (session, host, engine.device(), jaxcogc.__version__, _now())
+    store.add_rows("sessions", [row])
+    return session
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _add_laws(store: Store, study: Study, engine: Engine) -> None:
+    """The closed form of every point that has blocks; counting does not wait for it."""
+    known = {point for (point,) in store.rows("SELECT point FROM laws")}
+    counted = store.num_blocks()
+    missing = [p for p in study.points if p.id in counted and p.id not in known]
+    if missing:
+        store.add_rows("laws", [(point.id, engine.closed_form(point)) for point in missing])

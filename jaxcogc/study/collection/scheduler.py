@@ -1,0 +1,220 @@
+"""Collecting a study: which blocks to count next, until every point's stop rule is met.
+
+What a point's result is follows from its blocks alone (`stopping`); the order in which blocks are
+counted, here, only decides when it is there. Several processes may collect one store: one that
+finds its blocks already counted by another goes on at random places of the grid.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxcogc.outage.anytime import anytime_bounds
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.study.collection.participants import Engine, Listener, PointState, Progress, Summary
+from jaxcogc.study.results.outcomes import OUTCOMES
+from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing, standing
+from jaxcogc.study.store.store import NewBlock, Store
+
+if TYPE_CHECKING:
+    from jaxcogc.study.specification.points import Point
+    from jaxcogc.study.specification.study_file import Study
+
+_COMMIT_SECONDS = 0.25
+"""Blocks wait at most about so long for their commit: a crash loses no more than that."""
+_IN_FLIGHT = 2
+"""Calls of the engine under way at once: the device works while the host stores."""
+
+
+class Collector:
+    """One run of a collection: `run` does it all."""
+
+    def __init__(
+        self,
+        study: Study,
+        store: Store,
+        engine: Engine,
+        session: str,
+        *,
+        stop_requested: Callable[[], bool] = lambda: False,
+        listener: Listener | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.study, self.store, self.engine, self.session = study, store, engine, session
+        self.rule, self.level = study.rule, study.level
+        self.stop_requested = stop_requested
+        self.listener = listener or Listener()
+        self.clock = clock
+        self.buffer: list[NewBlock] = []
+        self.trials, self.compile_seconds, self.last_finish = 0, 0.0, 0.0
+        self.others_seen = False
+        self.chance = random.Random()  # of the order only; no result depends on it
+        self.states = [self._load(point) for point in study.points]
+
+    def run(self) -> Summary:
+        """Count until every point is done, the time is over or a stop is requested."""
+        started = self.committed = self.clock()
+        under_way: deque[tuple[PointState, int, float, Callable[[], list[OutcomeCounts]]]] = deque()
+        out_of_time = False
+        for state in self.states:
+            self._find_event_trial(state)
+        try:
+            while True:
+                out_of_time = self._is_over(started)
+                halt = out_of_time or self.stop_requested()
+                choice = None if halt else self._choose()
+                if choice is not None:
+                    state, first, num = choice
+                    self._prepare(state.point)
+                    wait = self.engine.start(state.point, first, num)
+                    state.in_flight = first + num
+                    under_way.append((state, first, self.clock(), wait))
+                if not under_way:
+                    break
+                if choice is None or len(under_way) >= _IN_FLIGHT:
+                    self._finish(*under_way.popleft())
+        finally:
+            self._commit()
+        done = sum(state.standing.final for state in self.states)
+        seconds = self.clock() - started
+        out_of_time &= done < len(self.states)
+        return Summary(
+            done, len(self.states), self.trials, self.compile_seconds, seconds, out_of_time
+        )
+
+    def _is_over(self, started: float) -> bool:
+        budget = self.rule.budget_seconds
+        return budget is not None and self.clock() - started >= budget
+
+    def _load(self, point: Point) -> PointState:
+        state = PointState(point, np.zeros(0, np.int64), Standing(0, ""))
+        self._refresh(state)
+        return state
+
+    def _refresh(self, state: PointState) -> None:
+        """Take in what the store has beyond the known prefix: also what others have counted."""
+        if state.standing.final:
+            return
+        known = len(state.events)
+        columns = self.store.prefix(state.point.id, start=known)
+        new = OUTCOMES[self.rule.outcome](columns)
+        state.events = np.concatenate([state.events, new])
+        state.standing = standing(self.rule, self.level, state.events, seen=known)
+
+    def _choose(self) -> tuple[PointState, int, int] | None:
+        """The next call: a point, its first block to count, how many blocks."""
+        for state in self._candidates():
+            if not state.in_flight:
+                self._refresh(state)
+            if state.standing.final:
+                self._find_event_trial(state)
+                continue
+            first = max(len(state.events), state.in_flight)
+            num = self._num_blocks(state, first)
+            if num > 0:
+                return state, first, num
+        return None
+
+    def _candidates(self) -> Iterator[PointState]:
+        waiting = [state for state in self.states if not state.standing.final]
+        if self.rule.budget_seconds is not None:
+            order = np.argsort(-self._widths(waiting), kind="stable")
+            waiting = [waiting[place] for place in order]
+        elif self.others_seen:
+            self.chance.shuffle(waiting)
+        # Whether a point under way needs more is known when its blocks are there, or by number.
+        looks = self.rule.looks_at_intervals or self.rule.max_events is not None
+        for state in waiting:
+            if not (state.in_flight and looks):
+                yield state
+
+    def _widths(self, states: list[PointState]) -> np.ndarray:
+        """Of the intervals, relative where the rule is; nothing is wider than nothing counted."""
+        counted = np.array([len(state.events) for state in states], np.float64)
+        blocks = np.maximum(counted, [state.in_flight for state in states])
+        # Blocks under way are taken to be like those that are there.
+        scale = blocks / np.maximum(counted, 1)
+        events = np.array([state.events.sum() for state in states]) * scale
+        trials = blocks * BLOCK_TRIALS
+        low, high = anytime_bounds(events, np.maximum(trials, 1), self.level)
+        unit = np.maximum(events, 1) / np.maximum(trials, 1)
+        widths = (high - low) / (unit if self.rule.relative_width is not None else 1.0)
+        return np.where(trials > 0, widths, np.inf)
+
+    def _num_blocks(self, state: PointState, first: int) -> int:
+        """As many as are needed for sure; else as many again as there are, so few are in vain."""
+        self._prepare(state.point)
+        left = min(self.rule.max_blocks - first, self.engine.most_blocks(state.point))
+        rule = self.rule
+        if rule.looks_at_intervals or rule.max_events is not None or rule.budget_seconds:
+            left = min(left, max(1, first))
+        return left
+
+    def _prepare(self, point: Point) -> None:
+        if not self.engine.is_ready(point):
+            self.listener.compiling(point)
+            seconds = self.engine.prepare(point)
+            self.compile_seconds += seconds
+            self.last_finish = self.clock()  # no block under way is charged with it
+            self.listener.compiled(seconds)
+
+    def _finish(
+        self,
+        state: PointState,
+        first: int,
+        started: float,
+        wait: Callable[[], list[OutcomeCounts]],
+    ) -> None:
+        counts = wait()
+        if state.in_flight == first + len(counts):
+            state.in_flight = 0
+        started, self.last_finish = max(started, self.last_finish), self.clock()
+        seconds = (self.last_finish - started) / len(counts)
+        self.buffer += [
+            NewBlock(state.point.id, first + n, block, seconds) for n, block in enumerate(counts)
+        ]
+        self.trials += sum(block.trials for block in counts)
+        known = len(state.events)
+        if not state.standing.final:  # another writer may have counted some of them meanwhile
+            new = [int(OUTCOMES[self.rule.outcome](block._asdict())) for block in counts]
+            new = new[max(known - first, 0) :]
+            state.events = np.concatenate([state.events, np.array(new, np.int64)])
+            state.standing = standing(self.rule, self.level, state.events, seen=known)
+        self._find_event_trial(state)
+        if self.clock() - self.committed >= _COMMIT_SECONDS:
+            self._commit()
+        self._tell(state)
+
+    def _tell(self, state: PointState) -> None:
+        waiting = [other for other in self.states if not other.standing.final]
+        left = sum(self.rule.max_blocks - len(other.events) for other in waiting)
+        done = len(self.states) - len(waiting)
+        self.listener.counted(Progress(state, self.trials, done, len(self.states), left))
+
+    def _commit(self) -> None:
+        blocks, self.buffer = self.buffer, []
+        if blocks:
+            num_new = self.store.add_blocks(self.session, blocks)
+            self.others_seen |= num_new < len(blocks)
+        self.committed = self.clock()
+
+    def _find_event_trial(self, state: PointState) -> None:
+        """Replay the last block of a point that waited for events, to find their last trial."""
+        rule = self.rule
+        if state.standing.reason != MAX_EVENTS or rule.max_events is None:
+            return
+        point, last = state.point, state.standing.num_blocks - 1
+        if self.store.event_trial(point.id, rule.outcome, rule.max_events) is not None:
+            return
+        nth = rule.max_events - int(state.events[:last].sum())
+        self._prepare(point)
+        position = self.engine.event_position(point, last, rule.outcome, nth)
+        trial = last * BLOCK_TRIALS + position + 1
+        row = (point.id, rule.outcome, rule.max_events, trial)
+        self.store.add_rows("event_trials", [row])

@@ -1,0 +1,122 @@
+"""What counts the blocks of a study: the compiled Monte Carlo program, kept per shape.
+
+`SimulationEngine` is an `Engine` of `roles`; what its methods do is said there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.network import Network
+from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
+from jaxcogc.outage.simulation.device_counts import events
+from jaxcogc.outage.simulation.run_inputs import Run, prepare_run, redrawn_code, run_words
+from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.seeds import seed_keys, seeded_code
+
+
+@lru_cache(maxsize=256)
+def code_of(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
+    """A code, built once for all points that have it."""
+    return seeded_code(family, num_clients, num_stragglers, seed)
+
+
+class Setting(NamedTuple):
+    """A point as the engine takes it."""
+
+    network: Network
+    code: GradientCode
+
+
+def setting_of(point: Point) -> Setting:
+    """The network and code of a point."""
+    code = code_of(point.family, point.num_clients, point.stragglers, point.seed)
+    return Setting(point.network(), code)
+
+
+def code_for_run(point: Point, code: GradientCode) -> GradientCode:
+    """The code with every attempt's own coefficients, where the point redraws them."""
+    if not point.redraw_code:
+        return code
+    return redrawn_code(seed_keys(point.seed)[1], code, point.attempts)
+
+
+@lru_cache(maxsize=256)
+def run_of(point: Point) -> Run:
+    """What all blocks of a point share, prepared once."""
+    network, code = setting_of(point)
+    return prepare_run(_words_of(point.seed), network, code_for_run(point, code))
+
+
+@lru_cache(maxsize=256)
+def _words_of(seed: int) -> np.ndarray:
+    return run_words(seed_keys(seed)[1])
+
+
+class SimulationEngine:
+    """The Monte Carlo engine of this package on all (or some) devices."""
+
+    def __init__(self, devices: Sequence[Any] | None = None) -> None:
+        self._devices = devices
+        self._programs: dict[Any, BlockSimulation] = {}
+
+    def _program(self, point: Point) -> BlockSimulation:
+        if point.shape not in self._programs:
+            self._programs[point.shape] = compile_blocks(
+                *setting_of(point),
+                num_attempts=point.attempts,
+                redraw_code=point.redraw_code,
+                devices=self._devices,
+            )
+        return self._programs[point.shape]
+
+    def is_ready(self, point: Point) -> bool:
+        """See `Engine`."""
+        return point.shape in self._programs
+
+    def prepare(self, point: Point) -> float:
+        """See `Engine`."""
+        return self._program(point).compile_seconds
+
+    def most_blocks(self, point: Point) -> int:
+        """See `Engine`."""
+        return self._program(point).most_blocks
+
+    def start(self, point: Point, first: int, num: int) -> Callable[[], list[OutcomeCounts]]:
+        """See `Engine`."""
+        wait = self._start(point, first, num)
+        return lambda: wait()[0]
+
+    def _start(self, point: Point, first: int, num: int) -> Any:
+        return self._program(point).start(run_of(point), first, num)
+
+    def event_position(self, point: Point, block: int, outcome: str, nth: int) -> int:
+        """See `Engine`."""
+        return int(np.flatnonzero(self.events(point, block, outcome))[nth - 1])
+
+    def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
+        """In which trials of a block an outcome happened: bool [trials]."""
+        _, flags = self._start(point, block, 1)()
+        return events(flags, outcome)
+
+    def closed_form(self, point: Point) -> float | None:
+        """See `Engine`."""
+        return closed_form_gc_outage(
+            *setting_of(point), num_attempts=point.attempts, redraw_code=point.redraw_code
+        )
+
+    def device(self) -> str:
+        """See `Engine`."""
+        import jax
+
+        from jaxcogc.runtime.devices import describe_devices
+
+        devices = jax.devices() if self._devices is None else self._devices
+        return describe_devices(devices).replace(", ", " + ")

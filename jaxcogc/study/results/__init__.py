@@ -1,0 +1,1 @@
+"""What a store says: estimates with intervals, tables, single trials again."""

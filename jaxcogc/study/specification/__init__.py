@@ -1,0 +1,1 @@
+"""What a study asks for: the file, its grid of points, its stop rules."""

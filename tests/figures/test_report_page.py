@@ -1,0 +1,111 @@
+"""The report: its structure always, its behaviour in a browser where there is one."""
+
+import re
+import time
+import warnings
+
+import pytest
+
+from jaxcogc.figures.report_page import best_stragglers, report_page
+from jaxcogc.study.collection.collect import collect
+from jaxcogc.study.results.records import records
+from jaxcogc.study.store.store import open_store
+from tests.figures import browser
+from tests.study.fake import FakeEngine, small_study
+
+
+def script(point, block):
+    """More failures with worse uplinks, none at all with a straggler and the best uplink."""
+    place = round(20 * point.labels["uplink_erasure"])
+    return 0 if point.stragglers and place == 1 else 40 * place * (2 - point.stragglers) + block
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "study.db"
+    study = small_study("max_trials = 50_000\n[study]\nname = 'A <b>bold</b> name'", uplinks=4)
+    collect(study, path, engine=FakeEngine(script))
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(store):
+    return report_page(store)
+
+
+def test_the_page_has_all_its_parts(page):
+    for words in (
+        "A &lt;b&gt;bold&lt;/b&gt; name",
+        "8 points, 524,288 trials",
+        "8 by max-trials",
+        "<h2>gc_plus_none</h2>",
+        "over the grid",
+        "Best stragglers",
+        "clopper-pearson",
+        "95 % intervals",
+        "jaxcogc collect study.toml --store study.db",
+        "uplink_erasure = [0.05, 0.10, 0.15, 0.20]",
+    ):
+        assert words in page, words
+    assert "<b>bold" not in page
+    assert page.count("<tr>") == 1 + 1 + 1 + 4 + 8 + 1  # headers; best; points; sessions
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    tags = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r"(?:src|href)\s*=\s*[\"'](?!data:)", tags)
+    assert not re.findall(r"<script[^>]+src=", page)
+
+
+def test_the_best_stragglers_are_known(store):
+    with open_store(store) as opened:
+        best = best_stragglers(records(opened))
+    assert [values["uplink_erasure"] for values, *_ in best] == [0.05, 0.1, 0.15, 0.2]
+    assert {row["stragglers"] for _, row, _ in best} == {1}
+    assert all(apart for *_, apart in best)
+
+
+def test_in_a_browser(page, tmp_path):
+    if browser.programs() is None:
+        assert not browser.REQUIRED, "JAXCOGC_BROWSER=required, but no chromium and chromedriver"
+        warnings.warn("the browser test did not run: no chromium and driver on PATH", stacklevel=1)
+        return
+    file = tmp_path / "report.html"
+    file.write_text(page)
+    with browser.opened(file, tmp_path / "profile") as driver:
+        plots = driver.find_elements("css selector", ".js-plotly-plot")
+        assert len(plots) == 2
+        curve = "return document.querySelector('.js-plotly-plot').data.map(t => t.visible ?? true)"
+        before = driver.execute_script(curve)
+        assert all(shown is True for shown in before)
+        driver.find_elements("css selector", ".legend .legendtoggle")[0].click()
+        hidden = wait_for(lambda: driver.execute_script(curve), lambda now: now != before)
+        groups = driver.execute_script(
+            "return document.querySelector('.js-plotly-plot').data.map(t => t.legendgroup)"
+        )
+        expected = ["legendonly" if group == groups[0] else True for group in groups]
+        assert hidden == expected  # the curve and its band, and nothing else
+        visible = "return document.querySelectorAll('#points tbody tr:not([hidden])').length"
+        assert driver.execute_script(visible) == 8
+        field = driver.find_element("id", "filter")
+        field.send_keys("0.15")
+        assert driver.execute_script(visible) == 2
+        assert driver.find_element("id", "shown").text == "2 of 8 points"
+        field.send_keys(" nonsense")
+        assert driver.execute_script(visible) == 0
+        assert [line for line in driver.get_log("browser") if line["level"] != "INFO"] == []
+        # The check of the log can fail.
+        driver.execute_script("setTimeout(() => undefinedFunction())")
+        log = wait_for(lambda: driver.get_log("browser"), bool)
+        assert "undefinedFunction" in str(log)
+
+
+def wait_for(look, enough):
+    """What `look` finds once that is enough, within ten seconds."""
+    found = look()
+    for _ in range(100):
+        if enough(found):
+            break
+        time.sleep(0.1)
+        found = look()
+    return found

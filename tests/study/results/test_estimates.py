@@ -1,0 +1,105 @@
+"""Which estimate and interval a point gets, by the way it stopped."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxcogc.outage.anytime import METHOD as ANYTIME
+from jaxcogc.outage.intervals import clopper_pearson, negative_binomial
+from jaxcogc.study.results.estimates import paired_difference, point_estimates
+from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
+from jaxcogc.study.specification.stop_rules import BLOCK_TRIALS, Standing, StopRule
+
+COUNTS = {
+    "trials": 3 * BLOCK_TRIALS,
+    "gc": 1000,
+    "gc_plus_full": 1800,
+    "gc_plus_partial": 300,
+    "row_space_exact": 2000,
+    "row_space_partial": 200,
+    "all_individuals": 1700,
+    "rank_sum": 0,
+}
+RULE = StopRule("gc_plus_full", max_trials=3 * BLOCK_TRIALS)
+N = COUNTS["trials"]
+
+
+def estimates(rule, reason, trial=None):
+    return point_estimates(rule, 0.95, Standing(3, reason), COUNTS, trial)
+
+
+def methods(found):
+    return {e.method for e in (*found.outcomes.values(), *found.gains.values())}
+
+
+def test_fixed_trials_are_clopper_pearson_throughout():
+    found = estimates(RULE, "max-trials")
+    assert methods(found) == {"clopper-pearson"}
+    assert repr(found.outcomes["gc_outage"]) == repr(clopper_pearson(N - 1000, N))
+    assert repr(found.outcomes["gc_plus_none"]) == repr(clopper_pearson(N - 2100, N))
+    assert repr(found.gains["gc_plus_over_gc"]) == repr(clopper_pearson(800, N))
+    assert repr(found.gains["row_space_over_gc_plus"]) == repr(clopper_pearson(200, N))
+    assert found.gains["gc_plus_some_over_gc"] == 1100 / N
+
+
+def test_waiting_for_events_gives_the_unbiased_estimate_to_the_watched_outcome_only():
+    rule = RULE._replace(max_trials=10**6, max_events=1750)
+    found = estimates(rule, "max-events", trial=48_000)
+    watched = found.outcomes["gc_plus_full"]
+    assert repr(watched) == repr(negative_binomial(1750, 48_000))
+    assert float(watched) == 1749 / 47_999
+    others = {e.method for name, e in found.outcomes.items() if name != "gc_plus_full"}
+    assert others == {e.method for e in found.gains.values()} == {ANYTIME}
+    assert float(found.outcomes["gc_outage"]) == (N - 1000) / N
+    # Not looked up yet: no more than k / N with an interval for any stop.
+    pending = estimates(rule, "max-events")
+    assert methods(pending) == {ANYTIME}
+    assert float(pending.outcomes["gc_plus_full"]) == 1800 / N
+
+
+def test_where_the_events_did_not_come_the_plan_is_completed_by_clopper_pearson():
+    found = estimates(RULE._replace(max_events=5000), "max-trials")
+    assert repr(found.outcomes["gc_plus_full"]) == repr(clopper_pearson(1800, N))
+    assert found.outcomes["gc_outage"].method == ANYTIME
+
+
+@pytest.mark.parametrize(
+    "reason", ["relative-width", "decided-below", "decided-above", "budget", "unfinished"]
+)
+def test_all_else_is_anytime(reason):
+    rule = RULE._replace(relative_width=0.1, decide_below=0.5)
+    assert methods(estimates(rule, reason)) == {ANYTIME}
+
+
+def test_trials_are_not_fixed_where_an_interval_could_have_ended_them():
+    assert methods(estimates(RULE._replace(decide_below=0.5), "max-trials")) == {ANYTIME}
+
+
+def test_outcomes_of_one_decoder_are_all_there_is():
+    for names in (
+        ("gc_plus_full", "gc_plus_partial", "gc_plus_none"),
+        ("row_space_exact", "row_space_partial", "row_space_none"),
+    ):
+        assert sum(OUTCOMES[name](COUNTS) for name in names) == N
+    assert all(gain.count(COUNTS) >= 0 for gain in GAINS.values())
+
+
+def test_paired_differences_are_precise_and_cover():
+    """Blocks of two points with common noise: the noise of the blocks drops out."""
+    generator = np.random.default_rng(0)
+    covered, true, widths, unpaired = [], 40 / BLOCK_TRIALS, [], []
+    for _ in range(400):
+        common = generator.poisson(1000, 12)
+        events, others = common + generator.poisson(60, 12), common + generator.poisson(20, 12)
+        found = paired_difference(events, others, 0.9)
+        assert found is not None
+        covered.append(found.low <= true <= found.high)
+        widths.append(found.high - found.low)
+        apart = paired_difference(events, generator.permutation(others), 0.9)
+        assert apart is not None
+        unpaired.append(apart.high - apart.low)
+    low, high = stats.binom.interval(1 - 1e-6, 400, 0.9)
+    assert low <= sum(covered) <= high
+    assert np.mean(widths) < 0.4 * np.mean(unpaired)
+    assert paired_difference([3], [4]) is None
+    assert float(paired_difference([3, 3], [3, 3]) or 0) == 0.0
