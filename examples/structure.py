@@ -15,7 +15,7 @@ from points import leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
 from jaxcogc.figures.style import GC, GC_PLUS, ROW_SPACE, STYLE, figure_bytes, new_figure
-from jaxcogc.outage.structure import Structure, structure_by_attempts
+from jaxcogc.outage.stack_structure import Structure, structure_by_attempts
 from jaxcogc.runtime.atomic_files import write_atomically
 
 NUM_CLIENTS, NUM_STRAGGLERS = 8, 5

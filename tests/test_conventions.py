@@ -23,6 +23,7 @@ WRITTEN = [
 ]
 FLOORS = {
     "_types": 0,
+    "names": 0,
     "runtime": 1,
     "links": 2,
     "coding": 3,
@@ -163,7 +164,10 @@ def test_public_functions_have_docstrings_and_types(path: Path) -> None:
         assert function.returns is not None, f"{function.name} has no return type"
 
 
-@pytest.mark.parametrize("name", sorted(jaxcogc._HOME))
+PUBLIC = sorted(name for name in jaxcogc.__all__ if not inspect.ismodule(getattr(jaxcogc, name)))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_say_their_shapes(name: str) -> None:
     value = getattr(jaxcogc, name)
     doc = inspect.getdoc(value) or ""
@@ -172,25 +176,27 @@ def test_public_names_say_their_shapes(name: str) -> None:
         assert re.search(rf"\[(?:{GLOSSARY})\b", doc), f"{name} gives no shape"
 
 
-def test_lazy_table_is_true() -> None:
-    block = next(
-        node
-        for node in ast.parse((PACKAGE / "__init__.py").read_text()).body
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    )
-    typed = {
-        alias.name: (node.module or "").removeprefix("jaxcogc.")
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert typed == jaxcogc._HOME
-    for name, home in jaxcogc._HOME.items():
-        value = getattr(jaxcogc, name)
-        assert value is getattr(importlib.import_module(f"jaxcogc.{home}"), name)
-        assert name in dir(jaxcogc)
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = jaxcogc.nonsense
+@pytest.mark.parametrize("stub", sorted(PACKAGE.rglob("__init__.pyi")), ids=_name)
+def test_stubs_say_what_is_there(stub: Path) -> None:
+    """The stub is the one list of public names, for type checkers and for the lazy loader."""
+    package = ".".join(stub.parent.relative_to(PROJECT).parts)
+    loaded = importlib.import_module(package)
+    names = []
+    for node in ast.parse(stub.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            home = importlib.import_module("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                expected = (
+                    getattr(home, alias.name)
+                    if node.module
+                    else importlib.import_module(f"{package}.{alias.name}")
+                )
+                assert getattr(loaded, alias.name) is expected
+                names.append(alias.name)
+    assert sorted(names) == sorted(loaded.__all__)
+    assert set(names) <= set(dir(loaded))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = loaded.nonsense
 
 
 @pytest.mark.parametrize("module", ["jaxcogc", "jaxcogc.cli.app"])

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxcogc.design.sensitivity import Sensitivity
+from jaxcogc.design.link_sensitivity import Sensitivity
 from jaxcogc.figures.style import GREY, STYLE, new_figure
 
 __all__ = ["plot_sensitivity"]

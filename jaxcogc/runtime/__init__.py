@@ -1,1 +1,5 @@
 """What the rest stands on: files written whole, devices, signals."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

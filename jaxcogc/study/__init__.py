@@ -5,17 +5,6 @@
 <function load at ...>
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from lazy_loader import attach_stub
 
-if TYPE_CHECKING:
-    from jaxcogc.study.collection.collect import collect as collect
-    from jaxcogc.study.results.records import load as load
-
-_HOME = {"collect": "collection.collect", "load": "results.records"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'jaxcogc.study' has no attribute {name!r}")
-    return getattr(import_module(f"jaxcogc.study.{_HOME[name]}"), name)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Runs of training on the host: the plan, its compiled program, checkpoints, summaries."""
+
+from lazy_loader import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -14,10 +14,10 @@ from jaxcogc.design import random_order
 from jaxcogc.design.candidates import Accuracy, coded_candidates
 from jaxcogc.design.codes import CodeConfig
 from jaxcogc.design.evaluator import Evaluator
+from jaxcogc.design.link_sensitivity import mean_sensitivity
 from jaxcogc.design.random_order import RANDOM, distinct_orders, mean_gc_outage
 from jaxcogc.design.ring_order import reorder
 from jaxcogc.design.search import design
-from jaxcogc.design.sensitivity import mean_sensitivity
 from jaxcogc.federated.convergence.partial_averages import PartialLaw, uniform_rho
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network

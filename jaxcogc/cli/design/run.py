@@ -17,13 +17,13 @@ from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.outputs import write_file, write_json
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.codes import ring_kind
-from jaxcogc.design.random_order import RANDOM, distinct_orders, sampled_orders
-from jaxcogc.design.search import Design, design
-from jaxcogc.design.sensitivity import (
+from jaxcogc.design.link_sensitivity import (
     Sensitivity,
     mean_sensitivity,
     weakest_links,
 )
+from jaxcogc.design.random_order import RANDOM, distinct_orders, sampled_orders
+from jaxcogc.design.search import Design, design
 from jaxcogc.figures.sensitivity import plot_sensitivity
 from jaxcogc.figures.style import figure_bytes
 

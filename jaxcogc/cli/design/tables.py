@@ -8,9 +8,9 @@ from rich.table import Table
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.tables import new_table, probability_text
 from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.random_order import RANDOM
 from jaxcogc.design.search import Design
-from jaxcogc.design.sensitivity import WeakLink
 
 _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 

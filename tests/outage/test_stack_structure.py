@@ -7,7 +7,7 @@ import pytest
 from jaxcogc.coding.codes import cyclic_code, uncoded
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import enumerate_outcomes
-from jaxcogc.outage.structure import structure, structure_by_attempts
+from jaxcogc.outage.stack_structure import structure, structure_by_attempts
 from tests.checks import binomial_p_value, surprises
 from tests.outage.test_agreement import random_network
 

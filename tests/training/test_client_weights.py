@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.training.effective_weights import effective_weights
+from jaxcogc.training.client_weights import effective_weights
 from tests.reference import reference_cases
 
 KEY = jax.random.key(0)
@@ -84,7 +84,7 @@ def test_simulation_where_links_are_too_many(monkeypatch) -> None:
     np.fill_diagonal(peer, 0)
     network, code = Network(LOST, peer), cyclic_code(KEY, 4, 1)
     exact = effective_weights(KEY, network, "gc_plus", code)
-    monkeypatch.setattr("jaxcogc.training.effective_weights._enumerated", lambda *_: None)
+    monkeypatch.setattr("jaxcogc.training.client_weights._enumerated", lambda *_: None)
     drawn = effective_weights(
         KEY, network, "gc_plus", code, num_attempts=1, placement="fixed", num_trials=20_000
     )

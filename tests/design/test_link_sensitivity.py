@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from jaxcogc.design.ring_order import reorder
-from jaxcogc.design.sensitivity import (
+from jaxcogc.design.link_sensitivity import (
     in_own_order,
     sensitivity,
     weakest_links,
 )
+from jaxcogc.design.ring_order import reorder
 from jaxcogc.figures.sensitivity import plot_sensitivity
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.links.network import Network

@@ -1,0 +1,59 @@
+from . import coding as coding
+from . import design as design
+from . import federated as federated
+from . import figures as figures
+from . import links as links
+from . import outage as outage
+from . import runtime as runtime
+from . import study as study
+from . import training as training
+from .coding import GradientCode as GradientCode
+from .coding import Recovery as Recovery
+from .coding import cyclic_code as cyclic_code
+from .coding import cyclic_mds_code as cyclic_mds_code
+from .coding import encode as encode
+from .coding import fractional_repetition_code as fractional_repetition_code
+from .coding import gc_plus_weights as gc_plus_weights
+from .coding import gc_weights as gc_weights
+from .coding import least_squares_coefficients as least_squares_coefficients
+from .coding import received_matrix as received_matrix
+from .coding import recover as recover
+from .coding import row_space_weights as row_space_weights
+from .coding import uncoded as uncoded
+from .federated import Coefficients as Coefficients
+from .federated import ConvergenceBound as ConvergenceBound
+from .federated import Dataset as Dataset
+from .federated import LocalSteps as LocalSteps
+from .federated import LossConstants as LossConstants
+from .federated import Model as Model
+from .federated import Partition as Partition
+from .federated import Scheme as Scheme
+from .federated import best_learning_rate as best_learning_rate
+from .federated import convergence_bound as convergence_bound
+from .federated import load_dataset as load_dataset
+from .federated import make_model as make_model
+from .federated import make_partition as make_partition
+from .federated import make_scheme as make_scheme
+from .federated import rounds_for_target as rounds_for_target
+from .links import Links as Links
+from .links import Network as Network
+from .links import draw_links as draw_links
+from .outage import Estimate as Estimate
+from .outage import OutcomeCounts as OutcomeCounts
+from .outage import Outcomes as Outcomes
+from .outage import RareOutcomes as RareOutcomes
+from .outage import Simulation as Simulation
+from .outage import clopper_pearson as clopper_pearson
+from .outage import compile_simulation as compile_simulation
+from .outage import enumerate_outcomes as enumerate_outcomes
+from .outage import (
+    fractional_repetition_outage_probability as fractional_repetition_outage_probability,
+)
+from .outage import gc_outage_probability as gc_outage_probability
+from .outage import log_gc_outage_probability as log_gc_outage_probability
+from .outage import outcomes_from_counts as outcomes_from_counts
+from .outage import rare_outcomes as rare_outcomes
+from .outage import simulate_outcomes as simulate_outcomes
+from .outage import wilson as wilson
+
+__version__: str

@@ -1,0 +1,79 @@
+"""The words that users choose from: in Python, in files and on the command line.
+
+One tuple for each kind of choice, read by whoever checks, lists or documents it. Schemes are
+written with underscores in Python and in files, with hyphens on the command line; everything else
+is written alike everywhere.
+
+>>> hyphened("gc_plus"), underscored("gc-plus")
+('gc-plus', 'gc_plus')
+"""
+
+FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
+"""Families of codes; a code of one's own is of the family "custom"."""
+RANDOM_FAMILIES = ("cyclic",)
+"""Those that can be drawn anew in every attempt."""
+
+DECODERS = ("gc", "gc_plus", "row_space")
+"""From the standard one to the best that any linear decoder can do."""
+CODED_SCHEMES = (*DECODERS, "least_squares")
+"""Schemes that decode what a gradient code sent."""
+SCHEMES = (
+    "ideal",
+    "intermittent",
+    "intermittent_blind",
+    "inverse_probability",
+    "retransmission",
+    "replicated_gc",
+    *CODED_SCHEMES,
+)
+DEFAULT_SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
+
+OUTCOMES = {
+    "gc_outage": "standard decoding: nothing recovered",
+    "gc_plus_full": "GC+: exact average",
+    "gc_plus_partial": "GC+: average of some clients",
+    "gc_plus_none": "GC+: nothing recovered",
+    "row_space_exact": "row space: exact average",
+    "row_space_partial": "row space: average of some clients",
+    "row_space_none": "row space: nothing recovered",
+    "all_individuals": "every client's own update is known",
+}
+"""What a round may come to, and what that means; the probabilities of the result files."""
+HARMFUL_OUTCOMES = ("gc_outage", "gc_plus_none", "row_space_none")
+"""Those that one wants seldom; of the others the likelier the better."""
+
+INTERVALS = ("clopper-pearson", "wilson")
+"""Of a probability that was counted in a fixed number of trials."""
+KERNELS = ("xla", "pallas")
+RARE_METHODS = ("importance", "strata")
+
+DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
+MODELS = ("softmax", "mlp", "cnn")
+SERVER_OPTIMIZERS = {"sgd": 1.0, "momentum": 0.3, "adam": 0.01}
+"""What the server does with an average, and the learning rate that each has by default."""
+TARGETS = ("equal", "data-size")
+"""Whose average is aimed at: over clients, or over samples."""
+FAILURE_POLICIES = ("hold", "repeat")
+NORMALISATIONS = ("recovered", "clients")
+"""What a partial average is divided by: |K|, or M."""
+PLACEMENTS = ("fixed", "random")
+"""Of the clients on the ring, in every round."""
+AGGREGATIONS = ("coefficients", "payload")
+NON_FINITE_POLICIES = ("stop", "drop")
+
+OBJECTIVES = ("uplink", "total", "privacy")
+ORDERS = ("fixed", "random", "optimised")
+"""Of the clients on the ring, as a design may choose it."""
+RHO_FORMS = ("uniform", "safe", "simulated")
+"""Of the spread of partial averages, in a convergence bound."""
+
+
+def hyphened(name: str) -> str:
+    """A scheme's name as the command line spells it."""
+    return name.replace("_", "-")
+
+
+def underscored(name: str) -> str:
+    """A scheme's name as Python and files spell it."""
+    return name.replace("-", "_")

@@ -1,0 +1,21 @@
+from .closed_form import closed_form_gc_outage as closed_form_gc_outage
+from .closed_form import (
+    fractional_repetition_outage_probability as fractional_repetition_outage_probability,
+)
+from .closed_form import gc_outage_probability as gc_outage_probability
+from .closed_form import log_gc_outage_probability as log_gc_outage_probability
+from .counts import OutcomeCounts as OutcomeCounts
+from .counts import Outcomes as Outcomes
+from .counts import outcomes_from_counts as outcomes_from_counts
+from .enumeration import enumerate_outcomes as enumerate_outcomes
+from .intervals import Estimate as Estimate
+from .intervals import clopper_pearson as clopper_pearson
+from .intervals import wilson as wilson
+from .rare.rare_events import rare_outcomes as rare_outcomes
+from .rare.weighted_sums import RareOutcomes as RareOutcomes
+from .simulation.monte_carlo import Simulation as Simulation
+from .simulation.monte_carlo import compile_simulation as compile_simulation
+from .simulation.monte_carlo import simulate_outcomes as simulate_outcomes
+from .stack_structure import Structure as Structure
+from .stack_structure import structure as structure
+from .stack_structure import structure_by_attempts as structure_by_attempts

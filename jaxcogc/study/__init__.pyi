@@ -1,0 +1,2 @@
+from .collection.collect import collect as collect
+from .results.records import load as load
