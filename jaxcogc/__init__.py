@@ -1,7 +1,7 @@
 """Gradient coding over unreliable links: how often is the global update recovered?
 
-The public names are those of `__init__.pyi`, here and in each folder. That stub, which type checkers
-read, is the one list; what it names is loaded on first use, so that `import jaxcogc` (and
+The public names are those of `__init__.pyi`, here and in each folder. That stub, which type
+checkers read, is the one list; what it names is loaded on first use, so that `import jaxcogc` (and
 `jaxcogc --help`) does not pay for JAX.
 
 >>> import jaxcogc
