@@ -15,13 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.places import SHARED
+
 PRIME = 2**61 - 1
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 SCALARS = [f"gc_plus_{kind}" for kind in ("full", "partial", "none")]
 SCALARS += [f"row_space_{kind}" for kind in ("exact", "partial", "none")]

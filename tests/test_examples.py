@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import jaxcogc
+from tests.places import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLES = PROJECT / "examples"
 
 

@@ -7,17 +7,20 @@ from typing import Annotated
 import typer
 
 import jaxcogc
-from jaxcogc.cli.bound.command import bound
-from jaxcogc.cli.design.command import design
-from jaxcogc.cli.doctor import doctor
-from jaxcogc.cli.outage.command import outage
+from jaxcogc.cli.bound.options import BoundOptions, bound
+from jaxcogc.cli.design.options import DesignOptions, design
+from jaxcogc.cli.doctor import DoctorOptions, doctor
+from jaxcogc.cli.outage.options import OutageOptions, outage
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.studies.collect import collect
-from jaxcogc.cli.studies.plot import plot
-from jaxcogc.cli.studies.replay import replay
-from jaxcogc.cli.studies.report import report
-from jaxcogc.cli.studies.show import merge, show
-from jaxcogc.cli.train.command import train
+from jaxcogc.cli.shared.options import verb
+from jaxcogc.cli.studies.collect import CollectOptions, collect
+from jaxcogc.cli.studies.merge import MergeOptions, merge
+from jaxcogc.cli.studies.plot import PlotOptions, plot
+from jaxcogc.cli.studies.replay import ReplayOptions, replay
+from jaxcogc.cli.studies.report import ReportOptions, report
+from jaxcogc.cli.studies.show import ShowOptions, show
+from jaxcogc.cli.train.config_file import complete
+from jaxcogc.cli.train.options import TrainOptions, train
 from jaxcogc.runtime.cores import one_device_per_core
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
@@ -32,17 +35,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(outage)
-app.command()(collect)
-app.command()(show)
-app.command()(plot)
-app.command()(merge)
-app.command()(replay)
-app.command()(report)
-app.command()(doctor)
-app.command()(train)
-app.command()(bound)
-app.command()(design)
+for _function in (
+    verb(OutageOptions, outage),
+    verb(CollectOptions, collect),
+    verb(ShowOptions, show),
+    verb(PlotOptions, plot),
+    verb(MergeOptions, merge),
+    verb(ReplayOptions, replay),
+    verb(ReportOptions, report),
+    verb(DoctorOptions, doctor),
+    verb(TrainOptions, train, complete),
+    verb(BoundOptions, bound),
+    verb(DesignOptions, design),
+):
+    app.command()(_function)
 
 
 def _print_version(wanted: bool) -> None:

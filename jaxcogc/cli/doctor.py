@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from jaxcogc.cli.shared.options import SameJson
+import dataclasses
+
+from jaxcogc.cli.shared.options import Options, option
 from jaxcogc.cli.shared.outputs import check_target
 
 
-def doctor(json: SameJson = None) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DoctorOptions(Options):
+    """What can be asked."""
+
+    json: str | None = option("FILE|-", "The same for a program.")
+
+
+def doctor(options: DoctorOptions) -> int:
     """Check this machine: device, versions, speed, known results, equal counts on other devices.
 
     Takes less than a minute. Exit code 1 if a check fails: do not trust counts of this machine.
     """
-    check_target("--json", json)
+    check_target("--json", options.json)
     from rich.text import Text
 
     from jaxcogc.cli.shared.console import new_console
     from jaxcogc.cli.shared.outputs import write_json
     from jaxcogc.outage.simulation.self_check import run_checks
 
-    console = new_console(stderr=json is not None)
+    console = new_console(stderr=options.json is not None)
     found = []
     for check in run_checks():
         sign, colour = {True: ("ok  ", "green"), False: ("FAIL", "red"), None: ("    ", "")}[
@@ -28,9 +37,9 @@ def doctor(json: SameJson = None) -> int:
         console.print(line, soft_wrap=True)
         found.append(check)
     failed = [check.name for check in found if check.ok is False]
-    if json is not None:
+    if options.json is not None:
         checks = [check._asdict() for check in found]
-        write_json(json, {"ok": not failed, "checks": checks})
+        write_json(options.json, {"ok": not failed, "checks": checks})
     if failed:
         console.print(f"failed: {', '.join(failed)}; counts of this machine cannot be trusted")
     return 1 if failed else 0

@@ -5,11 +5,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.places import PROJECT
+
 COMMAND = [sys.executable, "-m", "jaxcogc"]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxcogc import names
 from jaxcogc.cli.app import main
-from jaxcogc.cli.train.command import options as train_options
 from jaxcogc.federated.aggregation.schemes import SCHEMES
 from jaxcogc.federated.data.datasets import DATASETS
 from jaxcogc.federated.data.partitions import PARTITIONS
@@ -21,6 +21,7 @@ from jaxcogc.federated.models import MODELS
 from jaxcogc.training.plan import SERVER_OPTIMIZERS
 from jaxcogc.training.summary import COLUMNS
 from tests.cli.program import assert_one_line, run_program, start_program
+from tests.places import PROJECT
 
 SMALL = ["train", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
 SMALL += ["--model", "softmax", "--local-steps", "2", "--batch-size", "8"]
@@ -216,7 +217,7 @@ MISTAKES = [
 def test_mistakes_are_one_line(
     text: str, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    monkeypatch.chdir(PROJECT)
     assert main(["train", *text.split()]) == 2
     assert_one_line(capsys, words)
 
@@ -234,8 +235,8 @@ def test_a_seed_has_its_partition_whatever_runs_beside_it(monkeypatch: pytest.Mo
 
 
 def test_names_are_those_of_the_library() -> None:
-    assert tuple(n.replace("-", "_") for n in train_options.SCHEMES) == SCHEMES
-    assert tuple(DATASETS) == train_options.DATASETS
-    assert tuple(PARTITIONS) == train_options.PARTITIONS
-    assert tuple(MODELS) == train_options.MODELS
-    assert tuple(SERVER_OPTIMIZERS) == train_options.SERVER_OPTIMIZERS
+    assert names.SCHEMES == SCHEMES
+    assert tuple(DATASETS) == names.DATASETS
+    assert tuple(PARTITIONS) == names.PARTITIONS
+    assert tuple(MODELS) == names.MODELS
+    assert names.SERVER_OPTIMIZERS == SERVER_OPTIMIZERS

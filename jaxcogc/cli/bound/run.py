@@ -29,6 +29,7 @@ from jaxcogc.federated.convergence.partial_averages import (
     simulated_rho,
     uniform_rho,
 )
+from jaxcogc.names import hyphened
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
 from jaxcogc.study.specification.seeds import seed_keys
@@ -63,63 +64,67 @@ def run(request: BoundRequest) -> int:
         "hold_probability": float(rounds.hold),
         "rho": rounds.rho,
     }
-    with blame(f"--scheme {request.scheme.replace('_', '-')}"):  # rounds that always fail
+    with blame(f"--scheme {hyphened(request.asked.scheme)}"):  # rounds that always fail
         steps = _steps(request, settings) if request.best else request.steps
     rate = "best" if request.best else f"{steps.learning_rate:g}"
     with blame(f"--learning-rate {rate}"):
-        result = convergence_bound(request.losses, steps, num_rounds=request.rounds, **settings)
+        result = convergence_bound(
+            request.losses, steps, num_rounds=request.asked.rounds, **settings
+        )
     needed = None
-    if request.target is not None:
-        needed = rounds_for_target(request.target, request.losses, steps, **settings)
+    if request.asked.target is not None:
+        needed = rounds_for_target(request.asked.target, request.losses, steps, **settings)
     conditions = check_conditions(request.losses, steps, rho=rounds.rho)
-    if not request.quiet:
+    if not request.asked.quiet:
         console.print(_table(request, rounds, steps, result, needed))
-    if request.json is not None:
+    if request.asked.json is not None:
         fields = _fields(request, rounds, steps, result, conditions)
         fields["rounds_for_target"] = needed
         fields["elapsed_seconds"] = time.perf_counter() - started
-        write_json(request.json, fields)
+        write_json(request.asked.json, fields)
     return 0
 
 
 def _rounds(request: BoundRequest, console: Console) -> _Rounds:
     """The closed form where there is one, a simulation elsewhere."""
     settings: dict[str, Any] = {
-        "num_attempts": request.attempts,
-        "redraw_code": request.redraw_code,
+        "num_attempts": request.asked.attempts,
+        "redraw_code": request.asked.redraw_code,
     }
-    if request.scheme == "gc" and request.placement == "fixed":  # the law is of given places
+    if (
+        request.asked.scheme == "gc" and request.asked.placement == "fixed"
+    ):  # the law is of given places
         outage = closed_form_gc_outage(request.network, request.code, **settings)
         if outage is not None:
             return _Rounds(Estimate(outage, outage, outage, method="exact", level=1.0), 0.0, None)
-    if not request.quiet:
-        console.print(f"simulating {request.trials:,} rounds", highlight=False)
+    if not request.asked.quiet:
+        console.print(f"simulating {request.asked.trials:,} rounds", highlight=False)
     drawn = draw_rounds(
-        seed_keys(request.seed)[1],
+        seed_keys(request.asked.seed)[1],
         request.network,
         request.code,
-        schemes=(request.scheme,),
-        num_trials=request.trials,
-        placement=request.placement,
+        schemes=(request.asked.scheme,),
+        num_trials=request.asked.trials,
+        placement=request.asked.placement,
         **settings,
-    )[request.scheme]
+    )[request.asked.scheme]
     law = partial_law(drawn)
-    held = round(law.held * request.trials)
-    hold = clopper_pearson(held, request.trials, request.level)
-    if request.scheme == "gc" or held == request.trials:
-        return _Rounds(hold, 0.0, request.trials)
+    held = round(law.held * request.asked.trials)
+    hold = clopper_pearson(held, request.asked.trials, request.asked.level)
+    if request.asked.scheme == "gc" or held == request.asked.trials:
+        return _Rounds(hold, 0.0, request.asked.trials)
     rho = {
         "uniform": lambda: uniform_rho(law),
         "safe": lambda: safe_rho(law),
         "simulated": lambda: simulated_rho(drawn),
-    }[request.rho]()
-    return _Rounds(hold, rho, request.trials)
+    }[request.asked.rho]()
+    return _Rounds(hold, rho, request.asked.trials)
 
 
 def _steps(request: BoundRequest, settings: dict[str, Any]) -> LocalSteps:
-    goal: dict[str, Any] = {"num_rounds": request.rounds}
-    if request.target is not None:
-        goal = {"target": request.target}
+    goal: dict[str, Any] = {"num_rounds": request.asked.rounds}
+    if request.asked.target is not None:
+        goal = {"target": request.asked.target}
     rate = best_learning_rate(request.losses, request.steps, **goal, **settings)
     return request.steps._replace(learning_rate=rate)
 
@@ -131,15 +136,15 @@ def _table(
     result: ConvergenceBound,
     needed: int | None,
 ) -> Table:
-    scheme = request.scheme.replace("_", "-")
+    scheme = hyphened(request.asked.scheme)
     how = "closed form"
     if rounds.trials is not None:
         low, high = (probability_text(x) for x in (rounds.hold.low, rounds.hold.high))
-        how = f"{100 * request.level:g} % interval {low} – {high}, {rounds.trials:,} rounds"
-    caption = f"{request.rounds:,} rounds of {steps.num_local_steps} local steps; "
+        how = f"{100 * request.asked.level:g} % interval {low} – {high}, {rounds.trials:,} rounds"
+    caption = f"{request.asked.rounds:,} rounds of {steps.num_local_steps} local steps; "
     caption += f"a round is held with probability {probability_text(rounds.hold)} ({how})"
     if scheme != "gc":
-        caption += f"; rho {rounds.rho:.4g} ({request.rho})"
+        caption += f"; rho {rounds.rho:.4g} ({request.asked.rho})"
     caption += f"; learning rate {steps.learning_rate:.4g}" + (" (best)" if request.best else "")
     title = f"{request.network.num_clients} clients · {request.source} · {scheme}"
     table = new_table(title, caption)
@@ -150,9 +155,9 @@ def _table(
         table.add_row(name, f"{getattr(result, name):.4g}", meaning)
     table.add_section()
     table.add_row("all together", f"{result.value:.4g}", f"of which {result.floor:.4g} stays")
-    if request.target is not None:
+    if request.asked.target is not None:
         text = "never" if needed is None else f"{needed:,}"
-        table.add_row(f"rounds for {request.target:g}", text, "held rounds included")
+        table.add_row(f"rounds for {request.asked.target:g}", text, "held rounds included")
     return table
 
 
@@ -168,21 +173,21 @@ def _fields(
         "clients": request.network.num_clients,
         "stragglers": int(request.code.num_stragglers),
         "code": request.code.family,
-        "attempts": request.attempts,
-        "redraw_code": request.redraw_code,
-        "scheme": request.scheme,
-        "placement": request.placement,
-        "seed": request.seed,
+        "attempts": request.asked.attempts,
+        "redraw_code": request.asked.redraw_code,
+        "scheme": request.asked.scheme,
+        "placement": request.asked.placement,
+        "seed": request.asked.seed,
         "trials": rounds.trials,
         "hold_probability": {"low": hold.low, "best": hold.best, "high": hold.high},
         "level": hold.level,
         "interval": hold.method,
         "rho": rounds.rho,
-        "rho_form": None if request.scheme == "gc" else request.rho,
+        "rho_form": None if request.asked.scheme == "gc" else request.asked.rho,
         **request.losses._asdict(),
         **steps._asdict(),
-        "rounds": request.rounds,
-        "target": request.target,
+        "rounds": request.asked.rounds,
+        "target": request.asked.target,
         "terms": result._asdict(),
         "floor": result.floor,
         "bound": result.value,

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
@@ -34,23 +35,23 @@ _MOST_ORDERS = 256
 def run(request: DesignRequest) -> int:
     """Answer and return the exit code 0, also where no design reaches the target."""
     console = new_console()
-    with _stages(console, request.quiet) as advance:
+    with _stages(console, request.asked.quiet) as advance:
         result = design(
             request.network,
-            target=request.target,
-            objective=request.objective,
-            max_attempts=request.max_attempts,
-            max_tries=request.max_tries,
-            order=request.order,
-            broadcast=request.broadcast,
+            target=request.asked.target,
+            objective=request.asked.objective,
+            max_attempts=request.asked.max_attempts,
+            max_tries=request.asked.max_tries,
+            order=request.asked.order,
+            broadcast=request.asked.broadcast,
             accuracy=request.accuracy,
-            num_trials=request.trials,
-            seed=request.seed,
-            level=request.level,
+            num_trials=request.asked.trials,
+            seed=request.asked.seed,
+            level=request.asked.level,
             advance=advance,
         )
-    weak = _sensitivity(request, result.chosen) if request.sensitivity else None
-    if not request.quiet:
+    weak = _sensitivity(request, result.chosen) if request.asked.sensitivity else None
+    if not request.asked.quiet:
         console.print(design_table(request, result))
         console.print(summary(request, result), soft_wrap=True)
         if weak is not None:
@@ -63,8 +64,8 @@ def run(request: DesignRequest) -> int:
             caption=f"{weak[1]}; its outage probability is {weak[0].outage:.4g}",
         )
         write_file("--plot", request.plot, figure_bytes(figure, request.plot.suffix))
-    if request.json is not None:
-        write_json(request.json, _json_fields(request, result, weak))
+    if request.asked.json is not None:
+        write_json(request.asked.json, _json_fields(request, result, weak))
     return 0
 
 
@@ -160,16 +161,7 @@ def _json_fields(
     runners_up = [c for c in result.candidates[1:] if c.reaches is not False][:5]
     return {
         "clients": request.network.num_clients,
-        "target": request.target,
-        "objective": request.objective,
-        "order": request.order,
-        "max_attempts": request.max_attempts,
-        "max_tries": request.max_tries,
-        "broadcast": request.broadcast,
-        "trials": request.trials,
-        "accuracy": request.accuracy.target,
-        "seed": request.seed,
-        "level": request.level,
+        **request.asked.plain(*ECHOED),
         "elapsed_seconds": time.perf_counter() - request.started,
         "reached": result.reached,
         "chosen": candidate_fields(result.chosen),

@@ -18,9 +18,9 @@ _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 def design_table(request: DesignRequest, result: Design) -> Table:
     """The choice, what is as good, the runners-up and the rest of the Pareto front."""
     title = f"{request.network.num_clients} clients · {request.source} · "
-    title += f"target {request.target:g} · least {_goal(request.objective)}"
-    caption = f"{100 * request.level:g} % intervals (half their width: ±) where simulated; "
-    caption += f"{request.trials:,} trials a finalist; seed {request.seed}\n"
+    title += f"target {request.asked.target:g} · least {_goal(request.asked.objective)}"
+    caption = f"{100 * request.asked.level:g} % intervals (half their width: ±) where simulated; "
+    caption += f"{request.asked.trials:,} trials a finalist; seed {request.asked.seed}\n"
     caption += "→ chosen, = as good within the intervals, P Pareto front"
     if any(candidate.flagged for candidate in result.candidates):
         caption += ", ! too few effective trials: only the bound is known"
@@ -100,7 +100,7 @@ def summary(request: DesignRequest, result: Design) -> str:
             f"Best found: {name}: outage {outage}; its interval does not decide about the target."
         )
     else:
-        text = f"Best found: {name}: outage {outage}; nothing reaches {request.target:g}."
+        text = f"Best found: {name}: outage {outage}; nothing reaches {request.asked.target:g}."
     if chosen.order is not None and result.given_order is not None:
         text += f"\nRing: {' '.join(map(str, chosen.order))}; in the given order its outage is "
         text += f"{probability_text(result.given_order.outage)}."

@@ -25,21 +25,21 @@ def run_rare(request: OutageRequest) -> int:
     An interrupted run reports the trials it made: one block of them after pilot runs, at least.
     """
     console = new_console()
-    display = Display(console, request.trials, quiet=request.quiet)
+    display = Display(console, request.asked.trials, quiet=request.asked.quiet)
 
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
         law = closed_form_gc_outage(
             request.network,
             request.codes[0],
-            num_attempts=request.attempts,
-            redraw_code=request.redraw_code,
+            num_attempts=request.asked.attempts,
+            redraw_code=request.asked.redraw_code,
         )
-        if not request.quiet:
+        if not request.asked.quiet:
             console.print(_table(request, rare, law, interrupted=measured["interrupted"]))
-        if request.json is not None:
+        if request.asked.json is not None:
             with interruption.shield:
-                write_json(request.json, _json_fields(request, rare, law, measured))
+                write_json(request.asked.json, _json_fields(request, rare, law, measured))
         return interruption.exit_code
 
 
@@ -65,14 +65,14 @@ def _sample(
     with display:
         display.compiling()
         rare = rare_outcomes(
-            seed_keys(request.seed)[1],
+            seed_keys(request.asked.seed)[1],
             request.network,
             request.codes[0],
-            num_trials=request.trials,
-            method=request.rare or "importance",
-            num_attempts=request.attempts,
-            redraw_code=request.redraw_code,
-            level=request.level,
+            num_trials=request.asked.trials,
+            method=request.asked.rare or "importance",
+            num_attempts=request.asked.attempts,
+            redraw_code=request.asked.redraw_code,
+            level=request.asked.level,
             advance=advance,
             stop=lambda: interruption.requested,
         )
@@ -83,22 +83,22 @@ def _sample(
         # Without a sampled trial all of it was preparation.
         "compile_seconds": prepared[0] if prepared else seconds,
         "trials_per_second": done / max(seconds, 1e-9),
-        "interrupted": 0 < done < request.trials,
+        "interrupted": 0 < done < request.asked.trials,
     }
 
 
 def _table(
     request: OutageRequest, rare: RareOutcomes, law: float | None, *, interrupted: bool
 ) -> Table:
-    caption = f"{100 * request.level:g} % normal intervals; {rare.method}; "
+    caption = f"{100 * request.asked.level:g} % normal intervals; {rare.method}; "
     caption += "interrupted after " if interrupted else ""
-    caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.seed}"
+    caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.asked.seed}"
     if rare.tail_bound:
         caption += f"; left out, and added to every upper end: {rare.tail_bound:.1e}"
     if rare.flagged:
         caption += "\n! effective sample size too small: do not rely on this number"
     table = new_table(network_title(request), caption)
-    for name in ("outcome", "probability", f"{100 * request.level:g} % interval"):
+    for name in ("outcome", "probability", f"{100 * request.asked.level:g} % interval"):
         justify: Any = "left" if name == "outcome" else "right"
         table.add_column(name, justify=justify, no_wrap=True)
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
@@ -126,14 +126,7 @@ def _json_fields(
     numbers = outcomes_to_dict(rare.outcomes)
     sizes = [size for size in rare.effective_sample_size.values() if size is not None]
     fields: dict[str, Any] = {
-        "clients": request.network.num_clients,
-        "stragglers": int(request.codes[0].num_stragglers),
-        "code": request.family,
-        "attempts": request.attempts,
-        "redraw_code": request.redraw_code,
-        "trials": numbers.pop("trials"),
-        "seed": request.seed,
-        "level": request.level,
+        **request.echo(request.codes[0], numbers.pop("trials")),
         "interval": "normal",
         "method": rare.method,
         "effective_sample_size": min(sizes) if sizes else None,

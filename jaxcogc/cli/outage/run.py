@@ -45,17 +45,17 @@ def run(request: OutageRequest) -> int:
     so, and no file is written.
     """
     console = new_console()
-    display = Display(console, request.trials * len(request.codes), quiet=request.quiet)
+    display = Display(console, request.asked.trials * len(request.codes), quiet=request.asked.quiet)
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         with display:
             display.compiling()
             simulation = compile_simulation(
                 request.network,
                 request.codes[0],
-                num_attempts=request.attempts,
-                redraw_code=request.redraw_code,
-                tile=request.tile,
-                kernel=request.kernel,
+                num_attempts=request.asked.attempts,
+                redraw_code=request.asked.redraw_code,
+                tile=request.asked.tile,
+                kernel=request.asked.kernel,
             )
             display.counting(simulation.compile_seconds, simulation.device)
             counts, seconds = _count(request, simulation, interruption, display)
@@ -63,7 +63,7 @@ def run(request: OutageRequest) -> int:
             print("interrupted before a trial was counted; nothing written", file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
         _report(request, simulation, counts, seconds, interruption, console)
-        whole = sum(total.trials for total in counts) == request.trials * len(request.codes)
+        whole = sum(total.trials for total in counts) == request.asked.trials * len(request.codes)
         return interruption.exit_code or (0 if whole else INTERRUPTED_ELSEWHERE)
 
 
@@ -75,14 +75,14 @@ def _count(
     The processes of a distributed run ask each other before each batch whether to go on: one that
     stopped by itself would leave the others waiting for its counts.
     """
-    key = seed_keys(request.seed)[1]
+    key = seed_keys(request.asked.seed)[1]
     started = time.perf_counter()
     counts: list[OutcomeCounts] = []
     for code in request.codes:
         if any_process(interruption.requested):
             break
         counts.append(OutcomeCounts.zero(request.network.num_clients))
-        for part in simulation.counts(key, request.network, code, request.trials):
+        for part in simulation.counts(key, request.network, code, request.asked.trials):
             counts[-1] += part
             display.advance(part.trials)
             if any_process(interruption.requested):
@@ -102,17 +102,17 @@ def _report(
         _point(request, code, total) for code, total in zip(request.codes, counts, strict=False)
     ]
     num_trials = sum(total.trials for total in counts)
-    interrupted = num_trials < request.trials * len(request.codes)
+    interrupted = num_trials < request.asked.trials * len(request.codes)
     speed = num_trials / max(seconds, 1e-9)
     title, caption = network_title(request), _caption(request, counts, interrupted)
-    if not request.quiet:
+    if not request.asked.quiet:
         cost = f"{speed:,.0f} trials/s on {simulation.device}"
         console.print(_table(points, title, f"{caption}; {cost}", console.width))
     if request.plot is not None:
         picture = figure_bytes(_figure(request, points, title, caption), request.plot.suffix)
         with interruption.shield:
             write_file("--plot", request.plot, picture)
-    if request.json is not None:
+    if request.asked.json is not None:
         measured = {
             "device": simulation.device,
             "elapsed_seconds": time.perf_counter() - request.started,
@@ -121,15 +121,22 @@ def _report(
             "interrupted": interrupted,
         }
         with interruption.shield:
-            write_json(request.json, _json_fields(request, points[0], measured))
+            write_json(
+                request.asked.json, _json_fields(request, request.codes[0], points[0], measured)
+            )
 
 
 def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) -> OutagePoint:
     return OutagePoint(
         x=int(code.num_stragglers),
-        outcomes=outcomes_from_counts(counts, level=request.level, interval=request.interval),
+        outcomes=outcomes_from_counts(
+            counts, level=request.asked.level, interval=request.asked.interval
+        ),
         closed_form=closed_form_gc_outage(
-            request.network, code, num_attempts=request.attempts, redraw_code=request.redraw_code
+            request.network,
+            code,
+            num_attempts=request.asked.attempts,
+            redraw_code=request.asked.redraw_code,
         ),
     )
 
@@ -139,24 +146,24 @@ def network_title(request: OutageRequest) -> str:
     parts = [f"{request.network.num_clients} clients", request.source]
     if request.network.reciprocal:
         parts.append("reciprocal links")
-    parts.append(f"{request.family} code")
-    if len(request.codes) == 1 and request.family != "uncoded":
+    parts.append(f"{request.asked.code} code")
+    if len(request.codes) == 1 and request.asked.code != "uncoded":
         parts[-1] += f", {int(request.codes[0].num_stragglers)} stragglers"
     parts.append(_attempts(request))
     return " · ".join(parts)
 
 
 def _attempts(request: OutageRequest) -> str:
-    text = "1 attempt" if request.attempts == 1 else f"{request.attempts} attempts"
-    return text + (", code redrawn" if request.redraw_code else "")
+    text = "1 attempt" if request.asked.attempts == 1 else f"{request.asked.attempts} attempts"
+    return text + (", code redrawn" if request.asked.redraw_code else "")
 
 
 def _caption(request: OutageRequest, counts: list[OutcomeCounts], interrupted: bool) -> str:
     trials = f"{counts[0].trials:,} trials" + (" each" if len(request.codes) > 1 else "")
     if interrupted:
         trials = f"interrupted after {sum(total.trials for total in counts):,} trials"
-    name = request.interval.title()
-    return f"{100 * request.level:g} % {name} intervals; {trials}; seed {request.seed}"
+    name = request.asked.interval.title()
+    return f"{100 * request.asked.level:g} % {name} intervals; {trials}; seed {request.asked.seed}"
 
 
 def _table(points: list[OutagePoint], title: str, caption: str, width: int) -> Table:
@@ -173,20 +180,12 @@ def _figure(request: OutageRequest, points: list[OutagePoint], title: str, capti
 
 
 def _json_fields(
-    request: OutageRequest, point: OutagePoint, measured: dict[str, Any]
+    request: OutageRequest, code: GradientCode, point: OutagePoint, measured: dict[str, Any]
 ) -> dict[str, Any]:
     numbers = outcomes_to_dict(point.outcomes)
     estimates = {name: value for name, value in numbers.items() if isinstance(value, dict)}
     return {
-        "clients": request.network.num_clients,
-        "stragglers": int(point.x),
-        "code": request.family,
-        "attempts": request.attempts,
-        "redraw_code": request.redraw_code,
-        "trials": numbers["trials"],
-        "seed": request.seed,
-        "level": request.level,
-        "interval": request.interval,
+        **request.echo(code, numbers["trials"]),
         **measured,
         **estimates,
         "gc_outage_closed_form": point.closed_form,

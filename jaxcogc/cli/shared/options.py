@@ -1,84 +1,203 @@
-"""Options that several verbs share: their names, values and words of help."""
+"""The options of a verb, declared once: a record of which every field is an option.
+
+A field carries what the command line needs (flag, what stands for the value, help) and what its
+value may be. From the record come the verb's command line, the typed values that its work gets, the
+settings that its results repeat, and the file that says what a training run was.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import typer
 
-from jaxcogc.study.specification.seeds import CODES
+from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
+from jaxcogc.cli.shared.errors import UserError, rejected
+
+R = TypeVar("R", bound="Options")
 
 
-def option(name: str, metavar: str | None, help: str, default: str | None = None) -> Any:
-    """An option of a verb.
+class Option(NamedTuple):
+    """What a field of a record tells of its option.
+
+    Attributes:
+        metavar: what stands for the value; None of a switch.
+        help: a sentence.
+        allowed: what the value may be.
+        shown: the default in words; None where there is nothing to tell.
+        repeated: the option may be given again and again; the value is a tuple.
+        argument: it has no flag; its place tells.
+        flag: with its dashes.
+    """
+
+    metavar: str | None
+    help: str
+    allowed: Allowed[Any]
+    shown: str | None
+    repeated: bool
+    argument: bool
+    flag: str
+
+
+def option(
+    metavar: str | None,
+    help: str,
+    allowed: Allowed[Any] = TEXT,
+    default: Any = None,
+    *,
+    shown: str | None = None,
+    repeated: bool = False,
+    argument: bool = False,
+    flag: str | None = None,
+) -> Any:
+    """A field of a record of options.
 
     Args:
-        name: with its dashes.
-        metavar: what stands for its value; None of a switch.
+        metavar: what stands for its value.
         help: a sentence.
-        default: in words, where the value that Python sees does not tell it.
+        allowed: what the value may be.
+        default: the value where the option is not given; `...` where it must be.
+        shown: the default in words, where Python's own are not good.
+        repeated: may be given again; the value is a tuple.
+        argument: has no flag.
+        flag: where it is not the field's name with hyphens.
     """
-    note = "" if default is None else f" [default: {default}]"
-    return typer.Option(name, metavar=metavar, help=help + note, show_default=default is None)
+    words = str(default) if shown is None and default not in (None, ..., "") else shown
+    told = Option(metavar, help, allowed, words, repeated, argument, flag or "")
+    return dataclasses.field(default=default, metadata={"option": told})
 
 
-def choice(name: str, choices: tuple[str, ...], help: str = "") -> Any:
-    """An option whose value is one of a few words, which its help lists."""
-    return option(name, "NAME", f"{help}{': ' if help else ''}{', '.join(choices)}.")
+def switch(help: str) -> Any:
+    """A field that is False unless its flag is given."""
+    told = Option(None, help, SWITCH, None, False, False, "")
+    return dataclasses.field(default=False, metadata={"option": told})
 
 
-Text = str | None
-"""None where an option was not given and its absence matters."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What all records of options have.
 
-Clients = Annotated[Text, option("--clients", "M", "Number of clients.", "10")]
-UplinkErasure = Annotated[
-    Text, option("--uplink-erasure", "P", "Probability that an uplink loses a message.", "0.4")
-]
-PeerErasure = Annotated[
-    Text, option("--peer-erasure", "P", "The same from client to client.", "0.25")
-]
-NetworkFile = Annotated[
-    Text, option("--network", "FILE.json", "Erasure probabilities, link by link, instead of P.")
-]
-Reciprocal = Annotated[
-    bool, option("--reciprocal", None, "Two clients hear each other, or neither the other.")
-]
+    Attributes:
+        given: the fields that the user gave, on the command line or in a config file.
+    """
 
-Code = Annotated[str, choice("--code", CODES)]
-Stragglers = Annotated[Text, option("--stragglers", "S", "Stragglers tolerated.", "7")]
-Attempts = Annotated[str, option("--attempts", "A", "How often updates are shared and sent up.")]
-RedrawCode = Annotated[bool, option("--redraw-code", None, "Another cyclic code in every attempt.")]
+    given: frozenset[str] = frozenset()
 
-Smoothness = Annotated[str, option("--smoothness", "L", "Of every client's loss.")]
-GradientVariance = Annotated[
-    str, option("--gradient-variance", "V", "sigma^2, of a stochastic gradient.")
-]
-Heterogeneity = Annotated[
-    str, option("--heterogeneity", "Z", "zeta^2, mean of ||grad F_m - grad F||^2.")
-]
-InitialGap = Annotated[str, option("--initial-gap", "G", "F(x_0) - F*.")]
-ServerLearningRate = Annotated[
-    str, option("--server-learning-rate", "GAMMA", "Times the aggregate.")
-]
-LocalSteps = Annotated[str, option("--local-steps", "I", "Local steps of a round.")]
+    @classmethod
+    def options(cls) -> dict[str, Option]:
+        """All options, by field, in the order of `--help`."""
+        found = {}
+        for field in dataclasses.fields(cls):
+            if "option" in field.metadata:
+                told: Option = field.metadata["option"]
+                flag = told.flag or "--" + field.name.replace("_", "-").strip("-")
+                found[field.name] = told._replace(flag=flag)
+        return found
 
-Seed = Annotated[str, option("--seed", "S", "Seed of all random numbers.")]
-Level = Annotated[str, option("--level", "L", "Confidence level of the intervals.")]
-Json = Annotated[Text, option("--json", "FILE|-", "The numbers (- : standard output).")]
-SameJson = Annotated[Text, option("--json", "FILE|-", "The same for a program.")]
-Plot = Annotated[Text, option("--plot", "FILE.png", "A picture (png, svg or pdf).")]
-Quiet = Annotated[bool, option("--quiet", None, "No progress, no table.")]
+    @classmethod
+    def flag(cls, name: str) -> str:
+        """The flag of a field."""
+        return cls.options()[name].flag
 
-StorePath = Annotated[str, option("--store", "FILE", "The store that collect made.")]
-Filter = Annotated[
-    list[str] | None, option("--filter", "CONDITION", "Such as attempts=2; repeatable.")
-]
+    @classmethod
+    def read(cls, typed: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Self:
+        """A record from what was typed, completed by the values of a file.
 
-Distributed = Annotated[
-    bool, option("--distributed", None, "One of several processes (SLURM, Open MPI, Kubernetes).")
-]
-Coordinator = Annotated[
-    Text, option("--coordinator", "HOST:PORT", "Of process 0, where nothing else tells.")
-]
-NumProcesses = Annotated[Text, option("--num-processes", "N", "Processes of the run.")]
-ProcessId = Annotated[Text, option("--process-id", "I", "This one: 0 .. N-1; 0 prints.")]
+        Args:
+            typed: texts (a list of texts where repeated, a bool of a switch) by field; None where
+                not given.
+            written: typed values by field, checked already.
+
+        Errors: UserError that names the option, its value and what is allowed.
+        """
+        values = dict(written or {})
+        for name, told in cls.options().items():
+            text = typed[name]
+            if text is not None and text is not False and text != []:
+                values[name] = _read(told, text)
+        return cls(given=frozenset(values), **values)
+
+    def differs(self, name: str) -> bool:
+        """Whether a field has another value than by default."""
+        return bool(getattr(self, name) != self.__dataclass_fields__[name].default)
+
+    def plain(self, *names: str) -> dict[str, Any]:
+        """Some fields as a JSON object holds them, in the order of the record."""
+        return {name: getattr(self, name) for name in self.options() if name in names}
+
+
+def _read(told: Option, given: Any) -> Any:
+    """The value of one option, from its text or texts."""
+    if told.metavar is None:
+        return given
+    values = []
+    for text in given if told.repeated else [given]:
+        try:
+            values.append(told.allowed.read(text))
+        except NotAllowed as error:
+            raise rejected(told.flag, text, error.allowed) from None
+    return tuple(values) if told.repeated else values[0]
+
+
+def check_written(record: type[Options], name: str, value: Any, file: str) -> Any:
+    """The value that a file gives to a field.
+
+    Errors: UserError that names the file, the key, the value and what is allowed.
+    """
+    told = record.options()[name]
+    many = told.repeated and isinstance(value, list)
+    try:
+        values = [told.allowed.check(item) for item in (value if many else [value])]
+        if told.repeated and not many:
+            raise NotAllowed(value, "a list")
+    except NotAllowed as error:
+        raise UserError(f"{file}: {name} = {_shown(value)}: allowed is {error.allowed}") from None
+    return tuple(values) if told.repeated else values[0]
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Callable[..., int]:
+    """The function that Typer makes a command of: its parameters are the record's options.
+
+    Args:
+        record: the options.
+        work: does what the verb does; its docstring is the verb's help.
+        complete: from the texts by field to values that a file gives to fields not typed.
+    """
+
+    def run(**typed: Any) -> int:
+        return work(record.read(typed, complete(typed) if complete else None))
+
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, told in record.options().items()
+        for default, kind in [_parameter(record, name, told)]
+    ]
+    run.__name__, run.__doc__ = work.__name__, work.__doc__
+    run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
+    return run
+
+
+def _parameter(record: type[Options], name: str, told: Option) -> tuple[Any, Any]:
+    """Default and annotation of one parameter: texts, which the record reads itself."""
+    required = record.__dataclass_fields__[name].default is ...
+    note = "" if told.shown is None else f" [default: {told.shown}]"
+    settings: dict[str, Any] = {"metavar": told.metavar, "help": told.help + note}
+    info = (
+        typer.Argument(**settings)
+        if told.argument
+        else typer.Option(told.flag, show_default=False, **settings)
+    )
+    if told.metavar is None:
+        return False, Annotated[bool, info]
+    kind: Any = list[str] if told.repeated else str
+    if required:
+        return inspect.Parameter.empty, Annotated[kind, info]
+    return None, Annotated[kind | None, info]

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import dataclasses
 
-from jaxcogc.cli.shared.errors import rejected
-from jaxcogc.cli.shared.options import Plot, SameJson, StorePath, Text, option
+from jaxcogc.allowed import MAX_TRIALS, choice, whole
+from jaxcogc.cli.shared.options import option
 from jaxcogc.cli.shared.outputs import PICTURES, check_suffix, check_target
-from jaxcogc.cli.shared.store_errors import store_errors
-from jaxcogc.cli.shared.values import parse_count
-
-PointId = Annotated[str, option("--point", "ID", "The point, or how its identity begins.")]
-Trial = Annotated[str, option("--trial", "I", "Number of the trial, from 0.")]
-Next = Annotated[Text, option("--next", "OUTCOME", "The first trial from I on with this outcome.")]
+from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
+from jaxcogc.names import OUTCOMES
 
 
-def replay(
-    store: StorePath,
-    point: PointId,
-    trial: Trial = "0",
-    next: Next = None,
-    plot: Plot = None,
-    json: SameJson = None,
-) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayOptions(StoreOptions):
+    """What can be asked."""
+
+    point: str = option("ID", "The point, or how its identity begins.", default=...)
+    trial: int = option("I", "Number of the trial, from 0.", whole(0, MAX_TRIALS), 0)
+    next: str | None = option(
+        "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(OUTCOMES))
+    )
+    plot: str | None = option("FILE.png", "A picture (png, svg or pdf).")
+    json: str | None = option("FILE|-", "The same for a program.")
+
+
+def replay(options: ReplayOptions) -> int:
     """Rebuild a trial: who heard whom, which rows arrived, what was recovered.
 
     Trials need not have been counted: any trial of a point can be rebuilt from its number.
     """
-    number = parse_count("--trial", trial, low=0, high=10**13)
-    check_suffix("--plot", plot, PICTURES)
-    for field, target in (("--plot", plot), ("--json", json)):
-        check_target(field, target)
-    from jaxcogc.study.results.outcomes import OUTCOMES
-
-    if next is not None and next not in OUTCOMES:
-        raise rejected("--next", next, ", ".join(OUTCOMES))
+    check_suffix("--plot", options.plot, PICTURES)
+    for name in ("plot", "json"):
+        check_target(options.flag(name), getattr(options, name))
     with store_errors():
         from jaxcogc.study.results.stored_results import find_point, point_of
         from jaxcogc.study.store.store import open_store
 
-        with open_store(store) as opened:
-            found = point_of(opened, find_point(opened, point))
+        with open_store(options.store) as opened:
+            point = point_of(opened, find_point(opened, options.point))
     from jaxcogc.cli.studies.replay_run import run
 
-    return run(found, number, next, plot, json)
+    return run(options, point)

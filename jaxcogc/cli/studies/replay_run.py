@@ -14,6 +14,7 @@ from rich.table import Table
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.studies.replay import ReplayOptions
 from jaxcogc.figures.replay import plot_replay
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.outage.counts import BLOCK_TRIALS
@@ -25,22 +26,22 @@ from jaxcogc.study.specification.points import Point
 _MOST_BLOCKS = 1000
 
 
-def run(
-    point: Point, trial: int, outcome: str | None, picture: str | None, json: str | None
-) -> int:
+def run(options: ReplayOptions, point: Point) -> int:
     """Replay the trial (or the next one with an outcome) and tell; returns the exit code."""
-    if outcome is not None:
-        trial = _next_trial(point, trial, outcome)
+    trial = options.trial
+    if options.next is not None:
+        trial = _next_trial(point, trial, options.next)
     found = replay(point, trial)
-    console = new_console(stderr=json is not None)
+    console = new_console(stderr=options.json is not None)
     title = _title(point, trial)
     happened = [MEANINGS[name] for name, seen in found.outcomes().items() if seen]
     _print(console, found, title, happened)
-    if picture is not None:
+    if options.plot is not None:
         figure = plot_replay(found, title=title, caption=" · ".join(happened))
-        write_file("--plot", Path(picture), figure_bytes(figure, Path(picture).suffix))
-    if json is not None:
-        write_json(json, _fields(point, found))
+        picture = Path(options.plot)
+        write_file("--plot", picture, figure_bytes(figure, picture.suffix))
+    if options.json is not None:
+        write_json(options.json, _fields(point, found))
     return 0
 
 

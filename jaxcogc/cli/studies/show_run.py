@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.table import Table
 
@@ -16,6 +16,7 @@ from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import STDOUT, write_file
 from jaxcogc.cli.shared.tables import probability_text
+from jaxcogc.cli.studies.show import ShowOptions
 from jaxcogc.study.results.filters import Row, axes_of, filter_rows, sort_rows
 from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
 from jaxcogc.study.results.records import records
@@ -23,39 +24,26 @@ from jaxcogc.study.results.stored_results import difference, find_point, view_po
 from jaxcogc.study.store.store import Store, open_store
 
 
-class ShowRequest(NamedTuple):
-    """The options of the verb."""
-
-    store: str
-    outcome: str | None
-    sort: str | None
-    filters: tuple[str, ...]
-    versus: str | None
-    csv: str | None
-    parquet: str | None
-    json: str | None
-
-
-def run(request: ShowRequest) -> int:
+def run(options: ShowOptions) -> int:
     """Show the store; returns the exit code."""
-    if request.outcome is not None and request.outcome not in (*OUTCOMES, *GAINS):
-        raise rejected("--outcome", request.outcome, ", ".join((*OUTCOMES, *GAINS)))
-    with open_store(request.store) as store:
+    if options.outcome is not None and options.outcome not in (*OUTCOMES, *GAINS):
+        raise rejected("--outcome", options.outcome, ", ".join((*OUTCOMES, *GAINS)))
+    with open_store(options.store) as store:
         rows = records(store)
         if not rows:
-            raise UserError(f"--store: {request.store}: holds no point yet")
+            raise UserError(f"--store: {options.store}: holds no point yet")
         axes = axes_of(rows)
-        if request.versus is not None:
-            _add_differences(store, rows, request)
-    rows = select(rows, request.filters, request.sort)
-    if request.csv is not None:
-        _write("--csv", request.csv, csv_text(rows))
-    if request.json is not None:
-        _write("--json", request.json, json.dumps({"points": rows}, indent=1) + "\n")
-    if request.parquet is not None:
-        _write_parquet(request.parquet, rows)
-    if not (request.csv or request.json or request.parquet):
-        _print(rows, axes, request)
+        if options.versus is not None:
+            _add_differences(store, rows, options)
+    rows = select(rows, options.filter, options.sort)
+    if options.csv is not None:
+        _write("--csv", options.csv, csv_text(rows))
+    if options.json is not None:
+        _write("--json", options.json, json.dumps({"points": rows}, indent=1) + "\n")
+    if options.parquet is not None:
+        _write_parquet(options.parquet, rows)
+    if not (options.csv or options.json or options.parquet):
+        _print(rows, axes, options)
     return 0
 
 
@@ -74,12 +62,12 @@ def select(rows: list[Row], filters: Sequence[str], sort: str | None) -> list[Ro
     return rows
 
 
-def _add_differences(store: Store, rows: list[Row], request: ShowRequest) -> None:
+def _add_differences(store: Store, rows: list[Row], options: ShowOptions) -> None:
     """Columns for each point's probability less that of the point named by --versus."""
-    assert request.versus is not None
-    reference = view_point(store, find_point(store, request.versus))
+    assert options.versus is not None
+    reference = view_point(store, find_point(store, options.versus))
     for row, view in zip(rows, view_points(store), strict=True):
-        outcome = request.outcome or view.rule.outcome
+        outcome = options.outcome or view.rule.outcome
         if outcome not in OUTCOMES:
             raise rejected("--outcome", outcome, f"one of {', '.join(OUTCOMES)} with --versus")
         found = difference(store, view, reference, outcome)
@@ -122,10 +110,10 @@ def _write_parquet(target: str, rows: Sequence[Row]) -> None:
     write_file("--parquet", Path(target), stream.getvalue())
 
 
-def _print(rows: Sequence[Row], axes: Sequence[str], request: ShowRequest) -> None:
+def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> None:
     console = new_console(200, stderr=False)
     watched = list(dict.fromkeys(row["watched"] for row in rows))
-    outcome = request.outcome or (watched[0] if len(watched) == 1 else None)
+    outcome = options.outcome or (watched[0] if len(watched) == 1 else None)
     level = ", ".join(f"{100 * x:g} %" for x in dict.fromkeys(row["level"] for row in rows))
     table = Table(title=_title(rows, axes), title_justify="left", title_style="bold")
     table.add_column("point", no_wrap=True, style="dim")
@@ -138,14 +126,14 @@ def _print(rows: Sequence[Row], axes: Sequence[str], request: ShowRequest) -> No
     table.add_column("method")
     if (outcome or "") == "gc_outage":
         table.add_column("closed form", justify="right", no_wrap=True)
-    if request.versus is not None:
-        table.add_column(f"less {request.versus[:8]}", justify="right")
+    if options.versus is not None:
+        table.add_column(f"less {options.versus[:8]}", justify="right")
     for row in rows:
-        table.add_row(*_cells(row, axes, outcome or row["watched"], request))
+        table.add_row(*_cells(row, axes, outcome or row["watched"], options))
     console.print(table)
 
 
-def _cells(row: Row, axes: Sequence[str], outcome: str, request: ShowRequest) -> list[str]:
+def _cells(row: Row, axes: Sequence[str], outcome: str, options: ShowOptions) -> list[str]:
     cells = [row["point"][:8], *(_text(row[name]) for name in axes)]
     cells += [f"{row['trials']:,}", row["reason"]]
     best, low, high = (row[f"{outcome}{end}"] for end in ("", "_low", "_high"))
@@ -154,10 +142,10 @@ def _cells(row: Row, axes: Sequence[str], outcome: str, request: ShowRequest) ->
     else:
         ends = f"{probability_text(low)} – {probability_text(high)}"
         cells += [probability_text(best), ends, row[f"{outcome}_method"]]
-    if (request.outcome or row["watched"]) == "gc_outage":
+    if (options.outcome or row["watched"]) == "gc_outage":
         law = row["gc_outage_closed_form"]
         cells.append("" if law is None else probability_text(law))
-    if request.versus is not None:
+    if options.versus is not None:
         found = [row[f"difference{end}"] for end in ("", "_low", "_high")]
         cells.append("" if found[0] is None else "{:+.2e} ({:+.2e} – {:+.2e})".format(*found))
     return cells

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
+from jaxcogc.cli.shared.options import check_written
+from jaxcogc.cli.train.options import TrainOptions
 
 CONFIG_NAME = "config.toml"
 CHECKSUMS = ("network_sha256", "labels_sha256")
@@ -17,10 +19,17 @@ NOT_KEPT = ("out", "resume", "config", "json", "quiet")
 """Options that change no number."""
 
 
+def kept(options: TrainOptions) -> dict[str, Any]:
+    """What a run was, by the names of the options: those that have a value and change numbers."""
+    names = (name for name in options.options() if name not in NOT_KEPT)
+    values = options.plain(*names)
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def config_text(config: Mapping[str, Any]) -> str:
     """The file's text.
 
-    >>> print(config_text({"rounds": 20, "scheme": ["gc"], "alpha": 0.5}), end="")
+    >>> print(config_text({"rounds": 20, "scheme": ("gc",), "alpha": 0.5}), end="")
     # jaxcogc train --config THIS_FILE --out NEW_FOLDER
     rounds = 20
     scheme = ["gc"]
@@ -32,57 +41,54 @@ def config_text(config: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_config(field: str, path: Path) -> dict[str, Any]:
-    """What a config file says, by the names of the options in Python.
+def read_config(flag: str, path: Path) -> dict[str, Any]:
+    """The checked values of a config file, and its checksums, by name.
 
-    Errors: UserError, no such file or no valid one.
+    Errors: UserError, no such file or no valid one, a key that is no option, a value that is not
+    allowed.
     """
-    with blame(f"{field} {path}"):
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+    with blame(f"{flag} {path}"):
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    options = TrainOptions.options()
+    for name in found:
+        if name not in CHECKSUMS and (name not in options or name in NOT_KEPT):
+            raise UserError(f"{flag} {path}: {name!r} is no option of jaxcogc train")
+    return {
+        name: value
+        if name in CHECKSUMS
+        else check_written(TrainOptions, name, value, f"{flag} {path}")
+        for name, value in found.items()
+    }
 
 
-def with_config(given: dict[str, Any], explicit: set[str]) -> dict[str, Any]:
-    """The options as typed, completed by a config file; what was typed counts more.
+def complete(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of options that were not typed, where a config file gives them.
 
-    Args:
-      given: all options by name.
-      explicit: those that were typed.
-
-    Errors: UserError that names a key of the file which is no option.
+    Errors: UserError as in `read_config`, and where --resume finds no run.
     """
-    if given["config"] is not None:
-        field, path = "--config", Path(given["config"])
-    elif given["resume"] and given["out"] is not None:
-        field, path = "--resume", Path(given["out"]) / CONFIG_NAME
+    if typed["config"] is not None:
+        flag, path = "--config", Path(typed["config"])
+    elif typed["resume"] and typed["out"] is not None:
+        flag, path = "--resume", Path(typed["out"]) / CONFIG_NAME
         if not path.is_file():
-            raise rejected("--out", given["out"], f"with --resume a folder with {CONFIG_NAME}")
+            raise rejected("--out", typed["out"], f"with --resume a folder with {CONFIG_NAME}")
     else:
-        return given
-    completed = dict(given)
-    for name, value in read_config(field, path).items():
-        if name in CHECKSUMS:
-            continue
-        if name not in given or name in NOT_KEPT:
-            raise UserError(f"{field} {path}: {name!r} is no option of jaxcogc train")
-        if name not in explicit and not _replaced(name, explicit):
-            completed[name] = _as_typed(name, value)
-    return completed
+        return {}
+    given = {name for name, text in typed.items() if text not in (None, False, [])}
+    found = read_config(flag, path)
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in CHECKSUMS and not _replaced(name, given)
+    }
 
 
-def _replaced(name: str, explicit: set[str]) -> bool:
+def _replaced(name: str, given: set[str]) -> bool:
     """Whether another way to give the network was typed."""
     homogeneous = {"uplink_erasure", "peer_erasure"}
     if name == "network":
-        return bool(homogeneous & explicit)
-    return name in homogeneous and "network" in explicit
-
-
-def _as_typed(name: str, value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, list):
-        return [str(item) for item in value]
-    return str(value)
+        return bool(homogeneous & given)
+    return name in homogeneous and "network" in given
 
 
 def check_same(path: Path, config: Mapping[str, Any]) -> None:

@@ -1,156 +1,155 @@
-"""The options of `jaxcogc train`, and the values of those that can be checked by themselves."""
+"""`jaxcogc train`: its options."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-from jaxcogc.cli.shared.code_request import CodeOptions, check_redraw
-from jaxcogc.cli.shared.errors import rejected
-from jaxcogc.cli.shared.values import parse_choice, parse_count, parse_number
-from jaxcogc.study.specification.seeds import CODES, MAX_SEED
-
-# The names of libraries that take seconds to import; a test compares them.
-DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
-PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
-MODELS = ("softmax", "mlp", "cnn")
-SERVER_OPTIMIZERS = ("sgd", "momentum", "adam")
-SCHEMES = (
-    "ideal",
-    "intermittent",
-    "intermittent-blind",
-    "inverse-probability",
-    "retransmission",
-    "replicated-gc",
-    "gc",
-    "gc-plus",
-    "row-space",
-    "least-squares",
+from jaxcogc.allowed import (
+    MAX_SEED,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    Allowed,
+    choice,
+    either,
+    whole,
 )
-DEFAULT_SCHEMES = ("ideal", "intermittent", "gc", "gc-plus", "row-space")
-ON_FAILURE = ("hold", "repeat")
-NORMALISATIONS = ("recovered", "clients")
-PLACEMENTS = ("fixed", "random")
-AGGREGATIONS = ("coefficients", "payload")
-ON_NAN = ("stop", "drop")
-MAX_ROUNDS = 10**6
-MAX_SEEDS = 10**4
+from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
+from jaxcogc.cli.shared.errors import rejected
+from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.names import (
+    AGGREGATIONS,
+    DATASETS,
+    DEFAULT_SCHEMES,
+    FAILURE_POLICIES,
+    MODELS,
+    NON_FINITE_POLICIES,
+    NORMALISATIONS,
+    PARTITIONS,
+    PLACEMENTS,
+    SCHEMES,
+    SERVER_OPTIMIZERS,
+    hyphened,
+    underscored,
+)
+
+ALL = "all"
+_MAX_ROUNDS = 10**6
+_RATES = ", ".join(f"{name} {rate:g}" for name, rate in SERVER_OPTIMIZERS.items())
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainOptions(CodeOptions):
-    """The options as typed; None where an option was not given and its absence matters."""
-
-    dataset: str
-    data_dir: str | None
-    partition: str
-    alpha: str
-    classes_per_client: str
-    model: str
-    scheme: list[str] | None
-    rounds: str
-    local_steps: str
-    batch_size: str
-    learning_rate: str
-    server_optimizer: str
-    server_learning_rate: str | None
-    proximal: str
-    retransmissions: str
-    on_failure: str
-    max_repeats: str | None
-    partial_normalisation: str
-    placement: str
-    aggregation: str
-    on_nan: str
-    seeds: str
-    seed: str
-    evaluate_every: str
-    deterministic: bool
-    out: str | None
-    resume: bool
-    config: str | None
-    json: str | None
-    quiet: bool
+def _named(help: str, choices: Any, default: str) -> Any:
+    """An option whose value is one of a few words, which its help lists."""
+    return option("NAME", f"{help}: {', '.join(choices)}.", choice(tuple(choices)), default)
 
 
-def read_values(options: TrainOptions) -> dict[str, Any]:
-    """Every option that can be checked by itself, by name.
+def _scheme() -> Allowed[str]:
+    """A scheme as the command line spells it; a file may spell it as Python does."""
+    typed = choice((*map(hyphened, SCHEMES), ALL), keep=underscored)
+
+    def convert(value: Any) -> str | None:
+        return typed.convert(hyphened(value) if value in SCHEMES else value)
+
+    return dataclasses.replace(typed, convert=convert)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _TrainingOptions(CodeOptions):
+    """Data, model, schemes and steps."""
+
+    dataset: str = _named("Data set", DATASETS, "digits")
+    data_dir: str | None = option("DIR", "The data set's own files; without it they are fetched.")
+    partition: str = _named("Who holds which samples", PARTITIONS, "dirichlet")
+    alpha: float = option("A", "Of dirichlet and size-skew; small is unequal.", POSITIVE, 0.5)
+    classes_per_client: int = option("K", "Of shards.", whole(1, 10**6), 2)
+    model: str = _named("Model", MODELS, "mlp")
+    scheme: tuple[str, ...] = option(
+        "NAME",
+        f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL}.",
+        _scheme(),
+        DEFAULT_SCHEMES,
+        shown=", ".join(map(hyphened, DEFAULT_SCHEMES)),
+        repeated=True,
+    )
+    rounds: int = option("N", "Training rounds.", whole(1, _MAX_ROUNDS), 100)
+    local_steps: int = option("I", "SGD steps of a client in a round.", whole(1, 10**5), 5)
+    batch_size: int | str = option(
+        "N|all", "Samples a local step; all of the client's.", either(ALL, whole(1, 10**6)), 32
+    )
+    learning_rate: float = option("R", "Of the clients.", POSITIVE, 0.1)
+    server_optimizer: str = _named("What the server does with an average", SERVER_OPTIMIZERS, "sgd")
+    server_learning_rate: float | None = option("R", "Of the server.", POSITIVE, shown=_RATES)
+    proximal: float = option(
+        "MU", "FedProx: pull towards the round's start.", NOT_NEGATIVE, 0.0, shown="0"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions(_TrainingOptions):
+    """What can be asked."""
+
+    retransmissions: int = option(
+        "N", "Tries of a client at most, under retransmission.", whole(1, 1000), 2
+    )
+    on_failure: str = _named("When nothing is recovered", FAILURE_POLICIES, "hold")
+    max_repeats: int | None = option(
+        "N", "With repeat: at most so often.", whole(1, 1000), shown="3"
+    )
+    partial_normalisation: str = _named(
+        "Divide partial averages by |K| or M", NORMALISATIONS, "recovered"
+    )
+    placement: str = _named("Of the clients on the ring, random every round", PLACEMENTS, "fixed")
+    aggregation: str = _named(
+        "By coefficients, or by real coded vectors", AGGREGATIONS, "coefficients"
+    )
+    on_nan: str = _named("When an update is not finite", NON_FINITE_POLICIES, "stop")
+    seeds: int = option("N", "Runs of every scheme: with the seeds S .. S+N-1.", whole(1, 10**4), 4)
+    seed: int = option("S", "The first seed: of partition, start, links, batches.", SEED, 0)
+    evaluate_every: int = option("E", "Rounds from one test to the next.", whole(1, _MAX_ROUNDS), 5)
+    deterministic: bool = switch("Slower; bit for bit whatever runs together.")
+    out: str | None = option("DIR", "Tables, pictures, checkpoints; new or empty.")
+    resume: bool = switch("Go on with the run in --out.")
+    config: str | None = option("FILE.toml", "Options from a run's config.toml.")
+    json: str | None = option("FILE|-", "The numbers (- : standard output).")
+    quiet: bool = switch("No progress, no table.")
+
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs."""
+        return tuple(range(self.seed, self.seed + self.seeds))
+
+
+def checked(options: TrainOptions) -> TrainOptions:
+    """The options with the schemes and repeats that they mean.
 
     Errors: UserError that names the option, its value and what is allowed.
     """
-    choices = {
-        "dataset": DATASETS,
-        "partition": PARTITIONS,
-        "model": MODELS,
-        "server_optimizer": SERVER_OPTIMIZERS,
-        "code": CODES,
-        "on_failure": ON_FAILURE,
-        "partial_normalisation": NORMALISATIONS,
-        "placement": PLACEMENTS,
-        "aggregation": AGGREGATIONS,
-        "on_nan": ON_NAN,
-    }
-    counts = {
-        "classes_per_client": 10**6,
-        "rounds": MAX_ROUNDS,
-        "local_steps": 10**5,
-        "retransmissions": 1000,
-        "seeds": MAX_SEEDS,
-        "evaluate_every": MAX_ROUNDS,
-    }
-    values: dict[str, Any] = {
-        name: parse_choice(_flag(name), getattr(options, name), allowed)
-        for name, allowed in choices.items()
-    }
-    for name, high in counts.items():
-        values[name] = parse_count(_flag(name), getattr(options, name), high=high)
-    for name in ("alpha", "learning_rate"):
-        values[name] = parse_number(_flag(name), getattr(options, name))
-    values["proximal"] = parse_number("--proximal", options.proximal, zero=True)
-    values["seed"] = parse_count("--seed", options.seed, low=0, high=MAX_SEED)
-    if values["seed"] + values["seeds"] - 1 > MAX_SEED:
-        raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
-    values["scheme"] = _read_schemes(options.scheme)
-    values["batch_size"] = _read_batch_size(options.batch_size)
-    values["max_repeats"] = _read_repeats(options)
-    values["server_learning_rate"] = _read_server_rate(options)
-    values |= {name: getattr(options, name) for name in ("reciprocal", "redraw_code")}
-    values["deterministic"] = options.deterministic
     check_redraw(options)
-    return values
+    if options.seed + options.seeds - 1 > MAX_SEED:
+        raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
+    schemes = SCHEMES if ALL in options.scheme else options.scheme
+    for number, name in enumerate(schemes):
+        if name in schemes[:number]:
+            raise rejected("--scheme", hyphened(name), "each scheme once")
+    repeats = options.max_repeats
+    if options.on_failure == "hold" and repeats is not None:
+        raise rejected("--max-repeats", repeats, "nothing without --on-failure repeat")
+    if options.on_failure == "repeat" and repeats is None:
+        repeats = 3
+    return dataclasses.replace(options, scheme=schemes, max_repeats=repeats)
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def train(options: TrainOptions) -> int:
+    """What do lost and partial averages do to learning?
 
+    Trains every scheme with every seed in one compiled program, over links that lose messages. All
+    schemes of a seed see the same links and the same batches. --out keeps metrics.csv,
+    summary.json, accuracy.png, partition.png, config.toml, and the checkpoints that --resume goes
+    on from. Ctrl-C finishes the block of rounds in flight and saves it (exit code 130).
+    """
+    from jaxcogc.cli.train.request import read_request
 
-def _read_schemes(given: list[str] | None) -> list[str]:
-    names = given or list(DEFAULT_SCHEMES)
-    if "all" in names:
-        return list(SCHEMES)
-    for number, name in enumerate(names):
-        parse_choice("--scheme", name, (*SCHEMES, "all"))
-        if name in names[:number]:
-            raise rejected("--scheme", name, "each scheme once")
-    return names
+    request = read_request(options)
+    from jaxcogc.cli.train.run import run  # JAX, Optax, Flax: only now, past most mistakes
 
-
-def _read_batch_size(text: str) -> int | str:
-    return text if text == "all" else parse_count("--batch-size", text, high=10**6)
-
-
-def _read_repeats(options: TrainOptions) -> int | None:
-    if options.on_failure == "hold":
-        if options.max_repeats is not None:
-            raise rejected(
-                "--max-repeats", options.max_repeats, "nothing without --on-failure repeat"
-            )
-        return None
-    return parse_count("--max-repeats", options.max_repeats or "3", high=1000)
-
-
-def _read_server_rate(options: TrainOptions) -> float | None:
-    """None: that of the optimizer, which the library knows."""
-    if options.server_learning_rate is None:
-        return None
-    return parse_number("--server-learning-rate", options.server_learning_rate)
+    return run(request)

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxcogc.cli.shared.code_request import read_code
+from jaxcogc.cli.shared.code_options import read_code
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
-from jaxcogc.cli.shared.network_request import read_network
+from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.shared.outputs import check_target
-from jaxcogc.cli.shared.values import parse_count
-from jaxcogc.cli.train.config_file import CONFIG_NAME, NOT_KEPT, check_same
-from jaxcogc.cli.train.options import TrainOptions, read_values
+from jaxcogc.cli.train.config_file import CONFIG_NAME, check_same, kept
+from jaxcogc.cli.train.options import ALL, TrainOptions, checked
+from jaxcogc.names import SERVER_OPTIMIZERS
 from jaxcogc.study.specification.seeds import seed_keys
 
 if TYPE_CHECKING:
@@ -31,70 +31,52 @@ the code's random numbers."""
 
 @dataclasses.dataclass(frozen=True)
 class TrainRequest:
-    """A run that can start: every value is valid and every output can be written."""
+    """A run that can start: every output can be written.
 
+    Attributes:
+        asked: what was asked for.
+        plan: what is trained.
+        title: of the table and the pictures.
+        out: the folder of the run.
+        config: what `config.toml` says.
+        started: `time.perf_counter()` when the verb began.
+    """
+
+    asked: TrainOptions
     plan: TrainingPlan
     title: str
-    drop: bool
     out: Path | None
-    resume: bool
     config: dict[str, Any]
-    """What `config.toml` says."""
-    json: str | None
-    quiet: bool
     started: float
-    """`time.perf_counter()` when the verb began."""
 
 
-def read_request(options: TrainOptions, names: tuple[str, ...]) -> TrainRequest:
-    """Check the options, cheap ones first.
-
-    Args:
-        options: the options.
-        names: the options in the order in which `config.toml` lists them.
+def read_request(options: TrainOptions) -> TrainRequest:
+    """Check what goes together, cheap mistakes first, and build all that is trained.
 
     Errors: UserError that names the option, its value and what is allowed.
     """
     started = time.perf_counter()
-    values = read_values(options)
+    options = checked(options)
     check_target("--json", options.json)
     out = _read_out(options)
-    from jaxcogc.links.draws import MAX_ATTEMPTS  # JAX, from here on
-
-    values["attempts"] = parse_count("--attempts", options.attempts, high=MAX_ATTEMPTS)
-    network, source = read_network(options)
+    network, source = named = read_network(options)
     code = read_code(options, network.num_clients, CODE_SEED)
-    stragglers = int(code.num_stragglers)
+    options = _resolved(options, named, code)
     if options.redraw_code:
-        code = _redraw(code, values["attempts"])
-    dataset, partition = _read_data(options, values, network.num_clients)
-    values |= {"clients": network.num_clients, "stragglers": stragglers}
-    if options.network is not None:
-        values |= {"network": str(Path(options.network).resolve())}
-    else:
-        values |= {
-            "uplink_erasure": float(network.uplink_erasure[0]),
-            "peer_erasure": float(network.peer_erasure.max()),
-        }
-    config = {
-        name: values[name]
-        for name in names
-        if name not in NOT_KEPT and values.get(name) is not None
-    }
+        code = _redraw(code, options.attempts)
+    dataset, partition = _read_data(options, network.num_clients)
+    config = kept(options)
     config["network_sha256"] = hashlib.sha256(network.to_json().encode()).hexdigest()
     config["labels_sha256"] = hashlib.sha256(dataset.train_labels.tobytes()).hexdigest()
     if options.resume and out is not None:
         check_same(out / CONFIG_NAME, config)
     return TrainRequest(
-        plan=_plan(values, network, code, dataset, partition),
-        title=f"{values['dataset']}, {values['partition']} among {network.num_clients} clients · "
-        f"{values['model']} · {source}",
-        drop=values["on_nan"] == "drop",
+        asked=options,
+        plan=_plan(options, network, code, dataset, partition),
+        title=f"{options.dataset}, {options.partition} among {network.num_clients} clients · "
+        f"{options.model} · {source}",
         out=out,
-        resume=options.resume,
         config=config,
-        json=options.json,
-        quiet=options.quiet,
         started=started,
     )
 
@@ -114,6 +96,27 @@ def _read_out(options: TrainOptions) -> Path | None:
     return out
 
 
+def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) -> TrainOptions:
+    """The options with what they left open: sizes and probabilities, and paths from anywhere."""
+    network = named.network
+    if options.network is not None:
+        path: str | None = str(Path(options.network).resolve())
+        uplink = peer = None
+    else:
+        path, uplink = None, float(network.uplink_erasure[0])
+        peer = float(network.peer_erasure.max())
+    data = None if options.data_dir is None else str(Path(options.data_dir).resolve())
+    return dataclasses.replace(
+        options,
+        clients=network.num_clients,
+        stragglers=str(code.num_stragglers),
+        network=path,
+        uplink_erasure=uplink,
+        peer_erasure=peer,
+        data_dir=data,
+    )
+
+
 def _redraw(code: GradientCode, num_attempts: int) -> GradientCode:
     """Another code of the family for every attempt."""
     import jax
@@ -123,35 +126,26 @@ def _redraw(code: GradientCode, num_attempts: int) -> GradientCode:
     return redraw(jax.random.fold_in(seed_keys(CODE_SEED)[0], 1), code, num_attempts)
 
 
-def _read_data(
-    options: TrainOptions, values: dict[str, Any], clients: int
-) -> tuple[Dataset, Partition]:
+def _read_data(options: TrainOptions, clients: int) -> tuple[Dataset, Partition]:
     from jaxcogc.federated.data.datasets import load_dataset
     from jaxcogc.federated.data.partitions import make_partitions
 
-    values["data_dir"] = None
-    if options.data_dir is not None:
-        values["data_dir"] = str(Path(options.data_dir).resolve())
-    with blame(f"--dataset {values['dataset']}"):
-        dataset = load_dataset(values["dataset"], values["data_dir"])
-    with blame(f"--partition {values['partition']}"):
+    with blame(f"--dataset {options.dataset}"):
+        dataset = load_dataset(options.dataset, options.data_dir)
+    with blame(f"--partition {options.partition}"):
         partition = make_partitions(
-            _seeds(values),
+            options.all_seeds(),
             dataset.train_labels,
             num_clients=clients,
-            kind=values["partition"],
-            alpha=values["alpha"],
-            classes_per_client=values["classes_per_client"],
+            kind=options.partition,
+            alpha=options.alpha,
+            classes_per_client=options.classes_per_client,
         )
     return dataset, partition
 
 
-def _seeds(values: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(range(values["seed"], values["seed"] + values["seeds"]))
-
-
 def _plan(
-    values: dict[str, Any],
+    options: TrainOptions,
     network: Network,
     code: GradientCode,
     dataset: Dataset,
@@ -159,38 +153,37 @@ def _plan(
 ) -> TrainingPlan:
     from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
     from jaxcogc.federated.rounds.experiment import RoundSettings
-    from jaxcogc.training.plan import SERVER_OPTIMIZERS as RATES
     from jaxcogc.training.plan import TrainingPlan
 
-    rate = values["server_learning_rate"]
     settings = RoundSettings(
-        tuple(name.replace("-", "_") for name in values["scheme"]),
+        options.scheme,
         policy=LinkPolicy(
-            num_attempts=values["attempts"],
-            num_tries=values["retransmissions"],
-            partial_normalisation=values["partial_normalisation"],
-            placement=values["placement"],
-            max_repeats=values["max_repeats"] or 0,
+            num_attempts=options.attempts,
+            num_tries=options.retransmissions,
+            partial_normalisation=options.partial_normalisation,
+            placement=options.placement,
+            max_repeats=options.max_repeats or 0,
         ),
         reciprocal=network.reciprocal,
-        local_steps=values["local_steps"],
-        batch_size=None if values["batch_size"] == "all" else values["batch_size"],
-        proximal=values["proximal"],
-        aggregation=values["aggregation"],
-        drop_non_finite=values["on_nan"] == "drop",
-        evaluate_every=values["evaluate_every"],
-        deterministic=values["deterministic"],
+        local_steps=options.local_steps,
+        batch_size=None if options.batch_size == ALL else int(options.batch_size),
+        proximal=options.proximal,
+        aggregation=options.aggregation,
+        drop_non_finite=options.on_nan == "drop",
+        evaluate_every=options.evaluate_every,
+        deterministic=options.deterministic,
     )
     return TrainingPlan(
         dataset=dataset,
         partition=partition,
-        model=values["model"],
+        model=options.model,
         network=network,
         code=code,
         settings=settings,
-        rounds=values["rounds"],
-        seeds=_seeds(values),
-        learning_rate=values["learning_rate"],
-        server_optimizer=values["server_optimizer"],
-        server_learning_rate=RATES[values["server_optimizer"]] if rate is None else rate,
+        rounds=options.rounds,
+        seeds=options.all_seeds(),
+        learning_rate=options.learning_rate,
+        server_optimizer=options.server_optimizer,
+        server_learning_rate=options.server_learning_rate
+        or SERVER_OPTIMIZERS[options.server_optimizer],
     )

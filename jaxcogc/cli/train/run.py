@@ -40,7 +40,7 @@ _WRITING_SHARE = 0.1
 def run(request: TrainRequest) -> int:
     """Do the run and return the exit code: 0, 1 when it had to stop, 130 (143) interrupted."""
     console = new_console()
-    display = Display(console, request.plan.rounds, quiet=request.quiet, unit="rounds")
+    display = Display(console, request.plan.rounds, quiet=request.asked.quiet, unit="rounds")
     interrupts = told_interrupts(console, display.say, "rounds in flight")
     with interrupts as interruption, ExitStack() as stack:
         checkpoints = None
@@ -48,7 +48,7 @@ def run(request: TrainRequest) -> int:
             with blame("--out"):
                 request.out.mkdir(parents=True, exist_ok=True)
             checkpoints = stack.enter_context(Checkpoints(request.out / "checkpoints"))
-            if not request.resume:
+            if not request.asked.resume:
                 _write_setting(request, request.out)
         with display:
             display.compiling()
@@ -56,7 +56,7 @@ def run(request: TrainRequest) -> int:
             display.counting(compiled.compile_seconds, compiled.device)
             first = compiled.start()
             trained = (checkpoints.restore(first) if checkpoints else None) or first
-            if request.resume:
+            if request.asked.resume:
                 display.say(f"going on after {trained.round_index} rounds")
             display.advance(trained.round_index)
             start, began = trained.round_index, time.perf_counter()
@@ -94,7 +94,7 @@ def _blocks(
     before = start.round_index
     for trained in compiled.blocks(start):
         found = first_non_finite(request.plan, trained, before)
-        if found is not None and request.drop:
+        if found is not None and request.asked.on_nan == "drop":
             number = int((~trained.metrics.finite[:, :, before : trained.round_index]).sum())
             display.say(
                 f"{number} updates that are not finite were dropped in rounds {before} to "
@@ -179,7 +179,7 @@ def _report(
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
     fields = {"schemes": summary, "rounds": trained.round_index, "seeds": len(plan.seeds)}
     fields |= measured
-    if not request.quiet:
+    if not request.asked.quiet:
         speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
         console.print(_table(summary, request.title, f"{caption}; {speed}"))
     with interruption.shield:
@@ -188,8 +188,8 @@ def _report(
             write_file("--out", request.out / "summary.json", text.encode())
             figure = accuracy_figure(plan, trained, title=request.title, caption=caption)
             write_file("--out", request.out / "accuracy.png", figure_bytes(figure, ".png"))
-        if request.json is not None:
-            write_json(request.json, fields)
+        if request.asked.json is not None:
+            write_json(request.asked.json, fields)
 
 
 def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Table:

@@ -12,9 +12,10 @@ import pytest
 from jaxcogc.cli.app import main
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.specification.study_file import read_study
+from tests.places import EXAMPLES
 from tests.study.fake import FakeEngine, small_study
 
-STUDIES = sorted((Path(__file__).resolve().parents[2] / "examples" / "studies").glob("*.toml"))
+STUDIES = sorted((EXAMPLES / "studies").glob("*.toml"))
 
 
 @pytest.fixture(scope="module")

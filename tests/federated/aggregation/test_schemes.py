@@ -3,7 +3,6 @@
 import json
 import sys
 from functools import cache, partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +23,12 @@ from jaxcogc.federated.aggregation.schemes import (
 )
 from jaxcogc.links.draws import draw_links
 from tests.checks import mean_p_value, surprises
+from tests.places import EXAMPLES, SHARED
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
+sys.path.append(str(EXAMPLES))
 from round_by_hand import Round, known_clients, received_rows
 
-REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "outcomes.json"
+REFERENCE = SHARED / "reference" / "outcomes.json"
 NUM_ROUNDS = 20_000
 KEY = jax.random.key(5)
 SOME = ("intermittent", "gc", "gc_plus")

@@ -1,7 +1,6 @@
 """The compiled rounds against the round by hand, and what must not move."""
 
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,9 @@ from jaxcogc.federated.rounds.local_steps import ClientData
 from jaxcogc.links.network import Network
 from tests.federated import problems
 from tests.federated.problems import CLASSES, CLIENTS, Trainer, made_up_data, network
+from tests.places import EXAMPLES
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
+sys.path.append(str(EXAMPLES))
 from round_by_hand import train
 
 ROUNDS, SEED = 5, 3

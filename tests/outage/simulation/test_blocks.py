@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -19,8 +18,8 @@ from jaxcogc.outage.simulation.program import BLOCK_TRIALS
 from jaxcogc.outage.simulation.run_inputs import prepare_run, run_words
 from tests.checks import same_counts, simulate_counts
 from tests.outage.everywhere import NETWORK
+from tests.places import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 KEY = jax.random.key(5)
 CODE = cyclic_code(jax.random.key(2), 3, 1)
 RUN = prepare_run(run_words(KEY), NETWORK, CODE)

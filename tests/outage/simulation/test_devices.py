@@ -5,15 +5,13 @@ import os
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import jax
 import pytest
 
 from tests.cli.program import free_address
 from tests.outage.everywhere import counted, drawn_and_decided, in_64_bits
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.places import PROJECT
 
 
 def start(devices, *arguments, x64=False):

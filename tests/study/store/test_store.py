@@ -7,17 +7,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxcogc.study.store.store import NewBlock, StoreError, open_store
 from jaxcogc.study.store.store_file import SCHEMA_VERSION
+from tests.places import PROJECT
 from tests.study.crash_writer import BATCH, check, failures
 from tests.study.fake import scripted_counts
 
-PROJECT = Path(__file__).resolve().parents[2]
 POINT = "0123456789abcdef"
 
 

@@ -1,0 +1,70 @@
+"""`jaxcogc design`: its options."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, number, whole
+from jaxcogc.cli.shared.loss_options import LossOptions
+from jaxcogc.cli.shared.network_options import NetworkOptions
+from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.names import OBJECTIVES, ORDERS
+
+ECHOED = (
+    *("target", "objective", "order", "max_attempts", "max_tries"),
+    *("broadcast", "trials", "accuracy", "seed", "level"),
+)
+"""What the results repeat as it was asked for."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DesignOptions(LossOptions, NetworkOptions):
+    """What can be asked."""
+
+    target: float = option(
+        "P",
+        "Largest probability of no exact average.",
+        number(0, 1, "a probability strictly between 0 and 1", ends="()"),
+        1e-3,
+        shown="1e-3",
+    )
+    objective: str = option(
+        "NAME",
+        f"Least of: {', '.join(OBJECTIVES)} (clients the server could read).",
+        choice(OBJECTIVES),
+        OBJECTIVES[0],
+    )
+    order: str = option(
+        "NAME",
+        f"Of the clients on the ring: {', '.join(ORDERS)}.",
+        choice(ORDERS),
+        "optimised",
+    )
+    # Every number of attempts is a program to compile.
+    max_attempts: int = option("A", "Attempts that a code may make.", whole(1, 8), 2)
+    max_tries: int = option("N", "Tries of a client without a code.", whole(1, 1000), 8)
+    broadcast: bool = switch("One use serves all neighbours of a client.")
+    trials: int = option("N", "Trials for each finalist.", whole(1, 10**9), 200_000, shown="2e5")
+    accuracy: float = option("T", "Rounds for the bound to fall to T.", POSITIVE, 0.1)
+    sensitivity: bool = switch("Which link to repair first.")
+    seed: int = option("S", "Seed of all random numbers.", SEED, 0)
+    level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
+    json: str | None = option("FILE|-", "The numbers (- : standard output).")
+    plot: str | None = option("FILE.png", "A heat map of the sensitivity (png, svg or pdf).")
+    quiet: bool = switch("No progress, no table.")
+
+
+def design(options: DesignOptions) -> int:
+    """Which code, attempts, scheme and order are the cheapest for a target?
+
+    Compares code families, stragglers, attempts and decoders, and retransmission and intermittent
+    clients, at their expected uses of links. An outage is a round without the exact average.
+    Closed forms and enumeration where they exist; else a short simulation of all codes, and a long
+    one of the finalists. A target that nobody reaches is answered by the best found.
+    """
+    from jaxcogc.cli.design.request import read_request
+
+    request = read_request(options)
+    from jaxcogc.cli.design.run import run  # JAX and SciPy: only now, past most mistakes
+
+    return run(request)

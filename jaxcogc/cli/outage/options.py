@@ -1,0 +1,63 @@
+"""`jaxcogc outage`: its options."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
+from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
+from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.process_options import ProcessOptions
+from jaxcogc.names import INTERVALS, KERNELS, RARE_METHODS
+
+ECHOED = ("attempts", "redraw_code", "trials", "seed", "level", "interval")
+"""What the results repeat as it was asked for."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutageOptions(ProcessOptions, CodeOptions):
+    """What can be asked."""
+
+    stragglers: str | None = option(
+        "S", "Stragglers tolerated; 3,5,7 gives the lines of a table.", STRAGGLERS, shown="7"
+    )
+    trials: int = option(
+        "N", "Trials to count, such as 1e6 or 1_000_000.", TRIALS, 10**6, shown="1e6"
+    )
+    seed: int = option("S", "Seed of all random numbers.", SEED, 0)
+    level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
+    interval: str = option("NAME", ", ".join(INTERVALS) + ".", choice(INTERVALS), INTERVALS[0])
+    json: str | None = option("FILE|-", "The numbers (- : standard output).")
+    plot: str | None = option("FILE.png", "A picture (png, svg or pdf).")
+    rare: str | None = option(
+        "NAME",
+        "importance or strata: weighted trials, for rare outcomes.",
+        choice(RARE_METHODS),
+    )
+    kernel: str = option("NAME", ", ".join(KERNELS) + " (on a GPU).", choice(KERNELS), KERNELS[0])
+    tile: int | None = option(
+        "N", "Trials computed at once.", power_of_two(2**14), shown="for the device"
+    )
+    quiet: bool = switch("No progress, no table.")
+
+
+def outage(options: OutageOptions) -> int:
+    """How often is the global update recovered?
+
+    Simulates rounds of gradient coding over links that lose messages and reports how often standard
+    decoding, GC+ and row-space decoding recover the average update, with confidence intervals and,
+    where there is one, the closed form beside them.
+
+    The table and the progress go to standard error. Ctrl-C finishes the batch in flight and reports
+    what was counted (exit code 130); a second Ctrl-C ends at once.
+    """
+    from jaxcogc.cli.outage.request import read_request
+
+    request = read_request(options)
+    if options.rare is not None:
+        from jaxcogc.cli.outage.rare_run import run_rare
+
+        return run_rare(request)
+    from jaxcogc.cli.outage.run import run  # JAX and SciPy: only now, past --help and most mistakes
+
+    return run(request)

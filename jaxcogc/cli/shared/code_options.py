@@ -1,0 +1,88 @@
+"""The gradient code that a verb is asked about, for a given number of clients."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from jaxcogc.allowed import ATTEMPTS, Allowed, NotAllowed, choice, whole
+from jaxcogc.cli.shared.errors import UserError, blame, rejected
+from jaxcogc.cli.shared.network_options import NetworkOptions
+from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
+from jaxcogc.study.specification.seeds import seeded_code
+
+if TYPE_CHECKING:
+    from jaxcogc.coding.codes import GradientCode
+
+_STRAGGLERS = 7
+
+
+def _as_text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+STRAGGLERS = Allowed("a whole number, such as 3", _as_text)
+"""As text: what is allowed depends on the number of clients, which is not known yet."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodeOptions(NetworkOptions):
+    """The options of a network and a code."""
+
+    code: str = option("NAME", ", ".join(FAMILIES) + ".", choice(FAMILIES), "cyclic")
+    stragglers: str | None = option(
+        "S", "Stragglers tolerated.", STRAGGLERS, shown=str(_STRAGGLERS)
+    )
+    attempts: int = option("A", "How often updates are shared and sent up.", ATTEMPTS, 2)
+    redraw_code: bool = switch("Another cyclic code in every attempt.")
+
+
+def check_redraw(options: CodeOptions) -> None:
+    """Raise UserError where a code was to be drawn anew that is not random."""
+    if options.redraw_code and options.code not in RANDOM_FAMILIES:
+        allowed = f"allowed is --code {', '.join(RANDOM_FAMILIES)} only"
+        raise UserError(f"--redraw-code with --code {options.code}: {allowed}")
+
+
+def read_stragglers(options: CodeOptions, num_clients: int) -> tuple[int, ...]:
+    """One number of stragglers or several after commas, each in 0 .. num_clients - 1.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    text, most = options.stragglers, num_clients - 1
+    if options.code == "uncoded":
+        if text is not None and text.strip() != "0":
+            raise rejected("--stragglers", text, "0 (or nothing) with --code uncoded")
+        return (0,)
+    if text is None and num_clients <= _STRAGGLERS:
+        raise UserError(
+            f"--stragglers = {_STRAGGLERS} (the default) for {num_clients} clients: "
+            f"allowed are whole numbers from 0 to {most} (clients - 1)"
+        )
+    text = str(_STRAGGLERS) if text is None else text
+    try:
+        values = tuple(whole(0, most).read(part.strip()) for part in text.split(","))
+    except NotAllowed:
+        allowed = f"whole numbers from 0 to {most} (clients - 1), such as 3 or 3,5,7"
+        raise rejected("--stragglers", text, allowed) from None
+    if len(set(values)) < len(values):
+        raise rejected("--stragglers", text, "each number once")
+    return values
+
+
+def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode:
+    """The code of a verb that takes one number of stragglers.
+
+    Errors: UserError that names the options, their values and what is allowed.
+    """
+    stragglers = read_stragglers(options, num_clients)
+    if len(stragglers) > 1:
+        raise rejected("--stragglers", options.stragglers, "one number")
+    return build_code(options.code, num_clients, stragglers[0], seed)
+
+
+def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
+    """The code of a family; UserError names the options when there is none of that size."""
+    with blame(f"--code {family} --stragglers {num_stragglers}"):
+        return seeded_code(family, num_clients, num_stragglers, seed)

@@ -1,0 +1,78 @@
+"""The network that a verb is asked about."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from jaxcogc.allowed import CLIENTS, MAX_CLIENTS, PROBABILITY
+from jaxcogc.cli.shared.errors import blame, rejected
+from jaxcogc.cli.shared.options import Options, option, switch
+
+if TYPE_CHECKING:
+    from jaxcogc.links.network import Network
+
+_CLIENTS, _UPLINK, _PEER = 10, 0.4, 0.25
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkOptions(Options):
+    """The options of a network; None where one was not given."""
+
+    clients: int | None = option("M", "Number of clients.", CLIENTS, shown=str(_CLIENTS))
+    uplink_erasure: float | None = option(
+        "P", "Probability that an uplink loses a message.", PROBABILITY, shown=str(_UPLINK)
+    )
+    peer_erasure: float | None = option(
+        "P", "The same from client to client.", PROBABILITY, shown=str(_PEER)
+    )
+    network: str | None = option("FILE.json", "Erasure probabilities, link by link, instead of P.")
+    reciprocal: bool = switch("Two clients hear each other, or neither the other.")
+
+
+class NamedNetwork(NamedTuple):
+    """A network, and its name for titles."""
+
+    network: Network
+    source: str
+
+
+def read_network(options: NetworkOptions) -> NamedNetwork:
+    """The network that the options describe.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    if options.network is not None:
+        return _read_network_file(options, options.network)
+    from jaxcogc.links.network import Network
+
+    uplink = _UPLINK if options.uplink_erasure is None else options.uplink_erasure
+    peer = _PEER if options.peer_erasure is None else options.peer_erasure
+    network = Network.homogeneous(
+        options.clients or _CLIENTS,
+        uplink_erasure=uplink,
+        peer_erasure=peer,
+        reciprocal=options.reciprocal,
+    )
+    return NamedNetwork(network, f"uplink erasure {uplink:g}, peer erasure {peer:g}")
+
+
+def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
+    for name in ("uplink_erasure", "peer_erasure"):
+        given = getattr(options, name)
+        if given is not None:
+            raise rejected(options.flag(name), given, "this option or --network, not both")
+    from jaxcogc.links.network import Network
+
+    with blame("--network"):
+        network = Network.from_json(path)
+    clients = network.num_clients
+    if clients > MAX_CLIENTS:
+        raise rejected("--network", f"{path} ({clients} clients)", f"at most {MAX_CLIENTS} clients")
+    if options.clients not in (None, clients):
+        raise rejected("--clients", options.clients, f"{clients}, as in {path}, or leave it out")
+    if options.reciprocal and not network.reciprocal:
+        with blame(f"--reciprocal with --network {path}"):
+            network = dataclasses.replace(network, reciprocal=True)
+    return NamedNetwork(network, Path(path).name)

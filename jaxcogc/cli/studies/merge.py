@@ -1,0 +1,33 @@
+"""`jaxcogc merge`: one store from several."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxcogc.cli.shared.options import Options, option
+from jaxcogc.cli.shared.outputs import check_target
+from jaxcogc.cli.studies.store_options import store_errors
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MergeOptions(Options):
+    """What can be asked."""
+
+    sources: tuple[str, ...] = option(
+        "FILE...", "Stores to take blocks from.", default=..., repeated=True, argument=True
+    )
+    store: str = option("FILE", "The store to add to; made if need be.", default=...)
+
+
+def merge(options: MergeOptions) -> int:
+    """Unite stores of several machines: every block of every point, each once.
+
+    A block that two stores hold must have the same counts in both; nothing is added otherwise.
+    """
+    check_target("--store", options.store)
+    with store_errors():
+        from jaxcogc.study.store.merging import merge_stores
+
+        new, known, points = merge_stores(options.sources, options.store)
+    print(f"{options.store}: {new:,} blocks added, {known:,} were there; {points:,} points")
+    return 0
