@@ -8,6 +8,8 @@ is written alike everywhere.
 ('gc-plus', 'gc_plus')
 """
 
+from typing import Literal, get_args
+
 FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 """Families of codes; a code of one's own is of the family "custom"."""
 RANDOM_FAMILIES = ("cyclic",)
@@ -62,6 +64,10 @@ PLACEMENTS = ("fixed", "random")
 AGGREGATIONS = ("coefficients", "payload")
 NON_FINITE_POLICIES = ("stop", "drop")
 
+RingKind = Literal["cyclic", "blocks"]
+"""What a row covers on the ring: its client and the next s, or a whole block of s + 1."""
+RING_KINDS: tuple[RingKind, ...] = get_args(RingKind)
+
 OBJECTIVES = ("uplink", "total", "privacy")
 ORDERS = ("fixed", "random", "optimised")
 """Of the clients on the ring, as a design may choose it."""
@@ -77,3 +83,8 @@ def hyphened(name: str) -> str:
 def underscored(name: str) -> str:
     """A scheme's name as Python and files spell it."""
     return name.replace("-", "_")
+
+
+def ring_kind(family: str) -> RingKind:
+    """How the rows of a family use the ring."""
+    return "blocks" if family == "fractional-repetition" else "cyclic"

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import Array, HostFloats
-from jaxcogc.design.ring_order import reorder
+from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_orders, reorder
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
+from jaxcogc.names import RING_KINDS, RingKind, ring_kind
 from jaxcogc.outage.closed_form import (
     fractional_repetition_outage_probability,
     gc_outage_probability,
@@ -28,10 +30,11 @@ __all__ = [
     "in_own_order",
     "mean_sensitivity",
     "sensitivity",
+    "sensitivity_of",
     "weakest_links",
 ]
 
-KINDS = ("cyclic", "blocks")
+_MOST_ORDERS = 256
 
 
 class Sensitivity(NamedTuple):
@@ -71,7 +74,7 @@ class WeakLink(NamedTuple):
 
 
 def sensitivity(
-    network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: str = "cyclic"
+    network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: RingKind = "cyclic"
 ) -> Sensitivity:
     """Derivatives of the closed form by automatic differentiation, and every link repaired in turn.
 
@@ -96,8 +99,8 @@ def sensitivity(
         raise ValueError(
             "reciprocal = True: allowed are independent links, which have a closed form"
         )
-    if kind not in KINDS:
-        raise ValueError(f"kind = {kind!r}: allowed are {', '.join(KINDS)}")
+    if kind not in RING_KINDS:
+        raise ValueError(f"kind = {kind!r}: allowed are {', '.join(RING_KINDS)}")
     check_count("num_attempts", num_attempts)
     if kind == "cyclic":
         outage = float(gc_outage_probability(network, num_stragglers, num_attempts))
@@ -124,7 +127,7 @@ def sensitivity(
 
 @partial(jax.jit, static_argnums=(3, 4))
 def _repaired(
-    uplink: Array, peer: Array, stragglers: Array, kind: str, attempts: int
+    uplink: Array, peer: Array, stragglers: Array, kind: RingKind, attempts: int
 ) -> tuple[Array, Array]:
     def law(uplink: Array, peer: Array) -> Array:
         return unscaled(outage_and_success(uplink, peer, stragglers, kind, attempts)[0])
@@ -156,14 +159,14 @@ def weakest_links(network: Network, found: Sensitivity) -> list[WeakLink]:
     return sorted((link for link in links if link.erasure > 0.0), key=lambda link: link.repaired)
 
 
-def in_own_order(found: Sensitivity, order: tuple[int, ...]) -> Sensitivity:
+def in_own_order(found: Sensitivity, order: Order) -> Sensitivity:
     """Sensitivities of a reordered network, by the clients' own numbers.
 
     Args:
         found: of `reorder(network, order)`.
         order: place i of the ring holds client order[i].
     """
-    place = np.argsort(np.asarray(order))
+    place = np.argsort(order)
     grid = np.ix_(place, place)
     return Sensitivity(
         found.outage,
@@ -176,11 +179,11 @@ def in_own_order(found: Sensitivity, order: tuple[int, ...]) -> Sensitivity:
 
 def mean_sensitivity(
     network: Network,
-    orders: Sequence[tuple[int, ...]],
+    orders: Sequence[Order],
     num_stragglers: int,
     num_attempts: int = 1,
     *,
-    kind: str = "cyclic",
+    kind: RingKind = "cyclic",
 ) -> Sensitivity:
     """Sensitivities of the mean outage over orders of the clients on the ring.
 
@@ -189,12 +192,10 @@ def mean_sensitivity(
         orders: equally likely; place i of the ring holds client order[i].
         num_stragglers, num_attempts, kind: as in `sensitivity`.
     """
-    each = [
-        in_own_order(
-            sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind), order
-        )
-        for order in orders
-    ]
+    each = []
+    for order in orders:
+        there = sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind)
+        each.append(in_own_order(there, order))
     outages = np.array([found.outage for found in each])
     shares = outages / outages.sum() if outages.any() else np.full(len(each), 1.0 / len(each))
     # Where an outage is impossible a slope may be infinite: it has no share, unless all are so.
@@ -206,3 +207,30 @@ def mean_sensitivity(
         np.mean([found.repaired_uplink for found in each], axis=0),
         np.mean([found.repaired_peer for found in each], axis=0),
     )
+
+
+def sensitivity_of(network: Network, candidate: Candidate) -> tuple[Sensitivity, str]:
+    """Sensitivities of the standard decoder's law for a candidate's messages, and its name.
+
+    A scheme without a code fails like the law of s = 0; codes that are drawn anew fail as often in
+    each attempt.
+
+    Args:
+        network: in the clients' own order.
+        candidate: a way to run a round on it.
+    """
+    own = tuple(range(network.num_clients))
+    kind = ring_kind(candidate.code or "uncoded")
+    attempts = 1 if candidate.redraw_code else candidate.attempts
+    orders = [own if candidate.order in (None, RANDOM) else candidate.order]
+    if candidate.order == RANDOM:
+        every_order = distinct_orders(network, candidate.stragglers, kind, _MOST_ORDERS)
+        orders = every_order or random_orders(len(own), _MOST_ORDERS)
+    found = mean_sensitivity(network, orders, candidate.stragglers, attempts, kind=kind)
+    if candidate.code is None:
+        return found, f"all clients arrive within {attempts} tries"
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    law = f"standard decoding, {candidate.code} code, s = {candidate.stragglers}, {count}"
+    law += " (upper bound)" if candidate.code == "cyclic-mds" else ""
+    law += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
+    return found, law

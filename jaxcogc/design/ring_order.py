@@ -1,4 +1,4 @@
-"""Who should stand next to whom on the ring: an order of the clients with few outages.
+"""Orders of the clients on the ring: the best one, all that differ, or random ones.
 
 Row m of a cyclic code covers the clients m, .., m + s of the ring, a block of a fractional
 repetition code s + 1 neighbours. Which client stands where is free, and on a real network it
@@ -9,10 +9,10 @@ matters. What is compared is the closed form of standard decoding; where that la
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import permutations
-from typing import NamedTuple
+from itertools import combinations, permutations
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +21,27 @@ import numpy as np
 from jaxcogc._types import Array, HostFloats
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
+from jaxcogc.names import RingKind
 from jaxcogc.outage.standard_decoding import outage_and_success
 
-__all__ = ["EXHAUSTIVE", "RingOrder", "best_order", "log_outages_of_orders", "reorder"]
+__all__ = [
+    "EXHAUSTIVE",
+    "RANDOM",
+    "Order",
+    "Placement",
+    "RingOrder",
+    "best_order",
+    "distinct_orders",
+    "log_outages_of_orders",
+    "random_orders",
+    "reorder",
+]
+
+Order = tuple[int, ...]
+"""Place i of the ring holds client order[i]."""
+RANDOM: Literal["random"] = "random"
+"""Stands for an order: another one in every round, all of them equally likely."""
+Placement = Order | Literal["random"]
 
 EXHAUSTIVE = 8
 """Up to so many clients all orders are tried; above, a local search."""
@@ -43,11 +61,11 @@ class RingOrder(NamedTuple):
         log_outage: natural logarithm of the outage probability of standard decoding with it.
     """
 
-    order: tuple[int, ...]
+    order: Order
     log_outage: float
 
 
-def reorder(network: Network, order: tuple[int, ...]) -> Network:
+def reorder(network: Network, order: Order) -> Network:
     """The network whose client i is client order[i] of the given one.
 
     >>> network = Network([0.1, 0.2], [[0.0, 0.3], [0.4, 0.0]])
@@ -65,7 +83,7 @@ def log_outages_of_orders(
     num_stragglers: int,
     num_attempts: int = 1,
     *,
-    kind: str = "cyclic",
+    kind: RingKind = "cyclic",
 ) -> HostFloats:
     """Logarithms of the outage probability of standard decoding for many orders of the ring.
 
@@ -94,7 +112,7 @@ def log_outages_of_orders(
 
 @partial(jax.jit, static_argnums=(4, 5))
 def _log_outages(
-    uplink: Array, peer: Array, orders: Array, stragglers: Array, kind: str, attempts: int
+    uplink: Array, peer: Array, orders: Array, stragglers: Array, kind: RingKind, attempts: int
 ) -> Array:
     def one(order: Array) -> Array:
         outage, _ = outage_and_success(
@@ -110,8 +128,8 @@ def best_order(
     num_stragglers: int,
     num_attempts: int = 1,
     *,
-    kind: str = "cyclic",
-    starts: tuple[tuple[int, ...], ...] = (),
+    kind: RingKind = "cyclic",
+    starts: tuple[Order, ...] = (),
     num_random_starts: int = 1,
     seed: int = 0,
 ) -> RingOrder:
@@ -161,7 +179,7 @@ def best_order(
     return min(found, key=lambda candidate: candidate.log_outage)
 
 
-def _best_of_all(evaluate: Evaluate, clients: int, kind: str) -> RingOrder:
+def _best_of_all(evaluate: Evaluate, clients: int, kind: RingKind) -> RingOrder:
     """Try every order; the clients' own one unless another is better."""
     # Turning the ring changes nothing for a cyclic code.
     first = (0,) if kind == "cyclic" else ()
@@ -173,7 +191,7 @@ def _best_of_all(evaluate: Evaluate, clients: int, kind: str) -> RingOrder:
     return RingOrder(tuple(orders[best].tolist()), float(logs[best]))
 
 
-def _descend(evaluate: Evaluate, start: tuple[int, ...]) -> RingOrder:
+def _descend(evaluate: Evaluate, start: Order) -> RingOrder:
     """Go to the best neighbour until none is better."""
     order, value = np.array(start), float(evaluate(np.array([start]))[0])
     for _ in range(_MOST_STEPS):
@@ -199,3 +217,62 @@ def _neighbours(order: np.ndarray) -> np.ndarray:
             if abs(i - j) > 1:
                 found.append(np.insert(np.delete(order, i), j, order[i]))
     return np.array(found)
+
+
+def alike(network: Network) -> bool:
+    """Whether all uplinks are equal and all links between clients, so that no order matters."""
+    peer = network.peer_erasure[~np.eye(network.num_clients, dtype=bool)]
+    return bool(np.ptp(network.uplink_erasure) == 0.0 and (peer.size == 0 or np.ptp(peer) == 0.0))
+
+
+def distinct_orders(
+    network: Network, stragglers: int, kind: RingKind, most: int
+) -> list[Order] | None:
+    """Orders that stand for all placements, each for equally many.
+
+    Turning the ring changes nothing for a cyclic code, nor the order within and of the blocks of
+    fractional repetition; s = 0, s = M - 1 and links that are all alike know no order.
+
+    Args:
+        network: the network, in the clients' own order.
+        stragglers: s.
+        kind: ``"cyclic"`` or ``"blocks"``.
+        most: number of orders.
+
+    Returns:
+        The orders; None if there are more than `most`.
+
+    >>> network = Network([0.1, 0.2, 0.1, 0.1], np.zeros((4, 4)))
+    >>> distinct_orders(network, 1, "blocks", most=10)
+    [(0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2)]
+    """
+    clients = network.num_clients
+    if stragglers in (0, clients - 1) or alike(network):
+        return [tuple(range(clients))]
+    size = stragglers + 1
+    count = math.factorial(clients - 1)
+    if kind == "blocks":
+        blocks = clients // size
+        count = math.factorial(clients) // (math.factorial(size) ** blocks * math.factorial(blocks))
+    if count > most:
+        return None
+    if kind == "blocks":
+        return list(_partitions(tuple(range(clients)), size))
+    return [(0, *rest) for rest in permutations(range(1, clients))]
+
+
+def _partitions(clients: Order, size: int) -> Iterator[Order]:
+    """All ways to split clients into blocks of a size, one after another."""
+    if not clients:
+        yield ()
+        return
+    for others in combinations(clients[1:], size - 1):
+        block = (clients[0], *others)
+        for rest in _partitions(tuple(k for k in clients if k not in block), size):
+            yield block + rest
+
+
+def random_orders(clients: int, count: int, seed: int = 0) -> list[Order]:
+    """Independent random orders, all equally likely."""
+    generator = np.random.default_rng(seed)
+    return [tuple(generator.permutation(clients).tolist()) for _ in range(count)]

@@ -8,35 +8,34 @@ broadcasts) between clients and M uplinks; a retransmission stops when it succee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import jax
 
-from jaxcogc.design.candidates import (
-    OBJECTIVES,
-    Accuracy,
-    Candidate,
-    coded_candidates,
-    cost,
-    ranked,
-    uncoded_candidates,
-)
-from jaxcogc.design.codes import CodeConfig, code_configs
-from jaxcogc.design.evaluation import Evaluation
-from jaxcogc.design.evaluator import Evaluator
-from jaxcogc.design.random_order import RANDOM, Order, alike
+from jaxcogc.design.candidates import Candidate, coded_candidates, uncoded_candidates
+from jaxcogc.design.code_outage import CodeOutage, Setting
+from jaxcogc.design.configurations import CodeConfig, code_configs
+from jaxcogc.design.exact_outage import enumerated, orders_to_enumerate
+from jaxcogc.design.known_outage import within_what_is_known
+from jaxcogc.design.ranking import finalists, ranked, undecided
+from jaxcogc.design.ring_order import RANDOM, Order, alike
+from jaxcogc.design.rounds import Accuracy
+from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_counting, weighted
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
+from jaxcogc.names import OBJECTIVES, ORDERS
 
-__all__ = ["ORDERS", "Design", "design"]
+__all__ = ["Design", "design"]
 
-ORDERS = ("fixed", "random", "optimised")
 _NUM_FINALISTS = 6
 _NUM_RARE = 16
 _FEWEST_EVENTS = 20
 """Counting decides about a target where the finalists' trials hold so many events at least."""
 
-Found = dict[CodeConfig, Evaluation]
+Found = dict[CodeConfig, CodeOutage]
+Evaluate = Callable[[CodeConfig, int, TrialsDone], CodeOutage]
 Rank = Callable[[Found], list[Candidate]]
 Advance = Callable[[str, float], None]
 
@@ -101,22 +100,36 @@ def design(
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
     own = tuple(range(network.num_clients))
+    setting = Setting.from_key(jax.random.key(seed), network, level)
+    rank = _ranking(network, max_tries, broadcast, accuracy or Accuracy(), target, objective)
     advance("ordering the ring", 0.0)
     configs = code_configs(network, max_attempts, order)
     one_order = order != RANDOM or alike(network)
     rare = one_order and target * trials < _FEWEST_EVENTS
-    evaluator = Evaluator(jax.random.key(seed), network, level, links_by_host=rare or not one_order)
     advance("compiling", 0.0)
-    evaluator.compile(configs)
-    rank = _ranking(network, max_tries, broadcast, accuracy or Accuracy(), target, objective)
-    found = _evaluate(evaluator.evaluate, configs, screening, "screening", advance)
+    simulated = [c for c in configs if orders_to_enumerate(setting, c) is None]
+    counted = compiled_counting(setting, simulated, links_by_host=rare or not one_order)
+    count, weigh = (partial(evaluate, setting, sample) for sample in (counted, weighted))
+    found = _evaluate_all(count, configs, screening, "screening", advance)
     if rare:
-        found = _search_rare(evaluator, found, own, rank, objective, (screening, trials), advance)
+        found = _short_weighted_runs(weigh, found, rank, objective, screening, advance)
+        found = _long_weighted_runs(weigh, found, rank, own, trials, advance)
     else:
-        wanted = _with_twins(_finalists(rank(found), target), own, order)
-        found |= _evaluate(evaluator.evaluate, wanted, trials, "finalists", advance)
+        best = finalists(rank(found), target)[:_NUM_FINALISTS]
+        best = [*dict.fromkeys([*best, *_in_order(own, best)])]
+        found |= _evaluate_all(count, best, trials, "finalists", advance)
     candidates = rank(found)
     return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
+
+
+def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
+    if not 0.0 < target < 1.0:
+        raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
+    for name, value, allowed in (("objective", objective, OBJECTIVES), ("order", order, ORDERS)):
+        if value not in allowed:
+            raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
+    check_count("max_attempts", max_attempts)
+    check_count("max_tries", max_tries)
 
 
 def _ranking(
@@ -131,32 +144,30 @@ def _ranking(
     uncoded = uncoded_candidates(network, target, max_tries, accuracy)
 
     def rank(found: Found) -> list[Candidate]:
-        coded = [
-            coded_candidates(e, network.num_clients, broadcast, accuracy) for e in found.values()
-        ]
-        return ranked([c for three in coded for c in three] + uncoded, target, objective)
+        each = (
+            coded_candidates(code, network.num_clients, broadcast, accuracy)
+            for code in found.values()
+        )
+        return ranked([*chain.from_iterable(each), *uncoded], target, objective)
 
     return rank
 
 
-def _with_twins(finalists: list[CodeConfig], own: tuple[int, ...], order: str) -> list[CodeConfig]:
-    """The finalists, and the same in the clients' own order."""
-    twins = [config._replace(order=own) for config in finalists] if order != RANDOM else []
-    return list(dict.fromkeys([*finalists, *twins]))
+def evaluate(
+    setting: Setting, sample: Sample, config: CodeConfig, num_trials: int, advance: TrialsDone
+) -> CodeOutage:
+    """Outage of every decoder of a code: exactly where that is possible, else by trials."""
+    orders = orders_to_enumerate(setting, config)
+    if orders is None:
+        found = sample(setting, config, num_trials, advance)
+    else:
+        advance(num_trials)
+        found = enumerated(setting, config, orders)
+    return within_what_is_known(setting, found)
 
 
-def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
-    if not 0.0 < target < 1.0:
-        raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
-    for name, value, allowed in (("objective", objective, OBJECTIVES), ("order", order, ORDERS)):
-        if value not in allowed:
-            raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
-    check_count("max_attempts", max_attempts)
-    check_count("max_tries", max_tries)
-
-
-def _evaluate(
-    evaluate: Callable[[CodeConfig, int, Callable[[int], None]], Evaluation],
+def _evaluate_all(
+    evaluate: Evaluate,
     configs: Sequence[CodeConfig],
     num_trials: int,
     stage: str,
@@ -172,82 +183,47 @@ def _evaluate(
     return {config: evaluate(config, num_trials, count) for config in configs}
 
 
-def _search_rare(
-    evaluator: Evaluator,
-    found: Found,
-    own: Order,
-    rank: Rank,
-    objective: str,
-    num_trials: tuple[int, int],
-    advance: Advance,
+def _short_weighted_runs(
+    weigh: Evaluate, found: Found, rank: Rank, objective: str, num_trials: int, advance: Advance
 ) -> Found:
-    """Weighted trials for the codes about which counting says nothing.
-
-    Short runs go from the cheapest code on, until one reaches the target, or there were many; then
-    the choice, what ties with it and the choice in the clients' own order have a long run.
-    """
-    short: dict[CodeConfig, Evaluation] = {}
+    """From the cheapest code on of which counting says nothing, until one reaches the target."""
+    short: Found = {}
     while len(short) < _NUM_RARE:
-        open_ones = _may_be_chosen(rank(found | short), objective)
-        config = next((c for c in open_ones if c not in short), None)
+        hopeful = undecided(rank(found | short), objective)
+        config = next((c for c in hopeful if c not in short), None)
         if config is None:
             break
         advance("rare events: short runs", len(short) / _NUM_RARE)
-        short[config] = evaluator.evaluate_rare(config, num_trials[0], lambda done: None)
-    found = found | short
+        short[config] = weigh(config, num_trials, lambda done: None)
+    return found | short
+
+
+def _long_weighted_runs(
+    weigh: Evaluate, found: Found, rank: Rank, own: Order, num_trials: int, advance: Advance
+) -> Found:
+    """Of the choice, of the same in the clients' own order, and of what ties with it."""
     settled: Found = {}
     while len(settled) < _NUM_FINALISTS:
-        candidates = rank(found | settled)
-        ties = [c for c in candidates if c.tie and c.trials]
-        wanted = [_config(c) for c in [*candidates[:1], *ties] if c.order is not None]
-        wanted[1:1] = [c._replace(order=own) for c in wanted[:1] if c.order != RANDOM]
+        chosen, *others = rank(found | settled)
+        ties = [c for c in others if c.tie and c.trials]
+        wanted = [c.config for c in [chosen, *ties] if c.config is not None]
+        wanted[1:1] = _in_order(own, wanted[:1])
         config = next((c for c in wanted if c not in settled), None)
         if config is None:
             break
-        settled |= _evaluate(
-            evaluator.evaluate_rare, [config], num_trials[1], "rare events: long runs", advance
-        )
+        settled |= _evaluate_all(weigh, [config], num_trials, "rare events: long runs", advance)
     return found | settled
 
 
-def _may_be_chosen(candidates: list[Candidate], objective: str) -> list[CodeConfig]:
-    """Codes whose interval does not decide and that would not cost more, the cheapest first."""
-    first = candidates[0]
-    undecided = [c for c in candidates if c.reaches is None and c.order is not None]
-    if first.reaches:
-        undecided = [c for c in undecided if cost(c, objective) <= cost(first, objective)]
-    undecided.sort(key=lambda c: cost(c, objective))
-    return list(dict.fromkeys(map(_config, undecided)))
+def _in_order(order: Order, configs: Sequence[CodeConfig]) -> list[CodeConfig]:
+    """The same codes in another order of the clients; those placed at random have none."""
+    return [config._replace(order=order) for config in configs if config.order != RANDOM]
 
 
-def _finalists(candidates: list[Candidate], target: float) -> list[CodeConfig]:
-    """The codes that could be the choice: those that may be cheaper, and those that may be as good.
-
-    Nobody who is sure to miss the target, unless all are.
-    """
+def _given_order(candidates: list[Candidate], own: Order) -> Candidate | None:
+    """The choice in the clients' own order, unless it is that, or has none."""
     chosen = candidates[0]
-    simulated = [c for c in candidates if c.order is not None]
-    if chosen.reaches:
-        hopeful = [c for c in simulated if c.reaches or c.outage.low <= target]
-    else:
-        hopeful = sorted(simulated, key=lambda c: c.outage.best)
-    configs = dict.fromkeys(map(_config, hopeful))
-    return list(configs)[:_NUM_FINALISTS]
-
-
-def _config(candidate: Candidate) -> CodeConfig:
-    return CodeConfig(
-        candidate.code or "",
-        candidate.stragglers,
-        candidate.attempts,
-        candidate.redraw_code,
-        candidate.order or (),
-    )
-
-
-def _given_order(candidates: list[Candidate], own: tuple[int, ...]) -> Candidate | None:
-    chosen = candidates[0]
-    if chosen.order in (None, own, RANDOM):
+    if chosen.config is None or chosen.order in (own, RANDOM):
         return None
-    same = (_config(chosen)._replace(order=own), chosen.scheme)
-    return next((c for c in candidates if (_config(c), c.scheme) == same), None)
+    same = (chosen.config._replace(order=own), chosen.scheme)
+    return next((c for c in candidates if (c.config, c.scheme) == same), None)

@@ -12,12 +12,16 @@ from jaxcogc.coding.codes import (
     fractional_repetition_code,
     uncoded,
 )
-from jaxcogc.design import evaluator as design_evaluator
-from jaxcogc.design.candidates import Accuracy, ranked, uncoded_candidates
-from jaxcogc.design.codes import CodeConfig
-from jaxcogc.design.evaluator import Evaluator
+from jaxcogc.design import exact_outage
+from jaxcogc.design.candidates import uncoded_candidates
+from jaxcogc.design.code_outage import Setting
+from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.known_outage import lowest_outage
+from jaxcogc.design.ranking import ranked
 from jaxcogc.design.ring_order import reorder
-from jaxcogc.design.search import design
+from jaxcogc.design.rounds import Accuracy
+from jaxcogc.design.search import design, evaluate
+from jaxcogc.design.simulated_outage import compiled_counting, counted_on_host
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
@@ -118,38 +122,40 @@ def test_objectives_and_a_target_that_nobody_reaches():
 def test_one_program_for_all_families_counts_what_each_family_counts():
     """Simulated, with coefficients over another field: against each family's own program."""
     network = unequal(4, 3)
-    evaluator = Evaluator(KEY, network, 0.95)
+    setting = Setting.from_key(KEY, network, 0.95)
     configs = [
         CodeConfig("cyclic", 2, 1, False, (0, 1, 2, 3)),
         CodeConfig("cyclic-mds", 1, 1, False, (0, 1, 2, 3)),
         CodeConfig("fractional-repetition", 1, 1, False, (2, 0, 3, 1)),
     ]
-    exact = [evaluator.evaluate(config, 1, lambda done: None) for config in configs]
+    exact = [evaluate(setting, counted_on_host, config, 1, lambda done: None) for config in configs]
     families = [cyclic_code(KEY, 4, 2), cyclic_mds_code(4, 1), fractional_repetition_code(4, 1)]
     for config, found, code in zip(configs, exact, families, strict=True):
         truth = enumerate_outcomes(reorder(network, config.order), code)
         assert found.trials is None
-        assert found.outage["gc"] == pytest.approx(float(truth.gc_outage), abs=1e-12)
-        assert found.outage["row_space"] == pytest.approx(1 - truth.row_space_exact, abs=1e-12)
-        assert found.outage["gc_plus"] == pytest.approx(1 - truth.gc_plus_full, abs=1e-12)
+        assert found.decoders["gc"].outage == pytest.approx(float(truth.gc_outage), abs=1e-12)
+        assert found.decoders["row_space"].outage == pytest.approx(
+            1 - truth.row_space_exact, abs=1e-12
+        )
+        assert found.decoders["gc_plus"].outage == pytest.approx(1 - truth.gc_plus_full, abs=1e-12)
 
 
 def test_simulated_where_enumeration_is_too_long(monkeypatch):
-    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)
     network = unequal(4, 3)
-    evaluator = Evaluator(KEY, network, 0.95)
+    setting = Setting.from_key(KEY, network, 0.95)
     config = CodeConfig("cyclic", 2, 1, False, (1, 0, 2, 3))
-    evaluator.compile([config])
+    counted = compiled_counting(setting, [config], links_by_host=False)
     done = []
-    found = evaluator.evaluate(config, 50_000, done.append)
+    found = evaluate(setting, counted, config, 50_000, done.append)
     truth = enumerate_outcomes(reorder(network, config.order), cyclic_code(KEY, 4, 2))
     assert sum(done) == found.trials == 50_000
-    assert found.outage["gc"].method == "exact"
+    assert found.decoders["gc"].outage.method == "exact"
     for decoder, value in (
         ("gc_plus", 1 - truth.gc_plus_full),
         ("row_space", 1 - truth.row_space_exact),
     ):
-        estimate = found.outage[decoder]
+        estimate = found.decoders[decoder].outage
         slack = 1.5 * (estimate.high - estimate.low) / 2
         assert abs(estimate - value) < slack
 
@@ -173,7 +179,7 @@ def test_targets_too_rare_to_count(rare, monkeypatch, repetitions):
     assert target < 1e-5
     exact = design(network, target=target, max_attempts=1)
     outages = {(c.code, c.stragglers, c.order, c.scheme): c.outage for c in exact.candidates}
-    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)
     stages = []
     found = design(
         network,
@@ -207,7 +213,7 @@ def test_targets_too_rare_to_count(rare, monkeypatch, repetitions):
 
 def test_a_flagged_estimate_decides_nothing(rare, monkeypatch):
     network, target = rare
-    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)
     monkeypatch.setattr(weighted, "ENOUGH", 1e12)
     found = design(network, target=target, max_attempts=1, num_trials=20_000)
     flagged = [c for c in found.candidates if c.flagged]
@@ -225,15 +231,15 @@ def test_a_flagged_estimate_decides_nothing(rare, monkeypatch):
 def test_no_decoder_falls_below_the_lowest_outage():
     for seed in (1, 2):
         network = unequal(4, seed, 0.4)
-        evaluator = Evaluator(KEY, network, 0.95)
+        setting = Setting.from_key(KEY, network, 0.95)
         for config in (
             CodeConfig("cyclic", 2, 1, False, (0, 2, 1, 3)),
             CodeConfig("fractional-repetition", 1, 1, False, (0, 1, 2, 3)),
             CodeConfig("uncoded", 0, 1, False, (0, 1, 2, 3)),
         ):
-            place, code = reorder(network, config.order), evaluator._field_code(config)
+            place, code = reorder(network, config.order), setting.code(config)
             truth = 1 - float(enumerate_outcomes(place, code).row_space_exact)
-            lowest = evaluator.lowest_outage(config)
+            lowest = lowest_outage(setting, config)
             assert 0.02 * truth < lowest <= truth + 1e-12
         assert lowest == pytest.approx(network.uplink_erasure.max())
 

@@ -13,7 +13,7 @@ from jaxcogc.cli.shared.network_options import read_network
 from jaxcogc.cli.shared.outputs import read_targets
 
 if TYPE_CHECKING:
-    from jaxcogc.design.candidates import Accuracy
+    from jaxcogc.design.rounds import Accuracy
     from jaxcogc.links.network import Network
 
 MAX_CLIENTS = 64
@@ -56,7 +56,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
         raise UserError(
             "--sensitivity with reciprocal links: allowed are independent links (a closed form)"
         )
-    from jaxcogc.design.candidates import Accuracy
+    from jaxcogc.design.rounds import Accuracy
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
     return DesignRequest(options, network, source, accuracy, plot, started)

@@ -17,19 +17,12 @@ from jaxcogc.cli.design.tables import design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.outputs import write_file, write_json
 from jaxcogc.design.candidates import Candidate
-from jaxcogc.design.codes import ring_kind
-from jaxcogc.design.link_sensitivity import (
-    Sensitivity,
-    mean_sensitivity,
-    weakest_links,
-)
-from jaxcogc.design.random_order import RANDOM, distinct_orders, sampled_orders
+from jaxcogc.design.link_sensitivity import Sensitivity, sensitivity_of, weakest_links
 from jaxcogc.design.search import Design, design
 from jaxcogc.figures.sensitivity import plot_sensitivity
 from jaxcogc.figures.style import figure_bytes
 
 _MOST_LINKS = 10
-_MOST_ORDERS = 256
 
 
 def run(request: DesignRequest) -> int:
@@ -50,7 +43,7 @@ def run(request: DesignRequest) -> int:
             level=request.asked.level,
             advance=advance,
         )
-    weak = _sensitivity(request, result.chosen) if request.asked.sensitivity else None
+    weak = sensitivity_of(request.network, result.chosen) if request.asked.sensitivity else None
     if not request.asked.quiet:
         console.print(design_table(request, result))
         console.print(summary(request, result), soft_wrap=True)
@@ -96,30 +89,6 @@ def _stages(console: Console, quiet: bool) -> Iterator[Any]:
             bar.update(task, description=stage, total=1.0 if share else None, completed=share)
 
         yield advance
-
-
-def _sensitivity(request: DesignRequest, chosen: Candidate) -> tuple[Sensitivity, str]:
-    """Sensitivities of the standard decoder's law for the chosen messages, and its name.
-
-    A scheme without a code fails like the law of s = 0; codes that are drawn anew fail as often in
-    each attempt.
-    """
-    own = tuple(range(request.network.num_clients))
-    kind = ring_kind(chosen.code or "uncoded")
-    attempts = 1 if chosen.redraw_code else chosen.attempts
-    orders = [own if chosen.order in (None, RANDOM) else tuple(chosen.order or own)]
-    if chosen.order == RANDOM:
-        all_orders = distinct_orders(request.network, chosen.stragglers, kind, _MOST_ORDERS)
-        orders = all_orders or sampled_orders(len(own), _MOST_ORDERS)
-    found = mean_sensitivity(request.network, orders, chosen.stragglers, attempts, kind=kind)
-    if chosen.code is None:
-        name = f"all clients arrive within {attempts} tries"
-    else:
-        count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        name = f"standard decoding, {chosen.code} code, s = {chosen.stragglers}, {count}"
-        name += " (upper bound)" if chosen.code == "cyclic-mds" else ""
-        name += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
-    return found, name
 
 
 def candidate_fields(candidate: Candidate) -> dict[str, Any]:

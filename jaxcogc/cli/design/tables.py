@@ -9,7 +9,7 @@ from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.tables import new_table, probability_text
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import WeakLink
-from jaxcogc.design.random_order import RANDOM
+from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
 
 _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6

@@ -1,4 +1,4 @@
-"""The codes a design may use.
+"""The codes that a design may use, and how each may be used.
 
 One compiled program a number of attempts serves all families, stragglers and orders: every code is
 taken over one prime field (that of the cyclic MDS codes), with coefficients of its own for every
@@ -18,11 +18,11 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.coding.constructions import cyclic_residues
 from jaxcogc.coding.host_field import largest_prime_one_mod
-from jaxcogc.design.random_order import RANDOM, Placement
-from jaxcogc.design.ring_order import best_order
+from jaxcogc.design.ring_order import RANDOM, Order, Placement, best_order
 from jaxcogc.links.network import Network
+from jaxcogc.names import RingKind, ring_kind
 
-__all__ = ["CodeConfig", "code_configs", "field_code", "named_code", "ring_kind"]
+__all__ = ["CodeConfig", "code_configs", "code_in_shared_field", "named_code"]
 
 
 class CodeConfig(NamedTuple):
@@ -55,29 +55,26 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
             "optimised" looks for one with few outages.
     """
     clients = network.num_clients
-    own = tuple(range(clients))
-    cyclic = [("cyclic", s) for s in range(1, clients)]
-    blocks = [("fractional-repetition", s) for s in range(1, clients - 1) if clients % (s + 1) == 0]
-    mds = [("cyclic-mds", s) for s in range(1, clients - 1) if (clients - s) % 2 == 1]
+    middle = range(1, clients - 1)
+    codes_tried = [("uncoded", 0), *(("cyclic", s) for s in range(1, clients))]
+    codes_tried += [("fractional-repetition", s) for s in middle if clients % (s + 1) == 0]
+    codes_tried += [("cyclic-mds", s) for s in middle if (clients - s) % 2 == 1]
     configs = []
     for attempts in range(1, max_attempts + 1):
-        found: dict[tuple[str, int], tuple[int, ...]] = {}
-        for family, s in [("uncoded", 0), *cyclic, *blocks, *mds]:
+        best: dict[tuple[RingKind, int], Order] = {}
+        for family, s in codes_tried:
             kind = ring_kind(family)
-            if order == "optimised" and (kind, s) not in found:
-                starts = tuple(v for (k, t), v in found.items() if k == kind and t == s - 1)
-                search = best_order(network, s, attempts, kind=kind, starts=starts)
-                found[kind, s] = search.order
-            place: Placement = RANDOM if order == RANDOM else found.get((kind, s), own)
+            place: Placement = RANDOM if order == RANDOM else tuple(range(clients))
+            if order == "optimised":
+                if (kind, s) not in best:
+                    starts = (best[kind, s - 1],) if (kind, s - 1) in best else ()
+                    found = best_order(network, s, attempts, kind=kind, starts=starts)
+                    best[kind, s] = found.order
+                place = best[kind, s]
             configs.append(CodeConfig(family, s, attempts, False, place))
             if family == "cyclic" and attempts > 1 and s < clients - 1:
                 configs.append(CodeConfig(family, s, attempts, True, place))
     return configs
-
-
-def ring_kind(family: str) -> str:
-    """How a family uses the ring: "cyclic", or "blocks" of neighbours."""
-    return "blocks" if family == "fractional-repetition" else "cyclic"
 
 
 def named_code(key: Key, clients: int, config: CodeConfig) -> GradientCode:
@@ -91,29 +88,20 @@ def named_code(key: Key, clients: int, config: CodeConfig) -> GradientCode:
     return codes.uncoded(clients)
 
 
-def field_code(key: Key, clients: int, config: CodeConfig) -> GradientCode:
-    """The code with coefficients for every attempt, over the one field of all families.
-
-    Args:
-        key: of the coefficients.
-        clients: M.
-        config: the code; its order does not matter.
-    """
+def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> GradientCode:
+    """The code with coefficients for every attempt, over the one field of all families."""
     code = named_code(key, clients, config)
     modulus, s = largest_prime_one_mod(clients), config.stragglers
-    generator = host_generator(key)
-    fields: list[np.ndarray] = []
-    for attempt in range(config.attempts):
-        if attempt and not config.redraw_code:
-            fields.append(fields[0])
-        elif config.family == "cyclic" and 0 < s < clients - 1:
-            fields.append(cyclic_residues(generator, clients, s, modulus))
-        else:
-            fields.append(code.field_matrix)
+    field = np.asarray(code.field_matrix)
+    if config.family == "cyclic" and 0 < s < clients - 1:
+        generator = host_generator(key)
+        draws = range(config.attempts if config.redraw_code else 1)
+        field = np.array([cyclic_residues(generator, clients, s, modulus) for _ in draws])
+    shape = (config.attempts, clients, clients)
     return dataclasses.replace(
         code,
-        matrix=np.broadcast_to(code.matrix, (config.attempts, clients, clients)),
-        field_matrix=np.array(fields, np.uint32),
+        matrix=np.broadcast_to(code.matrix, shape),
+        field_matrix=np.broadcast_to(field.astype(np.uint32), shape),
         family="custom",  # no family has a program of its own
         modulus=modulus,
     )

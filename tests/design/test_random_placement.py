@@ -9,15 +9,16 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code, fractional_repetition_code
 from jaxcogc.coding.recovery import recover
-from jaxcogc.design import evaluator as design_evaluator
-from jaxcogc.design import random_order
-from jaxcogc.design.candidates import Accuracy, coded_candidates
-from jaxcogc.design.codes import CodeConfig
-from jaxcogc.design.evaluator import Evaluator
+from jaxcogc.design import exact_outage, known_outage
+from jaxcogc.design.candidates import coded_candidates
+from jaxcogc.design.code_outage import Setting
+from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.known_outage import mean_gc_outage, within_what_is_known
 from jaxcogc.design.link_sensitivity import mean_sensitivity
-from jaxcogc.design.random_order import RANDOM, distinct_orders, mean_gc_outage
-from jaxcogc.design.ring_order import reorder
-from jaxcogc.design.search import design
+from jaxcogc.design.ring_order import RANDOM, distinct_orders, log_outages_of_orders, reorder
+from jaxcogc.design.rounds import Accuracy
+from jaxcogc.design.search import design, evaluate
+from jaxcogc.design.simulated_outage import counted_on_host
 from jaxcogc.federated.convergence.partial_averages import PartialLaw, uniform_rho
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
@@ -70,33 +71,32 @@ def test_orders_stand_for_all_placements(kind, s):
         float(LAWS[kind](reorder(network, order), s, 2))
         for order in itertools.islice(itertools.permutations(range(clients)), 0, None, 7)
     ]
-    orders = distinct_orders(network, s, kind)
+    orders = distinct_orders(network, s, kind, most=1000)
     each = [float(LAWS[kind](reorder(network, order), s, 2)) for order in orders]
     assert set(np.round(laws, 12)) <= set(np.round(each, 12))
     everything = sorted(
         round(float(np.exp(x)), 12)
-        for x in random_order.log_outages_of_orders(
+        for x in log_outages_of_orders(
             network, np.array(list(itertools.permutations(range(clients)))), s, 2, kind=kind
         )
     )
     repeats = len(everything) // len(orders)
     np.testing.assert_allclose(everything, np.repeat(sorted(each), repeats), rtol=1e-9)
     found = mean_gc_outage(network, s, 2, kind=kind)
-    assert found.estimate == pytest.approx(np.mean(everything), rel=1e-9)
-    assert found.estimate.method == "exact"
+    assert found.outage == pytest.approx(np.mean(everything), rel=1e-9)
+    assert found.outage.method == "exact"
 
 
 def test_sampled_placements_cover_the_mean(monkeypatch):
     network = unequal(6, 1)
-    truth = mean_gc_outage(network, 2, 1, kind="cyclic").estimate
-    monkeypatch.setattr(random_order, "_MOST_ORDERS", 3)
-    monkeypatch.setattr(random_order.distinct_orders, "__defaults__", (3,))
+    truth = mean_gc_outage(network, 2, 1, kind="cyclic").outage
+    monkeypatch.setattr(known_outage, "_MOST_ORDERS", 3)
     sampled = mean_gc_outage(network, 2, 1, kind="cyclic")
-    assert sampled.estimate.method == "placements"
+    assert sampled.outage.method == "placements"
     assert not sampled.flagged
-    half = (sampled.estimate.high - sampled.estimate.low) / 2
+    half = (sampled.outage.high - sampled.outage.low) / 2
     assert 0 < half < 0.02 * truth
-    assert abs(sampled.estimate - truth) < 2.5 * half
+    assert abs(sampled.outage - truth) < 2.5 * half
 
 
 @pytest.mark.parametrize("family", ["cyclic", "fractional-repetition"])
@@ -105,19 +105,20 @@ def test_enumerated_and_simulated_means_are_those_of_all_placements(four, family
     s = 2 if family == "cyclic" else 1
     config = CodeConfig(family, s, 1, False, RANDOM)
     truth = truths[family].mean(axis=0)
-    evaluator = Evaluator(KEY, network, 0.95, links_by_host=True)
-    exact = evaluator.evaluate(config, 1, lambda done: None)
+    setting = Setting.from_key(KEY, network, 0.95)
+    exact = evaluate(setting, counted_on_host, config, 1, lambda done: None)
     assert exact.trials is None
-    np.testing.assert_allclose(list(exact.outage.values()), truth[:3], rtol=1e-9)
+    outages = [decoder.outage for decoder in exact.decoders.values()]
+    np.testing.assert_allclose(outages, truth[:3], rtol=1e-9)
     assert exact.num_revealed == pytest.approx(truth[3], rel=1e-9)
-    monkeypatch.setattr(design_evaluator, "_MOST_PATTERNS", 3)
+    monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)
     done = []
-    found = evaluator.evaluate(config, 60_000, done.append)
+    found = evaluate(setting, counted_on_host, config, 60_000, done.append)
     assert sum(done) == found.trials == 60_000
-    assert found.outage["gc"] == pytest.approx(truth[0], rel=1e-9)  # the closed form
+    assert found.decoders["gc"].outage == pytest.approx(truth[0], rel=1e-9)  # the closed form
     errors = []
     for decoder, value in (("gc_plus", truth[1]), ("row_space", truth[2])):
-        estimate = found.outage[decoder]
+        estimate = found.decoders[decoder].outage
         half = (estimate.high - estimate.low) / 2
         errors.append(abs(estimate - value) / half)
     assert max(errors) < 2.3
@@ -132,11 +133,13 @@ def test_reciprocal_links_stay_pairs():
     """Trial by trial: one state for both directions, whoever stands where."""
     network = random_network(4, 2, reciprocal=True)
     config = CodeConfig("cyclic", 2, 1, False, RANDOM)
-    evaluator = Evaluator(KEY, network, 0.95, links_by_host=True)
+    setting = Setting.from_key(KEY, network, 0.95)
     truth = by_brute_force(network, cyclic_code(KEY, 4, 2)).mean(axis=0)
-    assert evaluator.evaluate(config, 1, lambda done: None).outage["gc"] == pytest.approx(truth[0])
-    found = evaluator._counted_by_host(config, 60_000, lambda done: None)
-    for estimate, value in zip(found.outage.values(), truth, strict=False):
+    exact = evaluate(setting, counted_on_host, config, 1, lambda done: None)
+    assert exact.decoders["gc"].outage == pytest.approx(truth[0])
+    counted = counted_on_host(setting, config, 60_000, lambda done: None)
+    found = within_what_is_known(setting, counted)
+    for (estimate, _, _), value in zip(found.decoders.values(), truth, strict=False):
         assert abs(estimate - value) < 2.3 * (estimate.high - estimate.low) / 2
 
 
@@ -164,13 +167,13 @@ def test_rounds_use_the_uniform_rho_where_links_are_alike():
             expected[1, n] += p
     np.testing.assert_allclose(sizes, expected, atol=1e-12)
 
-    evaluator = Evaluator(KEY, network, 0.95)
+    setting = Setting.from_key(KEY, network, 0.95)
     accuracy = Accuracy()
     rounds = {}
     for order in (RANDOM, (0, 1, 2, 3)):
         config = CodeConfig("cyclic", 2, 1, False, order)
-        evaluation = evaluator.evaluate(config, 1, lambda done: None)
-        three = coded_candidates(evaluation, 4, False, accuracy)
+        exact = evaluate(setting, counted_on_host, config, 1, lambda done: None)
+        three = coded_candidates(exact, 4, False, accuracy)
         rounds[order] = {c.scheme: c.rounds for c in three}
     assert rounds[RANDOM]["gc"] == rounds[0, 1, 2, 3]["gc"]
     assert rounds[RANDOM]["row_space"] < rounds[0, 1, 2, 3]["row_space"]
@@ -179,8 +182,10 @@ def test_rounds_use_the_uniform_rho_where_links_are_alike():
     assert sizes[1].sum() == pytest.approx(float(outcomes.row_space_partial))
     assert 0 < uniform_rho(law) < 1
     # Over unequal links a partial average favours some: the bound is that of a server that holds.
-    uneven = Evaluator(KEY, unequal(4, 5), 0.95, links_by_host=True)
-    assert uneven.evaluate(config._replace(order=RANDOM), 1, lambda done: None).partial_pmf == {}
+    uneven = Setting.from_key(KEY, unequal(4, 5), 0.95)
+    config = config._replace(order=RANDOM)
+    found = evaluate(uneven, counted_on_host, config, 1, lambda done: None)
+    assert [decoder.partial_pmf for decoder in found.decoders.values()] == [None] * 3
 
 
 def test_design_with_random_placement():
@@ -206,16 +211,16 @@ def test_design_with_random_placement():
 
 def test_slopes_of_a_mean_are_finite_differences():
     network = random_network(4, 6)
-    orders = distinct_orders(network, 1, "cyclic")
+    orders = distinct_orders(network, 1, "cyclic", most=1000)
     found = mean_sensitivity(network, orders, 1)
-    mean = mean_gc_outage(network, 1, 1, kind="cyclic").estimate
+    mean = mean_gc_outage(network, 1, 1, kind="cyclic").outage
     assert found.outage == pytest.approx(mean)
     step = 1e-6
     for m, k in ((0, 2), (3, 1)):
         peer = network.peer_erasure.copy()
         peer[m, k] += step
-        more = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 1, kind="cyclic").estimate
+        more = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 1, kind="cyclic").outage
         assert found.peer[m, k] == pytest.approx((more - mean) / step / mean, rel=1e-4)
         peer[m, k] = 0.0
         repaired = mean_gc_outage(Network(network.uplink_erasure, peer), 1, 1, kind="cyclic")
-        assert found.repaired_peer[m, k] == pytest.approx(repaired.estimate)
+        assert found.repaired_peer[m, k] == pytest.approx(repaired.outage)

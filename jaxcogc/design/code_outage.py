@@ -1,0 +1,135 @@
+"""What is known of a code's outages, however it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcogc._types import HostFloats, Key
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
+from jaxcogc.design.ring_order import RANDOM, alike, reorder
+from jaxcogc.links.network import Network
+from jaxcogc.names import DECODERS
+from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.intervals import Estimate
+
+__all__ = [
+    "FIELDS",
+    "CodeOutage",
+    "DecoderOutage",
+    "Setting",
+    "by_decoder",
+    "mean_revealed",
+    "outages",
+]
+
+
+class Setting(NamedTuple):
+    """What all codes are judged on.
+
+    Attributes:
+        network: in the clients' own order.
+        code_key, trial_key: of codes, and of trials: all codes see the same random numbers.
+        level: confidence level of the intervals.
+    """
+
+    network: Network
+    code_key: Key
+    trial_key: Key
+    level: float
+
+    @classmethod
+    def from_key(cls, key: Key, network: Network, level: float) -> Setting:
+        """With keys drawn from one."""
+        code_key, trial_key = jax.random.split(key)
+        return cls(network, code_key, trial_key, level)
+
+    def code(self, config: CodeConfig) -> GradientCode:
+        """The code of a configuration, over the field that all codes share."""
+        return code_in_shared_field(self.code_key, self.network.num_clients, config)
+
+    def placed(self, config: CodeConfig) -> Network:
+        """The network as its code's ring sees it; in its own order where that is random."""
+        return self.network if config.order == RANDOM else reorder(self.network, config.order)
+
+    def averages_fairly(self, config: CodeConfig) -> bool:
+        """Whether partial averages favour nobody, as far as is known.
+
+        They do not where clients are placed at random over links that are all alike.
+        """
+        return config.order == RANDOM and alike(self.network)
+
+
+class DecoderOutage(NamedTuple):
+    """How often the server cannot have the exact average with one decoder.
+
+    Attributes:
+        outage: the probability.
+        flagged: too few effective trials: only the interval's bounds are to be relied on.
+        partial_pmf: float64 [clients + 1], probability of a partial average of so many clients;
+            None where such averages do not exist, or may favour somebody.
+    """
+
+    outage: Estimate
+    flagged: bool = False
+    partial_pmf: HostFloats | None = None
+
+
+class CodeOutage(NamedTuple):
+    """How often a code fails.
+
+    Attributes:
+        config: the code.
+        decoders: by name, "gc", "gc_plus" and "row_space".
+        num_revealed: mean number of clients whose update the server could read, |K|.
+        trials: trials it rests on; None when all of it is exact.
+    """
+
+    config: CodeConfig
+    decoders: dict[str, DecoderOutage]
+    num_revealed: float
+    trials: int | None
+
+
+FIELDS = {"gc": "gc_outage", "gc_plus": "gc_plus_full", "row_space": "row_space_exact"}
+"""By decoder, the field of `Outcomes` that says how often it has the exact average (gc: how often
+it has not)."""
+
+
+def outages(outcomes: Outcomes) -> dict[str, Estimate]:
+    """By decoder, the probability of no exact average."""
+    full, exact = _complement(outcomes.gc_plus_full), _complement(outcomes.row_space_exact)
+    return {"gc": outcomes.gc_outage, "gc_plus": full, "row_space": exact}
+
+
+def _complement(value: Estimate) -> Estimate:
+    low, best, high = 1.0 - value.high, 1.0 - value.best, 1.0 - value.low
+    return Estimate(low, best, high, method=value.method, level=value.level)
+
+
+def by_decoder(
+    outage: dict[str, Estimate],
+    *,
+    flagged: Collection[str] = (),
+    partial_sizes: HostFloats | None = None,
+) -> dict[str, DecoderOutage]:
+    """The same, with what else is known of a decoder.
+
+    Args:
+        outage: by decoder.
+        flagged: fields of `Outcomes` that rest on too few effective trials.
+        partial_sizes: float64 [2, clients + 1], partial averages of so many clients of gc_plus and
+            of row_space.
+    """
+    partial = {} if partial_sizes is None else dict(zip(DECODERS[1:], partial_sizes, strict=True))
+    return {d: DecoderOutage(outage[d], FIELDS[d] in flagged, partial.get(d)) for d in DECODERS}
+
+
+def mean_revealed(outcomes: Outcomes) -> float:
+    """Mean number of clients whose own update the server could read."""
+    pmf = outcomes.num_recovered_pmf
+    return float(np.arange(pmf.size) @ pmf)
