@@ -61,6 +61,8 @@ NORMALISATIONS = ("recovered", "clients")
 """What a partial average is divided by: |K|, or M."""
 PLACEMENTS = ("fixed", "random")
 """Of the clients on the ring, in every round."""
+PEER_COSTS = ("unicast", "broadcast")
+"""What sharing an update costs: a use for each row that needs it, or one in all."""
 AGGREGATIONS = ("coefficients", "payload")
 NON_FINITE_POLICIES = ("stop", "drop")
 

@@ -1,5 +1,5 @@
+from .aggregation.coefficients import Coefficients as Coefficients
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
-from .aggregation.rules import Coefficients as Coefficients
 from .aggregation.schemes import Scheme as Scheme
 from .aggregation.schemes import SchemeDraw as SchemeDraw
 from .aggregation.schemes import draw_schemes as draw_schemes

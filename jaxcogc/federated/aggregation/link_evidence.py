@@ -8,13 +8,14 @@ depends on the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import least_squares_coefficients
 from jaxcogc.coding.recovery import Recovery, recover
@@ -28,15 +29,23 @@ from jaxcogc.links.draws import (
     link_thresholds,
 )
 from jaxcogc.links.network import Network
+from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
 
-__all__ = ["Channel", "Evidence", "LinkPolicy", "RoundLinks", "channel", "draw_round", "weigh"]
+__all__ = [
+    "Channel",
+    "Evidence",
+    "LinkPolicy",
+    "PolicyOptions",
+    "RoundLinks",
+    "channel",
+    "draw_round",
+    "weigh",
+]
 
-CODED = ("gc", "gc_plus", "row_space", "least_squares")
-"""Schemes in which clients share updates."""
 _CHOICES = {
-    "partial_normalisation": ("recovered", "clients"),
-    "placement": ("fixed", "random"),
-    "peer_cost": ("unicast", "broadcast"),
+    "partial_normalisation": NORMALISATIONS,
+    "placement": PLACEMENTS,
+    "peer_cost": PEER_COSTS,
 }
 
 
@@ -73,6 +82,17 @@ class LinkPolicy:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: allowed are {allowed}")
 
 
+class PolicyOptions(TypedDict, total=False):
+    """The fields of `LinkPolicy` as keywords of a function."""
+
+    num_attempts: int
+    num_tries: int
+    partial_normalisation: str
+    placement: str
+    max_repeats: int
+    peer_cost: str
+
+
 class Channel(NamedTuple):
     """A network as a compiled program takes it: inputs, so that one program serves all networks.
 
@@ -82,7 +102,7 @@ class Channel(NamedTuple):
     """
 
     thresholds: LinkThresholds
-    arrival_weight: Any
+    arrival_weight: Array | HostFloats
 
 
 class RoundLinks(NamedTuple):
@@ -95,10 +115,10 @@ class RoundLinks(NamedTuple):
       places: int32 [clients], the client at each place on the ring.
     """
 
-    uplink_delivered: jax.Array
+    uplink_delivered: Array
     coded: Links
     replicated: Links
-    places: jax.Array
+    places: Array
 
 
 class Evidence(NamedTuple):
@@ -111,17 +131,17 @@ class Evidence(NamedTuple):
       alive: bool [clients], who takes part in this round.
     """
 
-    uplink_delivered: jax.Array
+    uplink_delivered: Array
     coded: Recovery | None
     replicated: Recovery | None
-    projection: jax.Array | None
-    alive: jax.Array
+    projection: Array | None
+    alive: Array
 
 
 def channel(network: Network) -> Channel:
     """The inputs that stand for a network; of one on the host, exact in either mode of JAX."""
     lost = network.uplink_erasure
-    xp: Any = jnp if isinstance(lost, jax.Array) else np
+    xp = jnp if isinstance(lost, Array) else np
     heard = xp.where(lost < 1, 1.0 - lost, 1.0)
     weight = xp.where(lost < 1, 1.0 / (network.num_clients * heard), 0.0)
     return Channel(link_thresholds(network), weight)
@@ -134,7 +154,7 @@ def draw_round(
     *,
     num_tries: int,
     reciprocal: bool,
-    alive: jax.Array | None = None,
+    alive: Array | None = None,
 ) -> RoundLinks:
     """Draw the links of one round and of its repeats.
 
@@ -149,7 +169,7 @@ def draw_round(
     clients = thresholds.high.shape[-1]
     num_draws = max(num_tries, policy.num_attempts)
 
-    def draw(repeat: jax.Array) -> Links:
+    def draw(repeat: Array) -> Links:
         key = jax.random.fold_in(keys.links, repeat)
         return draw_thresholded_links(key, thresholds, num_draws, reciprocal=reciprocal)
 
@@ -174,41 +194,42 @@ def draw_round(
 
 
 def weigh(
-    key: jax.Array,
-    names: tuple[str, ...],
+    key: Key,
     links: RoundLinks,
     code: GradientCode | None,
-    alive: jax.Array | None,
+    *,
+    coded: bool,
+    replicated: bool,
+    projection: bool,
+    alive: Array | None = None,
 ) -> Evidence:
-    """Decide what the links of a round let every scheme among `names` recover.
+    """Decide what the links of a round let the schemes of a run recover.
 
     Args:
       key: feeds the random null vector.
-      names: the schemes.
       links: of one round.
-      code: the gradient code; None will do when no scheme among `names` is coded.
+      code: the gradient code; None will do when nothing is asked for.
+      coded: whether a scheme asks what coded sums over links tell.
+      replicated: the same where sharing cannot fail.
+      projection: whether a scheme asks for the least-squares projection.
       alive: as in `draw_round`.
     """
-    coded = replicated = projection = None
-    stacks = []
-    if any(name in CODED for name in names):
-        stacks.append(links.coded)
-    if "replicated_gc" in names:
-        stacks.append(links.replicated)
-    if stacks:  # one batch, so that the kernel is compiled once
-        found = recover_stacks(key, code, stacks, links.places)
-        replicated = found.pop() if "replicated_gc" in names else None
-        coded = found.pop() if found else None
-    if "least_squares" in names:
-        assert code is not None
-        projection = _project(code, links)
+    stacks = [links.coded] * coded + [links.replicated] * replicated
+    # One batch, so that the kernel is compiled once.
+    found = recover_stacks(key, code, stacks, links.places) if stacks else []
     if alive is None:
         alive = jnp.ones(links.places.shape, bool)
-    return Evidence(links.uplink_delivered, coded, replicated, projection, alive)
+    return Evidence(
+        links.uplink_delivered,
+        coded=found[0] if coded else None,
+        replicated=found[-1] if replicated else None,
+        projection=_project(code, links) if projection and code is not None else None,
+        alive=alive,
+    )
 
 
 def recover_stacks(
-    key: jax.Array, code: GradientCode | None, stacks: list[Links], places: jax.Array
+    key: Key, code: GradientCode | None, stacks: list[Links], places: Array
 ) -> list[Recovery]:
     """`recover` for several Links [repeats, ..] at once; K in the clients' own order."""
     if code is None:
@@ -228,12 +249,12 @@ def recover_stacks(
     return parts
 
 
-def _in_client_order(values: jax.Array, places: jax.Array) -> jax.Array:
+def _in_client_order(values: Array, places: Array) -> Array:
     """Values [repeats, places] as [repeats, clients]."""
     return jnp.zeros_like(values).at[..., places].set(values, unique_indices=True)
 
 
-def _project(code: GradientCode, links: RoundLinks) -> jax.Array:
+def _project(code: GradientCode, links: RoundLinks) -> Array:
     """The coefficients of least squares, float64 [repeats, clients] in the clients' order."""
     if len(links.coded.uplink_delivered) == 1:  # as in `recover_stacks`
         first = jax.tree.map(lambda x: x[0], links.coded)

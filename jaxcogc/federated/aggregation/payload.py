@@ -7,29 +7,26 @@ real-valued decoders.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc._types import PyTree
+from jaxcogc._types import Array, PyTree
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
 from jaxcogc.coding.encoding import encode
-from jaxcogc.federated.aggregation.link_evidence import CODED
+from jaxcogc.federated.aggregation.coefficients import Coefficients
+from jaxcogc.federated.aggregation.rules import RULES, Decoder
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.links.draws import Links
 
-__all__ = ["SENT_CODED", "aggregate_payloads", "row_weights"]
-
-SENT_CODED = (*CODED, "replicated_gc")
-"""Schemes whose uplinks carry coded sums; under the others the payloads are the updates."""
+__all__ = ["aggregate_payloads", "row_weights", "weighted_sum"]
 
 
 def row_weights(
     names: tuple[str, ...], drawn: SchemeDraw, code: GradientCode, normalisation: str
-) -> jax.Array:
+) -> Array:
     """What to weigh every received row with, so that the weighted sum is the scheme's aggregate.
 
     Args:
@@ -39,51 +36,44 @@ def row_weights(
       normalisation: of partial averages, "recovered" or "clients".
 
     Returns:
-      float64 [schemes, rows]; 0 for schemes that send no coded sums.
+      float64 [schemes, rows]; 0 for schemes whose clients send their updates as they are.
     """
     clients, rows = code.num_clients, drawn.links.uplink_delivered.shape[1] * code.num_clients
-    by_decoder = {
-        decoder: _decode(decoder, [n for n, name in enumerate(names) if name in users], drawn, code)
-        for decoder, users in _USERS.items()
-    }
+    sums = _decode([RULES[name].sum_decoder for name in names], drawn, code)
+    singles = _decode([RULES[name].client_decoder for name in names], drawn, code)
     with jax.enable_x64(True):
         nothing = jnp.zeros((rows,), jnp.float64)
     all_weights = []
-    for number, name in enumerate(names):
-        one = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
-        sums = [found[number] for found in by_decoder.values() if number in found]
+    for number in range(len(names)):
+        one: Coefficients = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
         weights = nothing
         with jax.enable_x64(True):
-            if name in ("gc_plus", "row_space"):
-                weights = _partial(one, drawn.places, sums[0], sums[1], normalisation)
-            elif sums:
-                weights = sums[0] / clients
+            if number in singles:
+                single = singles[number]
+                weights = _partial(one, drawn.places, sums[number], single, normalisation)
+            elif number in sums:
+                weights = sums[number] / clients
             all_weights.append(jnp.where(one.hold, 0.0, weights))
     return jnp.stack(all_weights)
 
 
-_USERS = {
-    gc_weights: ("replicated_gc", "gc", "gc_plus"),
-    row_space_weights: ("row_space", "least_squares"),
-    gc_plus_weights: ("gc_plus", "row_space"),
-}
-"""Which schemes use which decoder; weights of the sum come before those of single clients."""
-
-
 def _decode(
-    decoder: Any, numbers: list[int], drawn: SchemeDraw, code: GradientCode
-) -> dict[int, jax.Array]:
-    """One decoder for all schemes that use it, in one batch: its weights by scheme."""
-    if not numbers:
-        return {}
-    links = jax.tree.map(lambda x: x[np.array(numbers)], drawn.links)
-    found = jax.vmap(decoder, (None, 0))(code, links)
-    return {number: found[place] for place, number in enumerate(numbers)}
+    decoders: Sequence[Decoder | None], drawn: SchemeDraw, code: GradientCode
+) -> dict[int, Array]:
+    """What every scheme's decoder gives, by the scheme's number; a batch for each decoder."""
+    by_scheme: dict[int, Array] = {}
+    for decoder in dict.fromkeys(decoders):
+        if decoder is not None:
+            users = np.flatnonzero([other is decoder for other in decoders])
+            links = jax.tree.map(lambda x, users=users: x[users], drawn.links)
+            found = jax.vmap(decoder, (None, 0))(code, links)
+            by_scheme |= {int(number): found[place] for place, number in enumerate(users)}
+    return by_scheme
 
 
 def _partial(
-    one: Any, places: jax.Array, of_sum: jax.Array, single: jax.Array, normalisation: str
-) -> jax.Array:
+    one: Coefficients, places: Array, of_sum: Array, single: Array, normalisation: str
+) -> Array:
     """Weights [rows] of the sum where it decides, else of the average over K.
 
     ``of_sum`` float64 [rows], ``single`` float64 [clients, rows], by places on the ring.
@@ -97,7 +87,7 @@ def _partial(
 
 
 def aggregate_payloads(
-    code: GradientCode, links: Links, places: jax.Array, weights: jax.Array, updates: PyTree
+    code: GradientCode, links: Links, places: Array, weights: Array, updates: PyTree
 ) -> PyTree:
     """Encode, erase, decode.
 
@@ -116,7 +106,7 @@ def aggregate_payloads(
     return jax.tree.map(lambda x: weighted_sum(weights, x), received)
 
 
-def weighted_sum(weights: jax.Array, values: jax.Array) -> jax.Array:
+def weighted_sum(weights: Array, values: Array) -> Array:
     """sum_i weights_i values_i in the dtype of the values, at highest precision."""
     flat = values.reshape(values.shape[0], -1)
     total = jnp.matmul(weights.astype(values.dtype), flat, precision=jax.lax.Precision.HIGHEST)

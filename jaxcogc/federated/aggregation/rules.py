@@ -1,63 +1,31 @@
-"""From what the links of a round tell to the coefficients that a scheme adds updates with.
+"""The schemes: for each, its rule from a round's links to coefficients, and what else is known.
 
-Every scheme is linear: the server adds sum_k c_k Delta_k, or holds. Each rule below turns Evidence
-into c for the round and each of its repeats; `conclude` keeps the first that does not hold.
+Every scheme is linear: the server adds sum_k c_k Delta_k, or holds. A rule turns Evidence into c
+for the round and each of its repeats. `RULES` is the one table of schemes: who adds a scheme writes
+its rule here, a line in the table, and its name into `jaxcogc.names`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcogc._types import Array, HostFloats
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
+from jaxcogc.coding.recovery import Recovery
+from jaxcogc.federated.aggregation.coefficients import Attempted
 from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy
+from jaxcogc.links.draws import Links
 
-__all__ = ["RULES", "Attempted", "Coefficients", "conclude"]
+__all__ = ["RULES", "Constants", "Decoder", "SchemeRule"]
 
 _NEGLIGIBLE = 1e-9
 """A least-squares coefficient below this is rounding; exact zeros come out near 1e-17."""
-
-
-class Coefficients(NamedTuple):
-    """What a scheme makes of one round. Under a batch every field has the batch's axes too.
-
-    Attributes:
-      weights: floating [clients], c: the server adds sum_k c_k Delta_k; 0 when it holds.
-      hold: bool; nothing was recovered: model and optimizer stay as they are.
-      exact: bool; the target average itself.
-      num_recovered: int32, clients with a non-zero coefficient.
-      num_revealed: int32, clients whose own update the server could read from all it received.
-      peer_uses: int32, messages between clients.
-      uplink_uses: int32, messages to the server.
-    """
-
-    weights: jax.Array
-    hold: jax.Array
-    exact: jax.Array
-    num_recovered: jax.Array
-    num_revealed: jax.Array
-    peer_uses: jax.Array
-    uplink_uses: jax.Array
-
-
-class Attempted(NamedTuple):
-    """What a rule says of the round and of each repeat, as if it were the only one.
-
-    Attributes:
-      weights: floating [repeats, clients].
-      hold, exact: bool [repeats].
-      revealed: bool [repeats, clients], whose own update could be read.
-      uplink_uses: int32 [repeats].
-    """
-
-    weights: jax.Array
-    hold: jax.Array
-    exact: jax.Array
-    revealed: jax.Array
-    uplink_uses: jax.Array
 
 
 class Constants(NamedTuple):
@@ -68,19 +36,56 @@ class Constants(NamedTuple):
       policy: LinkPolicy.
     """
 
-    arrival_weight: jax.Array
+    arrival_weight: Array
     policy: LinkPolicy
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> np.dtype:
         """Of the coefficients."""
         return self.arrival_weight.dtype
 
 
-Rule = Callable[[Evidence, Constants], Attempted]
+Decoder = Callable[[GradientCode, Links], Array]
+"""From what arrived to weights of the received rows."""
 
 
-def _average(who: jax.Array, constants: Constants, *, blind: bool = False) -> jax.Array:
+class SchemeRule(NamedTuple):
+    """A scheme, as the rest of the program asks for it.
+
+    Attributes:
+      attempt: the rule, from Evidence to coefficients.
+      sharing: between clients: "none"; "links", coded sums over links that may fail and that cost
+        uses; "free", coded sums of data held in common, which cannot fail. All but "none" need a
+        gradient code.
+      several_tries: a client tries its uplink num_tries times at most; elsewhere once an attempt.
+      projects: the rule looks at the least-squares projection.
+      sum_decoder: weights [rows] of the received rows that give the sum of all updates; of schemes
+        that share.
+      client_decoder: weights [clients, rows] that give the updates of single clients; of schemes
+        that fall back on averages over some.
+      all_or_nothing: every round gives the exact average or nothing.
+      arrival_law: from erasure probabilities of uplinks [clients] to the mean coefficients
+        [clients]; of schemes in which a coefficient depends on who arrives and nothing else.
+      outcomes: the decoder, in the names of exact and simulated outcomes, whose averages they are.
+    """
+
+    attempt: Callable[[Evidence, Constants], Attempted]
+    sharing: Literal["none", "links", "free"] = "none"
+    several_tries: bool = False
+    projects: bool = False
+    sum_decoder: Decoder | None = None
+    client_decoder: Decoder | None = None
+    all_or_nothing: bool = False
+    arrival_law: Callable[[HostFloats], HostFloats] | None = None
+    outcomes: str | None = None
+
+    @property
+    def coded(self) -> bool:
+        """Whether a gradient code is needed."""
+        return self.sharing != "none"
+
+
+def _average(who: Array, constants: Constants, *, blind: bool = False) -> Array:
     """1/|who| (blind: 1/M) on ``who`` [.., clients]; correctly rounded, from a table."""
     clients = who.shape[-1]
     inverse = (1.0 / np.maximum(np.arange(clients + 1), 1)).astype(constants.dtype)
@@ -88,15 +93,13 @@ def _average(who: jax.Array, constants: Constants, *, blind: bool = False) -> ja
     return jnp.where(who, jnp.asarray(inverse)[count][..., None], jnp.zeros((), constants.dtype))
 
 
-def _uplinks(evidence: Evidence) -> jax.Array:
+def _uplinks(evidence: Evidence) -> Array:
     """Uplink uses [repeats] when every client that takes part sends once."""
     repeats = evidence.uplink_delivered.shape[0]
     return jnp.broadcast_to(jnp.sum(evidence.alive, dtype=jnp.int32), (repeats,))
 
 
-def _uncoded(
-    who: jax.Array, weights: jax.Array, uses: jax.Array, exact: jax.Array | None = None
-) -> Attempted:
+def _uncoded(who: Array, weights: Array, uses: Array, exact: Array | None = None) -> Attempted:
     """A scheme that averages those clients that it heard."""
     everybody = jnp.all(who, -1)
     return Attempted(weights, ~jnp.any(who, -1), everybody if exact is None else exact, who, uses)
@@ -140,7 +143,8 @@ def _retransmission(evidence: Evidence, constants: Constants) -> Attempted:
     return _uncoded(who, _average(who, constants), uses)
 
 
-def _all_or_nothing(recovered: Any, constants: Constants, uses: jax.Array) -> Attempted:
+def _all_or_nothing(recovered: Recovery | None, constants: Constants, uses: Array) -> Attempted:
+    assert recovered is not None
     who = jnp.broadcast_to(recovered.gc[:, None], recovered.client_recovered.shape)
     weights = _average(who, constants)
     return Attempted(weights, ~recovered.gc, recovered.gc, recovered.client_recovered, uses)
@@ -157,9 +161,7 @@ def _gc(evidence: Evidence, constants: Constants) -> Attempted:
     return _all_or_nothing(evidence.coded, constants, uses)
 
 
-def _partial(
-    evidence: Evidence, constants: Constants, full: jax.Array, revealed: jax.Array
-) -> Attempted:
+def _partial(evidence: Evidence, constants: Constants, full: Array, revealed: Array) -> Attempted:
     """Everybody where ``full`` [repeats], else the average over K."""
     who = revealed | full[:, None]
     blind = constants.policy.partial_normalisation == "clients"
@@ -196,44 +198,50 @@ def _least_squares(evidence: Evidence, constants: Constants) -> Attempted:
     return Attempted(weights, hold, exact, coded.client_recovered, uses)
 
 
-RULES: dict[str, Rule] = {
-    "ideal": _ideal,
-    "intermittent": _intermittent,
-    "intermittent_blind": _intermittent_blind,
-    "inverse_probability": _inverse_probability,
-    "retransmission": _retransmission,
-    "replicated_gc": _replicated_gc,
-    "gc": _gc,
-    "gc_plus": _gc_plus,
-    "row_space": _row_space,
-    "least_squares": _least_squares,
+def _mean_of_average(lost: HostFloats) -> HostFloats:
+    """The mean coefficients of the average of who arrives: k heard, times E[1 / (1 + others)]."""
+    inverse = 1 / np.arange(1, len(lost) + 1)
+    means = []
+    for client in range(len(lost)):
+        others = np.ones(1)  # distribution of how many others arrive
+        for p in np.delete(lost, client):
+            others = np.convolve(others, [p, 1 - p])
+        means.append(others @ inverse)
+    return (1 - lost) * np.array(means)
+
+
+RULES = {
+    "ideal": SchemeRule(_ideal, all_or_nothing=True),
+    "intermittent": SchemeRule(_intermittent, arrival_law=_mean_of_average),
+    "intermittent_blind": SchemeRule(
+        _intermittent_blind, arrival_law=lambda lost: (1 - lost) / len(lost)
+    ),
+    "inverse_probability": SchemeRule(
+        _inverse_probability, arrival_law=lambda lost: (lost < 1) / len(lost)
+    ),
+    "retransmission": SchemeRule(_retransmission, several_tries=True, arrival_law=_mean_of_average),
+    "replicated_gc": SchemeRule(
+        _replicated_gc, sharing="free", sum_decoder=gc_weights, all_or_nothing=True
+    ),
+    "gc": SchemeRule(
+        _gc, sharing="links", sum_decoder=gc_weights, all_or_nothing=True, outcomes="gc"
+    ),
+    "gc_plus": SchemeRule(
+        _gc_plus,
+        sharing="links",
+        sum_decoder=gc_weights,
+        client_decoder=gc_plus_weights,
+        outcomes="gc_plus",
+    ),
+    "row_space": SchemeRule(
+        _row_space,
+        sharing="links",
+        sum_decoder=row_space_weights,
+        client_decoder=gc_plus_weights,
+        outcomes="row_space",
+    ),
+    "least_squares": SchemeRule(
+        _least_squares, sharing="links", projects=True, sum_decoder=row_space_weights
+    ),
 }
-"""The schemes, in the order of tables and pictures."""
-
-
-def conclude(attempted: Attempted, peer_uses: jax.Array) -> tuple[Coefficients, jax.Array]:
-    """Keep the first repeat that recovers something; pay for all that were made.
-
-    Args:
-      attempted: of the round and its repeats.
-      peer_uses: int32 scalar, messages between clients in each.
-
-    Returns:
-      Coefficients, whose num_revealed is that of the last repeat alone, and bool [repeats]: which
-      repeats were made.
-    """
-    repeats = attempted.hold.shape[0]
-    number = jnp.arange(repeats)
-    last = jnp.where(jnp.all(attempted.hold), repeats - 1, jnp.argmin(attempted.hold))
-    made = number <= last
-    weights = jnp.where(attempted.hold[last], 0, attempted.weights[last])
-    coefficients = Coefficients(
-        weights=weights,
-        hold=attempted.hold[last],
-        exact=attempted.exact[last] & ~attempted.hold[last],
-        num_recovered=jnp.sum(weights != 0, dtype=jnp.int32),
-        num_revealed=jnp.sum(attempted.revealed[last], dtype=jnp.int32),
-        peer_uses=peer_uses * (last + 1).astype(jnp.int32),
-        uplink_uses=jnp.sum(jnp.where(made, attempted.uplink_uses, 0), dtype=jnp.int32),
-    )
-    return coefficients, made
+"""By name, in the order of `jaxcogc.names.SCHEMES`."""

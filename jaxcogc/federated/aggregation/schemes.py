@@ -6,33 +6,33 @@ is `draw_schemes`, which draws all schemes of a run at once from one set of link
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
-from jaxcogc._types import ArrayLike, Key
+from jaxcogc._types import Array, ArrayLike, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import recover
+from jaxcogc.federated.aggregation.coefficients import Coefficients, conclude
 from jaxcogc.federated.aggregation.link_evidence import (
-    CODED,
     Channel,
     LinkPolicy,
+    PolicyOptions,
     RoundLinks,
     channel,
     draw_round,
     weigh,
 )
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.rules import RULES, Coefficients, Constants, conclude
+from jaxcogc.federated.aggregation.rules import RULES, Constants, SchemeRule
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
+from jaxcogc.names import SCHEMES
 
-__all__ = ["CODED", "SCHEMES", "Scheme", "SchemeDraw", "draw_schemes", "make_scheme"]
-
-SCHEMES = tuple(RULES)
-"""All names, in the order of tables and pictures."""
+__all__ = ["Scheme", "SchemeDraw", "check_names", "draw_schemes", "make_scheme"]
 
 
 class Scheme(NamedTuple):
@@ -43,8 +43,8 @@ class Scheme(NamedTuple):
       draw: ``draw(key, state, network) -> (Coefficients, state)`` for one round.
     """
 
-    init: Callable[[], Any]
-    draw: Callable[[Key, Any, Network], tuple[Coefficients, Any]]
+    init: Callable[[], PyTree]
+    draw: Callable[[Key, PyTree, Network], tuple[Coefficients, PyTree]]
 
 
 class SchemeDraw(NamedTuple):
@@ -59,23 +59,23 @@ class SchemeDraw(NamedTuple):
 
     coefficients: Coefficients
     links: Links
-    places: jax.Array
+    places: Array
 
 
 def make_scheme(
     name: str,
     code: GradientCode | None = None,
     *,
-    target_weights: Any = None,
-    dtype: Any = jnp.float32,
-    **policy: Any,
+    target_weights: ArrayLike | None = None,
+    dtype: DTypeLike = jnp.float32,
+    **policy: Unpack[PolicyOptions],
 ) -> Scheme:
     """A scheme by its name.
 
     Args:
-      name: one of `SCHEMES`: "ideal", "intermittent" (average of who arrived), "intermittent_blind"
-        (divided by M), "inverse_probability", "retransmission", "replicated_gc", "gc" (standard
-        decoding), "gc_plus", "row_space", "least_squares".
+      name: one of `jaxcogc.names.SCHEMES`: "ideal", "intermittent" (average of who arrived),
+        "intermittent_blind" (divided by M), "inverse_probability", "retransmission",
+        "replicated_gc", "gc" (standard decoding), "gc_plus", "row_space", "least_squares".
       code: the gradient code of "replicated_gc" and of the four last; redrawn for num_attempts or
         the same in every attempt.
       target_weights: [clients], a, numbers that sum to 1; None: 1/M each. Clients share
@@ -103,7 +103,7 @@ def make_scheme(
     check_names((name,), code)
     link_policy = LinkPolicy(**policy)
 
-    def draw(key: Key, state: Any, network: Network) -> tuple[Coefficients, Any]:
+    def draw(key: Key, state: PyTree, network: Network) -> tuple[Coefficients, PyTree]:
         keys = RoundKeys(*jax.random.split(key, len(RoundKeys._fields)))
         scale = None if target_weights is None else jnp.asarray(target_weights, dtype)
         drawn = draw_schemes(
@@ -126,7 +126,7 @@ def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
     for name in names:
         if name not in RULES:
             raise ValueError(f"scheme {name!r}: allowed are {', '.join(SCHEMES)}")
-        if code is None and name in (*CODED, "replicated_gc"):
+        if code is None and RULES[name].coded:
             raise ValueError(f"scheme {name!r} with code = None: must be a GradientCode")
 
 
@@ -139,14 +139,14 @@ def draw_schemes(
     *,
     reciprocal: bool = False,
     scale: ArrayLike | None = None,
-    alive: jax.Array | None = None,
-    dtype: Any = jnp.float32,
+    alive: Array | None = None,
+    dtype: DTypeLike = jnp.float32,
 ) -> SchemeDraw:
     """Draw one round of several schemes from one set of links.
 
     Args:
       keys: of the round.
-      names: of `SCHEMES`.
+      names: of `jaxcogc.names.SCHEMES`.
       inputs: the network.
       code: the gradient code; None when no scheme needs one.
       policy: how the round uses the links.
@@ -159,37 +159,46 @@ def draw_schemes(
       SchemeDraw of one round; made for vmap over rounds and seeds.
     """
     check_names(names, code)
-    num_tries = policy.num_tries if "retransmission" in names else 1
+    rules = [RULES[name] for name in names]
+    num_tries = policy.num_tries if any(rule.several_tries for rule in rules) else 1
     links = draw_round(
         keys, inputs.thresholds, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
     )
-    evidence = weigh(keys.decoding, names, links, code, alive)
+    evidence = weigh(
+        keys.decoding,
+        links,
+        code,
+        coded=any(rule.sharing == "links" for rule in rules),
+        replicated=any(rule.sharing == "free" for rule in rules),
+        projection=any(rule.projects for rule in rules),
+        alive=alive,
+    )
     constants = Constants(jnp.asarray(inputs.arrival_weight).astype(dtype), policy)
     parts, made = [], []
     silent = None if alive is None else ~jnp.take(alive, links.places)
-    for name in names:
-        attempted = RULES[name](evidence, constants)
-        part, repeats_made = conclude(attempted, _peer_uses(name, code, policy, silent))
+    for rule in rules:
+        uses = _peer_uses(rule, code, policy, silent)
+        part, repeats_made = conclude(rule.attempt(evidence, constants), uses)
         parts.append(part)
         made.append(repeats_made)
     coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
     repeats = jnp.stack(made)
-    if policy.max_repeats and any(name in (*CODED, "replicated_gc") for name in names):
-        coefficients = _reveal(keys.decoding, names, links, code, coefficients, repeats)
+    if policy.max_repeats and code is not None and any(rule.coded for rule in rules):
+        coefficients = _reveal(keys.decoding, rules, links, code, coefficients, repeats)
     if scale is not None:
         scaled = coefficients.weights * jnp.asarray(scale).astype(dtype)
         coefficients = coefficients._replace(weights=scaled)
-    return SchemeDraw(coefficients, _links_that_count(names, links, repeats), links.places)
+    return SchemeDraw(coefficients, _links_that_count(rules, links, repeats), links.places)
 
 
 def _peer_uses(
-    name: str, code: GradientCode | None, policy: LinkPolicy, silent: jax.Array | None
-) -> jax.Array:
+    rule: SchemeRule, code: GradientCode | None, policy: LinkPolicy, silent: Array | None
+) -> Array:
     """Messages between clients in one repeat: M s unicasts an attempt, or M broadcasts.
 
     ``silent`` bool [clients] by places on the ring: they send none.
     """
-    if name not in CODED or code is None:
+    if rule.sharing != "links" or code is None:
         return jnp.zeros((), jnp.int32)
     support = jnp.asarray(code.field_matrix) != 0
     needed = support & ~jnp.eye(code.num_clients, dtype=bool)
@@ -201,33 +210,36 @@ def _peer_uses(
     return uses if code.redrawn else uses * policy.num_attempts
 
 
-def _links_that_count(names: tuple[str, ...], links: RoundLinks, made: jax.Array) -> Links:
+def _own_links(rule: SchemeRule, links: RoundLinks) -> Links:
+    """Links [repeats, ..] that a scheme uses: those of coded sums for schemes without a code."""
+    return links.replicated if rule.sharing == "free" else links.coded
+
+
+def _links_that_count(rules: Sequence[SchemeRule], links: RoundLinks, made: Array) -> Links:
     """Links [schemes, attempts, ..] of the last repeat that each scheme made."""
     last = jnp.sum(made, axis=1) - 1
-
-    def of(name: str, repeat: jax.Array) -> Links:
-        which = links.replicated if name == "replicated_gc" else links.coded
-        return jax.tree.map(lambda x: x[repeat], which)
-
-    chosen = [of(name, last[number]) for number, name in enumerate(names)]
-    return jax.tree.map(lambda *x: jnp.stack(x), *chosen)
+    chosen = [
+        jax.tree.map(lambda x, n=number: x[last[n]], _own_links(rule, links))
+        for number, rule in enumerate(rules)
+    ]
+    stacked: Links = jax.tree.map(lambda *x: jnp.stack(x), *chosen)
+    return stacked
 
 
 def _reveal(
     key: Key,
-    names: tuple[str, ...],
+    rules: Sequence[SchemeRule],
     links: RoundLinks,
-    code: GradientCode | None,
+    code: GradientCode,
     coefficients: Coefficients,
-    made: jax.Array,
+    made: Array,
 ) -> Coefficients:
     """Count whose update could be read from all repeats together, for the coded schemes."""
-    assert code is not None
-    coded = [n for n, name in enumerate(names) if name in (*CODED, "replicated_gc")]
+    coded = [number for number, rule in enumerate(rules) if rule.coded]
     repeats, attempts, clients = links.coded.uplink_delivered.shape
 
     def stack(number: int) -> Links:
-        which = links.replicated if names[number] == "replicated_gc" else links.coded
+        which = _own_links(rules[number], links)
         uplink = which.uplink_delivered & made[number][:, None, None]
         rows = repeats * attempts
         return Links(

@@ -9,21 +9,27 @@ recovered clients K and -1/M elsewhere when it is partial. The bounds need E[u |
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import jax
 import numpy as np
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.federated.aggregation.link_evidence import Channel, LinkPolicy, channel
+from jaxcogc.federated.aggregation.coefficients import Coefficients
+from jaxcogc.federated.aggregation.link_evidence import (
+    Channel,
+    LinkPolicy,
+    PolicyOptions,
+    channel,
+)
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.schemes import Coefficients, check_names, draw_schemes
+from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
+from jaxcogc.names import PLACEMENTS, RHO_FORMS
 
 __all__ = [
-    "RHO_FORMS",
     "DrawnRounds",
     "PartialLaw",
     "check_theorem_applies",
@@ -35,7 +41,6 @@ __all__ = [
     "uniform_rho",
 ]
 
-RHO_FORMS = ("uniform", "safe", "simulated")
 _BATCH = 2**12
 _SYMMETRIC_FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 
@@ -77,7 +82,7 @@ def draw_rounds(
     schemes: tuple[str, ...],
     num_trials: int,
     redraw_code: bool = False,
-    **policy: Any,
+    **policy: Unpack[PolicyOptions],
 ) -> dict[str, DrawnRounds]:
     """Draw rounds and what every scheme makes of them; all schemes see the same links.
 
@@ -85,7 +90,7 @@ def draw_rounds(
         key: one typed key.
         network: erasure probabilities.
         code: of all attempts; None when no scheme needs one.
-        schemes: names of `jaxcogc.federated.aggregation.schemes.SCHEMES`.
+        schemes: of `jaxcogc.names.SCHEMES`.
         num_trials: rounds to draw.
         redraw_code: another code in every attempt; cyclic only.
         policy: fields of `LinkPolicy`, such as num_attempts and placement.
@@ -223,8 +228,8 @@ def check_theorem_applies(
     """
     if form not in RHO_FORMS:
         raise ValueError(f"rho = {form!r}: allowed are {', '.join(RHO_FORMS)}")
-    if placement not in ("fixed", "random"):
-        raise ValueError(f"placement = {placement!r}: allowed are fixed, random")
+    if placement not in PLACEMENTS:
+        raise ValueError(f"placement = {placement!r}: allowed are {', '.join(PLACEMENTS)}")
     clients = network.num_clients
     peer = network.peer_erasure[~np.eye(clients, dtype=bool)]
     if np.ptp(network.uplink_erasure) > 0 or (clients > 1 and np.ptp(peer) > 0):

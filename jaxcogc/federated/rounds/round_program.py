@@ -17,14 +17,11 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from jaxcogc.federated.aggregation.payload import (
-    SENT_CODED,
-    aggregate_payloads,
-    row_weights,
-    weighted_sum,
-)
+from jaxcogc.federated.aggregation.coefficients import Coefficients
+from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
-from jaxcogc.federated.aggregation.schemes import Coefficients, check_names, draw_schemes
+from jaxcogc.federated.aggregation.rules import RULES
+from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
     RoundMetrics,
@@ -156,7 +153,7 @@ def _one_run(
             return jax.tree.map(lambda x: x[run.scheme], found), where
         return jax.tree.map(lambda x: x[index], (run.stream, places))
 
-    coded = jnp.array([name in SENT_CODED for name in settings.schemes])[run.scheme]
+    coded = jnp.array([RULES[name].coded for name in settings.schemes])[run.scheme]
     step = _round_step(task, settings, inputs, at_round, coded)
     return _loop(settings, key, span, step, run.state)
 

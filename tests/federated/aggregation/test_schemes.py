@@ -14,14 +14,9 @@ from jaxcogc.coding.codes import redraw
 from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy, channel
 from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.federated.aggregation.rules import RULES, Constants
-from jaxcogc.federated.aggregation.schemes import (
-    CODED,
-    SCHEMES,
-    _peer_uses,
-    draw_schemes,
-    make_scheme,
-)
+from jaxcogc.federated.aggregation.schemes import _peer_uses, draw_schemes, make_scheme
 from jaxcogc.links.draws import draw_links
+from jaxcogc.names import CODED_SCHEMES, DECODERS, SCHEMES
 from tests.checks import mean_p_value, surprises
 from tests.places import EXAMPLES, SHARED
 
@@ -32,6 +27,14 @@ REFERENCE = SHARED / "reference" / "outcomes.json"
 NUM_ROUNDS = 20_000
 KEY = jax.random.key(5)
 SOME = ("intermittent", "gc", "gc_plus")
+
+
+def test_the_table_holds_the_schemes_that_users_may_name():
+    assert tuple(RULES) == SCHEMES
+    coded = [name for name, rule in RULES.items() if rule.sharing == "links"]
+    assert tuple(coded) == CODED_SCHEMES
+    decoded = [rule.outcomes for rule in RULES.values() if rule.outcomes is not None]
+    assert tuple(decoded) == DECODERS
 
 
 @cache
@@ -146,7 +149,7 @@ def test_replicated_gc_has_the_poisson_binomial_outage(unequal):
 
 def test_schemes_of_one_round_see_the_same_links(unequal):
     """Decoders dominate each other round by round; costs are what the definitions say."""
-    gc, plus, rows, least = (of(name, unequal) for name in CODED)
+    gc, plus, rows, least = (of(name, unequal) for name in CODED_SCHEMES)
     assert np.all(gc.exact <= plus.exact)
     assert np.all(plus.exact <= rows.exact)
     assert gc.exact.sum() < plus.exact.sum() < rows.exact.sum()
@@ -238,7 +241,7 @@ def test_normalisation_by_all_clients_and_broadcasts():
     weights = {}
     for normalisation in ("recovered", "clients"):
         policy = LinkPolicy(partial_normalisation=normalisation)
-        attempted = RULES["gc_plus"](evidence, Constants(jnp.full(4, 0.25), policy))
+        attempted = RULES["gc_plus"].attempt(evidence, Constants(jnp.full(4, 0.25), policy))
         weights[normalisation] = np.asarray(attempted.weights)
         assert attempted.hold.tolist() == [True, False, False, False]
         assert attempted.exact.tolist() == [False, False, True, True]
@@ -248,8 +251,8 @@ def test_normalisation_by_all_clients_and_broadcasts():
     code = cyclic_code(jax.random.key(1), 4, 2)
     for cost, uses in (("unicast", 8), ("broadcast", 4)):
         policy = LinkPolicy(peer_cost=cost)
-        assert int(_peer_uses("gc", code, policy, None)) == uses
-        assert int(_peer_uses("intermittent", code, policy, None)) == 0
+        assert int(_peer_uses(RULES["gc"], code, policy, None)) == uses
+        assert int(_peer_uses(RULES["intermittent"], code, policy, None)) == 0
 
 
 def test_a_scheme_is_a_pair_of_pure_functions():

@@ -9,10 +9,10 @@ import optax
 import pytest
 
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
-from jaxcogc.federated.aggregation.schemes import SCHEMES
 from jaxcogc.federated.rounds.experiment import RoundSettings, Task
 from jaxcogc.federated.rounds.local_steps import ClientData
 from jaxcogc.links.network import Network
+from jaxcogc.names import SCHEMES
 from tests.federated import problems
 from tests.federated.problems import CLASSES, CLIENTS, Trainer, made_up_data, network
 from tests.places import EXAMPLES

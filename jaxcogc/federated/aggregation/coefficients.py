@@ -1,0 +1,78 @@
+"""What a scheme makes of one round: the coefficients that the server adds updates with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from jaxcogc._types import Array
+
+__all__ = ["Attempted", "Coefficients", "conclude"]
+
+
+class Coefficients(NamedTuple):
+    """What a scheme makes of one round. Under a batch every field has the batch's axes too.
+
+    Attributes:
+      weights: floating [clients], c: the server adds sum_k c_k Delta_k; 0 when it holds.
+      hold: bool; nothing was recovered: model and optimizer stay as they are.
+      exact: bool; the target average itself.
+      num_recovered: int32, clients with a non-zero coefficient.
+      num_revealed: int32, clients whose own update the server could read from all it received.
+      peer_uses: int32, messages between clients.
+      uplink_uses: int32, messages to the server.
+    """
+
+    weights: Array
+    hold: Array
+    exact: Array
+    num_recovered: Array
+    num_revealed: Array
+    peer_uses: Array
+    uplink_uses: Array
+
+
+class Attempted(NamedTuple):
+    """What a rule says of the round and of each repeat, as if it were the only one.
+
+    Attributes:
+      weights: floating [repeats, clients].
+      hold, exact: bool [repeats].
+      revealed: bool [repeats, clients], whose own update could be read.
+      uplink_uses: int32 [repeats].
+    """
+
+    weights: Array
+    hold: Array
+    exact: Array
+    revealed: Array
+    uplink_uses: Array
+
+
+def conclude(attempted: Attempted, peer_uses: Array) -> tuple[Coefficients, Array]:
+    """Keep the first repeat that recovers something; pay for all that were made.
+
+    Args:
+      attempted: of the round and its repeats.
+      peer_uses: int32 scalar, messages between clients in each.
+
+    Returns:
+      Coefficients, whose num_revealed is that of the last repeat alone, and bool [repeats]: which
+      repeats were made.
+    """
+    repeats = attempted.hold.shape[0]
+    number = jnp.arange(repeats)
+    last = jnp.where(jnp.all(attempted.hold), repeats - 1, jnp.argmin(attempted.hold))
+    made = number <= last
+    weights = jnp.where(attempted.hold[last], 0, attempted.weights[last])
+    coefficients = Coefficients(
+        weights=weights,
+        hold=attempted.hold[last],
+        exact=attempted.exact[last] & ~attempted.hold[last],
+        num_recovered=jnp.sum(weights != 0, dtype=jnp.int32),
+        num_revealed=jnp.sum(attempted.revealed[last], dtype=jnp.int32),
+        peer_uses=peer_uses * (last + 1).astype(jnp.int32),
+        uplink_uses=jnp.sum(jnp.where(made, attempted.uplink_uses, 0), dtype=jnp.int32),
+    )
+    return coefficients, made
