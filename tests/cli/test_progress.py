@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from jaxcogc.cli.shared import progress
-from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.progress import CountDisplay
 
 
 def _run(console: Console, *, quiet: bool, parts: int) -> str:
-    with Display(console, parts * 100, quiet=quiet) as display:
+    with CountDisplay(console, parts * 100, quiet=quiet) as display:
         display.compiling()
         display.counting(1.25, "a device")
         for _ in range(parts):

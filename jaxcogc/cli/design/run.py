@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import Sensitivity, sensitivity_of, weakest_links
 from jaxcogc.design.search import Design, design
@@ -28,7 +25,7 @@ _MOST_LINKS = 10
 def run(request: DesignRequest) -> int:
     """Answer and return the exit code 0, also where no design reaches the target."""
     console = new_console()
-    with _stages(console, request.asked.quiet) as advance:
+    with StageDisplay(console, quiet=request.asked.quiet) as display:
         result = design(
             request.network,
             target=request.asked.target,
@@ -41,7 +38,7 @@ def run(request: DesignRequest) -> int:
             num_trials=request.asked.trials,
             seed=request.asked.seed,
             level=request.asked.level,
-            advance=advance,
+            advance=display.advance,
         )
     weak = sensitivity_of(request.network, result.chosen) if request.asked.sensitivity else None
     if not request.asked.quiet:
@@ -60,35 +57,6 @@ def run(request: DesignRequest) -> int:
     if request.asked.json is not None:
         write_json(request.asked.json, _json_fields(request, result, weak))
     return 0
-
-
-@contextmanager
-def _stages(console: Console, quiet: bool) -> Iterator[Any]:
-    """A bar for each stage on a terminal, a line for each elsewhere, nothing when quiet."""
-    if quiet or not console.is_terminal or console.is_dumb_terminal:
-        said: set[str] = set()
-
-        def say(stage: str, share: float) -> None:
-            if not quiet and stage not in said:
-                said.add(stage)
-                console.print(stage)
-
-        yield say
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TaskProgressColumn(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-
-        def advance(stage: str, share: float) -> None:
-            bar.update(task, description=stage, total=1.0 if share else None, completed=share)
-
-        yield advance
 
 
 def candidate_fields(candidate: Candidate) -> dict[str, Any]:

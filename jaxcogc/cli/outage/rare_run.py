@@ -9,7 +9,7 @@ from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.outage.run import network_title
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
-from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, interval_text, new_table, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
@@ -25,7 +25,7 @@ def run_rare(request: OutageRequest) -> int:
     An interrupted run reports the trials it made: one block of them after pilot runs, at least.
     """
     console = new_console()
-    display = Display(console, request.asked.trials, quiet=request.asked.quiet)
+    display = CountDisplay(console, request.asked.trials, quiet=request.asked.quiet)
 
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
@@ -44,7 +44,7 @@ def run_rare(request: OutageRequest) -> int:
 
 
 def _sample(
-    request: OutageRequest, display: Display, interruption: Interruption
+    request: OutageRequest, display: CountDisplay, interruption: Interruption
 ) -> tuple[RareOutcomes, dict[str, Any]]:
     """The weighted trials, and what they cost."""
     import jax

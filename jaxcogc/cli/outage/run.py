@@ -11,7 +11,7 @@ from rich.table import Table
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_file, write_json
-from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.figures.outage_curves import (
@@ -45,7 +45,8 @@ def run(request: OutageRequest) -> int:
     so, and no file is written.
     """
     console = new_console()
-    display = Display(console, request.asked.trials * len(request.codes), quiet=request.asked.quiet)
+    total = request.asked.trials * len(request.codes)
+    display = CountDisplay(console, total, quiet=request.asked.quiet)
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         with display:
             display.compiling()
@@ -63,12 +64,15 @@ def run(request: OutageRequest) -> int:
             print("interrupted before a trial was counted; nothing written", file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
         _report(request, simulation, counts, seconds, interruption, console)
-        whole = sum(total.trials for total in counts) == request.asked.trials * len(request.codes)
+        whole = sum(each.trials for each in counts) == total
         return interruption.exit_code or (0 if whole else INTERRUPTED_ELSEWHERE)
 
 
 def _count(
-    request: OutageRequest, simulation: Simulation, interruption: Interruption, display: Display
+    request: OutageRequest,
+    simulation: Simulation,
+    interruption: Interruption,
+    display: CountDisplay,
 ) -> tuple[list[OutcomeCounts], float]:
     """Counts of each code in turn (those that were begun) and the seconds that counting took.
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
+from jaxcogc.cli.shared.progress import Display
 from jaxcogc.cli.shared.tables import interval_text, probability_text
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.study.collection import participants as roles
+from jaxcogc.study.collection.participants import Listener, Progress
 from jaxcogc.study.specification.points import Point
 from jaxcogc.study.specification.study_file import Study
 
 _PAUSE_SECONDS = 2.0
 
 
-class CollectDisplay(roles.Listener):
+class CollectDisplay(Display, Listener):
     """A bar over the points on a terminal, a plain line now and then elsewhere, or nothing."""
 
     def __init__(self, console: Console, study: Study, *, quiet: bool) -> None:
-        self._console, self._study, self._quiet = console, study, quiet
+        columns = BarColumn(bar_width=16), MofNCompleteColumn(), TextColumn("{task.description}")
+        super().__init__(console, *columns, quiet=quiet)
+        self._study = study
+        self.show(None, total=len(study.points))
         labels = [point.labels for point in study.points]
         self._axes = [
             name
@@ -33,39 +35,13 @@ class CollectDisplay(roles.Listener):
         self._seconds = 0.0  # of counting, without compilation
         self._since: float | None = None
         self._last_line = 0.0
-        self._cleanup = ExitStack()
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        if not self._quiet and self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=16),
-                MofNCompleteColumn(),
-                TextColumn("{task.description}"),
-                console=self._console,
-                transient=True,
-            )
-            self._task = self._bar.add_task("", total=len(self._study.points))
-            self._cleanup.enter_context(self._bar)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._cleanup.close()
-
-    def say(self, text: str) -> None:
-        """One line, unless quiet; callable from any thread."""
-        if not self._quiet:
-            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def compiling(self, point: Point) -> None:
         """See `Listener`."""
         self._pause()
         attempts = "1 attempt" if point.attempts == 1 else f"{point.attempts} attempts"
         size = f"{point.num_clients} clients, {attempts}, {point.family} code"
-        if self._bar is not None:
-            self._bar.update(self._task, description=f"compiling for {size}")
-        else:
-            self.say(f"compiling for {size}")
+        self.show(f"compiling for {size}", description=f"compiling for {size}")
 
     def compiled(self, seconds: float) -> None:
         """See `Listener`."""
@@ -73,18 +49,18 @@ class CollectDisplay(roles.Listener):
             self.say(f"compiled in {seconds:.1f} s")
         self._since = time.perf_counter()
 
-    def counted(self, progress: roles.Progress) -> None:
+    def counted(self, progress: Progress) -> None:
         """See `Listener`."""
         now = time.perf_counter()
         if self._since is None:
             self._since = now
         rate = progress.trials / max(self._seconds + now - self._since, 1e-9)
         text = self._text(progress, rate)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=progress.done, description=text)
-        elif now - self._last_line >= _PAUSE_SECONDS and progress.done < progress.total:
+        line = None
+        if now - self._last_line >= _PAUSE_SECONDS and progress.done < progress.total:
             self._last_line = now
-            self.say(f"{progress.done} of {progress.total} points done, {text}")
+            line = f"{progress.done} of {progress.total} points done, {text}"
+        self.show(line, completed=progress.done, description=text)
 
     def _pause(self) -> None:
         """Compilation is told apart: it counts nothing."""
@@ -92,7 +68,7 @@ class CollectDisplay(roles.Listener):
             self._seconds += time.perf_counter() - self._since
             self._since = None
 
-    def _text(self, progress: roles.Progress, rate: float) -> str:
+    def _text(self, progress: Progress, rate: float) -> str:
         state, outcome = progress.state, self._study.rule.outcome
         trials = BLOCK_TRIALS * len(state.events)
         parts = [f"{rate:,.0f} trials/s", self._left(progress, rate)]
@@ -104,7 +80,7 @@ class CollectDisplay(roles.Listener):
             parts.append(f"{where}: {found}" if where else found)
         return " · ".join(parts)
 
-    def _left(self, progress: roles.Progress, rate: float) -> str:
+    def _left(self, progress: Progress, rate: float) -> str:
         seconds = progress.blocks_left * BLOCK_TRIALS / max(rate, 1e-9)
         minutes, hours = seconds / 60, seconds / 3600
         if hours >= 2:

@@ -14,7 +14,7 @@ from rich.table import Table
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_file, write_json
-from jaxcogc.cli.shared.progress import Display
+from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import new_table, probability_text
 from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
 from jaxcogc.cli.train.request import TrainRequest
@@ -40,7 +40,7 @@ _WRITING_SHARE = 0.1
 def run(request: TrainRequest) -> int:
     """Do the run and return the exit code: 0, 1 when it had to stop, 130 (143) interrupted."""
     console = new_console()
-    display = Display(console, request.plan.rounds, quiet=request.asked.quiet, unit="rounds")
+    display = CountDisplay(console, request.plan.rounds, quiet=request.asked.quiet, unit="rounds")
     interrupts = told_interrupts(console, display.say, "rounds in flight")
     with interrupts as interruption, ExitStack() as stack:
         checkpoints = None
@@ -88,7 +88,7 @@ def _blocks(
     compiled: Any,
     start: Trained,
     interruption: Interruption,
-    display: Display,
+    display: CountDisplay,
 ) -> Iterator[tuple[Trained, NonFiniteUpdate | None]]:
     """Blocks of rounds until the end, an interruption, or an update that stops the run."""
     before = start.round_index
