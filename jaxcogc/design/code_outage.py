@@ -11,7 +11,7 @@ import numpy as np
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
-from jaxcogc.design.ring_order import RANDOM, alike, reorder
+from jaxcogc.design.ring_order import RANDOM, Order, alike, reorder
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
@@ -47,6 +47,11 @@ class Setting(NamedTuple):
         """With keys drawn from one."""
         code_key, trial_key = jax.random.split(key)
         return cls(network, code_key, trial_key, level)
+
+    @property
+    def own_order(self) -> Order:
+        """The clients' own order."""
+        return tuple(range(self.network.num_clients))
 
     def code(self, config: CodeConfig) -> GradientCode:
         """The code of a configuration, over the field that all codes share."""

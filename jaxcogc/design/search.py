@@ -8,7 +8,6 @@ broadcasts) between clients and M uplinks; a retransmission stops when it succee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -35,8 +34,6 @@ _FEWEST_EVENTS = 20
 """Counting decides about a target where the finalists' trials hold so many events at least."""
 
 Found = dict[CodeConfig, CodeOutage]
-Evaluate = Callable[[CodeConfig, int, TrialsDone], CodeOutage]
-Rank = Callable[[Found], list[Candidate]]
 Advance = Callable[[str, float], None]
 
 
@@ -99,27 +96,15 @@ def design(
     _check(target, objective, order, max_attempts, max_tries)
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
-    own = tuple(range(network.num_clients))
+    accuracy = accuracy or Accuracy()
+    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
     setting = Setting.from_key(jax.random.key(seed), network, level)
-    rank = _ranking(network, max_tries, broadcast, accuracy or Accuracy(), target, objective)
+    search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
     advance("ordering the ring", 0.0)
     configs = code_configs(network, max_attempts, order)
-    one_order = order != RANDOM or alike(network)
-    rare = one_order and target * trials < _FEWEST_EVENTS
-    advance("compiling", 0.0)
-    simulated = [c for c in configs if orders_to_enumerate(setting, c) is None]
-    counted = compiled_counting(setting, simulated, links_by_host=rare or not one_order)
-    count, weigh = (partial(evaluate, setting, sample) for sample in (counted, weighted))
-    found = _evaluate_all(count, configs, screening, "screening", advance)
-    if rare:
-        found = _short_weighted_runs(weigh, found, rank, objective, screening, advance)
-        found = _long_weighted_runs(weigh, found, rank, own, trials, advance)
-    else:
-        best = finalists(rank(found), target)[:_NUM_FINALISTS]
-        best = [*dict.fromkeys([*best, *_in_order(own, best)])]
-        found |= _evaluate_all(count, best, trials, "finalists", advance)
-    candidates = rank(found)
-    return Design(candidates[0], candidates[0].reaches, _given_order(candidates, own), candidates)
+    candidates = _ranked(search, _evaluated(search, configs, trials, screening))
+    given = _in_given_order(candidates, setting.own_order)
+    return Design(candidates[0], candidates[0].reaches, given, candidates)
 
 
 def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
@@ -132,25 +117,45 @@ def _check(target: float, objective: str, order: str, max_attempts: int, max_tri
     check_count("max_tries", max_tries)
 
 
-def _ranking(
-    network: Network,
-    max_tries: int,
-    broadcast: bool,
-    accuracy: Accuracy,
-    target: float,
-    objective: str,
-) -> Rank:
-    """What ranks the candidates of evaluated codes together with those without a code."""
-    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
+class _Search(NamedTuple):
+    """What the steps of a search share: what is asked, and those who need no search."""
 
-    def rank(found: Found) -> list[Candidate]:
-        each = (
-            coded_candidates(code, network.num_clients, broadcast, accuracy)
-            for code in found.values()
-        )
-        return ranked([*chain.from_iterable(each), *uncoded], target, objective)
+    setting: Setting
+    target: float
+    objective: str
+    broadcast: bool
+    accuracy: Accuracy
+    uncoded: list[Candidate]
+    advance: Advance
 
-    return rank
+
+def _ranked(search: _Search, found: Found) -> list[Candidate]:
+    """All candidates so far, the best first."""
+    clients = search.setting.network.num_clients
+    coded = (
+        coded_candidates(code, clients, search.broadcast, search.accuracy)
+        for code in found.values()
+    )
+    candidates = [*chain.from_iterable(coded), *search.uncoded]
+    return ranked(candidates, search.target, search.objective)
+
+
+def _evaluated(
+    search: _Search, configs: Sequence[CodeConfig], num_trials: int, screening_trials: int
+) -> Found:
+    """All codes: exactly or by a short simulation; by a long one who may be the choice."""
+    setting = search.setting
+    anew = configs[0].order == RANDOM and not alike(setting.network)
+    rare = not anew and search.target * num_trials < _FEWEST_EVENTS
+    search.advance("compiling", 0.0)
+    counted = compiled_counting(setting, configs, links_by_host=rare or anew)
+    found = _evaluate_all(search, counted, configs, screening_trials, "screening")
+    if rare:
+        found = _short_weighted_runs(search, found, screening_trials)
+        return _long_weighted_runs(search, found, num_trials)
+    best = finalists(_ranked(search, found), search.target)[:_NUM_FINALISTS]
+    best = list(dict.fromkeys([*best, *_in_order(setting.own_order, best)]))
+    return found | _evaluate_all(search, counted, best, num_trials, "finalists")
 
 
 def evaluate(
@@ -167,51 +172,45 @@ def evaluate(
 
 
 def _evaluate_all(
-    evaluate: Evaluate,
-    configs: Sequence[CodeConfig],
-    num_trials: int,
-    stage: str,
-    advance: Advance,
+    search: _Search, sample: Sample, configs: Sequence[CodeConfig], num_trials: int, stage: str
 ) -> Found:
     done = 0
 
     def count(part: int) -> None:
         nonlocal done
         done += part
-        advance(stage, done / (num_trials * len(configs)))
+        search.advance(stage, done / (num_trials * len(configs)))
 
-    return {config: evaluate(config, num_trials, count) for config in configs}
+    return {
+        config: evaluate(search.setting, sample, config, num_trials, count) for config in configs
+    }
 
 
-def _short_weighted_runs(
-    weigh: Evaluate, found: Found, rank: Rank, objective: str, num_trials: int, advance: Advance
-) -> Found:
+def _short_weighted_runs(search: _Search, found: Found, num_trials: int) -> Found:
     """From the cheapest code on of which counting says nothing, until one reaches the target."""
     short: Found = {}
     while len(short) < _NUM_RARE:
-        hopeful = undecided(rank(found | short), objective)
+        hopeful = undecided(_ranked(search, found | short), search.objective)
         config = next((c for c in hopeful if c not in short), None)
         if config is None:
             break
-        advance("rare events: short runs", len(short) / _NUM_RARE)
-        short[config] = weigh(config, num_trials, lambda done: None)
+        search.advance("rare events: short runs", len(short) / _NUM_RARE)
+        short[config] = evaluate(search.setting, weighted, config, num_trials, lambda done: None)
     return found | short
 
 
-def _long_weighted_runs(
-    weigh: Evaluate, found: Found, rank: Rank, own: Order, num_trials: int, advance: Advance
-) -> Found:
+def _long_weighted_runs(search: _Search, found: Found, num_trials: int) -> Found:
     """Of the choice, of the same in the clients' own order, and of what ties with it."""
     settled: Found = {}
     while len(settled) < _NUM_FINALISTS:
-        chosen, *others = rank(found | settled)
+        chosen, *others = _ranked(search, found | settled)
         ties = [c for c in others if c.tie and c.trials]
         wanted = [c.config for c in [chosen, *ties] if c.config is not None]
-        wanted[1:1] = _in_order(own, wanted[:1])
+        wanted[1:1] = _in_order(search.setting.own_order, wanted[:1])
         config = next((c for c in wanted if c not in settled), None)
         if config is None:
             break
-        settled |= _evaluate_all(weigh, [config], num_trials, "rare events: long runs", advance)
+        settled |= _evaluate_all(search, weighted, [config], num_trials, "rare events: long runs")
     return found | settled
 
 
@@ -220,7 +219,7 @@ def _in_order(order: Order, configs: Sequence[CodeConfig]) -> list[CodeConfig]:
     return [config._replace(order=order) for config in configs if config.order != RANDOM]
 
 
-def _given_order(candidates: list[Candidate], own: Order) -> Candidate | None:
+def _in_given_order(candidates: list[Candidate], own: Order) -> Candidate | None:
     """The choice in the clients' own order, unless it is that, or has none."""
     chosen = candidates[0]
     if chosen.config is None or chosen.order in (own, RANDOM):

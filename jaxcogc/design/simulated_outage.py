@@ -18,6 +18,7 @@ from jaxcogc.design.code_outage import (
     outages,
 )
 from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.outage.counts import EVENTS, OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.enumeration import partial_sizes
@@ -43,7 +44,8 @@ def compiled_counting(
     Links drawn on the host are slower, but then the same program serves random placements and
     weighted trials.
     """
-    by_attempts = {config.attempts: config for config in configs}
+    needed = (c for c in configs if orders_to_enumerate(setting, c) is None)
+    by_attempts = {config.attempts: config for config in needed}
 
     def compiled(config: CodeConfig) -> Simulation:
         code = setting.code(config)
