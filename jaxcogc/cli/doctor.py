@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcogc.cli.shared.options import Options, option
-from jaxcogc.cli.shared.outputs import check_target
+from jaxcogc.cli.shared.options import Options, output
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DoctorOptions(Options):
     """What can be asked."""
 
-    json: str | None = option("FILE|-", "The same for a program.")
+    json: str | None = output("FILE|-", "The same for a program.")
 
 
 def doctor(options: DoctorOptions) -> int:
@@ -20,7 +19,6 @@ def doctor(options: DoctorOptions) -> int:
 
     Takes less than a minute. Exit code 1 if a check fails: do not trust counts of this machine.
     """
-    check_target("--json", options.json)
     from rich.text import Text
 
     from jaxcogc.cli.shared.console import new_console

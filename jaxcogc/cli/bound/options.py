@@ -7,7 +7,7 @@ import dataclasses
 from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, either, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import DECODERS, PLACEMENTS, RHO_FORMS, hyphened, underscored
 
 BEST = "best"
@@ -50,7 +50,7 @@ class BoundOptions(LossOptions, CodeOptions):
     )
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
-    json: str | None = option("FILE|-", "The numbers (- : standard output).")
+    json: str | None = output("FILE|-", "The numbers (- : standard output).")
     quiet: bool = switch("No progress, no table.")
 
 

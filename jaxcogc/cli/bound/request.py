@@ -9,7 +9,6 @@ from jaxcogc.cli.bound.options import BEST, BoundOptions
 from jaxcogc.cli.shared.code_options import check_redraw, read_code
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.network_options import read_network
-from jaxcogc.cli.shared.outputs import check_target
 from jaxcogc.names import hyphened
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ def read_request(options: BoundOptions) -> BoundRequest:
     Errors: UserError that names the option, its value and what is allowed.
     """
     check_redraw(options)
-    check_target("--json", options.json)
     network, source = read_network(options)
     code = read_code(options, network.num_clients, options.seed)
     if options.scheme != "gc":

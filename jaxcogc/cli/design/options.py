@@ -7,7 +7,7 @@ import dataclasses
 from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, number, whole
 from jaxcogc.cli.shared.loss_options import LossOptions
 from jaxcogc.cli.shared.network_options import NetworkOptions
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.names import OBJECTIVES, ORDERS
 
 ECHOED = (
@@ -49,8 +49,8 @@ class DesignOptions(LossOptions, NetworkOptions):
     sensitivity: bool = switch("Which link to repair first.")
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
-    json: str | None = option("FILE|-", "The numbers (- : standard output).")
-    plot: str | None = option("FILE.png", "A heat map of the sensitivity (png, svg or pdf).")
+    json: str | None = output("FILE|-", "The numbers (- : standard output).")
+    plot: str | None = picture("A heat map of the sensitivity (png, svg or pdf).")
     quiet: bool = switch("No progress, no table.")
 
 

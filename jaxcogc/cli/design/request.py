@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcogc.cli.design.options import DesignOptions
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.network_options import read_network
-from jaxcogc.cli.shared.outputs import read_targets
 
 if TYPE_CHECKING:
     from jaxcogc.design.rounds import Accuracy
@@ -28,7 +26,6 @@ class DesignRequest:
         network: the links.
         source: the network in words, for titles.
         accuracy: what training is to reach, for the numbers of rounds.
-        plot: the file of the picture.
         started: `time.perf_counter()` when the verb began.
     """
 
@@ -36,7 +33,6 @@ class DesignRequest:
     network: Network
     source: str
     accuracy: Accuracy
-    plot: Path | None
     started: float
 
 
@@ -48,7 +44,6 @@ def read_request(options: DesignOptions) -> DesignRequest:
     started = time.perf_counter()
     if options.plot is not None and not options.sensitivity:
         raise rejected("--plot", options.plot, "this option together with --sensitivity")
-    plot = read_targets(options.json, options.plot)
     network, source = read_network(options)
     if network.num_clients > MAX_CLIENTS:
         raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
@@ -59,4 +54,4 @@ def read_request(options: DesignOptions) -> DesignRequest:
     from jaxcogc.design.rounds import Accuracy
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
-    return DesignRequest(options, network, source, accuracy, plot, started)
+    return DesignRequest(options, network, source, accuracy, started)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
-from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import Sensitivity, sensitivity_of, weakest_links
 from jaxcogc.design.search import Design, design
-from jaxcogc.figures.sensitivity import plot_sensitivity
-from jaxcogc.figures.style import figure_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST_LINKS = 10
 
@@ -41,22 +43,27 @@ def run(request: DesignRequest) -> int:
             advance=display.advance,
         )
     weak = sensitivity_of(request.network, result.chosen) if request.asked.sensitivity else None
+    if request.asked.json is not None:
+        write_json(request.asked.json, _json_fields(request, result, weak))
     if not request.asked.quiet:
         console.print(design_table(request, result))
         console.print(summary(request, result), soft_wrap=True)
         if weak is not None:
             links = weakest_links(request.network, weak[0])[:_MOST_LINKS]
             console.print(link_table(links, weak[0].outage, weak[1]))
-    if request.plot is not None and weak is not None:
-        figure = plot_sensitivity(
-            weak[0],
-            title=f"{request.source}: which link to repair first",
-            caption=f"{weak[1]}; its outage probability is {weak[0].outage:.4g}",
-        )
-        write_file("--plot", request.plot, figure_bytes(figure, request.plot.suffix))
-    if request.asked.json is not None:
-        write_json(request.asked.json, _json_fields(request, result, weak))
-    return 0
+    if request.asked.plot is None or weak is None:
+        return 0
+    return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, *weak)))
+
+
+def _draw(request: DesignRequest, found: Sensitivity, law: str) -> Figure:
+    from jaxcogc.figures.sensitivity import plot_sensitivity
+
+    return plot_sensitivity(
+        found,
+        title=f"{request.source}: which link to repair first",
+        caption=f"{law}; its outage probability is {found.outage:.4g}",
+    )
 
 
 def candidate_fields(candidate: Candidate) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 
 from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
 from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import INTERVALS, KERNELS, RARE_METHODS
 
@@ -27,8 +27,8 @@ class OutageOptions(ProcessOptions, CodeOptions):
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
     interval: str = option("NAME", ", ".join(INTERVALS) + ".", choice(INTERVALS), INTERVALS[0])
-    json: str | None = option("FILE|-", "The numbers (- : standard output).")
-    plot: str | None = option("FILE.png", "A picture (png, svg or pdf).")
+    json: str | None = output("FILE|-", "The numbers (- : standard output).")
+    plot: str | None = picture()
     rare: str | None = option(
         "NAME",
         "importance or strata: weighted trials, for rare outcomes.",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcogc.cli.outage.options import ECHOED, OutageOptions
 from jaxcogc.cli.shared.code_options import build_code, check_redraw, read_stragglers
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.network_options import read_network
-from jaxcogc.cli.shared.outputs import read_targets
 from jaxcogc.cli.shared.process_options import check_processes, join
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ class OutageRequest:
         network: the links.
         source: the network in words, for titles.
         codes: one for each number of stragglers.
-        plot: the file of the picture.
         started: `time.perf_counter()` when the verb began.
     """
 
@@ -36,7 +33,6 @@ class OutageRequest:
     network: Network
     source: str
     codes: tuple[GradientCode, ...]
-    plot: Path | None
     started: float
 
     def echo(self, code: GradientCode, trials: int | None) -> dict[str, Any]:
@@ -58,7 +54,6 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_redraw(options)
     check_processes(options)
     _check_rare(options)
-    plot = read_targets(options.json, options.plot)
     network, source = read_network(options)
     stragglers = read_stragglers(options, network.num_clients)
     for name, given in (("--json", options.json), ("--rare", options.rare)):
@@ -72,7 +67,6 @@ def read_request(options: OutageOptions) -> OutageRequest:
         network=network,
         source=source,
         codes=tuple(codes),
-        plot=plot if options.plot is not None else None,
         started=started,
     )
 

@@ -1,32 +1,31 @@
 """The work of `jaxcogc outage`: compile, count, report."""
 
+from __future__ import annotations
+
 import sys
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
-from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.figures.outage_curves import (
-    OutageCurve,
-    OutagePoint,
-    plot_outage_curves,
-    plot_outcomes,
-)
-from jaxcogc.figures.style import figure_bytes
+from jaxcogc.figures.outage_curves import OutagePoint
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.specification.seeds import seed_keys
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _UNQUALIFIED = (
     "mean_rank",
@@ -63,9 +62,9 @@ def run(request: OutageRequest) -> int:
         if not counts:
             print("interrupted before a trial was counted; nothing written", file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
-        _report(request, simulation, counts, seconds, interruption, console)
+        complete = _report(request, simulation, counts, seconds, interruption, console)
         whole = sum(each.trials for each in counts) == total
-        return interruption.exit_code or (0 if whole else INTERRUPTED_ELSEWHERE)
+        return interruption.exit_code or (int(not complete) if whole else INTERRUPTED_ELSEWHERE)
 
 
 def _count(
@@ -101,7 +100,8 @@ def _report(
     seconds: float,
     interruption: Interruption,
     console: Console,
-) -> None:
+) -> bool:
+    """Write and print what was found; whether all of it could be written."""
     points = [
         _point(request, code, total) for code, total in zip(request.codes, counts, strict=False)
     ]
@@ -109,13 +109,7 @@ def _report(
     interrupted = num_trials < request.asked.trials * len(request.codes)
     speed = num_trials / max(seconds, 1e-9)
     title, caption = network_title(request), _caption(request, counts, interrupted)
-    if not request.asked.quiet:
-        cost = f"{speed:,.0f} trials/s on {simulation.device}"
-        console.print(_table(points, title, f"{caption}; {cost}", console.width))
-    if request.plot is not None:
-        picture = figure_bytes(_figure(request, points, title, caption), request.plot.suffix)
-        with interruption.shield:
-            write_file("--plot", request.plot, picture)
+    # Numbers first: a terminal that is gone, or a picture that fails, takes nothing with it.
     if request.asked.json is not None:
         measured = {
             "device": simulation.device,
@@ -124,10 +118,16 @@ def _report(
             "trials_per_second": speed,
             "interrupted": interrupted,
         }
+        fields = _json_fields(request, request.codes[0], points[0], measured)
         with interruption.shield:
-            write_json(
-                request.asked.json, _json_fields(request, request.codes[0], points[0], measured)
-            )
+            write_json(request.asked.json, fields)
+    if not request.asked.quiet:
+        cost = f"{speed:,.0f} trials/s on {simulation.device}"
+        console.print(_table(points, title, f"{caption}; {cost}", console.width))
+    if request.asked.plot is None:
+        return True
+    with interruption.shield:
+        return write_picture("--plot", request.asked.plot, partial(_draw, request, points, caption))
 
 
 def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) -> OutagePoint:
@@ -176,7 +176,10 @@ def _table(points: list[OutagePoint], title: str, caption: str, width: int) -> T
     return sweep_table(points, title=title, caption=caption)
 
 
-def _figure(request: OutageRequest, points: list[OutagePoint], title: str, caption: str) -> Figure:
+def _draw(request: OutageRequest, points: list[OutagePoint], caption: str) -> Figure:
+    from jaxcogc.figures.outage_curves import OutageCurve, plot_outage_curves, plot_outcomes
+
+    title = network_title(request)
     if len(points) == 1:
         return plot_outcomes(points[0], title=title, caption=caption)
     curve = OutageCurve(_attempts(request), sorted(points, key=lambda p: p.x))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxcogc.allowed import CLIENTS, MAX_CLIENTS, PROBABILITY
 from jaxcogc.cli.shared.errors import blame, rejected
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Options, option, switch
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ class NetworkOptions(Options):
     peer_erasure: float | None = option(
         "P", "The same from client to client.", PROBABILITY, shown=str(_PEER)
     )
-    network: str | None = option("FILE.json", "Erasure probabilities, link by link, instead of P.")
+    network: str | None = option(
+        "FILE.json", "Erasure probabilities, link by link, instead of P.", file=File(reads=True)
+    )
     reciprocal: bool = switch("Two clients hear each other, or neither the other.")
 
 

@@ -16,6 +16,7 @@ import typer
 
 from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
 from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.files import PICTURES, File, NamedFile, check_files
 
 R = TypeVar("R", bound="Options")
 
@@ -31,6 +32,7 @@ class Option(NamedTuple):
         repeated: the option may be given again and again; the value is a tuple.
         argument: it has no flag; its place tells.
         flag: with its dashes.
+        file: what is done with the file that it names; None where it names none.
     """
 
     metavar: str | None
@@ -40,6 +42,7 @@ class Option(NamedTuple):
     repeated: bool
     argument: bool
     flag: str
+    file: File | None = None
 
 
 def option(
@@ -51,7 +54,7 @@ def option(
     shown: str | None = None,
     repeated: bool = False,
     argument: bool = False,
-    flag: str | None = None,
+    file: File | None = None,
 ) -> Any:
     """A field of a record of options.
 
@@ -63,11 +66,26 @@ def option(
         shown: the default in words, where Python's own are not good.
         repeated: may be given again; the value is a tuple.
         argument: has no flag.
-        flag: where it is not the field's name with hyphens.
+        file: what is done with the file that it names.
     """
     words = str(default) if shown is None and default not in (None, ..., "") else shown
-    told = Option(metavar, help, allowed, words, repeated, argument, flag or "")
+    told = Option(metavar, help, allowed, words, repeated, argument, "", file)
     return dataclasses.field(default=default, metadata={"option": told})
+
+
+def output(metavar: str, help: str, *endings: str, default: Any = None) -> Any:
+    """A field that names a file to write, or, with a metavar in "|-", standard output."""
+    return option(
+        metavar,
+        help,
+        default=default,
+        file=File(writes=True, endings=endings, stdout=metavar.endswith("|-")),
+    )
+
+
+def picture(help: str = "A picture (png, svg or pdf).", *, default: Any = None) -> Any:
+    """A field that names a picture to draw."""
+    return output("FILE.png", help, *PICTURES, default=default)
 
 
 def switch(help: str) -> Any:
@@ -93,8 +111,8 @@ class Options:
         for field in dataclasses.fields(cls):
             if "option" in field.metadata:
                 told: Option = field.metadata["option"]
-                flag = told.flag or "--" + field.name.replace("_", "-").strip("-")
-                found[field.name] = told._replace(flag=flag)
+                flag = told.metavar if told.argument else "--" + field.name.replace("_", "-")
+                found[field.name] = told._replace(flag=str(flag))
         return found
 
     @classmethod
@@ -119,6 +137,16 @@ class Options:
             if text is not None and text is not False and text != []:
                 values[name] = _read(told, text)
         return cls(given=frozenset(values), **values)
+
+    def files(self) -> list[NamedFile]:
+        """The files and folders that the options name."""
+        named = []
+        for name, told in self.options().items():
+            value = getattr(self, name)
+            if told.file is not None and value is not None:
+                texts = value if told.repeated else [value]
+                named += [NamedFile(told.flag, text, told.file) for text in texts]
+        return named
 
     def differs(self, name: str) -> bool:
         """Whether a field has another value than by default."""
@@ -172,7 +200,9 @@ def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Cal
     """
 
     def run(**typed: Any) -> int:
-        return work(record.read(typed, complete(typed) if complete else None))
+        options = record.read(typed, complete(typed) if complete else None)
+        check_files(options.files())
+        return work(options)
 
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -6,17 +6,20 @@ import dataclasses
 
 from jaxcogc.allowed import DURATION
 from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import option, switch
-from jaxcogc.cli.shared.outputs import check_target
 from jaxcogc.cli.shared.process_options import ProcessOptions, check_processes, join
+from jaxcogc.cli.studies.store_options import MADE_STORE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CollectOptions(ProcessOptions):
     """What can be asked."""
 
-    study: str = option("STUDY.toml", "The study file.", default=..., argument=True)
-    store: str = option("FILE", "The store; made when there is none.", default=...)
+    study: str = option(
+        "STUDY.toml", "The study file.", default=..., argument=True, file=File(reads=True)
+    )
+    store: str = option("FILE", "The store; made when there is none.", default=..., file=MADE_STORE)
     budget: float | None = option("TIME", "Stop after so long, such as 90s, 10m, 1h30m.", DURATION)
     quiet: bool = switch("No progress.")
 
@@ -29,7 +32,6 @@ def collect(options: CollectOptions) -> int:
     at once, and loses no stored block either.
     """
     check_processes(options)
-    check_target("--store", options.store)
     leads = join(options)  # reading the study builds codes, and so touches a device
     from jaxcogc.study.specification.study_file import read_study
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Options, option
-from jaxcogc.cli.shared.outputs import check_target
-from jaxcogc.cli.studies.store_options import store_errors
+from jaxcogc.cli.studies.store_options import MADE_STORE, store_errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,16 @@ class MergeOptions(Options):
     """What can be asked."""
 
     sources: tuple[str, ...] = option(
-        "FILE...", "Stores to take blocks from.", default=..., repeated=True, argument=True
+        "FILE...",
+        "Stores to take blocks from.",
+        default=...,
+        repeated=True,
+        argument=True,
+        file=File(reads=True),
     )
-    store: str = option("FILE", "The store to add to; made if need be.", default=...)
+    store: str = option(
+        "FILE", "The store to add to; made if need be.", default=..., file=MADE_STORE
+    )
 
 
 def merge(options: MergeOptions) -> int:
@@ -24,7 +31,6 @@ def merge(options: MergeOptions) -> int:
 
     A block that two stores hold must have the same counts in both; nothing is added otherwise.
     """
-    check_target("--store", options.store)
     with store_errors():
         from jaxcogc.study.store.merging import merge_stores
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from functools import partial
 
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import option, switch
-from jaxcogc.cli.shared.outputs import PICTURES, check_suffix, check_target, write_file
+from jaxcogc.cli.shared.options import option, picture, switch
+from jaxcogc.cli.shared.outputs import write_picture
 from jaxcogc.cli.studies.store_options import StoreOptions, filter_option, store_errors
 
 
@@ -15,7 +15,7 @@ from jaxcogc.cli.studies.store_options import StoreOptions, filter_option, store
 class PlotOptions(StoreOptions):
     """What can be asked."""
 
-    out: str = option("FILE.png", "The picture (png, svg or pdf).", default=...)
+    out: str = picture("The picture (png, svg or pdf).", default=...)
     x: str | None = option("AXIS", "Axis of the grid along x.")
     curves: str | None = option("AXES", "Axes that tell curves apart: a,b.")
     panels: str | None = option("AXIS", "A panel for each value.")
@@ -31,11 +31,8 @@ def plot(options: PlotOptions) -> int:
     An estimate of zero events is an arrow down from the upper end of its interval. What is not said
     is chosen: the longest numeric axis along x, the others as curves, the watched outcome.
     """
-    check_suffix("--out", options.out, PICTURES)
-    check_target("--out", options.out)
     with store_errors():
         from jaxcogc.figures.study_curves import plot_study
-        from jaxcogc.figures.style import figure_bytes
         from jaxcogc.study.results.records import records
         from jaxcogc.study.store.store import open_store
 
@@ -58,13 +55,11 @@ def plot(options: PlotOptions) -> int:
             panels=options.panels,
             outcomes=_split(options.outcome),
         )
-        figure = plot_study(
-            rows, layout, title=options.title or " · ".join(names), linear=options.linear
-        )
+        title = options.title or " · ".join(names)
+        draw = partial(plot_study, rows, layout, title=title, linear=options.linear)
     except ValueError as error:
         raise UserError(f"--x, --curves, --panels, --outcome: {error}") from error
-    write_file("--out", Path(options.out), figure_bytes(figure, Path(options.out).suffix))
-    return 0
+    return int(not write_picture("--out", options.out, draw))
 
 
 def _split(names: str | None) -> list[str] | None:

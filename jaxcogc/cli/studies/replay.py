@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from jaxcogc.allowed import MAX_TRIALS, choice, whole
-from jaxcogc.cli.shared.options import option
-from jaxcogc.cli.shared.outputs import PICTURES, check_suffix, check_target
+from jaxcogc.cli.shared.options import option, output, picture
 from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
 from jaxcogc.names import OUTCOMES
 
@@ -20,8 +19,8 @@ class ReplayOptions(StoreOptions):
     next: str | None = option(
         "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(OUTCOMES))
     )
-    plot: str | None = option("FILE.png", "A picture (png, svg or pdf).")
-    json: str | None = option("FILE|-", "The same for a program.")
+    plot: str | None = picture()
+    json: str | None = output("FILE|-", "The same for a program.")
 
 
 def replay(options: ReplayOptions) -> int:
@@ -29,9 +28,6 @@ def replay(options: ReplayOptions) -> int:
 
     Trials need not have been counted: any trial of a point can be rebuilt from its number.
     """
-    check_suffix("--plot", options.plot, PICTURES)
-    for name in ("plot", "json"):
-        check_target(options.flag(name), getattr(options, name))
     with store_errors():
         from jaxcogc.study.results.stored_results import find_point, point_of
         from jaxcogc.study.store.store import open_store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ from rich.table import Table
 
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.studies.replay import ReplayOptions
-from jaxcogc.figures.replay import plot_replay
-from jaxcogc.figures.style import figure_bytes
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.results.outcomes import MEANINGS
@@ -35,14 +33,15 @@ def run(options: ReplayOptions, point: Point) -> int:
     console = new_console(stderr=options.json is not None)
     title = _title(point, trial)
     happened = [MEANINGS[name] for name, seen in found.outcomes().items() if seen]
-    _print(console, found, title, happened)
-    if options.plot is not None:
-        figure = plot_replay(found, title=title, caption=" · ".join(happened))
-        picture = Path(options.plot)
-        write_file("--plot", picture, figure_bytes(figure, picture.suffix))
     if options.json is not None:
         write_json(options.json, _fields(point, found))
-    return 0
+    _print(console, found, title, happened)
+    if options.plot is None:
+        return 0
+    from jaxcogc.figures.replay import plot_replay
+
+    draw = partial(plot_replay, found, title=title, caption=" · ".join(happened))
+    return int(not write_picture("--plot", options.plot, draw))
 
 
 def _next_trial(point: Point, trial: int, outcome: str) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import option
-from jaxcogc.cli.shared.outputs import check_suffix, check_target, write_file
+from jaxcogc.cli.shared.options import output
+from jaxcogc.cli.shared.outputs import write_file
 from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
 
 
@@ -15,7 +14,7 @@ from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
 class ReportOptions(StoreOptions):
     """What can be asked."""
 
-    out: str = option("FILE.html", "The page.", default=...)
+    out: str = output("FILE.html", "The page.", ".html", ".htm", default=...)
 
 
 def report(options: ReportOptions) -> int:
@@ -23,8 +22,6 @@ def report(options: ReportOptions) -> int:
 
     It needs no network and no other file, and tells how to get the same numbers again.
     """
-    check_suffix("--out", options.out, (".html", ".htm"))
-    check_target("--out", options.out)
     with store_errors():
         from jaxcogc.figures.report_page import report_page
         from jaxcogc.study.store.store_file import StoreError
@@ -35,5 +32,5 @@ def report(options: ReportOptions) -> int:
             raise
         except ValueError as error:
             raise UserError(f"--store: {options.store}: {error}") from error
-    write_file("--out", Path(options.out), page.encode())
+    write_file("--out", options.out, page.encode())
     return 0

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import option
-from jaxcogc.cli.shared.outputs import check_suffix, check_target
+from jaxcogc.cli.shared.options import option, output
 from jaxcogc.cli.studies.store_options import StoreOptions, filter_option, store_errors
 
 
@@ -18,9 +16,9 @@ class ShowOptions(StoreOptions):
     sort: str | None = option("COLUMN", "Order; -COLUMN for descending.")
     filter: tuple[str, ...] = filter_option()
     versus: str | None = option("POINT", "Add each point's difference from this one.")
-    csv: str | None = option("FILE|-", "All columns as CSV.")
-    parquet: str | None = option("FILE", "The same as Parquet.")
-    json: str | None = option("FILE|-", "The same as JSON.")
+    csv: str | None = output("FILE|-", "All columns as CSV.")
+    parquet: str | None = output("FILE", "The same as Parquet.", ".parquet")
+    json: str | None = output("FILE|-", "The same as JSON.")
 
 
 def show(options: ShowOptions) -> int:
@@ -28,14 +26,6 @@ def show(options: ShowOptions) -> int:
 
     The table goes to standard output, unless one of --csv, --parquet and --json is given.
     """
-    targets = [
-        path
-        for name in ("csv", "parquet", "json")
-        if (path := check_target(options.flag(name), getattr(options, name))) is not None
-    ]
-    check_suffix("--parquet", options.parquet, (".parquet",))
-    if len(set(targets)) < len(targets) or (options.csv == options.json == "-"):
-        raise UserError("--csv, --parquet, --json: allowed is another target for each")
     from jaxcogc.cli.studies.show_run import run
 
     with store_errors():

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError, rejected
-from jaxcogc.cli.shared.outputs import STDOUT, write_file
+from jaxcogc.cli.shared.outputs import write_file, write_text
 from jaxcogc.cli.shared.tables import probability_text
 from jaxcogc.cli.studies.show import ShowOptions
 from jaxcogc.study.results.filters import Row, axes_of, filter_rows, sort_rows
@@ -37,9 +35,9 @@ def run(options: ShowOptions) -> int:
             _add_differences(store, rows, options)
     rows = select(rows, options.filter, options.sort)
     if options.csv is not None:
-        _write("--csv", options.csv, csv_text(rows))
+        write_text("--csv", options.csv, csv_text(rows))
     if options.json is not None:
-        _write("--json", options.json, json.dumps({"points": rows}, indent=1) + "\n")
+        write_text("--json", options.json, json.dumps({"points": rows}, indent=1) + "\n")
     if options.parquet is not None:
         _write_parquet(options.parquet, rows)
     if not (options.csv or options.json or options.parquet):
@@ -94,20 +92,12 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _write(field: str, target: str, text: str) -> None:
-    if target == STDOUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_file(field, Path(target), text.encode())
-
-
 def _write_parquet(target: str, rows: Sequence[Row]) -> None:
     import pandas
 
     stream = io.BytesIO()
     pandas.DataFrame(rows).to_parquet(stream)
-    write_file("--parquet", Path(target), stream.getvalue())
+    write_file("--parquet", target, stream.getvalue())
 
 
 def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> None:

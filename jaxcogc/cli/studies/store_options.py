@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Options, option
+
+MADE_STORE = File(reads=True, writes=True)
+"""A store that is made where there is none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoreOptions(Options):
     """A store that is there."""
 
-    store: str = option("FILE", "The store that collect made.", default=...)
+    store: str = option("FILE", "The store that collect made.", default=..., file=File(reads=True))
 
 
 def filter_option() -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from jaxcogc.allowed import (
 )
 from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
 from jaxcogc.cli.shared.errors import rejected
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.files import File
+from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import (
     AGGREGATIONS,
     DATASETS,
@@ -59,7 +60,9 @@ class _TrainingOptions(CodeOptions):
     """Data, model, schemes and steps."""
 
     dataset: str = _named("Data set", DATASETS, "digits")
-    data_dir: str | None = option("DIR", "The data set's own files; without it they are fetched.")
+    data_dir: str | None = option(
+        "DIR", "The data set's own files; without it they are fetched.", file=File(folder=True)
+    )
     partition: str = _named("Who holds which samples", PARTITIONS, "dirichlet")
     alpha: float = option("A", "Of dirichlet and size-skew; small is unequal.", POSITIVE, 0.5)
     classes_per_client: int = option("K", "Of shards.", whole(1, 10**6), 2)
@@ -108,10 +111,14 @@ class TrainOptions(_TrainingOptions):
     seed: int = option("S", "The first seed: of partition, start, links, batches.", SEED, 0)
     evaluate_every: int = option("E", "Rounds from one test to the next.", whole(1, _MAX_ROUNDS), 5)
     deterministic: bool = switch("Slower; bit for bit whatever runs together.")
-    out: str | None = option("DIR", "Tables, pictures, checkpoints; new or empty.")
+    out: str | None = option(
+        "DIR", "Tables, pictures, checkpoints; new or empty.", file=File(folder=True)
+    )
     resume: bool = switch("Go on with the run in --out.")
-    config: str | None = option("FILE.toml", "Options from a run's config.toml.")
-    json: str | None = option("FILE|-", "The numbers (- : standard output).")
+    config: str | None = option(
+        "FILE.toml", "Options from a run's config.toml.", file=File(reads=True)
+    )
+    json: str | None = output("FILE|-", "The numbers (- : standard output).")
     quiet: bool = switch("No progress, no table.")
 
     def all_seeds(self) -> tuple[int, ...]:

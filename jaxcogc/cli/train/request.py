@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from jaxcogc.cli.shared.code_options import read_code
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
-from jaxcogc.cli.shared.outputs import check_target
 from jaxcogc.cli.train.config_file import CONFIG_NAME, check_same, kept
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
 from jaxcogc.names import SERVER_OPTIMIZERS
@@ -57,7 +56,6 @@ def read_request(options: TrainOptions) -> TrainRequest:
     """
     started = time.perf_counter()
     options = checked(options)
-    check_target("--json", options.json)
     out = _read_out(options)
     network, source = named = read_network(options)
     code = read_code(options, network.num_clients, CODE_SEED)

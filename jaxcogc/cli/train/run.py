@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.errors import blame
-from jaxcogc.cli.shared.outputs import write_file, write_json
+from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import new_table, probability_text
 from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
@@ -21,7 +22,6 @@ from jaxcogc.cli.train.request import TrainRequest
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.figures.accuracy import accuracy_figure
 from jaxcogc.figures.partition import partition_figure
-from jaxcogc.figures.style import figure_bytes
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.plan import (
@@ -79,8 +79,8 @@ def run(request: TrainRequest) -> int:
             "compile_seconds": compiled.compile_seconds,
             "rounds_per_second": (trained.round_index - start) / max(seconds, 1e-9),
         }
-        _report(request, trained, measured, interruption, console)
-        return interruption.exit_code
+        whole = _report(request, trained, measured, interruption, console)
+        return interruption.exit_code or (0 if whole else _RUN_FAILED)
 
 
 def _blocks(
@@ -143,9 +143,9 @@ def _write_setting(request: TrainRequest, out: Path) -> None:
     labels, classes = plan.dataset.train_labels, plan.dataset.num_classes
     first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
     title = f"Who holds which samples under seed {plan.seeds[0]}"
-    figure = partition_figure(first, labels, classes, title=title)
-    write_file("--out", out / "partition.png", figure_bytes(figure, ".png"))
     write_file("--out", out / CONFIG_NAME, config_text(request.config).encode())
+    draw = partial(partition_figure, first, labels, classes, title=title)
+    write_picture("--out", str(out / "partition.png"), draw)
 
 
 def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> int:
@@ -168,7 +168,8 @@ def _report(
     measured: dict[str, float],
     interruption: Interruption,
     console: Console,
-) -> None:
+) -> bool:
+    """Write and print what came out; whether all of it could be written."""
     plan = request.plan
     summary = summarize(plan, trained)
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "1 seed"
@@ -179,17 +180,20 @@ def _report(
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
     fields = {"schemes": summary, "rounds": trained.round_index, "seeds": len(plan.seeds)}
     fields |= measured
-    if not request.asked.quiet:
-        speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
-        console.print(_table(summary, request.title, f"{caption}; {speed}"))
     with interruption.shield:
+        if request.asked.json is not None:
+            write_json(request.asked.json, fields)
         if request.out is not None:
             text = json.dumps(fields, indent=2, allow_nan=False) + "\n"
             write_file("--out", request.out / "summary.json", text.encode())
-            figure = accuracy_figure(plan, trained, title=request.title, caption=caption)
-            write_file("--out", request.out / "accuracy.png", figure_bytes(figure, ".png"))
-        if request.asked.json is not None:
-            write_json(request.asked.json, fields)
+    if not request.asked.quiet:
+        speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
+        console.print(_table(summary, request.title, f"{caption}; {speed}"))
+    if request.out is None:
+        return True
+    draw = partial(accuracy_figure, plan, trained, title=request.title, caption=caption)
+    with interruption.shield:
+        return write_picture("--out", str(request.out / "accuracy.png"), draw)
 
 
 def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Table:

@@ -1,0 +1,72 @@
+"""No output overwrites an input, another output or a store, by whatever path, link or spelling."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from jaxcogc.cli.app import main
+from tests.cli.program import assert_one_line
+
+NETWORK = {"uplink_erasure": [0.1, 0.2], "peer_erasure": [[0, 0.3], [0.3, 0]], "reciprocal": False}
+STUDY = "[network]\nclients = 3\nuplink_erasure = 0.1\npeer_erasure = 0.1\n[stop]\nmax_trials = 1\n"
+
+MISTAKES = [
+    ("outage --network n.json --json n.json", ["--json", "--network"]),
+    ("outage --network n.json --json ./sub/../n.json", ["--json", "--network"]),
+    ("outage --network n.json --json symbolic.json", ["--json", "--network"]),
+    ("outage --network n.json --json hard.json", ["--json", "--network"]),
+    ("outage --network symbolic.json --json n.json", ["--json", "--network"]),
+    ("outage --json new.png --plot sub/../new.png", ["--plot", "--json"]),
+    ("bound --network n.json --json n.json", ["--json", "--network"]),
+    ("design --network n.json --json hard.json", ["--json", "--network"]),
+    ("show --store s.db --csv s.db", ["--csv", "--store"]),
+    ("show --store s.db --json s.db-wal", ["--json", "--store"]),
+    ("show --store s.db --csv a --json sub/../a", ["--json", "--csv"]),
+    ("show --store s.db --csv - --json -", ["--json", "standard output"]),
+    ("plot --store s.png --out s.png", ["--out", "--store"]),
+    ("report --store s.html --out s.html", ["--out", "--store"]),
+    ("replay --store s.db --point a --json s.db", ["--json", "--store"]),
+    ("replay --store s.db --point a --json x.png --plot x.png", ["--json", "--plot"]),
+    ("train --network n.json --json n.json", ["--json", "--network"]),
+    ("train --config c.toml --json c.toml", ["--json", "--config"]),
+    ("train --out sub --json sub/metrics.csv", ["--json", "--out"]),
+    ("train --data-dir sub --json sub/x.json", ["--json", "--data-dir"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    Path("n.json").write_text(json.dumps(NETWORK))
+    Path("c.toml").write_text("rounds = 3\n")
+    os.symlink("n.json", "symbolic.json")
+    os.link("n.json", "hard.json")
+    for name in ("s.db", "s.png", "s.html"):
+        Path(name).write_bytes(b"a store")
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES, ids=[text for text, _ in MISTAKES])
+def test_files_are_kept_apart(
+    text: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert main(text.split()) == 2
+    assert_one_line(capsys, words)
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_a_picture_that_fails_takes_no_number_with_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("latex could\nnot be found")
+
+    monkeypatch.setattr("jaxcogc.figures.outage_curves.plot_outcomes", fails)
+    small = "outage --clients 3 --stragglers 1 --attempts 1 --trials 100 --quiet"
+    assert main([*small.split(), "--json", "x.json", "--plot", "x.png"]) == 1
+    assert_one_line(capsys, ["--plot", "cannot be drawn", "latex could not be found"])
+    assert json.loads(Path("x.json").read_text())["trials"] == 100
+    assert not Path("x.png").exists()
