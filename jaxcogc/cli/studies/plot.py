@@ -40,7 +40,7 @@ def plot(options: PlotOptions) -> int:
             rows = records(opened)
             names = [name for (name,) in opened.rows("SELECT name FROM studies ORDER BY date")]
     from jaxcogc.cli.studies.show_run import select
-    from jaxcogc.figures.curve_layout import layout_of
+    from jaxcogc.figures.curve_layout import layout_of, panels_of
 
     rows = [row for row in select(rows, options.filter, None) if row["trials"]]
     if not rows:
@@ -55,6 +55,7 @@ def plot(options: PlotOptions) -> int:
             panels=options.panels,
             outcomes=_split(options.outcome),
         )
+        panels_of(rows, layout)  # not more curves than can be told apart
         title = options.title or " · ".join(names)
         draw = partial(plot_study, rows, layout, title=title, linear=options.linear)
     except ValueError as error:
