@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.report import short
-from jaxcogc.figures.style import GREY, OTHER, STYLE, figure_bytes, new_figure
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.figures import COLOURS, new_figure, write_figure
 
 # By the beginning of a program's name: colour (Okabe and Ito's), mark, words for the legend.
 _LOOKS = (
@@ -21,7 +19,7 @@ _LOOKS = (
     ("jaxcogc", "#0072B2", "o", "jaxcogc"),
     ("numba", "#D55E00", "s", "Numba, written by hand"),
     ("jit(vmap", "#009E73", "^", "jit(vmap(jnp.linalg.pinv))"),
-    ("np.linalg.pinv, batched", OTHER, "D", "np.linalg.pinv, batched"),
+    ("np.linalg.pinv, batched", COLOURS["other"], "D", "np.linalg.pinv, batched"),
     ("np.linalg.pinv, Python", "#7F7F7F", "v", "np.linalg.pinv in a loop"),
 )
 
@@ -39,8 +37,7 @@ def draw(results: Path, output: Path) -> None:
     }
     if "decode" not in found:
         raise ValueError(f"no decode.json in {results}: python -m benchmarks decode --json FILE")
-    with mpl.rc_context(STYLE):
-        figure = new_figure("How fast?", _caption(found["decode"]), height=4.6)
+    with new_figure("How fast?", _caption(found["decode"]), height=4.6) as figure:
         panels = figure.subplots(
             1, len(found), width_ratios=[1.35, 1, 1][: len(found)], squeeze=False
         )
@@ -53,7 +50,7 @@ def draw(results: Path, output: Path) -> None:
                 _rates(axes, content, f"{text}: {unit}/s")
         handles, labels = panels[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=5, fontsize=9.5)
-        write_atomically(output, figure_bytes(figure, output.suffix))
+        write_figure(figure, output)
 
 
 def _read(path: Path, name: str) -> dict[str, Any] | None:
@@ -121,7 +118,7 @@ def _trials(axes: Axes, result: dict[str, Any]) -> None:
     for run, number, time in zip(runs, trials, seconds, strict=True):
         axes.annotate(
             f"{run['peak_memory_bytes'] / 1e6:.0f} MB", (number, time), xytext=(8, -11),
-            textcoords="offset points", fontsize=9, color=GREY,
+            textcoords="offset points", fontsize=9, color=COLOURS["note"],
         )  # fmt: skip
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -16,9 +16,7 @@ from jaxcogc import Network, cyclic_code, load_dataset, make_partition
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.convergence.partial_averages import draw_rounds
 from jaxcogc.federated.rounds.experiment import RoundSettings
-from jaxcogc.figures.bound import bound_figure
-from jaxcogc.figures.style import figure_bytes
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.figures import bound_figure, write_figure
 from jaxcogc.training.bound_and_run import BoundBeside, bound_beside_training
 from jaxcogc.training.plan import TrainingPlan
 
@@ -69,7 +67,7 @@ def main(folder: Path) -> None:
     )
     figure = bound_figure(curves, title="A bound beside what it bounds: digits", caption=caption)
     path = folder / "bound-beside-training.png"
-    write_atomically(path, figure_bytes(figure, ".png"))
+    write_figure(figure, path)
     print(f"{path}: the bound and the measured gradients, round by round")
 
 

@@ -19,8 +19,7 @@ from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.data.datasets import load_dataset
 from jaxcogc.federated.data.partitions import make_partition
 from jaxcogc.federated.rounds.experiment import RoundSettings
-from jaxcogc.figures.accuracy import accuracy_figure
-from jaxcogc.figures.style import figure_bytes
+from jaxcogc.figures import accuracy_figure, write_figure
 from jaxcogc.runtime.atomic_files import write_atomically
 from jaxcogc.training.plan import Trained, TrainingPlan, compile_training
 from jaxcogc.training.summary import metrics_csv, summarize
@@ -90,7 +89,7 @@ def leave(plan: TrainingPlan, trained: Trained, name: str, title: str, folder: P
     write_atomically(table, metrics_csv(plan, trained))
     caption = f"mean and 95 % Student-t interval (of the logit) over {len(plan.seeds)} seeds"
     figure = accuracy_figure(plan, trained, title=title, caption=caption)
-    write_atomically(picture, figure_bytes(figure, ".png"))
+    write_figure(figure, picture)
     return [
         (table, f"{title}: every round of every scheme and seed"),
         (picture, f"{title}: accuracy against rounds and uplink uses"),

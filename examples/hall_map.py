@@ -6,14 +6,12 @@ python examples/hall_map.py [FOLDER]
 import json
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from hall_network import SHIPPED
 from points import leave_results
 
 from jaxcogc import Network
-from jaxcogc.figures.style import GC, GREY, STYLE, figure_bytes, new_figure
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.figures import COLOURS, new_figure, write_figure
 
 
 def hall_map(folder: Path) -> list[tuple[Path, str]]:
@@ -23,17 +21,19 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
     positions = np.array(fields["positions_metres"])
     x_access, y_access = fields["access_point_metres"]
     x, y = positions.T
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure = new_figure(
-            "hall-12: twelve clients and one access point",
-            "Made by examples/hall_network.py; every parameter was chosen for this example. "
-            "Lines: the darker, the better two clients hear each other.",
-            height=6.2,
-        )
+    with new_figure(
+        "hall-12: twelve clients and one access point",
+        "Made by examples/hall_network.py; every parameter was chosen for this example. "
+        "Lines: the darker, the better two clients hear each other.",
+        height=6.2,
+    ) as figure:
         axes = figure.subplots()
+        axes.grid(visible=False)
         for m, k in zip(*np.triu_indices(len(positions), 1), strict=True):
             erasure = (network.peer_erasure[m, k] + network.peer_erasure[k, m]) / 2
-            axes.plot(*positions[[m, k]].T, color=GREY, alpha=0.55 * (1 - erasure) ** 6, lw=1.2)
+            axes.plot(
+                *positions[[m, k]].T, color=COLOURS["note"], alpha=0.55 * (1 - erasure) ** 6, lw=1.2
+            )
         spots = axes.scatter(
             x, y, c=network.uplink_erasure, cmap="cividis_r", vmin=0, s=330, zorder=3
         )
@@ -43,19 +43,19 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
             axes.annotate(
                 str(client), tuple(place), ha="center", va="center", color=colour, zorder=4
             )
-        axes.plot(x_access, y_access, "s", ms=13, color=GC, clip_on=False, zorder=5)
+        axes.plot(x_access, y_access, "s", ms=13, color=COLOURS["gc"], clip_on=False, zorder=5)
         axes.annotate(
             "access point",
             (x_access, y_access),
             xytext=(14, 8),
             textcoords="offset points",
-            color=GC,
+            color=COLOURS["gc"],
         )
         figure.colorbar(spots, label="uplink erasure probability", shrink=0.9)
         width, depth = fields["hall_metres"]
         axes.set(xlim=(0, width), ylim=(0, depth), aspect="equal", xlabel="metres", ylabel="metres")
         picture = folder / "hall-12-map.png"
-        write_atomically(picture, figure_bytes(figure, ".png"))
+        write_figure(figure, picture)
     return [(picture, "the hall: where clients stand, their uplinks, and who hears whom")]
 
 

@@ -21,9 +21,8 @@ from points import (
 )
 
 from jaxcogc import GradientCode, Network, Simulation, cyclic_code, gc_outage_probability
-from jaxcogc.figures.outage_curves import OutageCurve, OutagePoint, plot_outage_curves
-from jaxcogc.figures.style import figure_bytes
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.figures import OutageCurve, plot_outage_curves, write_figure
+from jaxcogc.outage import OutagePoint
 
 NUM_CLIENTS, NUM_STRAGGLERS, UPLINK_ERASURE = 10, 7, 0.4
 PEER_ERASURES = np.linspace(0.0, 0.9, 19)
@@ -94,7 +93,7 @@ def outage_curves(folder: Path) -> list[tuple[Path, str]]:
         caption=f"95 % Clopper-Pearson intervals; {NUM_TRIALS:,} trials a point, the same random "
         f"numbers at every point; seed {SEED}",
     )
-    write_atomically(picture, figure_bytes(figure, ".png"))
+    write_figure(figure, picture)
     return [
         (table, "every outcome's probability by peer erasure and attempts"),
         (picture, "failures of the three decoders against the peer erasure"),

@@ -20,9 +20,7 @@ from points import (
 )
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.figures.outage_curves import OutageCurve, plot_outage_curves
-from jaxcogc.figures.style import figure_bytes
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.figures import OutageCurve, plot_outage_curves, write_figure
 
 ATTEMPTS = (1, 2)
 NUM_TRIALS = 100_000
@@ -64,7 +62,7 @@ def outage_table(name: str, network: Network, folder: Path) -> list[tuple[Path, 
         title=f"{name}: {network.num_clients} clients, cyclic code",
         caption=f"95 % Clopper-Pearson intervals; {NUM_TRIALS:,} trials a point; seed {SEED}",
     )
-    write_atomically(picture, figure_bytes(figure, ".png"))
+    write_figure(figure, picture)
     return [
         (table, f"{name}: every outcome's probability by stragglers and attempts"),
         (picture, f"{name}: failures of the three decoders against the number of stragglers"),

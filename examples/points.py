@@ -18,8 +18,7 @@ from jaxcogc import (
     compile_simulation,
     outcomes_from_counts,
 )
-from jaxcogc.figures.outage_curves import OutagePoint
-from jaxcogc.outage.closed_form import closed_form_gc_outage
+from jaxcogc.outage import OutagePoint, closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS
 from jaxcogc.runtime.atomic_files import write_atomically
 

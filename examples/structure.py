@@ -14,9 +14,8 @@ from matplotlib.axes import Axes
 from points import leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.figures.style import GC, GC_PLUS, ROW_SPACE, STYLE, figure_bytes, new_figure
+from jaxcogc.figures import COLOURS, new_figure, write_figure
 from jaxcogc.outage.stack_structure import Structure, structure_by_attempts
-from jaxcogc.runtime.atomic_files import write_atomically
 
 NUM_CLIENTS, NUM_STRAGGLERS = 8, 5
 ERASURES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -79,25 +78,29 @@ def draw_full_rank(axes: Axes, found: Results) -> None:
 def structure_picture(folder: Path) -> list[tuple[Path, str]]:
     """Simulate, write the picture and the table; returns the files and what they show."""
     found = simulate()
-    with mpl.rc_context(STYLE):
-        figure = new_figure(
-            f"What the server holds: {NUM_CLIENTS} clients, cyclic code, s = {NUM_STRAGGLERS}",
-            f"{NUM_TRIALS:,} rounds a point; bands: the middle 80 % of the rounds; "
-            f"first three panels: {SHOWN} attempts of one code; seed {SEED}",
-            height=7.2,
-        )
+    with new_figure(
+        f"What the server holds: {NUM_CLIENTS} clients, cyclic code, s = {NUM_STRAGGLERS}",
+        f"{NUM_TRIALS:,} rounds a point; bands: the middle 80 % of the rounds; "
+        f"first three panels: {SHOWN} attempts of one code; seed {SEED}",
+        height=7.2,
+    ) as figure:
         panels = figure.subplots(2, 2).ravel()
         for axes, name, colour, title in (
-            (panels[0], "rank_pmf", ROW_SPACE, "Rank of the rows that arrived"),
-            (panels[1], "complete_pmf", GC, "Clients with a complete row"),
-            (panels[2], "num_recovered_pmf", GC_PLUS, "Clients recovered one by one, |K|"),
+            (panels[0], "rank_pmf", COLOURS["row_space"], "Rank of the rows that arrived"),
+            (panels[1], "complete_pmf", COLOURS["gc"], "Clients with a complete row"),
+            (
+                panels[2],
+                "num_recovered_pmf",
+                COLOURS["gc_plus"],
+                "Clients recovered one by one, |K|",
+            ),
         ):
             axes.set_title(title)
             draw_distributions(axes, found, name, colour)
         panels[3].set_title("Probability of full rank")
         draw_full_rank(panels[3], found)
     picture, table = folder / "structure.png", folder / "structure.csv"
-    write_atomically(picture, figure_bytes(figure, ".png"))
+    write_figure(figure, picture)
     places = np.arange(NUM_CLIENTS + 1)
     rows = [
         {

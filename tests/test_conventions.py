@@ -24,6 +24,7 @@ WRITTEN = [
 FLOORS = {
     "_types": 0,
     "names": 0,
+    "number_text": 0,
     "allowed": 0,
     "runtime": 1,
     "links": 2,

@@ -16,6 +16,7 @@ from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_ord
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RING_KINDS, RingKind, ring_kind
+from jaxcogc.number_text import count_text
 from jaxcogc.outage.closed_form import (
     fractional_repetition_outage_probability,
     gc_outage_probability,
@@ -229,7 +230,7 @@ def sensitivity_of(network: Network, candidate: Candidate) -> tuple[Sensitivity,
     found = mean_sensitivity(network, orders, candidate.stragglers, attempts, kind=kind)
     if candidate.code is None:
         return found, f"all clients arrive within {attempts} tries"
-    count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    count = count_text(attempts, "attempt")
     law = f"standard decoding, {candidate.code} code, s = {candidate.stragglers}, {count}"
     law += " (upper bound)" if candidate.code == "cyclic-mds" else ""
     law += f", mean over {len(orders)} placements" if len(orders) > 1 else ""

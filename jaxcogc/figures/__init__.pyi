@@ -1,12 +1,15 @@
 from .accuracy import accuracy_figure as accuracy_figure
 from .bound import bound_figure as bound_figure
 from .outage_curves import OutageCurve as OutageCurve
-from .outage_curves import OutagePoint as OutagePoint
 from .outage_curves import plot_outage_curves as plot_outage_curves
 from .outage_curves import plot_outcomes as plot_outcomes
 from .partition import partition_figure as partition_figure
 from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
 from .sensitivity import plot_sensitivity as plot_sensitivity
+from .study_curves import plot_study as plot_study
+from .style import COLOURS as COLOURS
+from .style import CURVE_COLOURS as CURVE_COLOURS
 from .style import figure_bytes as figure_bytes
 from .style import new_figure as new_figure
+from .style import write_figure as write_figure

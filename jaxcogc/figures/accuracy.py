@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from jaxcogc.figures.style import GC, GC_PLUS, GREY, OTHER, ROW_SPACE, STYLE, new_figure
+from jaxcogc.figures.style import COLOURS, new_figure
 from jaxcogc.training.plan import Trained, TrainingPlan
 from jaxcogc.training.summary import seed_interval
 
@@ -16,15 +15,15 @@ __all__ = ["accuracy_figure"]
 
 _LOOKS = {
     "ideal": ("black", "-", 1.4),
-    "intermittent": (OTHER, "-", 1.6),
-    "intermittent_blind": (OTHER, "--", 1.6),
-    "inverse_probability": (OTHER, ":", 1.6),
-    "retransmission": (GREY, "-", 1.6),
-    "replicated_gc": (GC, "--", 1.6),
-    "gc": (GC, "-", 1.6),
-    "gc_plus": (GC_PLUS, "-", 3.0),
-    "row_space": (ROW_SPACE, "-", 1.2),
-    "least_squares": (ROW_SPACE, "--", 1.2),
+    "intermittent": (COLOURS["other"], "-", 1.6),
+    "intermittent_blind": (COLOURS["other"], "--", 1.6),
+    "inverse_probability": (COLOURS["other"], ":", 1.6),
+    "retransmission": (COLOURS["note"], "-", 1.6),
+    "replicated_gc": (COLOURS["gc"], "--", 1.6),
+    "gc": (COLOURS["gc"], "-", 1.6),
+    "gc_plus": (COLOURS["gc_plus"], "-", 3.0),
+    "row_space": (COLOURS["row_space"], "-", 1.2),
+    "least_squares": (COLOURS["row_space"], "--", 1.2),
 }
 """Colour, line and width; of different widths where equal curves must both show."""
 
@@ -41,8 +40,7 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
     Returns:
       A figure of two panels: against rounds, and against uplink uses so far (mean over seeds).
     """
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=4.9)
+    with new_figure(title, caption, height=4.9) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
         for number, scheme in enumerate(plan.settings.schemes):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxcogc.figures.style import STYLE, new_figure
+from jaxcogc.figures.style import COLOURS, new_figure
 from jaxcogc.training.bound_and_run import BoundBeside
 
 __all__ = ["bound_figure"]
@@ -26,14 +25,15 @@ def bound_figure(curves: Mapping[str, BoundBeside], *, title: str, caption: str)
         A figure with a panel for each scheme: the measured mean over seeds with the range of the
         seeds, and the bound.
     """
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=4.6)
+    with new_figure(title, caption, height=4.6) as figure:
         panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
         for axes, (scheme, curve) in zip(panels, curves.items(), strict=True):
             rounds = np.arange(1, len(curve.bound) + 1)
             low, high = curve.measured.min(axis=0), curve.measured.max(axis=0)
-            axes.fill_between(rounds, low, high, color="#0072B2", alpha=0.25, lw=0)
-            axes.plot(rounds, curve.measured.mean(axis=0), color="#0072B2", label="measured")
+            axes.fill_between(rounds, low, high, color=COLOURS["gc_plus"], alpha=0.25, lw=0)
+            axes.plot(
+                rounds, curve.measured.mean(axis=0), color=COLOURS["gc_plus"], label="measured"
+            )
             axes.plot(rounds, curve.bound, color="black", lw=1.2, label="bound")
             axes.axhline(curve.floor, color="black", lw=1, ls=":", label="what stays of it")
             axes.set(xscale="log", yscale="log", xlabel="rounds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxcogc.number_text import level_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of
 from jaxcogc.study.results.outcomes import OUTCOMES
 
@@ -114,7 +115,7 @@ def _curves(rows: Sequence[Row], layout: Layout) -> list[Curve]:
     grouped: dict[tuple[str, str], list[Mark]] = {}
     for outcome in layout.outcomes:
         for row in rows:
-            words = [f"{name} {text(row[name])}" for name in layout.curves]
+            words = [f"{name} {value_text(row[name])}" for name in layout.curves]
             if len(layout.outcomes) > 1:
                 words.insert(0, outcome)
             marks = grouped.setdefault((", ".join(words) or outcome, outcome), [])
@@ -142,7 +143,7 @@ def _mark(row: Row, outcome: str, x: str) -> Mark:
 
 
 def _title(row: Row, layout: Layout) -> str:
-    return "" if layout.panels is None else f"{layout.panels} {text(row[layout.panels])}"
+    return "" if layout.panels is None else f"{layout.panels} {value_text(row[layout.panels])}"
 
 
 def _is_numeric(rows: Sequence[Row], name: str) -> bool:
@@ -150,24 +151,11 @@ def _is_numeric(rows: Sequence[Row], name: str) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
 
 
-def text(value: Any) -> str:
-    """A value on an axis, in words.
-
-    >>> text(0.1), text(True), text("cyclic"), text(None)
-    ('0.1', 'true', 'cyclic', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def caption_of(rows: Sequence[Row], layout: Layout) -> str:
     """Method, level, reason for stopping and trials of all that is drawn, in a line."""
     marks = [mark for panel in panels_of(rows, layout) for c in panel.curves for mark in c.marks]
     methods = ", ".join(dict.fromkeys(mark.method for mark in marks))
-    level = ", ".join(f"{100 * x:g} %" for x in dict.fromkeys(row["level"] for row in rows))
+    level = level_text(*(row["level"] for row in rows))
     reasons = ", ".join(dict.fromkeys(mark.reason for mark in marks))
     trials = sorted({mark.trials for mark in marks})
     number = f"{trials[0]:,}" + (f" to {trials[-1]:,}" if len(trials) > 1 else "")

@@ -7,7 +7,6 @@ down from the upper end of its interval.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,40 +14,23 @@ from matplotlib.lines import Line2D
 
 from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
 from jaxcogc.figures.style import (
-    GC,
-    GC_PLUS,
-    GREY,
-    ROW_SPACE,
-    STYLE,
-    mark,
+    COLOURS,
+    draw_bound_arrow,
+    legend_entry,
     new_figure,
-    upper_bound,
 )
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.outage_point import OutagePoint
 
 _DECODERS = (
-    ("gc (standard)", GC, "o", 6.5, 27),
-    ("GC+", GC_PLUS, "s", 7.5, 22),
-    ("row space", ROW_SPACE, "^", 5.0, 14),
+    ("gc (standard)", COLOURS["gc"], "o", 6.5, 27),
+    ("GC+", COLOURS["gc_plus"], "s", 7.5, 22),
+    ("row space", COLOURS["row_space"], "^", 5.0, 14),
 )
 """Name, colour, marker, its size, length of arrows; sized so that equal values both show."""
 _DASHES: Any = ("-", "--", ":")
 """Of the last curve, the one before, ...; markers of the last are filled."""
-
-
-class OutagePoint(NamedTuple):
-    """One simulated (or enumerated) setting.
-
-    Attributes:
-        x: its place on a horizontal axis (a number of stragglers, an erasure probability).
-        outcomes: the probabilities, each with its interval.
-        closed_form: the exact outage probability of standard decoding; None where no law is known.
-    """
-
-    x: float
-    outcomes: Outcomes
-    closed_form: float | None
 
 
 class OutageCurve(NamedTuple):
@@ -77,8 +59,7 @@ def plot_outcomes(point: OutagePoint, *, title: str, caption: str) -> Figure:
         A figure of two panels: every outcome's probability with its interval and, for standard
         decoding, the closed form; the distribution of the number of recovered clients.
     """
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=4.9)
+    with new_figure(title, caption, height=4.9) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.35, 1.0])
         draw_outcomes(left, point.outcomes, point.closed_form)
         draw_num_recovered(right, point.outcomes)
@@ -100,8 +81,7 @@ def plot_outage_curves(
         A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
         at all. Bands are intervals; the closed form is a thin dark line through the points of gc.
     """
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=5.2)
+    with new_figure(title, caption, height=5.2) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for panel, failures, name in zip(
             panels,
@@ -153,7 +133,7 @@ def _draw_curve(
             axes.plot(*zip(*law, strict=True), _DASHES[age], color="black", lw=1)
         for where, bound in zip(x[~seen], high[~seen], strict=True):
             if bound > 0:
-                upper_bound(axes, (where, bound), (0, -arrow), colour, "_")
+                draw_bound_arrow(axes, (where, bound), (0, -arrow), colour, "_")
 
 
 def _law(curve: OutageCurve) -> list[tuple[float, float]]:
@@ -197,9 +177,11 @@ def _floor(curves: Sequence[OutageCurve]) -> float:
 
 
 def _legend(curves: Sequence[OutageCurve]) -> list[Line2D]:
-    entries = [mark(marker, colour, label) for label, colour, marker, *_ in _DECODERS]
+    entries = [legend_entry(marker, colour, label) for label, colour, marker, *_ in _DECODERS]
     for age, curve in enumerate(reversed(curves)):
-        entries.append(mark("o", GREY, curve.label, filled=age == 0, dashes=_DASHES[age]))
+        entries.append(
+            legend_entry("o", COLOURS["note"], curve.label, filled=age == 0, dashes=_DASHES[age])
+        )
     if any(_law(curve) for curve in curves):
-        entries.append(mark("", "black", "closed form of gc", dashes="-"))
+        entries.append(legend_entry("", "black", "closed form of gc", dashes="-"))
     return entries

@@ -4,19 +4,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from jaxcogc.figures.style import GC, GC_PLUS, GREY, OTHER, ROW_SPACE, digits, mark, upper_bound
+from jaxcogc.figures.style import COLOURS, draw_bound_arrow, legend_entry
+from jaxcogc.number_text import probability_text
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate, estimate
 
 _ROWS = (
-    ("gc_outage", "gc: nothing recovered", GC, 0.0),
-    ("gc_plus_full", "GC+: exact average", GC_PLUS, 1.4),
-    ("gc_plus_partial", "GC+: average of some", GC_PLUS, 2.4),
-    ("gc_plus_none", "GC+: nothing recovered", GC_PLUS, 3.4),
-    ("row_space_exact", "row space: exact average", ROW_SPACE, 4.8),
-    ("row_space_partial", "row space: average of some", ROW_SPACE, 5.8),
-    ("row_space_none", "row space: nothing recovered", ROW_SPACE, 6.8),
-    ("all_individuals", "every client's update known", OTHER, 8.2),
+    ("gc_outage", "gc: nothing recovered", COLOURS["gc"], 0.0),
+    ("gc_plus_full", "GC+: exact average", COLOURS["gc_plus"], 1.4),
+    ("gc_plus_partial", "GC+: average of some", COLOURS["gc_plus"], 2.4),
+    ("gc_plus_none", "GC+: nothing recovered", COLOURS["gc_plus"], 3.4),
+    ("row_space_exact", "row space: exact average", COLOURS["row_space"], 4.8),
+    ("row_space_partial", "row space: average of some", COLOURS["row_space"], 5.8),
+    ("row_space_none", "row space: nothing recovered", COLOURS["row_space"], 6.8),
+    ("all_individuals", "every client's update known", COLOURS["other"], 8.2),
 )
 _RARE = 0.02
 """Below this a linear axis hides what a logarithmic one shows."""
@@ -35,7 +36,7 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> 
         axes.set_xlim(0, 1.03)
     for (_, _, colour, y), value in zip(_ROWS, estimates, strict=True):
         if value.best == 0 and logarithmic:
-            upper_bound(axes, (value.high, y), (-16, 0), colour, "|")
+            draw_bound_arrow(axes, (value.high, y), (-16, 0), colour, "|")
         else:
             spread = [[value.best - value.low], [value.high - value.best]]
             axes.errorbar(value.best, y, xerr=spread, fmt="o", ms=6, color=colour)
@@ -43,7 +44,7 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> 
     if closed_form:
         axes.plot(closed_form, _ROWS[0][3], "D", ms=11, mfc="none", mec="black", mew=1.1)
         axes.legend(
-            handles=[mark("D", "black", "closed form", filled=False)],
+            handles=[legend_entry("D", "black", "closed form", filled=False)],
             loc="lower right",
             bbox_to_anchor=(1.0, 0.97),
             handletextpad=0.1,
@@ -58,10 +59,10 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> 
 
 
 def _write_estimate(axes: Axes, y: float, value: Estimate, colour: str) -> None:
-    interval = f"[{digits(value.low)}, {digits(value.high)}]"
+    best, low, high = (probability_text(x, digits=4) for x in (value, value.low, value.high))
     for shift, text, style in (
-        (8, digits(value), {"color": colour, "fontweight": "bold"}),
-        (68, interval, {"color": GREY, "fontsize": 9}),
+        (8, best, {"color": colour, "fontweight": "bold"}),
+        (68, f"[{low}, {high}]", {"color": COLOURS["note"], "fontsize": 9}),
     ):
         axes.annotate(
             text,
@@ -87,7 +88,7 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
         pmf[shown],
         yerr=np.array(spread)[:, shown],
         fmt="none",
-        ecolor=GREY,
+        ecolor=COLOURS["note"],
         capsize=2,
     )
     if pmf[shown].min() < _RARE:

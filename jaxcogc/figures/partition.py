@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxcogc.federated.data.partitions import Partition
-from jaxcogc.figures.style import STYLE, new_figure
+from jaxcogc.figures.style import new_figure
 
 _MOST_NAMED_CLASSES = 20
 
@@ -54,8 +54,7 @@ def partition_figure(
         f"{sizes.sum():,} samples; {sizes.min():,} to {sizes.max():,} a client; "
         f"{(counts > 0).sum(axis=1).min()} to {(counts > 0).sum(axis=1).max()} classes a client"
     )
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=4.4)
+    with new_figure(title, caption, height=4.4) as figure:
         axes = figure.subplots()
         colours = mpl.colormaps["tab20" if num_classes > 10 else "tab10"]
         below = np.zeros(len(counts))

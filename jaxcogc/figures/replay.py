@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from jaxcogc.figures.style import STYLE, mark, new_figure
+from jaxcogc.figures.style import legend_entry, new_figure
 from jaxcogc.study.results.replay import Replay
 
 _COLOURS = ("#F2F2F2", "#D55E00", "#56B4E9", "#FFFFFF")
@@ -30,8 +29,7 @@ def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
     attempts = min(len(replay.uplink_delivered), 12)
     across = min(attempts, 4)
     down = -(-attempts // across)
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=1.2 + 3.4 * down)
+    with new_figure(title, caption, height=1.2 + 3.4 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False)
         for attempt, axes in enumerate(grid.flat):
             if attempt < attempts:
@@ -39,9 +37,9 @@ def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
             else:
                 axes.set_visible(False)
         entries = (("#56B4E9", "delivered"), ("#D55E00", "lost"), ("#F2F2F2", "not needed"))
-        handles = [mark("s", colour, label) for colour, label in entries]
-        handles.append(mark("o", "black", "row arrived, complete"))
-        handles.append(mark("o", "black", "row arrived, incomplete", filled=False))
+        handles = [legend_entry("s", colour, label) for colour, label in entries]
+        handles.append(legend_entry("o", "black", "row arrived, complete"))
+        handles.append(legend_entry("o", "black", "row arrived, incomplete", filled=False))
         figure.legend(handles=handles, loc="outside right upper")
     return figure
 

@@ -17,9 +17,9 @@ from jaxcogc.figures.curve_layout import (
     Panel,
     layout_of,
     panels_of,
-    text,
 )
-from jaxcogc.figures.study_curves import COLOURS
+from jaxcogc.figures.style import CURVE_COLOURS
+from jaxcogc.number_text import estimate_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of
 
 MAX_FIGURES = 12
@@ -63,7 +63,7 @@ def _num_values(rows: Sequence[Row], name: str) -> int:
 def _figure(panel: Panel, layout: Layout) -> go.Figure:
     figure = go.Figure(layout=_TEMPLATE)
     for number, curve in enumerate(panel.curves[:MAX_CURVES]):
-        _add_curve(figure, curve, COLOURS[number % len(COLOURS)])
+        _add_curve(figure, curve, CURVE_COLOURS[number % len(CURVE_COLOURS)])
     figure.update_layout(
         title=panel.title or None,
         xaxis_title=layout.x.replace("_", " "),
@@ -132,7 +132,7 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
 
 def _hover(mark: Mark) -> str:
     return (
-        f"{mark.best:.4g}<br>[{mark.low:.4g}, {mark.high:.4g}] {mark.method}<br>"
+        f"{estimate_text(mark.best, mark.low, mark.high, gap='<br>')} {mark.method}<br>"
         f"{mark.trials:,} trials, stopped by {mark.reason}<br>point {mark.point[:8]}"
     )
 
@@ -153,7 +153,7 @@ def heat_map(rows: Sequence[Row], outcome: str) -> go.Figure | None:
     across, up, *rest = axes
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        label = ", ".join(f"{name} {text(row[name])}" for name in rest) or outcome
+        label = ", ".join(f"{name} {value_text(row[name])}" for name in rest) or outcome
         groups.setdefault(label, []).append(row)
     figure = go.Figure(layout=_TEMPLATE)
     for number, members in enumerate(groups.values()):
@@ -177,8 +177,8 @@ def _cells(rows: Sequence[Row], outcome: str, across: str, up: str) -> dict[str,
     found = {(row[across], row[up]): row for row in rows if row[outcome] is not None}
     grid = [[found.get((x, y)) for x in columns] for y in lines]
     return {
-        "x": [text(x) for x in columns],
-        "y": [text(y) for y in lines],
+        "x": [value_text(x) for x in columns],
+        "y": [value_text(y) for y in lines],
         "z": [[_log(row, outcome) for row in line] for line in grid],
         "text": [[_cell_text(row, outcome) for row in line] for line in grid],
         "hovertemplate": f"{across} %{{x}}, {up} %{{y}}<br>%{{text}}<extra></extra>",
@@ -203,5 +203,5 @@ def _cell_text(row: Row | None, outcome: str) -> str:
         return "not run"
     sign = "" if row[outcome] else "no event: at most "
     value = row[outcome] or row[f"{outcome}_high"]
-    ends = f"[{row[f'{outcome}_low']:.4g}, {row[f'{outcome}_high']:.4g}]"
-    return f"{sign}{value:.4g} {ends}<br>{row['trials']:,} trials"
+    shown = estimate_text(value, row[f"{outcome}_low"], row[f"{outcome}_high"])
+    return f"{sign}{shown}<br>{row['trials']:,} trials"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jaxcogc
-from jaxcogc.figures.curve_layout import text
+from jaxcogc.number_text import estimate_text, level_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of
 from jaxcogc.study.results.outcomes import MEANINGS
 from jaxcogc.study.results.records import records
@@ -153,8 +153,8 @@ def _best(rows: Sequence[Row]) -> str:
     lines = []
     for values, row, apart in best_stragglers(rows):
         outcome = row["watched"]
-        cells = [text(value) for value in values.values()]
-        cells += [text(row["stragglers"]), _interval(row, outcome), "yes" if apart else "no"]
+        cells = [value_text(value) for value in values.values()]
+        cells += [value_text(row["stragglers"]), _interval(row, outcome), "yes" if apart else "no"]
         lines.append(cells)
     axes = [name for name in axes_of(rows) if name != "stragglers"]
     header = [*axes, "best stragglers", rows[0]["watched"], "apart from the others"]
@@ -167,7 +167,7 @@ def _best(rows: Sequence[Row]) -> str:
 def _interval(row: Row, outcome: str) -> str:
     if row[outcome] is None:
         return ""
-    return f"{row[outcome]:.4g} [{row[f'{outcome}_low']:.4g}, {row[f'{outcome}_high']:.4g}]"
+    return estimate_text(row[outcome], row[f"{outcome}_low"], row[f"{outcome}_high"])
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -178,13 +178,13 @@ def _table(rows: Sequence[Row]) -> str:
     header += [part for outcome in outcomes for part in (outcome, "method")] + ["closed form"]
     lines = []
     for row in rows:
-        cells = [row["point"], *(text(row[name]) for name in axes)]
+        cells = [row["point"], *(value_text(row[name]) for name in axes)]
         cells += [f"{row['trials']:,}", row["reason"]]
         for outcome in outcomes:
             cells += [_interval(row, outcome), row[f"{outcome}_method"] or ""]
         law = row["gc_outage_closed_form"]
         lines.append([*cells, "" if law is None else f"{law:.4g}"])
-    level = ", ".join(f"{100 * x:g} %" for x in dict.fromkeys(row["level"] for row in rows))
+    level = level_text(*(row["level"] for row in rows))
     return (
         f"<h2>All points</h2><p class='note'>{level} intervals.</p>"
         "<p><input id='filter' placeholder='search: words that a line must contain'>"

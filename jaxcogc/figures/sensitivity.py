@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from jaxcogc.design.link_sensitivity import Sensitivity
-from jaxcogc.figures.style import GREY, STYLE, new_figure
+from jaxcogc.figures.style import COLOURS, new_figure
 
 __all__ = ["plot_sensitivity"]
 
@@ -27,8 +26,7 @@ def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
     removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
     used = np.vstack([found.uplink != 0.0, found.peer != 0.0])
     clients = len(found.uplink)
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption, height=7.5)
+    with new_figure(title, caption, height=7.5) as figure:
         axes = figure.subplots()
         image = axes.imshow(
             np.ma.masked_where(~used, 100.0 * removed), cmap="YlOrRd", vmin=0.0, aspect="auto"
@@ -37,7 +35,7 @@ def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
         axes.grid(visible=False)
         axes.set_xticks(range(clients))
         axes.set_yticks(range(clients + 1), ["server", *map(str, range(clients))])
-        axes.axhline(0.5, color=GREY, lw=1)
+        axes.axhline(0.5, color=COLOURS["note"], lw=1)
         axes.set_xlabel("client that sends")
         axes.set_ylabel("who receives")
         figure.colorbar(image, ax=axes, label="outages that a repair of the link removes, %")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, panels_of, text
-from jaxcogc.figures.style import GREY, STYLE, mark, new_figure, upper_bound
+from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, panels_of
+from jaxcogc.figures.style import (
+    COLOURS,
+    CURVE_COLOURS,
+    draw_bound_arrow,
+    legend_entry,
+    new_figure,
+)
+from jaxcogc.number_text import value_text
 from jaxcogc.study.results.filters import Row
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#000000")
 MARKERS = "os^Dv<>P"
 _BESIDE = 3
 
@@ -38,8 +43,7 @@ def plot_study(rows: Sequence[Row], layout: Layout, *, title: str, linear: bool 
     panels = panels_of(rows, layout)
     across = min(len(panels), _BESIDE)
     down = -(-len(panels) // across)
-    with mpl.rc_context(STYLE):
-        figure = new_figure(title, caption_of(rows, layout), height=0.9 + 4.3 * down)
+    with new_figure(title, caption_of(rows, layout), height=0.9 + 4.3 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False, sharey=True)
         places = _places(panels)
         for axes, panel in zip(grid.flat, panels, strict=False):
@@ -70,12 +74,12 @@ def _places(panels: Sequence[Panel]) -> dict[object, float]:
 
 
 def _style(number: int) -> tuple[str, str]:
-    return COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    return CURVE_COLOURS[number % len(CURVE_COLOURS)], MARKERS[number % len(MARKERS)]
 
 
 def _draw(axes: Axes, curve: Curve, number: int, places: dict[object, float], linear: bool) -> None:
     colour, marker = _style(number)
-    dashes = "-" if number < len(COLOURS) else "--"
+    dashes = "-" if number < len(CURVE_COLOURS) else "--"
     x = np.array([places[m.x] for m in curve.marks])
     best, low, high = (
         np.array([getattr(m, end) for m in curve.marks]) for end in ("best", "low", "high")
@@ -87,7 +91,7 @@ def _draw(axes: Axes, curve: Curve, number: int, places: dict[object, float], li
     axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
     axes.plot(x, np.where(seen, best, np.nan), dashes, marker=marker, ms=5, color=colour)
     for where, bound in zip(x[~seen], high[~seen], strict=True):
-        upper_bound(axes, (where, bound), (0, -20), colour, "_")
+        draw_bound_arrow(axes, (where, bound), (0, -20), colour, "_")
     law = [(places[m.x], m.law) for m in curve.marks if m.law is not None and (linear or m.law > 0)]
     if law:
         axes.plot(*zip(*law, strict=True), "-", color="black", lw=0.9, zorder=5)
@@ -98,7 +102,7 @@ def _label_x(axes: Axes, layout: Layout, places: dict[object, float]) -> None:
     words = [value for value in places if not isinstance(value, int | float)]
     if words or len(places) <= 12:
         values = list(places)
-        axes.set_xticks([places[v] for v in values], [text(v) for v in values])
+        axes.set_xticks([places[v] for v in values], [value_text(v) for v in values])
 
 
 def _limit(axes: Axes, panels: Sequence[Panel], linear: bool) -> None:
@@ -117,12 +121,14 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D]:
     for panel in panels:
         for number, curve in enumerate(panel.curves):
             colour, marker = _style(number)
-            dashes = "-" if number < len(COLOURS) else "--"
-            entries.setdefault(curve.label, mark(marker, colour, curve.label, dashes=dashes))
+            dashes = "-" if number < len(CURVE_COLOURS) else "--"
+            entries.setdefault(
+                curve.label, legend_entry(marker, colour, curve.label, dashes=dashes)
+            )
     handles = list(entries.values())
     every = [m for panel in panels for curve in panel.curves for m in curve.marks]
     if any(m.law is not None for m in every):
-        handles.append(mark("", "black", "closed form", dashes="-"))
+        handles.append(legend_entry("", "black", "closed form", dashes="-"))
     if any(m.best == 0 for m in every):
-        handles.append(mark("_", GREY, "no event: upper end"))
+        handles.append(legend_entry("_", COLOURS["note"], "no event: upper end"))
     return handles

@@ -4,6 +4,10 @@ Figures are built without pyplot: no window system, and no state shared between 
 """
 
 import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,12 +15,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-GC, GC_PLUS, ROW_SPACE, OTHER = "#D55E00", "#0072B2", "#009E73", "#7A5195"
-"""Colours of the three decoders (Okabe and Ito's, for any colour vision), and of the rest."""
+from jaxcogc.runtime.atomic_files import write_atomically
 
-GREY = "#555555"
+COLOURS = {
+    "gc": "#D55E00",
+    "gc_plus": "#0072B2",
+    "row_space": "#009E73",
+    "other": "#7A5195",
+    "note": "#555555",
+}
+"""Of the three decoders (Okabe and Ito's, for any colour vision), of the rest, of remarks."""
 
-STYLE: Any = {
+CURVE_COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#E69F00", "#56B4E9", "#7A5195", "#000000"),
+)
+"""Of curves that no decoder tells apart, one after the other."""
+
+_STYLE: Any = {
     "font.size": 10.5,
     "axes.titlesize": 11.5,
     "axes.titlelocation": "left",
@@ -31,19 +47,31 @@ STYLE: Any = {
 }
 
 
-def new_figure(title: str, caption: str, height: float) -> Figure:
-    """An empty figure with its title above and its caption below."""
-    figure = Figure(figsize=(11.5, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
-    figure.supxlabel(caption, x=0.01, ha="left", fontsize=9, color=GREY)
-    return figure
+@contextmanager
+def new_figure(title: str, caption: str, *, height: float) -> Iterator[Figure]:
+    """An empty figure to draw in, in the style of all pictures.
+
+    Args:
+        title: stands above.
+        caption: stands below.
+        height: in inches; the width is 11.5.
+
+    >>> with new_figure("a title", "a caption", height=3.0) as figure:
+    ...     figure.subplots().set_xlabel("attempts")
+    Text(0.5, 0, 'attempts')
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(11.5, height), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+        figure.supxlabel(caption, x=0.01, ha="left", fontsize=9, color=COLOURS["note"])
+        yield figure
 
 
 def figure_bytes(figure: Figure, suffix: str) -> bytes:
     """The file of a figure; equal figures give equal bytes.
 
     Args:
-        figure: a figure of this module.
+        figure: as `new_figure` gave it.
         suffix: ".png", ".svg" or ".pdf".
     """
     kind = suffix.lower().lstrip(".")
@@ -51,12 +79,17 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     if kind not in metadata:
         raise ValueError(f"suffix = {suffix!r}: allowed are .png, .svg and .pdf")
     stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure.savefig(stream, format=kind, dpi=150, metadata=metadata[kind])
     return stream.getvalue()
 
 
-def upper_bound(
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all; its name ends in .png, .svg or .pdf."""
+    write_atomically(Path(path), figure_bytes(figure, Path(path).suffix))
+
+
+def draw_bound_arrow(
     axes: Axes, end: tuple[float, float], way: tuple[int, int], colour: str, cap: str
 ) -> None:
     """An arrow from `end` (data) along `way` (points): the value lies somewhere there."""
@@ -65,20 +98,9 @@ def upper_bound(
     axes.annotate("", xy=end, xytext=way, textcoords="offset points", arrowprops=arrow)
 
 
-def mark(
+def legend_entry(
     marker: str, colour: str, label: str, *, filled: bool = True, dashes: Any = "none"
 ) -> Line2D:
     """An entry of a legend."""
     face = colour if filled else "white"
     return Line2D([], [], marker=marker, color=colour, mfc=face, linestyle=dashes, label=label)
-
-
-def digits(value: float) -> str:
-    """A probability in four digits.
-
-    >>> digits(0.12345), digits(2.5e-5), digits(0.0)
-    ('0.1235', '2.50e-05', '0')
-    """
-    if value in (0.0, 1.0):
-        return f"{value:.0f}"
-    return f"{value:.4f}" if value >= 0.001 else f"{value:.2e}"

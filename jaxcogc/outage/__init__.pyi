@@ -11,6 +11,7 @@ from .enumeration import enumerate_outcomes as enumerate_outcomes
 from .intervals import Estimate as Estimate
 from .intervals import clopper_pearson as clopper_pearson
 from .intervals import wilson as wilson
+from .outage_point import OutagePoint as OutagePoint
 from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes
 from .simulation.monte_carlo import Simulation as Simulation

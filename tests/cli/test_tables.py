@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
-from jaxcogc.figures.outage_curves import OutagePoint
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
+from jaxcogc.outage.outage_point import OutagePoint
 
 
 def _point(closed_form: float | None) -> OutagePoint:

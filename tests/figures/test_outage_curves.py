@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from jaxcogc.figures.outage_curves import (
     OutageCurve,
-    OutagePoint,
     plot_outage_curves,
     plot_outcomes,
 )
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.outage_point import OutagePoint
 
 TEXT = {"title": "the title", "caption": "the caption"}
 

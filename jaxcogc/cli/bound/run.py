@@ -12,7 +12,7 @@ from jaxcogc.cli.bound.request import BoundRequest
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_json
-from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.cli.shared.tables import new_table
 from jaxcogc.federated.convergence.bound import (
     Condition,
     ConvergenceBound,
@@ -30,6 +30,7 @@ from jaxcogc.federated.convergence.partial_averages import (
     uniform_rho,
 )
 from jaxcogc.names import hyphened
+from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
 from jaxcogc.study.specification.seeds import seed_keys
@@ -139,8 +140,9 @@ def _table(
     scheme = hyphened(request.asked.scheme)
     how = "closed form"
     if rounds.trials is not None:
-        low, high = (probability_text(x) for x in (rounds.hold.low, rounds.hold.high))
-        how = f"{100 * request.asked.level:g} % interval {low} – {high}, {rounds.trials:,} rounds"
+        interval = interval_text(rounds.hold.low, rounds.hold.high)
+        level = level_text(request.asked.level)
+        how = f"{level} interval {interval}, {rounds.trials:,} rounds"
     caption = f"{request.asked.rounds:,} rounds of {steps.num_local_steps} local steps; "
     caption += f"a round is held with probability {probability_text(rounds.hold)} ({how})"
     if scheme != "gc":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcogc import figures
 from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import design_table, link_table, summary
@@ -57,9 +58,7 @@ def run(request: DesignRequest) -> int:
 
 
 def _draw(request: DesignRequest, found: Sensitivity, law: str) -> Figure:
-    from jaxcogc.figures.sensitivity import plot_sensitivity
-
-    return plot_sensitivity(
+    return figures.plot_sensitivity(
         found,
         title=f"{request.source}: which link to repair first",
         caption=f"{law}; its outage probability is {found.outage:.4g}",

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from jaxcogc.cli.design.request import DesignRequest
-from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.cli.shared.tables import new_table
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
+from jaxcogc.number_text import level_text, probability_text
 
 _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 
@@ -19,7 +20,7 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     """The choice, what is as good, the runners-up and the rest of the Pareto front."""
     title = f"{request.network.num_clients} clients · {request.source} · "
     title += f"target {request.asked.target:g} · least {_goal(request.asked.objective)}"
-    caption = f"{100 * request.asked.level:g} % intervals (half their width: ±) where simulated; "
+    caption = f"{level_text(request.asked.level)} intervals (half their width: ±) where simulated; "
     caption += f"{request.asked.trials:,} trials a finalist; seed {request.asked.seed}\n"
     caption += "→ chosen, = as good within the intervals, P Pareto front"
     if any(candidate.flagged for candidate in result.candidates):

@@ -10,7 +10,8 @@ from jaxcogc.cli.outage.run import network_title
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import SECTIONS, interval_text, new_table, probability_text
+from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text, new_table
+from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
@@ -90,7 +91,8 @@ def _sample(
 def _table(
     request: OutageRequest, rare: RareOutcomes, law: float | None, *, interrupted: bool
 ) -> Table:
-    caption = f"{100 * request.asked.level:g} % normal intervals; {rare.method}; "
+    level = level_text(request.asked.level)
+    caption = f"{level} normal intervals; {rare.method}; "
     caption += "interrupted after " if interrupted else ""
     caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.asked.seed}"
     if rare.tail_bound:
@@ -98,7 +100,7 @@ def _table(
     if rare.flagged:
         caption += "\n! effective sample size too small: do not rely on this number"
     table = new_table(network_title(request), caption)
-    for name in ("outcome", "probability", f"{100 * request.asked.level:g} % interval"):
+    for name in ("outcome", "probability", f"{level} interval"):
         justify: Any = "left" if name == "outcome" else "right"
         table.add_column(name, justify=justify, no_wrap=True)
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
@@ -112,10 +114,10 @@ def _table(
         table.add_row(
             name,
             probability_text(estimate),
-            interval_text(estimate),
+            interval_text(estimate.low, estimate.high),
             "exact" if size is None else f"{size:,.0f}",
             "!" if name in rare.flagged else "",
-            ("none known" if law is None else probability_text(law)) if name == "gc_outage" else "",
+            closed_form_text(law) if name == "gc_outage" else "",
         )
     return table
 

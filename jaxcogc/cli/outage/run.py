@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.figures.outage_curves import OutagePoint
+from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
+from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process
 from jaxcogc.runtime.signals import Interruption
@@ -158,16 +160,17 @@ def network_title(request: OutageRequest) -> str:
 
 
 def _attempts(request: OutageRequest) -> str:
-    text = "1 attempt" if request.asked.attempts == 1 else f"{request.asked.attempts} attempts"
-    return text + (", code redrawn" if request.asked.redraw_code else "")
+    return count_text(request.asked.attempts, "attempt") + (
+        ", code redrawn" if request.asked.redraw_code else ""
+    )
 
 
 def _caption(request: OutageRequest, counts: list[OutcomeCounts], interrupted: bool) -> str:
     trials = f"{counts[0].trials:,} trials" + (" each" if len(request.codes) > 1 else "")
     if interrupted:
         trials = f"interrupted after {sum(total.trials for total in counts):,} trials"
-    name = request.asked.interval.title()
-    return f"{100 * request.asked.level:g} % {name} intervals; {trials}; seed {request.asked.seed}"
+    level, name = level_text(request.asked.level), request.asked.interval.title()
+    return f"{level} {name} intervals; {trials}; seed {request.asked.seed}"
 
 
 def _table(points: list[OutagePoint], title: str, caption: str, width: int) -> Table:
@@ -177,13 +180,11 @@ def _table(points: list[OutagePoint], title: str, caption: str, width: int) -> T
 
 
 def _draw(request: OutageRequest, points: list[OutagePoint], caption: str) -> Figure:
-    from jaxcogc.figures.outage_curves import OutageCurve, plot_outage_curves, plot_outcomes
-
     title = network_title(request)
     if len(points) == 1:
-        return plot_outcomes(points[0], title=title, caption=caption)
-    curve = OutageCurve(_attempts(request), sorted(points, key=lambda p: p.x))
-    return plot_outage_curves([curve], x_label="stragglers s", title=title, caption=caption)
+        return figures.plot_outcomes(points[0], title=title, caption=caption)
+    curve = figures.OutageCurve(_attempts(request), sorted(points, key=lambda p: p.x))
+    return figures.plot_outage_curves([curve], x_label="stragglers s", title=title, caption=caption)
 
 
 def _json_fields(

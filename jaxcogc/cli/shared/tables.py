@@ -6,8 +6,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from jaxcogc.figures.outage_curves import OutagePoint
+from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.study.results.outcomes import MEANINGS
 
 SECTIONS = ("gc_plus_full", "row_space_exact", "all_individuals")
@@ -22,33 +23,13 @@ SWEEP_COLUMNS = (
 _WIDTH_FOR_MEANINGS = 112
 
 
-def probability_text(value: float) -> str:
-    """A probability in five digits.
-
-    >>> probability_text(0.123456), probability_text(3.2e-7), probability_text(0.0)
-    ('0.12346', '3.200e-07', '0')
-    """
-    if value in (0.0, 1.0):
-        return f"{value:.0f}"
-    return f"{value:.5f}" if value >= 0.001 else f"{value:.3e}"
-
-
-def interval_text(estimate: Estimate) -> str:
-    """The two ends of an interval.
-
-    >>> interval_text(Estimate(0.1, 0.2, 0.3, method="wilson", level=0.95))
-    '0.10000 – 0.30000'
-    """
-    return f"{probability_text(estimate.low)} – {probability_text(estimate.high)}"
-
-
 def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -> Table:
     """One run: a line for each outcome of each decoder; meanings where `width` columns allow."""
     table = new_table(title, caption)
     table.add_column("outcome", no_wrap=True)
     table.add_column("probability", justify="right", style="bold", no_wrap=True)
-    level = 100 * point.outcomes.gc_outage.level
-    table.add_column(f"{level:g} % interval", justify="right", no_wrap=True)
+    level = level_text(point.outcomes.gc_outage.level)
+    table.add_column(f"{level} interval", justify="right", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
     if width >= _WIDTH_FOR_MEANINGS:
         table.add_column("meaning", style="dim", no_wrap=True)
@@ -56,8 +37,9 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
         if name in SECTIONS:
             table.add_section()
         estimate: Estimate = getattr(point.outcomes, name)
-        closed_form = _closed_form_text(point) if name == "gc_outage" else ""
-        cells = (name, probability_text(estimate), interval_text(estimate), closed_form, meaning)
+        closed_form = closed_form_text(point.closed_form) if name == "gc_outage" else ""
+        interval = interval_text(estimate.low, estimate.high)
+        cells = (name, probability_text(estimate), interval, closed_form, meaning)
         table.add_row(*cells[: len(table.columns)])
     table.add_section()
     pmf = point.outcomes.num_recovered_pmf
@@ -82,10 +64,11 @@ def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> T
         cells: list[Text | str] = [f"{point.x:g}"]
         for name, _ in SWEEP_COLUMNS:
             estimate: Estimate = getattr(point.outcomes, name)
-            lines = (probability_text(estimate), "bold"), "\n", (interval_text(estimate), "dim")
+            interval = interval_text(estimate.low, estimate.high)
+            lines = (probability_text(estimate), "bold"), "\n", (interval, "dim")
             cells.append(Text.assemble(*lines))
             if name == "gc_outage":
-                cells.append(_closed_form_text(point))
+                cells.append(closed_form_text(point.closed_form))
         table.add_row(*cells)
     return table
 
@@ -102,5 +85,6 @@ def new_table(title: str, caption: str) -> Table:
     )
 
 
-def _closed_form_text(point: OutagePoint) -> str:
-    return "none known" if point.closed_form is None else probability_text(point.closed_form)
+def closed_form_text(law: float | None) -> str:
+    """An exact probability, where one is known."""
+    return "none known" if law is None else probability_text(law)

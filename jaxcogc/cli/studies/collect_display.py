@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from jaxcogc.cli.shared.progress import Display
-from jaxcogc.cli.shared.tables import interval_text, probability_text
+from jaxcogc.number_text import count_text, interval_text, probability_text
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.participants import Listener, Progress
@@ -39,7 +39,7 @@ class CollectDisplay(Display, Listener):
     def compiling(self, point: Point) -> None:
         """See `Listener`."""
         self._pause()
-        attempts = "1 attempt" if point.attempts == 1 else f"{point.attempts} attempts"
+        attempts = count_text(point.attempts, "attempt")
         size = f"{point.num_clients} clients, {attempts}, {point.family} code"
         self.show(f"compiling for {size}", description=f"compiling for {size}")
 
@@ -75,7 +75,7 @@ class CollectDisplay(Display, Listener):
         where = ", ".join(f"{name} {state.point.labels.get(name)}" for name in self._axes)
         if trials:
             estimate = anytime(int(state.events.sum()), trials, self._study.level)
-            interval = f"[{interval_text(estimate)}]"
+            interval = f"[{interval_text(estimate.low, estimate.high)}]"
             found = f"{outcome} {probability_text(estimate)} {interval} after {trials:,} trials"
             parts.append(f"{where}: {found}" if where else found)
         return " · ".join(parts)

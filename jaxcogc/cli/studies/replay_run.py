@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_json, write_picture
@@ -38,9 +39,7 @@ def run(options: ReplayOptions, point: Point) -> int:
     _print(console, found, title, happened)
     if options.plot is None:
         return 0
-    from jaxcogc.figures.replay import plot_replay
-
-    draw = partial(plot_replay, found, title=title, caption=" · ".join(happened))
+    draw = partial(figures.plot_replay, found, title=title, caption=" · ".join(happened))
     return int(not write_picture("--plot", options.plot, draw))
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import write_file, write_text
-from jaxcogc.cli.shared.tables import probability_text
 from jaxcogc.cli.studies.show import ShowOptions
+from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of, filter_rows, sort_rows
 from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
 from jaxcogc.study.results.records import records
@@ -104,7 +104,7 @@ def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> No
     console = new_console(200, stderr=False)
     watched = list(dict.fromkeys(row["watched"] for row in rows))
     outcome = options.outcome or (watched[0] if len(watched) == 1 else None)
-    level = ", ".join(f"{100 * x:g} %" for x in dict.fromkeys(row["level"] for row in rows))
+    level = level_text(*(row["level"] for row in rows))
     table = Table(title=_title(rows, axes), title_justify="left", title_style="bold")
     table.add_column("point", no_wrap=True, style="dim")
     for name in axes:
@@ -124,14 +124,13 @@ def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> No
 
 
 def _cells(row: Row, axes: Sequence[str], outcome: str, options: ShowOptions) -> list[str]:
-    cells = [row["point"][:8], *(_text(row[name]) for name in axes)]
+    cells = [row["point"][:8], *(value_text(row[name]) for name in axes)]
     cells += [f"{row['trials']:,}", row["reason"]]
     best, low, high = (row[f"{outcome}{end}"] for end in ("", "_low", "_high"))
     if best is None:
         cells += ["", "", ""]
     else:
-        ends = f"{probability_text(low)} – {probability_text(high)}"
-        cells += [probability_text(best), ends, row[f"{outcome}_method"]]
+        cells += [probability_text(best), interval_text(low, high), row[f"{outcome}_method"]]
     if (options.outcome or row["watched"]) == "gc_outage":
         law = row["gc_outage_closed_form"]
         cells.append("" if law is None else probability_text(law))
@@ -141,12 +140,6 @@ def _cells(row: Row, axes: Sequence[str], outcome: str, options: ShowOptions) ->
     return cells
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(_cell(value))
-
-
 def _title(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """What all points have in common."""
     if not rows:
@@ -154,7 +147,7 @@ def _title(rows: Sequence[Row], axes: Sequence[str]) -> str:
     first = rows[0]
     names = list(first)[1 : list(first).index("watched")]
     same = [
-        f"{name} {_text(first[name])}"
+        f"{name} {value_text(first[name])}"
         for name in names
         if name not in axes and first[name] is not None and first[name] is not False
     ]

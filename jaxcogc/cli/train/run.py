@@ -12,16 +12,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import new_table, probability_text
+from jaxcogc.cli.shared.tables import new_table
 from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
 from jaxcogc.cli.train.request import TrainRequest
 from jaxcogc.federated.data.partitions import Partition
-from jaxcogc.figures.accuracy import accuracy_figure
-from jaxcogc.figures.partition import partition_figure
+from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.plan import (
@@ -144,7 +144,7 @@ def _write_setting(request: TrainRequest, out: Path) -> None:
     first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
     title = f"Who holds which samples under seed {plan.seeds[0]}"
     write_file("--out", out / CONFIG_NAME, config_text(request.config).encode())
-    draw = partial(partition_figure, first, labels, classes, title=title)
+    draw = partial(figures.partition_figure, first, labels, classes, title=title)
     write_picture("--out", str(out / "partition.png"), draw)
 
 
@@ -173,7 +173,9 @@ def _report(
     plan = request.plan
     summary = summarize(plan, trained)
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "1 seed"
-    interval = f"{100 * INTERVAL_LEVEL:g} % Student-t intervals over seeds (accuracy: of its logit)"
+    interval = (
+        f"{level_text(INTERVAL_LEVEL)} Student-t intervals over seeds (accuracy: of its logit)"
+    )
     caption = f"{trained.round_index} rounds, {seeds}"
     caption += f"; {interval}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:
@@ -191,7 +193,7 @@ def _report(
         console.print(_table(summary, request.title, f"{caption}; {speed}"))
     if request.out is None:
         return True
-    draw = partial(accuracy_figure, plan, trained, title=request.title, caption=caption)
+    draw = partial(figures.accuracy_figure, plan, trained, title=request.title, caption=caption)
     with interruption.shield:
         return write_picture("--out", str(request.out / "accuracy.png"), draw)
 

@@ -1,0 +1,30 @@
+"""Verbs that print text alone load no library that draws."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from jaxcogc.study.collection.collect import collect
+from tests.cli.program import PROJECT
+from tests.study.fake import FakeEngine, small_study
+
+
+def drawing_modules(*arguments: str) -> str:
+    """What a verb has loaded of the libraries that draw."""
+    code = (
+        "import sys; from jaxcogc.cli.app import main; assert main(sys.argv[1:]) == 0; "
+        "print(sorted({'matplotlib', 'plotly'} & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT).stderr
+
+
+def test_only_pictures_load_a_library_that_draws(tmp_path: Path) -> None:
+    store = str(tmp_path / "s.db")
+    collect(small_study("max_trials = 1"), store, engine=FakeEngine(lambda point, block: 7))
+    small = ["--clients", "3", "--stragglers", "1", "--attempts", "1", "--trials", "100", "--quiet"]
+    assert drawing_modules("show", "--store", store) == "[]\n"
+    assert drawing_modules("outage", *small, "--json", "-") == "[]\n"
+    # The check can fail.
+    picture = ["--out", str(tmp_path / "p.png"), "--curves", "stragglers"]
+    assert drawing_modules("plot", "--store", store, *picture) == "['matplotlib']\n"
