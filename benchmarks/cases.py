@@ -72,4 +72,4 @@ def make_links(shape: Shape, num_trials: int, seed: int = 0, erasure: float = ER
         for array in (uplink, peer):
             array[part] = generator.random(array[part].shape, np.float32) >= erasure
     peer |= np.eye(clients, dtype=bool)
-    return Links(uplink, peer)  # type: ignore[arg-type]
+    return Links(uplink, peer)

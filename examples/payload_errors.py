@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc import GradientCode, cyclic_code, cyclic_mds_code, fractional_repetition_code
-from jaxcogc.coding.payload_error import decodable_sets, measured_error, predicted_error
+from jaxcogc.coding import decodable_sets, measured_error, predicted_error
 
 KEY = jax.random.key(0)
 QUANTILES = (0.1, 0.5, 0.9, 0.99)

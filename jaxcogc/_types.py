@@ -1,6 +1,7 @@
 """The words for array dimensions, and the array aliases that signatures use.
 
-A public docstring names every dimension with one of these words:
+A public signature, and its docstring, names every dimension with one of these words, as in
+`Float64[Array, "rows clients"]`. One word has one length throughout a call (the tests check that):
 
 | word      | length                                                                     |
 |-----------|----------------------------------------------------------------------------|
@@ -13,6 +14,7 @@ A public docstring names every dimension with one of these words:
 | seeds     | independent repetitions of a training run                                  |
 | points    | settings of a sweep                                                        |
 | samples   | labelled examples of a data set, or of a part of it                        |
+| sets      | sets of rows that a code is looked at by                                   |
 
 Booleans say *delivered*, probabilities are *erasure* probabilities, counts are `num_*`.
 """
@@ -20,6 +22,7 @@ Booleans say *delivered*, probabilities are *erasure* probabilities, counts are 
 from typing import Any
 
 import jax
+import jaxtyping
 import numpy as np
 import numpy.typing as npt
 
@@ -29,8 +32,14 @@ Array = jax.Array
 ArrayLike = jax.typing.ArrayLike
 """What JAX accepts as an array: a device array, a NumPy array or a number."""
 
-Key = jax.Array
-"""A typed random key, as `jax.random.key(seed)` makes it; scalar unless said otherwise."""
+AnyArray = jax.Array | np.ndarray
+"""An array on a device or on the host."""
+
+Key = jaxtyping.Key[jax.Array, ""]
+"""One typed random key, as `jax.random.key(seed)` makes it."""
+
+Numbers = npt.ArrayLike | jax.Array
+"""Anything that NumPy turns into an array: lists of numbers too."""
 
 HostFloats = npt.NDArray[np.float64]
 """Double-precision numbers that stay on the host."""

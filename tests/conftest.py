@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.shape_checks import check_public_signatures
+
 # Programs compiled by one test, or by the run before, serve the others and those they start, small
 # ones too: a third of the time. Set before JAX is imported, hence here.
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".jax_cache")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+check_public_signatures()
 
 SOAK = os.environ.get("JAXCOGC_SOAK", "") not in ("", "0")
 

@@ -1,10 +1,13 @@
 from .codes import cyclic_code as cyclic_code
 from .codes import cyclic_mds_code as cyclic_mds_code
 from .codes import fractional_repetition_code as fractional_repetition_code
+from .codes import make_code as make_code
 from .codes import redraw as redraw
 from .codes import uncoded as uncoded
 from .conditioning import CodeCondition as CodeCondition
+from .conditioning import DecodableSets as DecodableSets
 from .conditioning import condition_report as condition_report
+from .conditioning import decodable_sets as decodable_sets
 from .decoding import RealRecovery as RealRecovery
 from .decoding import gc_plus_weights as gc_plus_weights
 from .decoding import gc_weights as gc_weights
@@ -14,8 +17,6 @@ from .decoding import row_space_weights as row_space_weights
 from .encoding import encode as encode
 from .encoding import received_matrix as received_matrix
 from .gradient_code import GradientCode as GradientCode
-from .payload_error import DecodableSets as DecodableSets
-from .payload_error import decodable_sets as decodable_sets
 from .payload_error import measured_error as measured_error
 from .payload_error import predicted_error as predicted_error
 from .recovery import Recovery as Recovery

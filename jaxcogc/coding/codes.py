@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from jaxcogc._types import Key
-from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.coding.constructions import (
     block_matrix,
     cyclic_matrix,
@@ -17,6 +16,8 @@ from jaxcogc.coding.constructions import (
 )
 from jaxcogc.coding.gradient_code import MERSENNE_31, GradientCode, build_code, read_only
 from jaxcogc.links.checks import check_count
+from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
+from jaxcogc.runtime.random_words import host_generator
 
 __all__ = [
     "MERSENNE_31",
@@ -24,9 +25,48 @@ __all__ = [
     "cyclic_code",
     "cyclic_mds_code",
     "fractional_repetition_code",
+    "make_code",
     "redraw",
     "uncoded",
 ]
+
+
+def make_code(
+    family: str,
+    num_clients: int,
+    num_stragglers: int,
+    *,
+    key: Key | None = None,
+    num_draws: int = 16,
+) -> GradientCode:
+    """The code of a family, by the family's name.
+
+    Args:
+      family: "cyclic", "cyclic-mds", "fractional-repetition" or "uncoded" (`names.FAMILIES`).
+      num_clients: M, at least 1.
+      num_stragglers: s, as the family's own function allows it; 0 of an uncoded scheme.
+      key: draws a cyclic code; the other families have nothing random.
+      num_draws: as in `cyclic_code`.
+
+    Raises:
+      ValueError: another family, a cyclic code without a key, or no such code of this size.
+
+    >>> make_code("cyclic-mds", 4, 1) == cyclic_mds_code(4, 1)
+    True
+    """
+    if family == "cyclic":
+        if key is None:
+            raise ValueError("key = None: allowed is a typed key, as a cyclic code is random")
+        return cyclic_code(key, num_clients, num_stragglers, num_draws=num_draws)
+    if family == "cyclic-mds":
+        return cyclic_mds_code(num_clients, num_stragglers)
+    if family == "fractional-repetition":
+        return fractional_repetition_code(num_clients, num_stragglers)
+    if family != "uncoded":
+        raise ValueError(f"family = {family!r}: allowed are {', '.join(FAMILIES)}")
+    if num_stragglers != 0:
+        raise ValueError(f"num_stragglers = {num_stragglers}: allowed is 0 without a code")
+    return uncoded(num_clients)
 
 
 def cyclic_code(
@@ -158,7 +198,7 @@ def redraw(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
     >>> redraw(jax.random.key(1), cyclic_code(jax.random.key(0), 5, 2), 3).matrix.shape
     (3, 5, 5)
     """
-    if code.family != "cyclic":
+    if code.family not in RANDOM_FAMILIES:
         raise ValueError(
             f"redraw_code: code family {code.family!r} has no random draw: allowed is 'cyclic'"
         )

@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool, Float64, Int32
 
+from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.encoding import check_sizes
 from jaxcogc.coding.real.complete_rows import packed_weights
@@ -54,13 +56,13 @@ class RealRecovery(NamedTuple):
       rank: int32, of the received matrix.
     """
 
-    gc: jax.Array
-    sum_recovered: jax.Array
-    client_recovered: jax.Array
-    rank: jax.Array
+    gc: Bool[Array, ""]
+    sum_recovered: Bool[Array, ""]
+    client_recovered: Bool[Array, "clients"]
+    rank: Int32[Array, ""]
 
 
-def gc_weights(code: GradientCode, links: Links) -> jax.Array:
+def gc_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"]:
     """Standard decoder: w = 1^T C^+, C the complete rows alone.
 
     Where the complete rows span the all-one vector, w recovers the sum (divide by M for the
@@ -84,7 +86,7 @@ def gc_weights(code: GradientCode, links: Links) -> jax.Array:
     return _decode(_complete_ones_kernel, code, links, complete=True)
 
 
-def row_space_weights(code: GradientCode, links: Links) -> jax.Array:
+def row_space_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"]:
     """Best linear decoder of the sum: w = 1^T R^+, R all that arrived.
 
     Args:
@@ -101,7 +103,7 @@ def row_space_weights(code: GradientCode, links: Links) -> jax.Array:
     return _decode(_ones_kernel, code, links)
 
 
-def gc_plus_weights(code: GradientCode, links: Links) -> jax.Array:
+def gc_plus_weights(code: GradientCode, links: Links) -> Float64[Array, "clients rows"]:
     """Complementary decoder: for each recoverable client k the least-squares W_k R = e_k^T.
 
     Client k is recoverable, k in K, when the distance of e_k from the row space is at most 1e-9.
@@ -120,7 +122,7 @@ def gc_plus_weights(code: GradientCode, links: Links) -> jax.Array:
     return _decode(_units_kernel, code, links)
 
 
-def least_squares_coefficients(code: GradientCode, links: Links) -> jax.Array:
+def least_squares_coefficients(code: GradientCode, links: Links) -> Float64[Array, "clients"]:
     """Coefficients (1/M) P 1 of the least-squares decoder, P the projector onto the row space.
 
     Args:

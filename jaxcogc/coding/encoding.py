@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float64
 
+from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.draws import Links
 
@@ -18,7 +20,7 @@ __all__ = ["check_sizes", "encode", "received_matrix"]
 Updates = TypeVar("Updates")
 
 
-def received_matrix(code: GradientCode, links: Links) -> jax.Array:
+def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows clients"]:
     """R = diag(tau) (B o T), the attempts stacked (maths.md section 3).
 
     Args:

@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.tree_util import GetAttrKey
+from jaxtyping import Float64, Int32, UInt32
 
-from jaxcogc.coding.conditioning import verify_code
+from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.constructions import exact_residues
+from jaxcogc.coding.verification import verify_code
 from jaxcogc.links.checks import check_count, check_elements, number_array
 
 __all__ = ["MERSENNE_31", "GradientCode", "build_code", "read_only"]
@@ -38,9 +40,11 @@ class GradientCode:
       modulus: the prime of the field.
     """
 
-    matrix: Any
-    field_matrix: Any
-    num_stragglers: Any
+    matrix: Float64[AnyArray, "clients clients"] | Float64[AnyArray, "_attempts clients clients"]
+    field_matrix: (
+        UInt32[AnyArray, "clients clients"] | UInt32[AnyArray, "_attempts clients clients"]
+    )
+    num_stragglers: np.int32 | Int32[Array, ""]
     family: str
     modulus: int = MERSENNE_31
 
@@ -120,15 +124,9 @@ def build_code(
     Raises:
       ValueError: the promise of the family is not kept (see `verify_code`).
     """
-    code = GradientCode(
-        read_only(matrix, np.float64),
-        read_only(field_matrix, np.uint32),
-        np.int32(num_stragglers),
-        family,
-        modulus,
-    )
-    verify_code(code)
-    return code
+    matrix, field_matrix = read_only(matrix, np.float64), read_only(field_matrix, np.uint32)
+    verify_code(matrix, field_matrix, num_stragglers=num_stragglers, family=family, modulus=modulus)
+    return GradientCode(matrix, field_matrix, np.int32(num_stragglers), family, modulus)
 
 
 def read_only(values: Any, dtype: Any) -> np.ndarray:

@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool, Int32
 
+from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact import null_vector as modular
 from jaxcogc.coding.exact.bit_rows import pack_offsets, pack_rows
@@ -38,11 +40,11 @@ class Recovery(NamedTuple):
         client's row counts once, however often it arrives.
     """
 
-    gc: jax.Array
-    sum_recovered: jax.Array
-    client_recovered: jax.Array
-    rank: jax.Array
-    num_complete_rows: jax.Array
+    gc: Bool[Array, ""]
+    sum_recovered: Bool[Array, ""]
+    client_recovered: Bool[Array, "clients"]
+    rank: Int32[Array, ""]
+    num_complete_rows: Int32[Array, ""]
 
 
 _ALL_BATCHED = Recovery(*(True,) * 5)  # type: ignore[arg-type]
@@ -86,7 +88,7 @@ def decision_rule(code: GradientCode, kernel: str = "xla") -> DecisionRule:
     return DecisionRule(code.modulus, counted, code.redrawn, kernel)
 
 
-def recover(key: jax.Array, code: GradientCode, links: Links) -> Recovery:
+def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     """Decide exactly what one trial recovers.
 
     Args:

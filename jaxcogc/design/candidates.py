@@ -128,7 +128,7 @@ def uncoded_candidates(
         max_tries: ... or there are so many.
         accuracy: what `rounds` is about.
     """
-    erasure, clients = network.uplink_erasure, network.num_clients
+    erasure, clients = np.asarray(network.uplink_erasure), network.num_clients
     found: list[Candidate] = []
     for tries in range(1, max_tries + 1):
         lost = erasure**tries

@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcogc._types import Key
-from jaxcogc.coding import codes
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.conditioning import host_generator
+from jaxcogc.coding.codes import GradientCode, make_code
 from jaxcogc.coding.constructions import cyclic_residues
 from jaxcogc.coding.host_field import largest_prime_one_mod
 from jaxcogc.design.ring_order import RANDOM, Order, Placement, best_order
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind, ring_kind
+from jaxcogc.runtime.random_words import host_generator
 
 __all__ = ["CodeConfig", "code_configs", "code_in_shared_field", "named_code"]
 
@@ -79,13 +78,7 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
 
 def named_code(key: Key, clients: int, config: CodeConfig) -> GradientCode:
     """The code of one attempt, of its own family: what the closed form asks for."""
-    if config.family == "cyclic":
-        return codes.cyclic_code(key, clients, config.stragglers, num_draws=1)
-    if config.family == "cyclic-mds":
-        return codes.cyclic_mds_code(clients, config.stragglers)
-    if config.family == "fractional-repetition":
-        return codes.fractional_repetition_code(clients, config.stragglers)
-    return codes.uncoded(clients)
+    return make_code(config.family, clients, config.stragglers, key=key, num_draws=1)
 
 
 def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> GradientCode:

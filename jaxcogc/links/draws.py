@@ -18,9 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Bool
 
+from jaxcogc._types import AnyArray, Key
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.threefry import key_words, threefry
+from jaxcogc.runtime.random_words import key_words, threefry
 
 MAX_CLIENTS = 128  # the words' numbering has room for 1024; the compiled programs have not
 MAX_ATTEMPTS = 4096
@@ -36,8 +38,8 @@ class Links(NamedTuple):
         the diagonal is True.
     """
 
-    uplink_delivered: jax.Array
-    peer_delivered: jax.Array
+    uplink_delivered: Bool[AnyArray, "attempts clients"]
+    peer_delivered: Bool[AnyArray, "attempts clients clients"]
 
 
 class LinkThresholds(NamedTuple):
@@ -80,7 +82,7 @@ def _split_words(erasure, xp) -> LinkThresholds:
     )
 
 
-def draw_links(key: jax.Array, network: Network, num_attempts: int = 1) -> Links:
+def draw_links(key: Key, network: Network, num_attempts: int = 1) -> Links:
     """Draw every link of one trial.
 
     Args:
@@ -109,7 +111,7 @@ def draw_links(key: jax.Array, network: Network, num_attempts: int = 1) -> Links
 
 
 def draw_thresholded_links(
-    key: jax.Array,
+    key: Key,
     thresholds: LinkThresholds,
     num_attempts: int,
     *,

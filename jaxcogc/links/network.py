@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import GetAttrKey
+from jaxtyping import Float
 
-from jaxcogc._types import HostFloats
+from jaxcogc._types import AnyArray, HostFloats, Numbers
 from jaxcogc.links.checks import (
     check_count,
     check_diagonal,
@@ -30,7 +31,7 @@ __all__ = ["Network"]
 _PROBABILITY = "a probability in [0, 1]"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Network:
     """Erasure probabilities of M clients and one server; the first index receives.
 
@@ -57,29 +58,30 @@ class Network:
     ValueError: uplink_erasure[1] = 1.2: allowed is a probability in [0, 1]
     """
 
-    uplink_erasure: Any
-    peer_erasure: Any
+    uplink_erasure: Float[AnyArray, "clients"]
+    peer_erasure: Float[AnyArray, "clients clients"]
     reciprocal: bool = False
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.reciprocal, bool | np.bool_):
-            raise ValueError(f"reciprocal = {self.reciprocal!r}: allowed are True and False")
-        if isinstance(self.uplink_erasure, jax.core.Tracer) or isinstance(
-            self.peer_erasure, jax.core.Tracer
-        ):
-            check_shapes(jnp.shape(self.uplink_erasure), jnp.shape(self.peer_erasure))
-            return
-        uplink = number_array("uplink_erasure", self.uplink_erasure, num_axes=1)
-        peer = number_array("peer_erasure", self.peer_erasure, num_axes=2)
-        check_shapes(uplink.shape, peer.shape)
-        for name, values in (("uplink_erasure", uplink), ("peer_erasure", peer)):
-            check_elements(name, values, (values >= 0) & (values <= 1), _PROBABILITY)
-        check_diagonal(peer)
-        if self.reciprocal:
-            check_symmetry(peer)
+    def __init__(
+        self, uplink_erasure: Numbers, peer_erasure: Numbers, reciprocal: bool = False
+    ) -> None:
+        if not isinstance(reciprocal, bool | np.bool_):
+            raise ValueError(f"reciprocal = {reciprocal!r}: allowed are True and False")
+        values = {"uplink_erasure": uplink_erasure, "peer_erasure": peer_erasure}
+        if any(isinstance(value, jax.core.Tracer) for value in values.values()):
+            check_shapes(np.shape(uplink_erasure), np.shape(peer_erasure))
+        else:
+            uplink = number_array("uplink_erasure", uplink_erasure, num_axes=1)
+            peer = number_array("peer_erasure", peer_erasure, num_axes=2)
+            check_shapes(uplink.shape, peer.shape)
+            check_elements("uplink_erasure", uplink, (uplink >= 0) & (uplink <= 1), _PROBABILITY)
+            check_elements("peer_erasure", peer, (peer >= 0) & (peer <= 1), _PROBABILITY)
+            check_diagonal(peer)
+            if reciprocal:
+                check_symmetry(peer)
+            values = {"uplink_erasure": _read_only(uplink), "peer_erasure": _read_only(peer)}
         # Past the frozen dataclass's own guard.
-        self.__dict__.update(uplink_erasure=_read_only(uplink), peer_erasure=_read_only(peer))
-        self.__dict__.update(reciprocal=bool(self.reciprocal))
+        self.__dict__.update(**values, reciprocal=bool(reciprocal))
 
     @property
     def num_clients(self) -> int:

@@ -107,7 +107,7 @@ def _exact(
     if policy.max_repeats > 0:
         return None
     if rule.arrival_law is not None:
-        lost = network.uplink_erasure ** (policy.num_tries if rule.several_tries else 1)
+        lost = np.asarray(network.uplink_erasure) ** (policy.num_tries if rule.several_tries else 1)
         nobody = float(np.prod(lost))
         if not nobody < 1:
             raise ValueError(f"scheme {scheme!r} always holds: no uplink ever delivers")

@@ -17,7 +17,7 @@ from jaxcogc.federated.convergence.partial_averages import (
     simulated_rho,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.study.specification.seeds import seed_keys
+from jaxcogc.runtime.random_words import seed_keys
 from tests.cli.program import assert_one_line
 
 SMALL = ["--clients", "4", "--stragglers", "1", "--attempts", "1"]

@@ -11,7 +11,7 @@ import pytest
 
 import jaxcogc
 from jaxcogc.cli.app import main
-from jaxcogc.study.specification.seeds import seed_keys
+from jaxcogc.runtime.random_words import seed_keys
 from tests.cli.program import run_program
 
 SMALL = ["outage", "--clients", "4", "--stragglers", "2", "--trials", "3000"]

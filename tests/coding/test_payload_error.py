@@ -12,9 +12,8 @@ from jaxcogc.coding.codes import (
     redraw,
     uncoded,
 )
-from jaxcogc.coding.conditioning import condition_report
+from jaxcogc.coding.conditioning import condition_report, decodable_sets
 from jaxcogc.coding.payload_error import (
-    decodable_sets,
     measured_error,
     predicted_error,
     rounding_error,

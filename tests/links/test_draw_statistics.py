@@ -8,7 +8,7 @@ import pytest
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.links.draws import by_offset, draw_links, draw_rows, link_thresholds
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.threefry import key_words
+from jaxcogc.runtime.random_words import key_words
 from tests.checks import chi_square_p_value, surprises
 
 CLIENTS, ATTEMPTS, TRIALS = 4, 2, 2**16

@@ -19,7 +19,7 @@ from jaxcogc.links.draws import (
     link_thresholds,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.threefry import key_words
+from jaxcogc.runtime.random_words import key_words
 
 ONES = 2**32 - 1
 EXACT = Fraction(1, 2**64)  # how far a realised probability may be off

@@ -33,7 +33,7 @@ from jaxcogc.names import hyphened
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
-from jaxcogc.study.specification.seeds import seed_keys
+from jaxcogc.runtime.random_words import seed_keys
 
 _TABLE_WIDTH = 100
 _TERMS = {

@@ -16,8 +16,8 @@ from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
-from jaxcogc.study.specification.seeds import seed_keys
 
 
 def run_rare(request: OutageRequest) -> int:

@@ -23,8 +23,8 @@ from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_
 from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process
+from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
-from jaxcogc.study.specification.seeds import seed_keys
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,6 @@ from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.network_options import NetworkOptions
 from jaxcogc.cli.shared.options import option, switch
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
-from jaxcogc.study.specification.seeds import seeded_code
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
@@ -84,5 +83,8 @@ def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode
 
 def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
     """The code of a family; UserError names the options when there is none of that size."""
+    from jaxcogc.coding.codes import make_code
+    from jaxcogc.runtime.random_words import seed_keys
+
     with blame(f"--code {family} --stragglers {num_stragglers}"):
-        return seeded_code(family, num_clients, num_stragglers, seed)
+        return make_code(family, num_clients, num_stragglers, key=seed_keys(seed)[0])

@@ -14,7 +14,7 @@ from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.train.config_file import CONFIG_NAME, check_same, kept
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
 from jaxcogc.names import SERVER_OPTIMIZERS
-from jaxcogc.study.specification.seeds import seed_keys
+from jaxcogc.runtime.random_words import seed_keys
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode

@@ -11,12 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc._types import AnyArray
 from jaxcogc.runtime.compute_once import Stage, unstaged
 
 
-def pack_offsets(
-    held: jax.Array, attempts: int, clients: int, stage: Stage = unstaged
-) -> jax.Array:
+def pack_offsets(held: AnyArray, attempts: int, clients: int, stage: Stage = unstaged) -> jax.Array:
     """Bit masks of rows, by offset.
 
     Args:
@@ -79,7 +78,7 @@ def _by_offset(words: jax.Array, attempts: int, clients: int) -> jax.Array:
 
 
 def pack_rows(
-    uplink_delivered: jax.Array, peer_delivered: jax.Array, stage: Stage = unstaged
+    uplink_delivered: AnyArray, peer_delivered: AnyArray, stage: Stage = unstaged
 ) -> jax.Array:
     """Rows as `null_vector` takes them: uint32 [words, attempts, clients, trials].
 

@@ -19,7 +19,7 @@ from jax import lax
 from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
 from jaxcogc.links.draws import Needed, needed
 from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
-from jaxcogc.runtime.threefry import threefry
+from jaxcogc.runtime.random_words import threefry
 
 _GROUP = 4  # offsets that one pass over a diagonal adds
 

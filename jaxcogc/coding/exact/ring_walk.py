@@ -38,7 +38,7 @@ from jaxcogc.coding.exact.prime_field import (
 )
 from jaxcogc.coding.exact.ring_constraints import meet_constraints
 from jaxcogc.runtime.compute_once import stages, zeros_like_mesh
-from jaxcogc.runtime.threefry import threefry
+from jaxcogc.runtime.random_words import threefry
 
 _FEWEST_CLIENTS = 24
 _GROUP = 8  # trajectories that walk together

@@ -173,7 +173,8 @@ def draw_round(
         key = jax.random.fold_in(keys.links, repeat)
         return draw_thresholded_links(key, thresholds, num_draws, reciprocal=reciprocal)
 
-    uplink, peer = jax.vmap(draw)(jnp.arange(policy.max_repeats + 1, dtype=jnp.uint32))
+    links = jax.vmap(draw)(jnp.arange(policy.max_repeats + 1, dtype=jnp.uint32))
+    uplink, peer = map(jnp.asarray, links)
     if alive is not None:
         uplink = uplink & alive
         peer = peer & (alive | jnp.eye(clients, dtype=bool))

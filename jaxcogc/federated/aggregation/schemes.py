@@ -11,6 +11,7 @@ from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, ArrayLike, Key, PyTree
@@ -249,7 +250,8 @@ def _reveal(
     stacks = jax.tree.map(lambda *x: jnp.stack(x), *[stack(number) for number in coded])
     if code.redrawn:  # a repeat sends with the codes of the round
         tiled = jnp.tile(jnp.asarray(code.field_matrix), (repeats, 1, 1))
-        code = GradientCode(None, tiled, code.num_stragglers, code.family, code.modulus)
+        unused = np.zeros(tiled.shape)  # what is recovered is decided over the field
+        code = GradientCode(unused, tiled, code.num_stragglers, code.family, code.modulus)
     found = jax.vmap(recover, (None, None, 0))(key, code, stacks)
     counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32)
     revealed = coefficients.num_revealed.at[jnp.array(coded)].set(counted)

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from jaxcogc._types import Key, PyTree
-from jaxcogc.runtime.threefry import key_words, threefry
+from jaxcogc.runtime.random_words import key_words, threefry
 
 __all__ = ["Batch", "ClientData", "LossFn", "draw_samples", "local_update", "take_batch"]
 

@@ -22,7 +22,6 @@ from scipy import special
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.outage.counts import EVENTS
 from jaxcogc.outage.random_links import LinkTable
@@ -40,6 +39,7 @@ from jaxcogc.outage.rare.proposals import (
 )
 from jaxcogc.outage.rare.weighted_sums import Group, Sums
 from jaxcogc.outage.simulation.given_links import BLOCK, decide, events
+from jaxcogc.runtime.random_words import host_generator
 
 __all__ = ["Mixture", "choose_mixture", "importance_groups"]
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.outage.random_links import DELIVERED, ERASED, LinkTable
 from jaxcogc.outage.rare.weighted_sums import FAILURES, Group, Sums
 from jaxcogc.outage.simulation.given_links import BLOCK, decide
+from jaxcogc.runtime.random_words import host_generator
 
 __all__ = ["fewest_erasures", "log_count_law", "strata_groups"]
 

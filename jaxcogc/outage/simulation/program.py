@@ -16,7 +16,7 @@ from jaxcogc.links.draws import LinkThresholds, by_offset, draw_rows
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.device_counts import empty_table, outcome_flags, outcome_table
 from jaxcogc.runtime.devices import compiler_options, device_mesh
-from jaxcogc.runtime.threefry import key_words
+from jaxcogc.runtime.random_words import key_words
 
 
 class Shape(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.conditioning import host_generator
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.links.network import Network
 from jaxcogc.outage.random_links import LinkTable
 from jaxcogc.outage.simulation.given_links import BLOCK, decide
+from jaxcogc.runtime.random_words import host_generator
 
 __all__ = ["ring_trials"]
 
@@ -47,7 +47,7 @@ def ring_trials(
         their places.
     """
     clients = network.num_clients
-    erasure = network.peer_erasure.copy()
+    erasure = np.array(network.peer_erasure)
     np.fill_diagonal(erasure, network.uplink_erasure)
     below = np.tril_indices(clients, -1)
     numbers = np.arange(num_attempts * clients**2, dtype=np.int32)

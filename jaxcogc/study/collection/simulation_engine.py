@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.codes import GradientCode, make_code
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.simulation.device_counts import events
 from jaxcogc.outage.simulation.run_inputs import Run, prepare_run, redrawn_code, run_words
+from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.study.specification.points import Point
-from jaxcogc.study.specification.seeds import seed_keys, seeded_code
 
 
 @lru_cache(maxsize=256)
 def code_of(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
     """A code, built once for all points that have it."""
-    return seeded_code(family, num_clients, num_stragglers, seed)
+    return make_code(family, num_clients, num_stragglers, key=seed_keys(seed)[0])
 
 
 class Setting(NamedTuple):

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from jaxcogc.study.specification.seeds import CODES, MAX_SEED
+from jaxcogc.allowed import MAX_SEED
+from jaxcogc.names import FAMILIES
 from jaxcogc.study.specification.stop_rules import parse_duration
 
 
@@ -119,7 +120,7 @@ Positive = Annotated[float, BeforeValidator(positive("a positive number"))]
 Clients = Annotated[tuple[int, ...], BeforeValidator(_axis(whole(1, 128)))]
 Stragglers = Annotated[tuple[int, ...], BeforeValidator(_axis(whole(0, 127)))]
 Attempts = Annotated[tuple[int, ...], BeforeValidator(_axis(whole(1, 4096)))]
-Families = Annotated[tuple[str, ...], BeforeValidator(_axis(choice(CODES)))]
+Families = Annotated[tuple[str, ...], BeforeValidator(_axis(choice(FAMILIES)))]
 Switches = Annotated[
     tuple[bool, ...], BeforeValidator(_axis(_checked(_of(bool), "true and false")))
 ]

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcogc.study.specification.seeds import seeded_code
-
 if TYPE_CHECKING:
     from jaxcogc.links.network import Network
     from jaxcogc.study.specification.study_file import NetworkSection, Specification
@@ -158,11 +156,14 @@ def _why_no_code(point: Point) -> str | None:
     """Why the constructors refuse; None where there is a code."""
     if point.redraw_code and point.family != "cyclic":
         return "redraw_code = true: allowed is the cyclic family"
+    from jaxcogc.coding.codes import make_code
+    from jaxcogc.runtime.random_words import seed_keys
+
     # Only the cyclic code has random numbers in it, and it exists for every size.
     size = (point.family, point.num_clients, point.stragglers)
     if size not in _CODES:
         try:
-            seeded_code(*size, seed=0)
+            make_code(*size, key=seed_keys(0)[0])
             _CODES[size] = None
         except ValueError as error:
             _CODES[size] = str(error)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.runtime.threefry import key_words, threefry
+from jaxcogc.runtime.random_words import key_words, threefry
 
 # Counter, key and result: known-answer vectors of the Random123 library, threefry2x32, 20 rounds.
 KNOWN_ANSWERS = [
