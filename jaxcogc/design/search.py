@@ -16,8 +16,7 @@ import jax
 from jaxcogc.design.candidates import Candidate, coded_candidates, uncoded_candidates
 from jaxcogc.design.code_outage import CodeOutage, Setting
 from jaxcogc.design.configurations import CodeConfig, code_configs
-from jaxcogc.design.exact_outage import enumerated, orders_to_enumerate
-from jaxcogc.design.known_outage import within_what_is_known
+from jaxcogc.design.exact_outage import enumerated, within_what_is_known
 from jaxcogc.design.ranking import finalists, ranked, undecided
 from jaxcogc.design.ring_order import RANDOM, Order, alike
 from jaxcogc.design.rounds import Accuracy
@@ -162,12 +161,11 @@ def evaluate(
     setting: Setting, sample: Sample, config: CodeConfig, num_trials: int, advance: TrialsDone
 ) -> CodeOutage:
     """Outage of every decoder of a code: exactly where that is possible, else by trials."""
-    orders = orders_to_enumerate(setting, config)
-    if orders is None:
+    found = enumerated(setting, config)
+    if found is None:
         found = sample(setting, config, num_trials, advance)
     else:
         advance(num_trials)
-        found = enumerated(setting, config, orders)
     return within_what_is_known(setting, found)
 
 

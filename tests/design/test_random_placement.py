@@ -9,11 +9,11 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code, fractional_repetition_code
 from jaxcogc.coding.recovery import recover
-from jaxcogc.design import exact_outage, known_outage
+from jaxcogc.design import exact_outage
 from jaxcogc.design.candidates import coded_candidates
 from jaxcogc.design.code_outage import Setting
 from jaxcogc.design.configurations import CodeConfig
-from jaxcogc.design.known_outage import mean_gc_outage, within_what_is_known
+from jaxcogc.design.exact_outage import mean_gc_outage, within_what_is_known
 from jaxcogc.design.link_sensitivity import mean_sensitivity
 from jaxcogc.design.ring_order import RANDOM, distinct_orders, log_outages_of_orders, reorder
 from jaxcogc.design.rounds import Accuracy
@@ -90,7 +90,7 @@ def test_orders_stand_for_all_placements(kind, s):
 def test_sampled_placements_cover_the_mean(monkeypatch):
     network = unequal(6, 1)
     truth = mean_gc_outage(network, 2, 1, kind="cyclic").outage
-    monkeypatch.setattr(known_outage, "_MOST_ORDERS", 3)
+    monkeypatch.setattr(exact_outage, "_MOST_ORDERS", 3)
     sampled = mean_gc_outage(network, 2, 1, kind="cyclic")
     assert sampled.outage.method == "placements"
     assert not sampled.flagged

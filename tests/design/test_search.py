@@ -16,7 +16,7 @@ from jaxcogc.design import exact_outage
 from jaxcogc.design.candidates import uncoded_candidates
 from jaxcogc.design.code_outage import Setting
 from jaxcogc.design.configurations import CodeConfig
-from jaxcogc.design.known_outage import lowest_outage
+from jaxcogc.design.exact_outage import lowest_outage
 from jaxcogc.design.ranking import ranked
 from jaxcogc.design.ring_order import reorder
 from jaxcogc.design.rounds import Accuracy
