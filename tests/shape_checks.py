@@ -25,7 +25,7 @@ from beartype.door import die_if_unbearable
 from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
-ROOMS = ("links", "coding")
+ROOMS = ("links", "coding", "design")
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 

@@ -21,7 +21,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind, ring_kind
 from jaxcogc.runtime.random_words import host_generator
 
-__all__ = ["CodeConfig", "code_configs", "code_in_shared_field", "named_code"]
+__all__ = ["CodeConfig", "code_configs", "code_in_shared_field"]
 
 
 class CodeConfig(NamedTuple):
@@ -76,15 +76,10 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
     return configs
 
 
-def named_code(key: Key, clients: int, config: CodeConfig) -> GradientCode:
-    """The code of one attempt, of its own family: what the closed form asks for."""
-    return make_code(config.family, clients, config.stragglers, key=key, num_draws=1)
-
-
 def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> GradientCode:
     """The code with coefficients for every attempt, over the one field of all families."""
-    code = named_code(key, clients, config)
     modulus, s = largest_prime_one_mod(clients), config.stragglers
+    code = make_code(config.family, clients, s, key=key, num_draws=1)
     field = np.asarray(code.field_matrix)
     if config.family == "cyclic" and 0 < s < clients - 1:
         generator = host_generator(key)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from jaxcogc._types import HostFloats
+from jaxcogc.coding.codes import make_code
 from jaxcogc.design.code_outage import (
     CodeOutage,
     DecoderOutage,
@@ -16,7 +17,7 @@ from jaxcogc.design.code_outage import (
     mean_revealed,
     outages,
 )
-from jaxcogc.design.configurations import CodeConfig, named_code
+from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.ring_order import (
     RANDOM,
     Order,
@@ -122,10 +123,10 @@ def lowest_outage(setting: Setting, config: CodeConfig) -> float:
 
 def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
     """The closed form of standard decoding, where one is known."""
-    network = setting.network
+    network, clients = setting.network, setting.network.num_clients
     law = closed_form_gc_outage(
         setting.placed(config),
-        named_code(setting.code_key, network.num_clients, config),
+        make_code(config.family, clients, config.stragglers, key=setting.code_key, num_draws=1),
         num_attempts=config.attempts,
         redraw_code=config.redraw_code,
     )

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float64
 
-from jaxcogc._types import Array, HostFloats
+from jaxcogc._types import Array
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_orders, reorder
 from jaxcogc.links.checks import check_count
@@ -43,17 +44,17 @@ class Sensitivity(NamedTuple):
 
     Attributes:
         outage: the outage probability of standard decoding.
-        uplink: float64 [clients], d log P_O / d p_m.
-        peer: float64 [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
+        uplink: [clients], d log P_O / d p_m.
+        peer: [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
         repaired_uplink, repaired_peer: the same shapes, the outage probability were that link
             perfect in every attempt.
     """
 
     outage: float
-    uplink: HostFloats
-    peer: HostFloats
-    repaired_uplink: HostFloats
-    repaired_peer: HostFloats
+    uplink: Float64[np.ndarray, "clients"]
+    peer: Float64[np.ndarray, "clients clients"]
+    repaired_uplink: Float64[np.ndarray, "clients"]
+    repaired_peer: Float64[np.ndarray, "clients clients"]
 
 
 class WeakLink(NamedTuple):

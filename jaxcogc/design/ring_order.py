@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float64, Int
 
 from jaxcogc._types import Array, HostFloats
 from jaxcogc.links.checks import check_count
@@ -79,23 +80,20 @@ def reorder(network: Network, order: Order) -> Network:
 
 def log_outages_of_orders(
     network: Network,
-    orders: np.ndarray,
+    orders: Int[np.ndarray, "points clients"],
     num_stragglers: int,
     num_attempts: int = 1,
     *,
     kind: RingKind = "cyclic",
-) -> HostFloats:
+) -> Float64[np.ndarray, "points"]:
     """Logarithms of the outage probability of standard decoding for many orders of the ring.
 
     Args:
         network: independent links.
-        orders: int [points, clients], permutations.
+        orders: permutations.
         num_stragglers: s.
         num_attempts: attempts with one code.
         kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
-
-    Returns:
-        float64 [points].
     """
     found = []
     with jax.enable_x64(True):

@@ -23,7 +23,7 @@ def test_logarithms_are_those_of_the_closed_form():
         ("blocks", 1, fractional_repetition_outage_probability),
     ):
         logs = log_outages_of_orders(network, orders, s, 2, kind=kind)
-        expected = [float(law(reorder(network, tuple(order)), s, 2)) for order in orders]
+        expected = [float(law(reorder(network, tuple(order.tolist())), s, 2)) for order in orders]
         np.testing.assert_allclose(np.exp(logs), expected, rtol=1e-12)
 
 
