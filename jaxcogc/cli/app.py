@@ -22,6 +22,11 @@ from jaxcogc.cli.studies.show import ShowOptions, show
 from jaxcogc.cli.train.config_file import complete
 from jaxcogc.cli.train.options import TrainOptions, train
 from jaxcogc.runtime.cores import one_device_per_core
+from jaxcogc.runtime.standard_streams import (
+    OutputLost,
+    forget_standard_output,
+    own_standard_streams,
+)
 
 # Click's own errors (unknown options, missing values): new versions of typer bundle click, old ones
 # import it, and both export this one class of the family.
@@ -73,15 +78,22 @@ def _root(
 
 def command() -> int:
     """The program `jaxcogc`: the command line in a process of its own, with all of its cores."""
+    own_standard_streams()
     one_device_per_core()
-    return main()
+    code = main()
+    try:
+        sys.stdout.flush()
+    except OutputLost as error:
+        return _lost(error)
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 success; 2 a mistake of the user's, told in one line on standard error; 130 (143) interrupted
-    by SIGINT (SIGTERM). Any other exception is a bug of ours and keeps its traceback.
+    0 success; 1 something asked for could not be made; 2 a mistake of the user's; each told in one
+    line on standard error; 128 + n interrupted by signal n. Any other exception is a bug of ours
+    and keeps its traceback.
     """
     command = typer.main.get_command(app)
     try:
@@ -94,10 +106,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error))
     except _CLICK_ERROR as error:
         return _complain(error.format_message())  # type: ignore[attr-defined]
+    except OutputLost as error:
+        return _lost(error)
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _lost(error: OutputLost) -> int:
+    """Standard output is full, closed or gone: what it should carry is lost, all else is there."""
+    forget_standard_output()
+    print(f"error: standard output cannot be written: {error}", file=sys.stderr)
+    return 1
 
 
 def _complain(message: str) -> int:

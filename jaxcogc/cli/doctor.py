@@ -13,6 +13,10 @@ class DoctorOptions(Options):
 
     json: str | None = output("FILE|-", "The same for a program.")
 
+    def starts_jax(self) -> bool:
+        """See `Options`."""
+        return True
+
 
 def doctor(options: DoctorOptions) -> int:
     """Check this machine: device, versions, speed, known results, equal counts on other devices.

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Ctrl-C, a kill, a terminal that hangs up, and what batch systems send before the time is over."""
 
 
 class Interruption:
@@ -35,7 +37,7 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects: 130 after SIGINT, 143 after SIGTERM, 0 without a signal."""
+        """What a shell expects: 128 + the signal's number, such as 130 after SIGINT; 0 without one."""
         return 128 + self.signal_number if self.requested else 0
 
 
@@ -43,7 +45,7 @@ class Interruption:
 def graceful_interrupts(
     on_first: Callable[[], None] = lambda: None, on_second: Callable[[], None] = lambda: None
 ) -> Iterator[Interruption]:
-    """Catch SIGINT and SIGTERM within the block; yields the `Interruption` to look at.
+    """Catch `SIGNALS` within the block; yields the `Interruption` to look at.
 
     `on_first` and `on_second` are called from another thread, for a word to the user. Outside of
     the main thread, where Python allows no handlers, nothing is caught.
@@ -59,7 +61,13 @@ def graceful_interrupts(
     )
     watcher.start()
     previous_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    previous = {number: signal.signal(number, _ignore) for number in SIGNALS}
+    # A hang-up that is ignored is meant to be: so nohup starts a program.
+    caught = [
+        n
+        for n in SIGNALS
+        if n is not getattr(signal, "SIGHUP", None) or signal.getsignal(n) != signal.SIG_IGN
+    ]
+    previous = {number: signal.signal(number, _ignore) for number in caught}
     try:
         yield interruption
     finally:

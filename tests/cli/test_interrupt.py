@@ -23,8 +23,14 @@ def _wait_for(process: subprocess.Popen[str], words: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "exit_code", "name"),
-    [(signal.SIGINT, 130, "-"), (signal.SIGTERM, 143, "out.json")],
-    ids=["INT", "TERM"],
+    [
+        (signal.SIGINT, 130, "-"),
+        (signal.SIGTERM, 143, "out.json"),
+        (signal.SIGHUP, 129, "out.json"),
+        (signal.SIGUSR1, 138, "out.json"),
+        (signal.SIGXCPU, 152, "out.json"),
+    ],
+    ids=["INT", "TERM", "HUP", "USR1", "XCPU"],
 )
 def test_first_signal_reports_what_was_counted(
     number: signal.Signals, exit_code: int, name: str, tmp_path: Path

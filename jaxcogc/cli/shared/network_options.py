@@ -33,6 +33,10 @@ class NetworkOptions(Options):
     )
     reciprocal: bool = switch("Two clients hear each other, or neither the other.")
 
+    def starts_jax(self) -> bool:
+        """See `Options`."""
+        return True
+
 
 class NamedNetwork(NamedTuple):
     """A network, and its name for titles."""

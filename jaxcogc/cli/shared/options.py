@@ -17,6 +17,7 @@ import typer
 from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import PICTURES, File, NamedFile, check_files
+from jaxcogc.runtime.start_check import CannotStart, check_start
 
 R = TypeVar("R", bound="Options")
 
@@ -138,6 +139,10 @@ class Options:
                 values[name] = _read(told, text)
         return cls(given=frozenset(values), **values)
 
+    def starts_jax(self) -> bool:
+        """Whether the verb computes, alone in this process as far as is known."""
+        return False
+
     def files(self) -> list[NamedFile]:
         """The files and folders that the options name."""
         named = []
@@ -202,6 +207,11 @@ def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Cal
     def run(**typed: Any) -> int:
         options = record.read(typed, complete(typed) if complete else None)
         check_files(options.files())
+        if options.starts_jax():
+            try:
+                check_start()
+            except CannotStart as error:
+                raise UserError(str(error)) from error
         return work(options)
 
     parameters = [

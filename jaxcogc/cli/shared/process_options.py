@@ -31,6 +31,10 @@ class ProcessOptions(Options):
     num_processes: int | None = option("N", "Processes of the run.", whole(1, 2**16))
     process_id: int | None = option("I", "This one: 0 .. N-1; 0 prints.", whole(0, 2**16 - 1))
 
+    def starts_jax(self) -> bool:
+        """See `Options`."""
+        return not self.distributed  # the other processes are joined first
+
 
 def check_processes(options: ProcessOptions) -> None:
     """Raise UserError where the four options do not go together."""

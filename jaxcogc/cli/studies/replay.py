@@ -22,6 +22,10 @@ class ReplayOptions(StoreOptions):
     plot: str | None = picture()
     json: str | None = output("FILE|-", "The same for a program.")
 
+    def starts_jax(self) -> bool:
+        """See `Options`."""
+        return True
+
 
 def replay(options: ReplayOptions) -> int:
     """Rebuild a trial: who heard whom, which rows arrived, what was recovered.
