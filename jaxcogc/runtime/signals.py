@@ -37,7 +37,7 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects: 128 + the signal's number, such as 130 after SIGINT; 0 without one."""
+        """What a shell expects: 128 + the signal's number (130 after SIGINT); 0 without one."""
         return 128 + self.signal_number if self.requested else 0
 
 
@@ -61,12 +61,10 @@ def graceful_interrupts(
     )
     watcher.start()
     previous_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    # A hang-up that is ignored is meant to be: so nohup starts a program.
-    caught = [
-        n
-        for n in SIGNALS
-        if n is not getattr(signal, "SIGHUP", None) or signal.getsignal(n) != signal.SIG_IGN
-    ]
+    # One that is ignored is meant to be (nohup does it), but for SIGINT, which shells ignore for
+    # whatever they start in the background.
+    ignored = {n for n in SIGNALS if signal.getsignal(n) == signal.SIG_IGN} - {signal.SIGINT}
+    caught = [number for number in SIGNALS if number not in ignored]
     previous = {number: signal.signal(number, _ignore) for number in caught}
     try:
         yield interruption
