@@ -7,9 +7,15 @@ raise `OutputLost`, which a program tells in one line.
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from typing import Any, TextIO
+
+_PLAIN = "jaxcogc-plain"
+_LETTERS = {"–": "-", "·": "|", "±": "+-", "→": ">", "≤": "<=", "×": "x", "²": "^2", "“": "'"}
+_LETTERS |= {"”": "'", "’": "'", "…": "..."}
 
 
 class OutputLost(Exception):
@@ -76,6 +82,10 @@ def own_standard_streams() -> None:
     for number in range(3):
         if closed[number]:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    codecs.register_error(_PLAIN, _in_plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN)
     nowhere = open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
     sys.stdout = Results(sys.stdout or nowhere, closed=closed[1])
     sys.stderr = Talk(sys.stderr or nowhere)
@@ -86,6 +96,14 @@ def forget_standard_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal with few letters shows for one that it has not."""
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    shown = (_LETTERS.get(c, c.encode("ascii", "backslashreplace").decode()) for c in missing)
+    return "".join(shown), error.end
 
 
 def _is_open(number: int) -> bool:

@@ -5,9 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
+from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.outage_point import OutagePoint
+from tests.cli.program import run_program
 
 
 def _point(closed_form: float | None) -> OutagePoint:
@@ -31,6 +33,35 @@ def test_nothing_is_cut_off(width: int, closed_form: float | None) -> None:
         for words in ("7.000e-09", "0.12346", "title", "caption"):
             assert words in shown
         assert ("none known" in " ".join(shown.split())) == (closed_form is None)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_narrow_terminals_lose_columns_and_no_number(width: int) -> None:
+    table = new_table("title")
+    columns = {"outcome": "gc_outage", "probability": "0.12346", "95 % interval": "0.1 – 0.98765"}
+    columns |= {"closed form": "7.000e-09", "method": "clopper-pearson"}
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(*columns.values())
+    console = Console(file=io.StringIO(), width=width)
+    print_table(console, table, "method", "closed form")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    for word in ("gc_outage", "0.12346", "0.1", "0.98765"):
+        assert word in shown
+    for name in ("method", "closed form"):
+        left_out = name in shown.partition("left out")[2]
+        assert left_out == (columns[name] not in shown)
+    assert ("left out" in shown) == (width < 68)
+    assert max(map(len, shown.splitlines())) <= max(width, 38)
+
+
+def test_few_letters_are_enough() -> None:
+    """A terminal that knows only ASCII gets the same numbers."""
+    for verb in (["show", "--help"], ["bound", "--clients", "3", "--stragglers", "1"]):
+        run = run_program(*verb, PYTHONIOENCODING="ascii:strict")
+        assert run.returncode == 0, run.stderr
+        assert (run.stdout + run.stderr).isascii()
 
 
 def test_meanings_where_there_is_room() -> None:

@@ -12,7 +12,7 @@ from jaxcogc.cli.bound.request import BoundRequest
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_json
-from jaxcogc.cli.shared.tables import new_table
+from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.federated.convergence.bound import (
     Condition,
     ConvergenceBound,
@@ -77,7 +77,7 @@ def run(request: BoundRequest) -> int:
         needed = rounds_for_target(request.asked.target, request.losses, steps, **settings)
     conditions = check_conditions(request.losses, steps, rho=rounds.rho)
     if not request.asked.quiet:
-        console.print(_table(request, rounds, steps, result, needed))
+        print_table(console, _table(request, rounds, steps, result, needed), "from")
     if request.asked.json is not None:
         fields = _fields(request, rounds, steps, result, conditions)
         fields["rounds_for_target"] = needed

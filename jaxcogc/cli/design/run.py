@@ -11,9 +11,10 @@ import numpy as np
 from jaxcogc import figures
 from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
-from jaxcogc.cli.design.tables import design_table, link_table, summary
+from jaxcogc.cli.design.tables import EXPENDABLE, design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import Sensitivity, sensitivity_of, weakest_links
@@ -47,11 +48,11 @@ def run(request: DesignRequest) -> int:
     if request.asked.json is not None:
         write_json(request.asked.json, _json_fields(request, result, weak))
     if not request.asked.quiet:
-        console.print(design_table(request, result))
+        print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)
         if weak is not None:
             links = weakest_links(request.network, weak[0])[:_MOST_LINKS]
-            console.print(link_table(links, weak[0].outage, weak[1]))
+            print_table(console, link_table(links, weak[0].outage, weak[1]), "d log P / d p")
     if request.asked.plot is None or weak is None:
         return 0
     return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, *weak)))

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from jaxcogc.cli.design.request import DesignRequest
-from jaxcogc.cli.shared.tables import new_table
+from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
 from jaxcogc.number_text import level_text, probability_text
 
+EXPENDABLE = ("read", "client\nuses", "ring", "rounds", "±", "A", "s", "code")
+"""Columns that a narrow terminal does without, the first one first."""
 _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 
 

@@ -9,8 +9,9 @@ from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.outage.run import network_title
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
+from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text, new_table
+from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
@@ -37,7 +38,8 @@ def run_rare(request: OutageRequest) -> int:
             redraw_code=request.asked.redraw_code,
         )
         if not request.asked.quiet:
-            console.print(_table(request, rare, law, interrupted=measured["interrupted"]))
+            table = _table(request, rare, law, interrupted=measured["interrupted"])
+            print_table(console, table, "closed form")
         if request.asked.json is not None:
             with interruption.shield:
                 write_json(request.asked.json, _json_fields(request, rare, law, measured))

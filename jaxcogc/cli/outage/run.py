@@ -14,8 +14,9 @@ from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import outcome_table, sweep_table
+from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
@@ -125,7 +126,8 @@ def _report(
             write_json(request.asked.json, fields)
     if not request.asked.quiet:
         cost = f"{speed:,.0f} trials/s on {simulation.device}"
-        console.print(_table(points, title, f"{caption}; {cost}", console.width))
+        table = _table(points, title, f"{caption}; {cost}", console.width)
+        print_table(console, table, *EXPENDABLE)
     if request.asked.plot is None:
         return True
     with interruption.shield:

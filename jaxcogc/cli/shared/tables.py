@@ -6,6 +6,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
@@ -20,6 +21,8 @@ SWEEP_COLUMNS = (
     ("row_space_exact", "row space\nexact"),
     ("row_space_none", "row space\nnothing"),
 )
+EXPENDABLE = ("closed form", "closed\nform", "GC+\nexact", "row space\nexact")
+"""Columns that a narrow terminal does without."""
 _WIDTH_FOR_MEANINGS = 112
 
 
@@ -71,18 +74,6 @@ def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> T
                 cells.append(closed_form_text(point.closed_form))
         table.add_row(*cells)
     return table
-
-
-def new_table(title: str, caption: str) -> Table:
-    """An empty table in the style of all."""
-    return Table(
-        title=title,
-        caption=caption,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        caption_style="dim",
-    )
 
 
 def closed_form_text(law: float | None) -> str:

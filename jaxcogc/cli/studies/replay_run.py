@@ -15,6 +15,7 @@ from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.studies.replay import ReplayOptions
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
@@ -77,7 +78,7 @@ def _print(console: Console, found: Replay, title: str, happened: Iterable[str])
             lost = needed[client] & ~found.peer_delivered[attempt, client]
             cells = (_numbers(heard), _numbers(lost), "yes" if uplink else "no")
             table.add_row(str(client), *cells, _row_text(found, attempt, client))
-        console.print(table)
+        print_table(console, table, "did not hear")
     rank, complete = int(found.recovery.rank), int(found.recovery.num_complete_rows)
     console.print(f"rank {rank}, {complete} complete rows arrived")
     console.print(f"recovered one by one: {_numbers(found.clients)}")

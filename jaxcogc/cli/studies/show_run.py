@@ -8,11 +8,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import write_file, write_text
+from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.studies.show import ShowOptions
 from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of, filter_rows, sort_rows
@@ -105,7 +104,7 @@ def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> No
     watched = list(dict.fromkeys(row["watched"] for row in rows))
     outcome = options.outcome or (watched[0] if len(watched) == 1 else None)
     level = level_text(*(row["level"] for row in rows))
-    table = Table(title=_title(rows, axes), title_justify="left", title_style="bold")
+    table = new_table(_title(rows, axes))
     table.add_column("point", no_wrap=True, style="dim")
     for name in axes:
         table.add_column(name.replace("_", "\n"), justify="right")
@@ -120,7 +119,7 @@ def _print(rows: Sequence[Row], axes: Sequence[str], options: ShowOptions) -> No
         table.add_column(f"less {options.versus[:8]}", justify="right")
     for row in rows:
         table.add_row(*_cells(row, axes, outcome or row["watched"], options))
-    console.print(table)
+    print_table(console, table, "method", "stopped by", "trials", "closed form")
 
 
 def _cells(row: Row, axes: Sequence[str], outcome: str, options: ShowOptions) -> list[str]:

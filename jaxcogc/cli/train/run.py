@@ -16,8 +16,8 @@ from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
+from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import new_table
 from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
 from jaxcogc.cli.train.request import TrainRequest
 from jaxcogc.federated.data.partitions import Partition
@@ -33,6 +33,7 @@ from jaxcogc.training.plan import (
 from jaxcogc.training.summary import INTERVAL_LEVEL, metrics_csv, summarize
 
 _RUN_FAILED = 1
+_EXPENDABLE = ("peer\nuses", "clients\nin it", "exact", "test\nloss", "uplink\nuses")
 _WRITING_SHARE = 0.1
 """Of the time, at most, goes into rewriting metrics.csv while a run goes on."""
 
@@ -190,7 +191,8 @@ def _report(
             write_file("--out", request.out / "summary.json", text.encode())
     if not request.asked.quiet:
         speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
-        console.print(_table(summary, request.title, f"{caption}; {speed}"))
+        table = _table(summary, request.title, f"{caption}; {speed}")
+        print_table(console, table, *_EXPENDABLE)
     if request.out is None:
         return True
     draw = partial(figures.accuracy_figure, plan, trained, title=request.title, caption=caption)
