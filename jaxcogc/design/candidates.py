@@ -135,28 +135,24 @@ def uncoded_candidates(
         used = np.full(clients, float(tries))  # expected tries until the first success
         np.divide(1.0 - lost, 1.0 - erasure, out=used, where=erasure < 1.0)
         outage = Estimate.exact(_any_lost(lost))
-        held = rounds_with_holds(outage.best, clients, accuracy)
-        averaged = _intermittent_rounds(lost, accuracy) if np.ptp(erasure) == 0.0 else None
-        found += [
-            Candidate(
-                code=None,
-                stragglers=0,
-                attempts=tries,
-                redraw_code=False,
-                scheme=scheme,
-                order=None,
-                outage=outage,
-                peer_uses=0.0,
-                uplink_uses=uses,
-                rounds=rounds,
-                revealed=float((1.0 - lost).sum()),
-                trials=None,
-            )
-            for scheme, uses, rounds in (
-                ("retransmission", float(used.sum()), held),
-                ("intermittent", float(tries * clients), averaged),
-            )
-        ]
+        resent = Candidate(
+            code=None,
+            stragglers=0,
+            attempts=tries,
+            redraw_code=False,
+            scheme="retransmission",
+            order=None,
+            outage=outage,
+            peer_uses=0.0,
+            uplink_uses=float(used.sum()),
+            rounds=rounds_with_holds(outage.best, clients, accuracy),
+            revealed=float((1.0 - lost).sum()),
+            trials=None,
+        )
+        sent = resent._replace(scheme="intermittent", uplink_uses=float(tries * clients))
+        alike = np.ptp(erasure) == 0.0
+        rounds = _rounds_of_whoever_arrives(lost, accuracy) if alike else None
+        found += [resent, sent._replace(rounds=rounds)]
         if outage.best <= 0.01 * target:
             break
     return found
@@ -167,7 +163,7 @@ def _any_lost(lost: HostFloats) -> float:
     return abs(math.expm1(np.log1p(-lost).sum())) if lost.max() < 1.0 else 1.0
 
 
-def _intermittent_rounds(lost: HostFloats, accuracy: Accuracy) -> int | None:
+def _rounds_of_whoever_arrives(lost: HostFloats, accuracy: Accuracy) -> int | None:
     """Rounds of a server that averages whoever arrived, all equally likely."""
     clients = len(lost)
     pmf = stats.binom.pmf(np.arange(clients + 1), clients, 1.0 - lost[0])

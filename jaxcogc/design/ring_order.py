@@ -171,9 +171,8 @@ def best_order(
         return RingOrder(own, float(evaluate(np.array([own]))[0]))
     if clients <= EXHAUSTIVE:
         return _best_of_all(evaluate, clients, kind)
-    generator = np.random.default_rng(seed)
-    random = [tuple(generator.permutation(clients).tolist()) for _ in range(num_random_starts)]
-    found = [_descend(evaluate, start) for start in dict.fromkeys((own, *starts, *random))]
+    starts = (own, *starts, *random_orders(clients, num_random_starts, seed))
+    found = [_descend(evaluate, start) for start in dict.fromkeys(starts)]
     return min(found, key=lambda candidate: candidate.log_outage)
 
 
