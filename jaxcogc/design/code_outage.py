@@ -62,7 +62,7 @@ class Setting(NamedTuple):
         return self.network if config.order == RANDOM else reorder(self.network, config.order)
 
     def averages_fairly(self, config: CodeConfig) -> bool:
-        """Whether partial averages favour nobody: placed at random over links that are all alike."""
+        """Whether partial averages favour nobody: random places, over links that are all alike."""
         return config.order == RANDOM and alike(self.network)
 
 
