@@ -27,6 +27,7 @@ from jaxcogc.outage.standard_decoding import outage_and_success
 from jaxcogc.outage.wide_range_floats import unscaled
 
 __all__ = [
+    "LawSensitivity",
     "Sensitivity",
     "WeakLink",
     "in_own_order",
@@ -211,8 +212,15 @@ def mean_sensitivity(
     )
 
 
-def sensitivity_of(network: Network, candidate: Candidate) -> tuple[Sensitivity, str]:
-    """Sensitivities of the standard decoder's law for a candidate's messages, and its name.
+class LawSensitivity(NamedTuple):
+    """Sensitivities, and the law in words that they are of."""
+
+    law: str
+    found: Sensitivity
+
+
+def sensitivity_of(network: Network, candidate: Candidate) -> LawSensitivity:
+    """Sensitivities of the standard decoder's law for a candidate's messages.
 
     A scheme without a code fails like the law of s = 0; codes that are drawn anew fail as often in
     each attempt.
@@ -229,10 +237,10 @@ def sensitivity_of(network: Network, candidate: Candidate) -> tuple[Sensitivity,
         every_order = distinct_orders(network, candidate.stragglers, kind, _MOST_ORDERS)
         orders = every_order or random_orders(len(own), _MOST_ORDERS)
     found = mean_sensitivity(network, orders, candidate.stragglers, attempts, kind=kind)
-    if candidate.code is None:
-        return found, f"all clients arrive within {attempts} tries"
-    count = count_text(attempts, "attempt")
-    law = f"standard decoding, {candidate.code} code, s = {candidate.stragglers}, {count}"
-    law += " (upper bound)" if candidate.code == "cyclic-mds" else ""
-    law += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
-    return found, law
+    law = f"all clients arrive within {attempts} tries"
+    if candidate.code is not None:
+        law = f"standard decoding, {candidate.code} code, s = {candidate.stragglers}, "
+        law += count_text(attempts, "attempt")
+        law += " (upper bound)" if candidate.code == "cyclic-mds" else ""
+        law += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
+    return LawSensitivity(law, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
-from jaxcogc.design.link_sensitivity import Sensitivity, sensitivity_of, weakest_links
+from jaxcogc.design.link_sensitivity import LawSensitivity, sensitivity_of, weakest_links
 from jaxcogc.design.search import Design, design
 
 if TYPE_CHECKING:
@@ -51,66 +51,64 @@ def run(request: DesignRequest) -> int:
         print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)
         if weak is not None:
-            links = weakest_links(request.network, weak[0])[:_MOST_LINKS]
-            print_table(console, link_table(links, weak[0].outage, weak[1]), "d log P / d p")
+            links = weakest_links(request.network, weak.found)[:_MOST_LINKS]
+            print_table(console, link_table(links, weak.found.outage, weak.law), "d log P / d p")
     if request.asked.plot is None or weak is None:
         return 0
-    return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, *weak)))
+    return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, weak)))
 
 
-def _draw(request: DesignRequest, found: Sensitivity, law: str) -> Figure:
+def _draw(request: DesignRequest, weak: LawSensitivity) -> Figure:
     return figures.plot_sensitivity(
-        found,
+        weak.found,
         title=f"{request.source}: which link to repair first",
-        caption=f"{law}; its outage probability is {found.outage:.4g}",
+        caption=f"{weak.law}; its outage probability is {weak.found.outage:.4g}",
     )
 
 
-def candidate_fields(candidate: Candidate) -> dict[str, Any]:
+def _candidate_fields(candidate: Candidate) -> dict[str, object]:
     """A candidate as JSON: names as in `Candidate`, the outage as an interval."""
     outage = candidate.outage
-    fields = candidate._asdict()
-    fields["order"] = (
-        list(candidate.order) if isinstance(candidate.order, tuple) else candidate.order
-    )
-    fields["outage"] = {"low": outage.low, "best": outage.best, "high": outage.high}
-    return fields
+    ends = {"low": outage.low, "best": outage.best, "high": outage.high}
+    return {**candidate._asdict(), "outage": ends}
 
 
-def _finite(numbers: np.ndarray) -> Any:
+def _finite(numbers: np.ndarray) -> object:
     """Nested lists, None for what is not finite: JSON has no infinity."""
-    values: Any = numbers.astype(object)
+    values = numbers.astype(object)
     values[~np.isfinite(numbers)] = None
     return values.tolist()
 
 
+def _sensitivity_fields(request: DesignRequest, weak: LawSensitivity) -> dict[str, object]:
+    found = weak.found
+    return {
+        "law": weak.law,
+        "outage": found.outage,
+        "uplink": _finite(found.uplink),
+        "peer": _finite(found.peer),
+        "repaired_uplink": found.repaired_uplink.tolist(),
+        "repaired_peer": found.repaired_peer.tolist(),
+        "links": [
+            {**link._asdict(), "slope": _finite(np.array(link.slope))}
+            for link in weakest_links(request.network, found)
+        ],
+    }
+
+
 def _json_fields(
-    request: DesignRequest, result: Design, weak: tuple[Sensitivity, str] | None
-) -> dict[str, Any]:
-    links = None
-    if weak is not None:
-        links = {
-            "law": weak[1],
-            "outage": weak[0].outage,
-            "uplink": _finite(weak[0].uplink),
-            "peer": _finite(weak[0].peer),
-            "repaired_uplink": weak[0].repaired_uplink.tolist(),
-            "repaired_peer": weak[0].repaired_peer.tolist(),
-            "links": [
-                {**link._asdict(), "slope": _finite(np.array(link.slope))}
-                for link in weakest_links(request.network, weak[0])
-            ],
-        }
-    given = None if result.given_order is None else candidate_fields(result.given_order)
+    request: DesignRequest, result: Design, weak: LawSensitivity | None
+) -> dict[str, object]:
+    given = None if result.given_order is None else _candidate_fields(result.given_order)
     runners_up = [c for c in result.candidates[1:] if c.reaches is not False][:5]
     return {
         "clients": request.network.num_clients,
         **request.asked.plain(*ECHOED),
         "elapsed_seconds": time.perf_counter() - request.started,
         "reached": result.reached,
-        "chosen": candidate_fields(result.chosen),
+        "chosen": _candidate_fields(result.chosen),
         "given_order": given,
-        "runners_up": [candidate_fields(c) for c in runners_up],
-        "candidates": [candidate_fields(c) for c in result.candidates],
-        "sensitivity": links,
+        "runners_up": [_candidate_fields(c) for c in runners_up],
+        "candidates": [_candidate_fields(c) for c in result.candidates],
+        "sensitivity": None if weak is None else _sensitivity_fields(request, weak),
     }
