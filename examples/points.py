@@ -18,8 +18,8 @@ from jaxcogc import (
     compile_simulation,
     outcomes_from_counts,
 )
+from jaxcogc.names import OUTCOMES
 from jaxcogc.outage import OutagePoint, closed_form_gc_outage
-from jaxcogc.outage.counts import EVENTS
 from jaxcogc.runtime.atomic_files import write_atomically
 
 LEVEL = 0.95
@@ -67,7 +67,7 @@ def simulate_point(
 def csv_row(point: OutagePoint, **setting: Any) -> dict[str, Any]:
     """One line of a table: the setting, then every probability with the ends of its interval."""
     row: dict[str, Any] = {**setting, "trials": point.outcomes.trials}
-    for name in EVENTS:
+    for name in OUTCOMES:
         value = getattr(point.outcomes, name)
         row |= {name: value.best, f"{name}_low": value.low, f"{name}_high": value.high}
     law = "" if point.closed_form is None else point.closed_form

@@ -44,6 +44,14 @@ OUTCOMES = {
 HARMFUL_OUTCOMES = ("gc_outage", "gc_plus_none", "row_space_none")
 """Those that one wants seldom; of the others the likelier the better."""
 
+GAINS = {
+    "gc_plus_over_gc": "GC+ has the exact average, standard decoding nothing",
+    "row_space_over_gc_plus": "row space has the exact average, GC+ has not",
+    "row_space_over_gc": "row space has the exact average, standard decoding nothing",
+    "gc_plus_some_over_gc": "GC+ has some average, standard decoding nothing",
+}
+"""What one decoder may have over another on the same links, and what that means."""
+
 INTERVALS = ("clopper-pearson", "wilson")
 """Of a probability that was counted in a fixed number of trials."""
 KERNELS = ("xla", "pallas")

@@ -16,15 +16,14 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.outcomes import EXACT_OUTCOMES
 
 __all__ = [
-    "FIELDS",
     "CodeOutage",
     "DecoderOutage",
     "Setting",
     "by_decoder",
     "mean_revealed",
-    "outages",
 ]
 
 
@@ -97,22 +96,6 @@ class CodeOutage(NamedTuple):
     trials: int | None
 
 
-FIELDS = {"gc": "gc_outage", "gc_plus": "gc_plus_full", "row_space": "row_space_exact"}
-"""By decoder, the field of `Outcomes` that says how often it has the exact average (gc: how often
-it has not)."""
-
-
-def outages(outcomes: Outcomes) -> dict[str, Estimate]:
-    """By decoder, the probability of no exact average."""
-    full, exact = _complement(outcomes.gc_plus_full), _complement(outcomes.row_space_exact)
-    return {"gc": outcomes.gc_outage, "gc_plus": full, "row_space": exact}
-
-
-def _complement(value: Estimate) -> Estimate:
-    low, best, high = 1.0 - value.high, 1.0 - value.best, 1.0 - value.low
-    return Estimate(low, best, high, method=value.method, level=value.level)
-
-
 def by_decoder(
     outage: dict[str, Estimate],
     *,
@@ -128,7 +111,9 @@ def by_decoder(
             of row_space.
     """
     partial = {} if partial_sizes is None else dict(zip(DECODERS[1:], partial_sizes, strict=True))
-    return {d: DecoderOutage(outage[d], FIELDS[d] in flagged, partial.get(d)) for d in DECODERS}
+    return {
+        d: DecoderOutage(outage[d], EXACT_OUTCOMES[d] in flagged, partial.get(d)) for d in DECODERS
+    }
 
 
 def mean_revealed(outcomes: Outcomes) -> float:

@@ -15,7 +15,6 @@ from jaxcogc.design.code_outage import (
     Setting,
     by_decoder,
     mean_revealed,
-    outages,
 )
 from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.ring_order import (
@@ -79,7 +78,7 @@ def enumerated(setting: Setting, config: CodeConfig) -> CodeOutage | None:
     for order in orders:
         place = reorder(setting.network, order)
         outcomes = enumerate_outcomes(place, code, num_attempts=config.attempts)
-        each.append([*map(float, outages(outcomes).values()), mean_revealed(outcomes)])
+        each.append([*map(float, outcomes.outages().values()), mean_revealed(outcomes)])
     *means, revealed = np.mean(each, axis=0).tolist()
     exact = dict(zip(DECODERS, map(Estimate.exact, means), strict=True))
     sizes = None

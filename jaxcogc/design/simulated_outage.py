@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,21 +11,20 @@ import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.design.code_outage import (
-    FIELDS,
     CodeOutage,
     Setting,
     by_decoder,
     mean_revealed,
-    outages,
 )
 from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
-from jaxcogc.outage.counts import EVENTS, OutcomeCounts, outcomes_from_counts
+from jaxcogc.names import DECODERS
+from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.enumeration import partial_sizes
 from jaxcogc.outage.intervals import clopper_pearson
+from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.rare.rare_events import rare_outcomes
-from jaxcogc.outage.simulation.given_links import events
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.simulation.ring_placements import ring_trials
 
@@ -78,7 +78,7 @@ def _counted(
         advance(counts.trials)
     outcomes = outcomes_from_counts(total, level=setting.level)
     sizes = _partial_sizes(total) if setting.averages_fairly(config) else None
-    decoders = by_decoder(outages(outcomes), partial_sizes=sizes)
+    decoders = by_decoder(outcomes.outages(), partial_sizes=sizes)
     return CodeOutage(config, decoders, mean_revealed(outcomes), outcomes.trials)
 
 
@@ -94,7 +94,7 @@ def counted_on_host(
     setting: Setting, config: CodeConfig, num_trials: int, advance: TrialsDone
 ) -> CodeOutage:
     """With links drawn on the host: slower, but for any placement, by the program of `weighted`."""
-    happened, recovered = np.zeros(len(EVENTS), np.int64), 0
+    failures, recovered = dict.fromkeys(DECODERS, 0), 0
     sizes = np.zeros((2, setting.network.num_clients + 1))
     for recovery in ring_trials(
         setting.trial_key,
@@ -104,13 +104,11 @@ def counted_on_host(
         num_attempts=config.attempts,
         order=None if config.order == RANDOM else config.order,
     ):
-        gc, exact, members, rank, _ = map(np.asarray, recovery)
-        happened = happened + events(recovery).sum(axis=1)
-        recovered += int(members.sum())
-        sizes = sizes + partial_sizes(np.ones(len(rank)), gc, exact, members)
-        advance(len(rank))
-    counts = {d: int(happened[EVENTS.index(field)]) for d, field in FIELDS.items()}
-    failures = {d: k if d == "gc" else num_trials - k for d, k in counts.items()}
+        for decoder, failed in classify(recovery).no_exact_average(operator.invert).items():
+            failures[decoder] += int(failed.sum())
+        recovered += int(recovery.client_recovered.sum())
+        sizes = sizes + partial_sizes(np.ones(len(recovery.gc)), recovery)
+        advance(len(recovery.gc))
     outage = {d: clopper_pearson(k, num_trials, setting.level) for d, k in failures.items()}
     fair = setting.averages_fairly(config)
     decoders = by_decoder(outage, partial_sizes=sizes / num_trials if fair else None)
@@ -130,5 +128,5 @@ def weighted(
         level=setting.level,
         advance=advance,
     )
-    decoders = by_decoder(outages(rare.outcomes), flagged=rare.flagged)
+    decoders = by_decoder(rare.outcomes.outages(), flagged=rare.flagged)
     return CodeOutage(config, decoders, mean_revealed(rare.outcomes), rare.outcomes.trials)

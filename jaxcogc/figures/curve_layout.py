@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import level_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of
-from jaxcogc.study.results.outcomes import OUTCOMES
 
 MAX_CURVES = 16
 

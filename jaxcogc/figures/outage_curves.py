@@ -23,11 +23,11 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
 
-_DECODERS = (
-    ("gc (standard)", COLOURS["gc"], "o", 6.5, 27),
-    ("GC+", COLOURS["gc_plus"], "s", 7.5, 22),
-    ("row space", COLOURS["row_space"], "^", 5.0, 14),
-)
+_DECODERS = {
+    "gc": ("gc (standard)", COLOURS["gc"], "o", 6.5, 27),
+    "gc_plus": ("GC+", COLOURS["gc_plus"], "s", 7.5, 22),
+    "row_space": ("row space", COLOURS["row_space"], "^", 5.0, 14),
+}
 """Name, colour, marker, its size, length of arrows; sized so that equal values both show."""
 _DASHES: Any = ("-", "--", ":")
 """Of the last curve, the one before, ...; markers of the last are filled."""
@@ -85,7 +85,7 @@ def plot_outage_curves(
         panels = figure.subplots(1, 2, sharey=True)
         for panel, failures, name in zip(
             panels,
-            (_no_exact_average, _nothing_recovered),
+            (Outcomes.outages, Outcomes.nothing_recovered),
             ("No exact average", "Nothing recovered: the model is held"),
             strict=True,
         ):
@@ -105,17 +105,17 @@ def _draw_curve(
     axes: Axes,
     curve: OutageCurve,
     age: int,
-    failures: Callable[[Outcomes], tuple[Estimate, Estimate, Estimate]],
+    failures: Callable[[Outcomes], dict[str, Estimate]],
 ) -> None:
     x = np.array([point.x for point in curve.points], dtype=float)
     estimates = [failures(point.outcomes) for point in curve.points]
-    for decoder, (_, colour, marker, size, arrow) in enumerate(_DECODERS):
+    for decoder, (_, colour, marker, size, arrow) in _DECODERS.items():
         column = [row[decoder] for row in estimates]
         best, low, high = (
             np.array([getattr(e, a) for e in column]) for a in ("best", "low", "high")
         )
         seen = best > 0
-        law = _law(curve) if decoder == 0 else []
+        law = _law(curve) if decoder == "gc" else []
         axes.fill_between(
             x, np.where(low > 0, low, high * 1e-3), high, where=seen, color=colour, alpha=0.22, lw=0
         )
@@ -142,23 +142,6 @@ def _law(curve: OutageCurve) -> list[tuple[float, float]]:
     return [(x, value) for x, value in curve.law or points if value > 0]
 
 
-def _no_exact_average(outcomes: Outcomes) -> tuple[Estimate, Estimate, Estimate]:
-    return (
-        outcomes.gc_outage,
-        _complement(outcomes.gc_plus_full),
-        _complement(outcomes.row_space_exact),
-    )
-
-
-def _nothing_recovered(outcomes: Outcomes) -> tuple[Estimate, Estimate, Estimate]:
-    return outcomes.gc_outage, outcomes.gc_plus_none, outcomes.row_space_none
-
-
-def _complement(value: Estimate) -> Estimate:
-    low, best, high = 1 - value.high, 1 - value.best, 1 - value.low
-    return Estimate(low, best, high, method=value.method, level=value.level)
-
-
 def _tick_whole_numbers(axes: Axes, curves: Sequence[OutageCurve]) -> None:
     values = sorted({point.x for curve in curves for point in curve.points})
     if len(values) <= 16 and all(value == int(value) for value in values):
@@ -170,14 +153,17 @@ def _floor(curves: Sequence[OutageCurve]) -> float:
     lowest = 0.1
     for curve in curves:
         for point in curve.points:
-            for e in (*_no_exact_average(point.outcomes), *_nothing_recovered(point.outcomes)):
+            failures = (point.outcomes.outages(), point.outcomes.nothing_recovered())
+            for e in (e for failure in failures for e in failure.values()):
                 drawn = e.best if e.best > 0 else e.high / 3
                 lowest = min(lowest, drawn) if drawn > 0 else lowest
     return lowest / 1.5
 
 
 def _legend(curves: Sequence[OutageCurve]) -> list[Line2D]:
-    entries = [legend_entry(marker, colour, label) for label, colour, marker, *_ in _DECODERS]
+    entries = [
+        legend_entry(marker, colour, label) for label, colour, marker, *_ in _DECODERS.values()
+    ]
     for age, curve in enumerate(reversed(curves)):
         entries.append(
             legend_entry("o", COLOURS["note"], curve.label, filled=age == 0, dashes=_DASHES[age])

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import jaxcogc
+from jaxcogc.names import HARMFUL_OUTCOMES, OUTCOMES
 from jaxcogc.number_text import estimate_text, level_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of
-from jaxcogc.study.results.outcomes import MEANINGS
 from jaxcogc.study.results.records import records
 from jaxcogc.study.store.store import Store, open_store
 
-_HARMFUL = ("gc_outage", "gc_plus_none", "row_space_none")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 1100px;
   padding: 24px; }
@@ -113,7 +112,7 @@ def _figures(rows: Sequence[Row]) -> list[str]:
         return str(page)
 
     for outcome in dict.fromkeys(row["watched"] for row in counted):
-        parts.append(f"<h2>{outcome}</h2><p>{MEANINGS[outcome]}. Bands are intervals.</p>")
+        parts.append(f"<h2>{outcome}</h2><p>{OUTCOMES[outcome]}. Bands are intervals.</p>")
         parts += [embed(figure) for figure in curve_figures(counted, outcome)]
         picture = heat_map(counted, outcome)
         if picture is not None:
@@ -136,7 +135,7 @@ def best_stragglers(rows: Sequence[Row]) -> list[tuple[dict[str, Any], Row, bool
     found = []
     for members in groups.values():
         outcome = members[0]["watched"]
-        sign = 1 if outcome in _HARMFUL else -1
+        sign = 1 if outcome in HARMFUL_OUTCOMES else -1
         best = min(members, key=lambda row: sign * row[outcome])
         ends = ("_low", "_high") if sign > 0 else ("_high", "_low")
         others = [row for row in members if row is not best]
@@ -173,7 +172,7 @@ def _interval(row: Row, outcome: str) -> str:
 def _table(rows: Sequence[Row]) -> str:
     axes = axes_of(rows)
     outcomes = list(dict.fromkeys([row["watched"] for row in rows]))
-    outcomes += [o for o in ("gc_outage", "gc_plus_none", "row_space_none") if o not in outcomes]
+    outcomes += [o for o in HARMFUL_OUTCOMES if o not in outcomes]
     header = ["point", *axes, "trials", "stopped by"]
     header += [part for outcome in outcomes for part in (outcome, "method")] + ["closed form"]
     lines = []

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcogc._types import HostFloats, HostInts
 from jaxcogc.outage.intervals import Estimate, estimate
+from jaxcogc.outage.outcomes import ByOutcome, counted
 
 BLOCK_TRIALS = 2**14
 """Trials of a block: the unit of random keys, of storage and of stop rules."""
@@ -16,9 +18,8 @@ BLOCK_TRIALS = 2**14
 class OutcomeCounts(NamedTuple):
     """Outcomes of a number of trials, counted.
 
-    Integers throughout: int32 arrays on the device (one block of trials at most), Python
-    integers and int64 NumPy arrays on the host. ``a + b`` adds two of them field by field on the
-    host, without overflow; add inside a traced function with ``jax.tree.map``.
+    Python integers and int64 NumPy arrays on the host; ``a + b`` adds two of them field by field,
+    without overflow.
 
     K is the set of individually recoverable clients of a trial. Fields, [] where not said:
 
@@ -39,18 +40,18 @@ class OutcomeCounts(NamedTuple):
     (10, 4)
     """
 
-    trials: Any
-    gc: Any
-    gc_plus_full: Any
-    gc_plus_partial: Any
-    row_space_exact: Any
-    row_space_partial: Any
-    all_individuals: Any
-    rank_sum: Any
-    num_recovered: Any
-    client_recovered: Any
-    gc_plus_partial_recovered: Any
-    row_space_partial_recovered: Any
+    trials: int
+    gc: int
+    gc_plus_full: int
+    gc_plus_partial: int
+    row_space_exact: int
+    row_space_partial: int
+    all_individuals: int
+    rank_sum: int
+    num_recovered: HostInts
+    client_recovered: HostInts
+    gc_plus_partial_recovered: HostInts
+    row_space_partial_recovered: HostInts
 
     @classmethod
     def zero(cls, num_clients: int) -> OutcomeCounts:
@@ -86,7 +87,7 @@ def _add(name: str, ours: Any, theirs: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Outcomes:
+class Outcomes(ByOutcome[Estimate]):
     """Probabilities of what a round recovers; the vocabulary of the result files.
 
     Each ``Estimate`` is a float with its interval; arrays are float64 NumPy without interval.
@@ -104,24 +105,16 @@ class Outcomes:
     * ``trials``: trials counted; None when the values are exact.
     """
 
-    gc_outage: Estimate
-    gc_plus_full: Estimate
-    gc_plus_partial: Estimate
-    gc_plus_none: Estimate
-    row_space_exact: Estimate
-    row_space_partial: Estimate
-    row_space_none: Estimate
-    all_individuals: Estimate
     mean_rank: float
-    num_recovered_pmf: np.ndarray
-    client_recovered: np.ndarray
-    gc_plus_weight: np.ndarray
-    row_space_weight: np.ndarray
+    num_recovered_pmf: HostFloats
+    client_recovered: HostFloats
+    gc_plus_weight: HostFloats
+    row_space_weight: HostFloats
     trials: int | None
 
-
-EVENTS = tuple(field.name for field in dataclasses.fields(Outcomes) if field.type == "Estimate")
-"""The fields of `Outcomes` that are probabilities of events."""
+    def outages(self) -> dict[str, Estimate]:
+        """By decoder, the probability that it does not have the exact average."""
+        return self.no_exact_average(Estimate.complement)
 
 
 def outcomes_from_counts(
@@ -151,22 +144,15 @@ def outcomes_from_counts(
     def rate(num_events: int) -> Estimate:
         return estimate(num_events, trials, level=level, interval=interval)
 
-    full, partial = int(counts.gc_plus_full), int(counts.gc_plus_partial)
-    exact, averaged = int(counts.row_space_exact), int(counts.row_space_partial)
+    events = counted(counts._asdict())
     return Outcomes(
-        gc_outage=rate(trials - int(counts.gc)),
-        gc_plus_full=rate(full),
-        gc_plus_partial=rate(partial),
-        gc_plus_none=rate(trials - full - partial),
-        row_space_exact=rate(exact),
-        row_space_partial=rate(averaged),
-        row_space_none=rate(trials - exact - averaged),
-        all_individuals=rate(int(counts.all_individuals)),
+        **{name: rate(int(number)) for name, number in events.by_name().items()},
         mean_rank=int(counts.rank_sum) / trials,
         num_recovered_pmf=np.asarray(counts.num_recovered, np.float64) / trials,
         client_recovered=np.asarray(counts.client_recovered, np.float64) / trials,
-        gc_plus_weight=mean_weight(full, counts.gc_plus_partial_recovered) / trials,
-        row_space_weight=mean_weight(exact, counts.row_space_partial_recovered) / trials,
+        gc_plus_weight=mean_weight(events.gc_plus_full, counts.gc_plus_partial_recovered) / trials,
+        row_space_weight=mean_weight(events.row_space_exact, counts.row_space_partial_recovered)
+        / trials,
         trials=trials,
     )
 

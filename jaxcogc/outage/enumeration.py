@@ -21,6 +21,7 @@ from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links
 
 MAX_RANDOM_LINKS = 22
@@ -178,7 +179,7 @@ class _Sums(NamedTuple):
     Failures are added up themselves, so that small ones keep their digits.
     """
 
-    gc: HostFloats  # [2]: no, yes
+    gc: HostFloats  # [2]: outage, none
     gc_plus: HostFloats  # [3]: full, partial, none
     row_space: HostFloats  # [3]: exact, partial, none
     num_recovered: HostFloats  # [clients + 1]
@@ -189,48 +190,55 @@ class _Sums(NamedTuple):
     partial_sizes: HostFloats  # [2, clients + 1], of gc_plus and row_space
 
 
-def partial_sizes(
-    weights: HostFloats, gc: np.ndarray, exact: np.ndarray, recovered: np.ndarray
-) -> HostFloats:
+def partial_sizes(weights: HostFloats, recovery: Recovery) -> HostFloats:
     """Weighted sums over trials with a partial average of n clients.
 
     Args:
         weights: float64 [trials].
-        gc, exact: bool [trials], of `Recovery`: gc and sum_recovered.
-        recovered: bool [trials, clients], client_recovered.
+        recovery: NumPy arrays, [trials] leading.
 
     Returns:
         float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
-    clients = recovered.shape[1]
-    size = recovered.sum(axis=1)
-    found = [
-        np.bincount(size, np.where(success, 0.0, weights), clients + 1)
-        for success in (gc | (size == clients), exact)
-    ]
-    return np.array(found, np.float64) * (np.arange(clients + 1) > 0)
+    happened, size = classify(recovery), recovery.client_recovered.sum(axis=1)
+    most = recovery.client_recovered.shape[1] + 1
+    return np.array(
+        [
+            np.bincount(size, np.where(partial, weights, 0.0), most)
+            for partial in (happened.gc_plus_partial, happened.row_space_partial)
+        ]
+    )
 
 
 def _sums(probabilities: HostFloats, recovery: Recovery) -> _Sums:
-    """What `_outcomes` needs of some patterns."""
-    gc, exact, recovered, rank, _ = (np.asarray(field)[: len(probabilities)] for field in recovery)
-    clients = recovered.shape[1]
-    size = recovered.sum(axis=1)
+    """What `_outcomes` needs of some patterns; those past the end of ``probabilities`` are none."""
+    recovery = jax.tree.map(lambda field: np.asarray(field)[: len(probabilities)], recovery)
+    happened, members = classify(recovery), recovery.client_recovered
+    clients, size = members.shape[1], members.sum(axis=1)
     per_client = probabilities / np.maximum(size, 1)
-    events, shares = [[~gc, gc]], [probabilities]
-    for success in (gc | (size == clients), exact):
-        partial = ~success & (size > 0)
-        events.append([success, partial, ~success & ~partial])
-        shares.append(np.where(partial, per_client, 0.0))
     by_gc, by_gc_plus, by_row_space = (
-        np.array(group, np.float64) @ probabilities for group in events
+        np.array(group, np.float64) @ probabilities
+        for group in (
+            [happened.gc_outage, ~happened.gc_outage],
+            [happened.gc_plus_full, happened.gc_plus_partial, happened.gc_plus_none],
+            [happened.row_space_exact, happened.row_space_partial, happened.row_space_none],
+        )
     )
-    members, gc_plus, row_space = np.array(shares) @ recovered.astype(np.float64)
-    by_size = np.bincount(size, probabilities, clients + 1).astype(np.float64)
-    ranks = rank @ probabilities
-    sizes = partial_sizes(probabilities, gc, exact, recovered)
+    shares = [probabilities] + [
+        np.where(partial, per_client, 0.0)
+        for partial in (happened.gc_plus_partial, happened.row_space_partial)
+    ]
+    by_client, gc_plus, row_space = np.array(shares) @ members.astype(np.float64)
     return _Sums(
-        by_gc, by_gc_plus, by_row_space, by_size, members, gc_plus, row_space, ranks, sizes
+        by_gc,
+        by_gc_plus,
+        by_row_space,
+        np.bincount(size, probabilities, clients + 1).astype(np.float64),
+        by_client,
+        gc_plus,
+        row_space,
+        np.asarray(recovery.rank) @ probabilities,
+        partial_sizes(probabilities, recovery),
     )
 
 

@@ -63,6 +63,15 @@ class Estimate(float):
         """
         return cls(value, value, value, method="exact", level=1.0)
 
+    def complement(self) -> Self:
+        """The probability of the contrary, its interval turned round.
+
+        >>> Estimate(0.25, 0.5, 1.0, method="wilson", level=0.95).complement()
+        Estimate(low=0.0, best=0.5, high=0.75, method='wilson', level=0.95)
+        """
+        ends = 1.0 - self.high, 1.0 - self.best, 1.0 - self.low
+        return type(self)(*ends, method=self.method, level=self.level)
+
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:  # copy and pickle
         return (self.low, self.best, self.high), {"method": self.method, "level": self.level}
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxcogc.cli.app import main
-from jaxcogc.outage.counts import EVENTS
+from jaxcogc.names import OUTCOMES
 from tests.cli.program import assert_one_line
 
 SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --stragglers 2 --attempts 1"
@@ -21,10 +21,10 @@ def test_json_and_table(method, capsys):
     assert (found["tail_bound"] is None) == (method == "importance")
     law = found["gc_outage_closed_form"]
     assert found["gc_outage"]["best"] == pytest.approx(law, rel=0.1)
-    for name in EVENTS:
+    for name in OUTCOMES:
         assert {"low", "best", "high", "effective_sample_size", "flagged"} == set(found[name])
-    assert found["flagged"] == any(found[name]["flagged"] for name in EVENTS)
-    sizes = [found[name]["effective_sample_size"] for name in EVENTS]
+    assert found["flagged"] == any(found[name]["flagged"] for name in OUTCOMES)
+    sizes = [found[name]["effective_sample_size"] for name in OUTCOMES]
     if method == "importance":
         assert found["effective_sample_size"] == min(sizes)
         assert found["trials"] == 20_000

@@ -12,9 +12,10 @@ from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
+from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
-from jaxcogc.outage.counts import EVENTS, outcomes_to_dict
+from jaxcogc.outage.counts import outcomes_to_dict
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.random_words import seed_keys
@@ -108,7 +109,7 @@ def _table(
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
-    for name in EVENTS:
+    for name in OUTCOMES:
         if name in SECTIONS:
             table.add_section()
         estimate = getattr(rare.outcomes, name)

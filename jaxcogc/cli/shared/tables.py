@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxcogc.cli.shared.printed_tables import new_table
+from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
-from jaxcogc.study.results.outcomes import MEANINGS
 
 SECTIONS = ("gc_plus_full", "row_space_exact", "all_individuals")
 """Outcomes above which a table draws a line: each begins another decoder."""
@@ -36,7 +36,7 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
     table.add_column("closed form", justify="right", no_wrap=True)
     if width >= _WIDTH_FOR_MEANINGS:
         table.add_column("meaning", style="dim", no_wrap=True)
-    for name, meaning in MEANINGS.items():
+    for name, meaning in OUTCOMES.items():
         if name in SECTIONS:
             table.add_section()
         estimate: Estimate = getattr(point.outcomes, name)

@@ -13,9 +13,9 @@ from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import write_file, write_text
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.studies.show import ShowOptions
+from jaxcogc.names import GAINS, OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.filters import Row, axes_of, filter_rows, sort_rows
-from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
 from jaxcogc.study.results.records import records
 from jaxcogc.study.results.stored_results import difference, find_point, view_point, view_points
 from jaxcogc.study.store.store import Store, open_store

@@ -23,7 +23,8 @@ from scipy import special
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import Recovery
-from jaxcogc.outage.counts import EVENTS
+from jaxcogc.names import OUTCOMES
+from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import LinkTable
 from jaxcogc.outage.rare.proposals import (
     Features,
@@ -38,7 +39,7 @@ from jaxcogc.outage.rare.proposals import (
     rows_of,
 )
 from jaxcogc.outage.rare.weighted_sums import Group, Sums
-from jaxcogc.outage.simulation.given_links import BLOCK, decide, events
+from jaxcogc.outage.simulation.given_links import BLOCK, decide
 from jaxcogc.runtime.random_words import host_generator
 
 __all__ = ["Mixture", "choose_mixture", "importance_groups"]
@@ -207,11 +208,11 @@ def _inside(probabilities: HostFloats) -> HostFloats:
 
 def _rare_events(blocks: list[_Block]) -> dict[str, list[HostFloats]]:
     """The weights of the trials with each event that is rare, but was seen; by block."""
-    happened = [events(block.recovery) for block in blocks]
+    happened = [classify(block.recovery).by_name() for block in blocks]
     count = sum(len(block.weights) for block in blocks)
     found = {}
-    for index, name in enumerate(EVENTS):
-        hits = [b.weights * event[index] for b, event in zip(blocks, happened, strict=True)]
+    for name in OUTCOMES:
+        hits = [b.weights * event[name] for b, event in zip(blocks, happened, strict=True)]
         if 0.0 < sum(float(h.sum()) for h in hits) / count < _RARE:
             found[name] = hits
     return found
@@ -222,7 +223,7 @@ def _best_shift(table: LinkTable, mixture: Mixture, blocks: list[_Block], name: 
     size = len(mixture.proposals)
     first, second = np.zeros(size), np.zeros(size)
     for block in blocks:
-        hit = events(block.recovery)[EVENTS.index(name)]
+        hit = classify(block.recovery).by_name()[name]
         logs = log_ratios(table, mixture.rows, mixture.proposals, block.seen)
         alone = np.exp(-logs[np.arange(len(hit)), block.component])
         first += np.bincount(block.component[hit], alone[hit], size)

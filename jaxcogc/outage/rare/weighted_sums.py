@@ -15,9 +15,10 @@ from scipy import special
 
 from jaxcogc._types import HostFloats
 from jaxcogc.coding.recovery import Recovery
-from jaxcogc.outage.counts import EVENTS, Outcomes
+from jaxcogc.names import OUTCOMES
+from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.simulation.given_links import events
+from jaxcogc.outage.outcomes import classify
 
 __all__ = ["ENOUGH", "Group", "RareOutcomes", "Sums", "rare_outcomes_from_groups"]
 
@@ -27,12 +28,12 @@ ENOUGH = 100.0
 _SUCCESSES = ("gc_plus_full", "row_space_exact")
 FAILURES = np.array(
     [
-        [name not in (*_SUCCESSES, "all_individuals") for name in EVENTS],
-        [name in _SUCCESSES for name in EVENTS],
+        [name not in (*_SUCCESSES, "all_individuals") for name in OUTCOMES],
+        [name in _SUCCESSES for name in OUTCOMES],
     ]
 )
-"""[2, 8]: the events of `EVENTS` (row 0), or the complements of which (row 1), are impossible where
-the standard decoder succeeds."""
+"""[2, 8]: the events of `OUTCOMES` (row 0), or the complements of which (row 1), are impossible
+where the standard decoder succeeds."""
 
 
 class RareOutcomes(NamedTuple):
@@ -63,7 +64,7 @@ class Sums(NamedTuple):
     Attributes:
         trials: number of trials.
         first, second: float64 [2, 8], sums of the weights and of their squares over the trials with
-            each event of `EVENTS` (row 0), and without it (row 1).
+            each event of `OUTCOMES` (row 0), and without it (row 1).
         means: float64 [4 * clients + 2], weighted sums of what `Outcomes` has without an interval.
     """
 
@@ -75,15 +76,15 @@ class Sums(NamedTuple):
     @classmethod
     def zero(cls, num_clients: int) -> Sums:
         """No trial yet."""
-        shape = (2, len(EVENTS))
+        shape = (2, len(OUTCOMES))
         return cls(0, np.zeros(shape), np.zeros(shape), np.zeros(4 * num_clients + 2))
 
     @classmethod
     def of(cls, weights: HostFloats, recovery: Recovery) -> Sums:
         """Sums over some trials: weights float64 [trials], recovery [trials] leading."""
-        happened = events(recovery)
+        happened = np.stack(list(classify(recovery).by_name().values()))
         both = np.concatenate([happened, ~happened]).astype(np.float64)
-        shape = (2, len(EVENTS))
+        shape = (2, len(OUTCOMES))
         first, second = ((both @ power).reshape(shape) for power in (weights, weights**2))
         return cls(len(weights), first, second, _means(weights, recovery))
 
@@ -132,7 +133,7 @@ def rare_outcomes_from_groups(
     """
     found = {
         name: _estimate(groups, index, method, level, tail_bound or 0.0)
-        for index, name in enumerate(EVENTS)
+        for index, name in enumerate(OUTCOMES)
     }
     estimates = {name: estimate for name, (estimate, _, _) in found.items()}
     parts = [g.share * g.sums.means / (1 if g.exact else g.sums.trials) for g in groups]
@@ -219,12 +220,10 @@ def _one_more(group: Group, index: int, complement: int) -> float:
 
 def _means(weights: HostFloats, recovery: Recovery) -> HostFloats:
     """Weighted sums: P(|K| = n), P(k in K), coefficients of partial averages (two), the rank."""
-    gc, exact, recovered, rank, _ = recovery
-    members = np.asarray(recovered, np.float64)
-    clients = members.shape[1]
-    size = members.sum(axis=1)
+    happened, members = classify(recovery), np.asarray(recovery.client_recovered, np.float64)
+    clients, size = members.shape[1], members.sum(axis=1)
     share = weights / np.maximum(size, 1.0)
     sizes = np.bincount(size.astype(np.int64), weights, clients + 1)
-    full = np.asarray(gc) | (size == clients)
-    rows = [weights, np.where(full, 0.0, share), np.where(exact, 0.0, share)]
-    return np.concatenate([sizes, (np.stack(rows) @ members).ravel(), [rank @ weights]])
+    partial = (happened.gc_plus_partial, happened.row_space_partial)
+    rows = np.stack([weights, *(np.where(part, share, 0.0) for part in partial)])
+    return np.concatenate([sizes, (rows @ members).ravel(), [recovery.rank @ weights]])

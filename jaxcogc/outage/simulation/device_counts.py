@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.outcomes import ByOutcome, classify
 
 _NUM_EVENTS = 7
 
@@ -34,24 +35,21 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
     members = recovery.client_recovered
     clients, _ = members.shape
     num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
-    some, everyone = num_recovered > 0, num_recovered == clients
-    full = recovery.gc | everyone
-    gc_plus_partial = ~full & some
-    row_space_partial = ~recovery.sum_recovered & some
+    happened = classify(recovery, clients_axis=0)
     events = [
-        jnp.ones_like(some),
+        jnp.ones_like(recovery.gc),
         recovery.gc,
-        full,
-        gc_plus_partial,
-        recovery.sum_recovered,
-        row_space_partial,
+        happened.gc_plus_full,
+        happened.gc_plus_partial,
+        happened.row_space_exact,
+        happened.row_space_partial,
         recovery.rank,
     ]
     rows = jnp.concatenate(
         [
             members,
-            members & gc_plus_partial,
-            members & row_space_partial,
+            members & happened.gc_plus_partial,
+            members & happened.row_space_partial,
             jnp.stack([event.astype(jnp.float32) for event in events]),
         ]
     )
@@ -63,43 +61,18 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
 
 
 def outcome_flags(recovery: Recovery) -> jax.Array:
-    """What became of each trial of a tile, for `events`: uint8 [trials]."""
-    num_recovered = jnp.sum(recovery.client_recovered, axis=0, dtype=jnp.int32)
-    everyone = num_recovered == recovery.client_recovered.shape[0]
-    bits = (
-        recovery.gc,
-        recovery.gc | everyone,
-        recovery.sum_recovered,
-        num_recovered > 0,
-        everyone,
-    )
-    return sum((bit.astype(jnp.uint8) << n for n, bit in enumerate(bits)), jnp.uint8(0))
+    """What happened in each trial of a tile: uint8 [trials], one bit for each outcome."""
+    happened = classify(recovery, clients_axis=0).by_name().values()
+    return sum((bit.astype(jnp.uint8) << n for n, bit in enumerate(happened)), jnp.uint8(0))
 
 
-def events(flags: np.ndarray, outcome: str) -> np.ndarray:
-    """In which trials an outcome happened.
+def outcomes_from_flags(flags: np.ndarray) -> ByOutcome[np.ndarray]:
+    """What `outcome_flags` says of each trial: bool arrays of the shape of ``flags``.
 
-    Args:
-      flags: uint8 [trials], of `outcome_flags`.
-      outcome: the name of a probability, such as "gc_plus_none".
-
-    Returns:
-      bool [trials].
-
-    >>> events(np.uint8([0b00000, 0b11111]), "gc_outage")
+    >>> outcomes_from_flags(np.uint8([0b1, 0b10])).gc_outage
     array([ True, False])
     """
-    gc, full, exact, some, everyone = (flags >> n & 1 == 1 for n in range(5))
-    return {
-        "gc_outage": ~gc,
-        "gc_plus_full": full,
-        "gc_plus_partial": ~full & some,
-        "gc_plus_none": ~full & ~some,
-        "row_space_exact": exact,
-        "row_space_partial": ~exact & some,
-        "row_space_none": ~exact & ~some,
-        "all_individuals": everyone,
-    }[outcome]
+    return ByOutcome(*(flags >> n & 1 == 1 for n in range(8)))
 
 
 def counts_from_table(table: np.ndarray, clients: int) -> OutcomeCounts:

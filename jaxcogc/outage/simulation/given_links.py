@@ -20,7 +20,7 @@ from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 
-__all__ = ["BLOCK", "LinkTrials", "decide", "events"]
+__all__ = ["BLOCK", "LinkTrials", "decide"]
 
 BLOCK = 2**13
 """Trials decided in one call; shorter ones are padded, so that one program serves all."""
@@ -83,30 +83,4 @@ def _decide(
         jnp.all(both.client_recovered, axis=0),
         both.rank[0],
         both.num_complete_rows[0],
-    )
-
-
-def events(recovery: Recovery) -> np.ndarray:
-    """Which outcomes each trial has.
-
-    Args:
-        recovery: NumPy arrays, [trials] leading.
-
-    Returns:
-        bool [8, trials], in the order of `counts.EVENTS`.
-    """
-    gc, exact, recovered, _, _ = (np.asarray(field) for field in recovery)
-    some, everyone = recovered.any(axis=1), recovered.all(axis=1)
-    full = gc | everyone
-    return np.stack(
-        [
-            ~gc,
-            full,
-            ~full & some,
-            ~full & ~some,
-            exact,
-            ~exact & some,
-            ~exact & ~some,
-            everyone,
-        ]
     )

@@ -17,8 +17,8 @@ import numpy as np
 
 from jaxcogc.outage.anytime import anytime_bounds
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.outage.outcomes import counted
 from jaxcogc.study.collection.participants import Engine, Listener, PointState, Progress, Summary
-from jaxcogc.study.results.outcomes import OUTCOMES
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing, standing
 from jaxcogc.study.store.store import NewBlock, Store
 
@@ -103,7 +103,7 @@ class Collector:
             return
         known = len(state.events)
         columns = self.store.prefix(state.point.id, start=known)
-        new = OUTCOMES[self.rule.outcome](columns)
+        new = counted(columns).by_name()[self.rule.outcome]
         state.events = np.concatenate([state.events, new])
         state.standing = standing(self.rule, self.level, state.events, seen=known)
 
@@ -182,7 +182,7 @@ class Collector:
         self.trials += sum(block.trials for block in counts)
         known = len(state.events)
         if not state.standing.final:  # another writer may have counted some of them meanwhile
-            new = [int(OUTCOMES[self.rule.outcome](block._asdict())) for block in counts]
+            new = [counted(block._asdict()).by_name()[self.rule.outcome] for block in counts]
             new = new[max(known - first, 0) :]
             state.events = np.concatenate([state.events, np.array(new, np.int64)])
             state.standing = standing(self.rule, self.level, state.events, seen=known)

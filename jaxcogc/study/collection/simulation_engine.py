@@ -16,7 +16,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
-from jaxcogc.outage.simulation.device_counts import events
+from jaxcogc.outage.simulation.device_counts import outcomes_from_flags
 from jaxcogc.outage.simulation.run_inputs import Run, prepare_run, redrawn_code, run_words
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.study.specification.points import Point
@@ -104,7 +104,7 @@ class SimulationEngine:
     def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
         """In which trials of a block an outcome happened: bool [trials]."""
         _, flags = self._start(point, block, 1)()
-        return events(flags, outcome)
+        return outcomes_from_flags(flags).by_name()[outcome]
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.intervals import Estimate, clopper_pearson, negative_binomial
-from jaxcogc.study.results.outcomes import GAINS, OUTCOMES, Columns
+from jaxcogc.outage.outcomes import counted, gained
 from jaxcogc.study.specification.stop_rules import (
     BLOCK_TRIALS,
     MAX_EVENTS,
@@ -34,7 +35,11 @@ class PointEstimates(NamedTuple):
 
 
 def point_estimates(
-    rule: StopRule, level: float, where: Standing, counts: Columns, event_trial: int | None
+    rule: StopRule,
+    level: float,
+    where: Standing,
+    counts: Mapping[str, int],
+    event_trial: int | None,
 ) -> PointEstimates:
     """Estimates and intervals of a point, by the way in which its number of trials came about.
 
@@ -56,16 +61,16 @@ def point_estimates(
     fixed = where.reason == MAX_TRIALS and not rule.looks_at_intervals
     waited = rule.max_events is not None
 
-    def estimate(num_events: Any) -> Estimate:
+    def estimate(num_events: int) -> Estimate:
         if fixed and not waited:
-            return clopper_pearson(int(num_events), trials, level)
-        return anytime(int(num_events), trials, level)
+            return clopper_pearson(num_events, trials, level)
+        return anytime(num_events, trials, level)
 
-    outcomes = {name: estimate(events(counts)) for name, events in OUTCOMES.items()}
-    gains = {name: estimate(gain.count(counts)) for name, gain in GAINS.items()}
+    events = counted(counts).by_name()
+    outcomes = {name: estimate(number) for name, number in events.items()}
+    gains = {name: estimate(number) for name, number in gained(counts).items()}
     if waited and fixed:
-        events = int(OUTCOMES[rule.outcome](counts))
-        outcomes[rule.outcome] = clopper_pearson(events, trials, level)
+        outcomes[rule.outcome] = clopper_pearson(events[rule.outcome], trials, level)
     if where.reason == MAX_EVENTS and event_trial is not None:
         assert rule.max_events is not None
         outcomes[rule.outcome] = negative_binomial(rule.max_events, event_trial, level)

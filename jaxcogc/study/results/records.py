@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxcogc.names import GAINS, OUTCOMES
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
 from jaxcogc.study.results.stored_results import PointView, view_points
 from jaxcogc.study.store.store import Store, open_store
 

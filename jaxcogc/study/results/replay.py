@@ -20,6 +20,7 @@ from jaxcogc.coding.recovery import (
 )
 from jaxcogc.links.draws import draw_thresholded_links
 from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.outcomes import classify
 from jaxcogc.study.collection.simulation_engine import code_for_run, run_of, setting_of
 from jaxcogc.study.specification.points import Point
 
@@ -53,19 +54,7 @@ class Replay(NamedTuple):
 
     def outcomes(self) -> dict[str, bool]:
         """Which of the outcomes that a study can watch happened."""
-        some, everyone = bool(self.clients.any()), bool(self.clients.all())
-        gc, exact = bool(self.recovery.gc), bool(self.recovery.sum_recovered)
-        full = gc or everyone
-        return {
-            "gc_outage": not gc,
-            "gc_plus_full": full,
-            "gc_plus_partial": not full and some,
-            "gc_plus_none": not full and not some,
-            "row_space_exact": exact,
-            "row_space_partial": not exact and some,
-            "row_space_none": not exact and not some,
-            "all_individuals": everyone,
-        }
+        return {name: bool(seen) for name, seen in classify(self.recovery).by_name().items()}
 
     @property
     def clients(self) -> np.ndarray:

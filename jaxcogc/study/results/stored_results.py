@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.outcomes import counted
 from jaxcogc.study.results.estimates import PointEstimates, paired_difference, point_estimates
-from jaxcogc.study.results.outcomes import OUTCOMES
 from jaxcogc.study.specification.points import Point
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing, StopRule, standing
 from jaxcogc.study.store.store import Store, StoredPoint, StoreError
@@ -48,7 +48,7 @@ def view_point(store: Store, stored: StoredPoint) -> PointView:
         level = float(fields.pop("level"))
         rule = StopRule(**fields)
     columns = store.prefix(stored.id)
-    where = standing(rule, level, OUTCOMES[rule.outcome](columns))
+    where = standing(rule, level, counted(columns).by_name()[rule.outcome])
     if where.num_blocks == 0:
         return PointView(stored, rule, level, where, None, None, None)
     counts = store.total(stored.id, where.num_blocks)
@@ -72,7 +72,7 @@ def difference(store: Store, one: PointView, other: PointView, outcome: str) -> 
     """How much likelier an outcome is at one point than at another, from their common blocks."""
     length = min(one.standing.num_blocks, other.standing.num_blocks)
     mine, theirs = (
-        OUTCOMES[outcome](store.prefix(view.stored.id))[:length] for view in (one, other)
+        counted(store.prefix(view.stored.id)).by_name()[outcome][:length] for view in (one, other)
     )
     return paired_difference(mine, theirs, one.level)
 

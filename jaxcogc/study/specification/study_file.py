@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from jaxcogc.study.results.outcomes import OUTCOMES
+from jaxcogc.names import OUTCOMES
 from jaxcogc.study.specification import fields
 from jaxcogc.study.specification.fields import Section, told
 from jaxcogc.study.specification.points import Point, expand

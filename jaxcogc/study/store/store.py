@@ -219,7 +219,8 @@ def unpack(scalars: Sequence[int], packed: bytes) -> OutcomeCounts:
     sizes = (clients + 1, clients, clients * (clients + 1), clients * (clients + 1))
     parts = np.split(numbers, np.cumsum(sizes)[:-1])
     parts[2:] = [part.reshape(clients, clients + 1) for part in parts[2:]]
-    return OutcomeCounts(*scalars, *parts)
+    fields: Iterable[Any] = (*scalars, *parts)
+    return OutcomeCounts(*fields)
 
 
 def checksum(point: str, block: int, scalars: Sequence[int], tables: bytes) -> int:

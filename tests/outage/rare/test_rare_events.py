@@ -16,8 +16,8 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.links.network import Network
+from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.closed_form import gc_outage_probability, log_gc_outage_probability
-from jaxcogc.outage.counts import EVENTS
 from jaxcogc.outage.enumeration import enumerate_outcomes
 from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare import importance, strata
@@ -47,7 +47,7 @@ def homogeneous(clients, erasure):
     return Network.homogeneous(clients, uplink_erasure=erasure, peer_erasure=erasure)
 
 
-def assert_agree(rare, exact, names=EVENTS):
+def assert_agree(rare, exact, names=OUTCOMES):
     """Within 4 standard errors (and the tail that was left out) wherever not flagged."""
     checked = 0
     for name in names:
@@ -95,7 +95,7 @@ def test_all_outcomes_against_enumeration(method, erasure, monkeypatch, repetiti
     exact = enumerate_outcomes(network, code)
     trials = repetitions(50_000, 1_000_000)
     rare = rare_outcomes(KEY, network, code, num_trials=trials, method=method)
-    assert assert_agree(rare, exact) == len(EVENTS)
+    assert assert_agree(rare, exact) == len(OUTCOMES)
     assert standard_error(rare.outcomes.row_space_none) < 0.05 * exact.row_space_none
     np.testing.assert_allclose(rare.outcomes.client_recovered, exact.client_recovered, rtol=0.2)
     np.testing.assert_allclose(rare.outcomes.num_recovered_pmf[0], exact.num_recovered_pmf[0], 1e-3)
@@ -121,7 +121,7 @@ def test_light_strata_alone_are_exact():
     network, code = homogeneous(4, 1e-3), cyclic_code(KEY, 4, 2)
     rare, exact = rare_outcomes(KEY, network, code, num_trials=5, method="strata"), None
     exact = enumerate_outcomes(network, code)
-    for name in EVENTS:
+    for name in OUTCOMES:
         assert getattr(rare.outcomes, name) == pytest.approx(getattr(exact, name), rel=1e-9)
     assert rare.flagged == ()
     assert rare.outcomes.trials == 0
@@ -155,7 +155,7 @@ def estimates_of_many_runs(network, code, runs):
     """Short runs on their own, with the mixture that one pilot run found."""
     keys = jax.random.split(jax.random.key(61), runs)
     found = [rare_outcomes(key, network, code, num_trials=1000).outcomes for key in keys]
-    return {name: np.array([getattr(o, name) for o in found]) for name in EVENTS}
+    return {name: np.array([getattr(o, name) for o in found]) for name in OUTCOMES}
 
 
 def z_scores(network, code, runs):
@@ -174,7 +174,7 @@ def test_unbiased_and_a_wrong_likelihood_ratio_is_seen(monkeypatch, repetitions)
     monkeypatch.setattr(importance, "choose_mixture", lambda *_: mixture)
     runs = repetitions(24, 400)
     scores = z_scores(network, code, runs)
-    assert len(scores) == len(EVENTS)
+    assert len(scores) == len(OUTCOMES)
     assert max(map(abs, scores.values())) < 4.5, scores
     right = importance.log_ratios
 

@@ -11,9 +11,10 @@ import pytest
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
+from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.simulation.blocks import compile_blocks
-from jaxcogc.outage.simulation.device_counts import events
+from jaxcogc.outage.simulation.device_counts import outcomes_from_flags
 from jaxcogc.outage.simulation.program import BLOCK_TRIALS
 from jaxcogc.outage.simulation.run_inputs import prepare_run, run_words
 from tests.checks import same_counts, simulate_counts
@@ -23,8 +24,6 @@ from tests.places import PROJECT
 KEY = jax.random.key(5)
 CODE = cyclic_code(jax.random.key(2), 3, 1)
 RUN = prepare_run(run_words(KEY), NETWORK, CODE)
-OUTCOMES = ["gc_outage", "gc_plus_full", "gc_plus_partial", "gc_plus_none", "row_space_exact"]
-OUTCOMES += ["row_space_partial", "row_space_none", "all_individuals"]
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +50,10 @@ def test_flags_are_the_counted_events(blocks):
     (counts,), flags = blocks.start(RUN, 7, 1)()
     assert flags.shape == (BLOCK_TRIALS,)
     outcomes = outcomes_from_counts(counts)
+    happened = outcomes_from_flags(flags).by_name()
+    assert list(happened) == list(OUTCOMES)
     for outcome in OUTCOMES:
-        assert events(flags, outcome).sum() == round(getattr(outcomes, outcome) * BLOCK_TRIALS)
+        assert happened[outcome].sum() == round(getattr(outcomes, outcome) * BLOCK_TRIALS)
 
 
 def test_flags_stand_at_their_trials(blocks):
@@ -63,7 +64,7 @@ def test_flags_stand_at_their_trials(blocks):
             simulate_counts(KEY, NETWORK, CODE, num_trials, num_attempts=2)
         )
         for outcome in OUTCOMES:
-            seen = events(flags[:num_trials], outcome).sum()
+            seen = outcomes_from_flags(flags[:num_trials]).by_name()[outcome].sum()
             assert seen == round(getattr(outcomes, outcome) * num_trials)
 
 

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 import pytest
 
+from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.study import collect, load
 from jaxcogc.study.collection.simulation_engine import SimulationEngine, setting_of
-from jaxcogc.study.results.outcomes import OUTCOMES
 from jaxcogc.study.results.records import MACHINE_COLUMNS, MACHINE_SUFFIXES
 from jaxcogc.study.specification.study_file import read_study
 from jaxcogc.study.store.merging import merge_stores

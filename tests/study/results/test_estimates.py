@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxcogc.names import GAINS
 from jaxcogc.outage.anytime import METHOD as ANYTIME
 from jaxcogc.outage.intervals import clopper_pearson, negative_binomial
+from jaxcogc.outage.outcomes import counted, gained
 from jaxcogc.study.results.estimates import paired_difference, point_estimates
-from jaxcogc.study.results.outcomes import GAINS, OUTCOMES
 from jaxcogc.study.specification.stop_rules import BLOCK_TRIALS, Standing, StopRule
 
 COUNTS = {
@@ -80,8 +81,9 @@ def test_outcomes_of_one_decoder_are_all_there_is():
         ("gc_plus_full", "gc_plus_partial", "gc_plus_none"),
         ("row_space_exact", "row_space_partial", "row_space_none"),
     ):
-        assert sum(OUTCOMES[name](COUNTS) for name in names) == N
-    assert all(gain.count(COUNTS) >= 0 for gain in GAINS.values())
+        assert sum(counted(COUNTS).by_name()[name] for name in names) == N
+    assert list(gained(COUNTS)) == list(GAINS)
+    assert all(number >= 0 for number in gained(COUNTS).values())
 
 
 def test_paired_differences_are_precise_and_cover():

@@ -7,9 +7,9 @@ import pytest
 from jaxcogc.coding.encoding import received_matrix
 from jaxcogc.figures.replay import plot_replay
 from jaxcogc.links.draws import Links
+from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine, code_for_run, setting_of
-from jaxcogc.study.results.outcomes import OUTCOMES
 from jaxcogc.study.results.replay import replay
 from jaxcogc.study.specification.study_file import parse_study
 
