@@ -68,7 +68,7 @@ def gram_terms(coefficients: jax.Array, modulus: int) -> GramTerms:
         jnp.pad(terms, ((0, 0), (0, padding), (0, 0), (0, 0))),
         needed(jnp.any(groups, axis=1)),
         needed(groups),
-        needed(jnp.any(_cut(used, 2), axis=-1)),
+        needed(jnp.any(_cut(used.at[0].set(True), 2), axis=-1)),  # offset 0 carries the uplinks
     )
 
 

@@ -48,6 +48,11 @@ def meet_constraints(
     return jnp.concatenate([values, jnp.zeros_like(free[size:])]), rank
 
 
+def indices(*places):
+    """Places of a slice, of one type also in 64-bit mode."""
+    return tuple(jnp.asarray(place, jnp.int32) for place in places)
+
+
 def _reduce(stage, size, modulus, constraints, num_constraints):
     """Let constraint p determine trajectory p: take it out of all later constraints, two by two.
 
@@ -59,7 +64,7 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
     def part(constraints, p, column, num_rows, num_columns):
         return lax.dynamic_slice(
             constraints,
-            (p, column, 0),
+            indices(p, column, 0),
             (num_rows, num_columns, trials),
             allow_negative_indices=False,
         )
@@ -69,7 +74,7 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
         pair, corner = part(constraints, p, 0, 2, size), part(constraints, p, p, 2, 2)
         take_out = partial(_take_first_out_of_second, modulus)
         pair, corner = stage(take_out, pair, corner), stage(take_out, corner, corner)
-        constraints = lax.dynamic_update_slice(constraints, pair, (p, 0, 0))
+        constraints = lax.dynamic_update_slice(constraints, pair, indices(p, 0, 0))
 
         def update_rows(chunk, constraints):
             first = chunk * _ROWS
@@ -78,7 +83,7 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
             later = first + np.arange(_ROWS) > p + 1
             block = part(constraints, first, 0, _ROWS, size)
             block = stage(partial(_without_pair, modulus, later), block, pair, factors)
-            return lax.dynamic_update_slice(constraints, block, (first, 0, 0))
+            return lax.dynamic_update_slice(constraints, block, indices(first, 0, 0))
 
         chunks = (p + 2) // _ROWS, -(-num_constraints // _ROWS)
         return lax.fori_loop(*chunks, update_rows, constraints)

@@ -36,7 +36,7 @@ from jaxcogc.coding.exact.prime_field import (
     subtract,
     sum_of_products,
 )
-from jaxcogc.coding.exact.ring_constraints import meet_constraints
+from jaxcogc.coding.exact.ring_constraints import indices, meet_constraints
 from jaxcogc.runtime.compute_once import stages, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
@@ -184,7 +184,7 @@ def _put_gaps(bits, code, line, found, column, modulus):
     def add_block(number, found):
         first = number * _BLOCK
         gaps = _by_reach(code, partial(_gaps, modulus), *_block(bits, code, line, first))
-        return lax.dynamic_update_slice(found, gaps, (first, column, 0))
+        return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
     return lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
 
