@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 import jaxcogc
-from jaxcogc.cli.bound.options import BoundOptions, bound
-from jaxcogc.cli.design.options import DesignOptions, design
+from jaxcogc.cli.bound.command import bound
+from jaxcogc.cli.bound.options import BoundOptions
+from jaxcogc.cli.design.command import design
+from jaxcogc.cli.design.options import DesignOptions
 from jaxcogc.cli.doctor import DoctorOptions, doctor
-from jaxcogc.cli.outage.options import OutageOptions, outage
+from jaxcogc.cli.outage.command import outage
+from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.options import verb
 from jaxcogc.cli.studies.collect import CollectOptions, collect
@@ -19,8 +22,9 @@ from jaxcogc.cli.studies.plot import PlotOptions, plot
 from jaxcogc.cli.studies.replay import ReplayOptions, replay
 from jaxcogc.cli.studies.report import ReportOptions, report
 from jaxcogc.cli.studies.show import ShowOptions, show
+from jaxcogc.cli.train.command import train
 from jaxcogc.cli.train.config_file import complete
-from jaxcogc.cli.train.options import TrainOptions, train
+from jaxcogc.cli.train.options import TrainOptions
 from jaxcogc.runtime.cores import one_device_per_core
 from jaxcogc.runtime.standard_streams import (
     OutputLost,

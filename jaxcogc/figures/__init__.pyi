@@ -10,6 +10,7 @@ from .sensitivity import plot_sensitivity as plot_sensitivity
 from .study_curves import plot_study as plot_study
 from .style import COLOURS as COLOURS
 from .style import CURVE_COLOURS as CURVE_COLOURS
+from .style import Figure as Figure
 from .style import figure_bytes as figure_bytes
 from .style import new_figure as new_figure
 from .style import write_figure as write_figure

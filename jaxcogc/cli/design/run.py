@@ -21,7 +21,7 @@ from jaxcogc.design.link_sensitivity import LawSensitivity, sensitivity_of, weak
 from jaxcogc.design.search import Design, design
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from jaxcogc.figures import Figure
 
 _MOST_LINKS = 10
 

@@ -28,7 +28,7 @@ from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from jaxcogc.figures import Figure
 
 _UNQUALIFIED = (
     "mean_rank",

@@ -13,7 +13,7 @@ from jaxcogc.cli.shared.files import STDOUT
 from jaxcogc.runtime.atomic_files import write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from jaxcogc.figures import Figure
 
 
 def write_json(target: str, fields: Mapping[str, Any]) -> None:

@@ -144,19 +144,3 @@ def checked(options: TrainOptions) -> TrainOptions:
     if options.on_failure == "repeat" and repeats is None:
         repeats = 3
     return dataclasses.replace(options, scheme=schemes, max_repeats=repeats)
-
-
-def train(options: TrainOptions) -> int:
-    """What do lost and partial averages do to learning?
-
-    Trains every scheme with every seed in one compiled program, over links that lose messages. All
-    schemes of a seed see the same links and the same batches. --out keeps metrics.csv,
-    summary.json, accuracy.png, partition.png, config.toml, and the checkpoints that --resume goes
-    on from. Ctrl-C finishes the block of rounds in flight and saves it (exit code 130).
-    """
-    from jaxcogc.cli.train.request import read_request
-
-    request = read_request(options)
-    from jaxcogc.cli.train.run import run  # JAX, Optax, Flax: only now, past most mistakes
-
-    return run(request)
