@@ -17,7 +17,7 @@ from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.report import environment, rate_table, rates_and_ratios
 from benchmarks.training_case import SCHEMES, Case, Size, make_case, make_script, settings
 from benchmarks.training_loops import jitted_steps, torch_loop, why_no_torch
-from jaxcogc.federated.rounds.experiment import TrainState
+from jaxcogc.federated.rounds.experiment import RoundSpan, TrainState
 from jaxcogc.federated.rounds.round_program import training_program
 from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
 from jaxcogc.runtime.devices import devices_that_divide
@@ -60,15 +60,16 @@ class Runs:
         )
         state = TrainState(params, self._case.task.server_optimizer.init(params))
         rounds = self._case.size.rounds
-        spans = tuple(jnp.int32(x) for x in (0, rounds, blocks * rounds))
+        spans = [RoundSpan.of(n * rounds, rounds, blocks * rounds) for n in range(blocks)]
         if self._compiled is None:
             started, cpu = time.perf_counter(), time.process_time()
-            self._compiled = self._program.lower(state, self._case.inputs, words, *spans).compile()
+            self._compiled = self._program.lower(
+                state, self._case.inputs, words, spans[0]
+            ).compile()
             self.seconds = time.perf_counter() - started
             self.cpu_seconds = time.process_time() - cpu
-        for number in range(blocks):
-            spans = (jnp.int32(number * rounds), *spans[1:])
-            state, _ = self._compiled(state, self._case.inputs, words, *spans)
+        for span in spans:
+            state, _ = self._compiled(state, self._case.inputs, words, span)
         return jax.block_until_ready(state).params
 
 

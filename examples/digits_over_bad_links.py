@@ -21,8 +21,10 @@ from jaxcogc.federated.data.partitions import make_partition
 from jaxcogc.federated.rounds.experiment import RoundSettings
 from jaxcogc.figures import accuracy_figure, write_figure
 from jaxcogc.runtime.atomic_files import write_atomically
-from jaxcogc.training.plan import Trained, TrainingPlan, compile_training
+from jaxcogc.training.compiled import compile_training
+from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import metrics_csv, summarize
+from jaxcogc.training.trained import Trained
 
 SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 NUM_CLIENTS, NUM_STRAGGLERS, NUM_ATTEMPTS = 10, 7, 2
@@ -75,10 +77,10 @@ def train(plan: TrainingPlan) -> Trained:
     for later in compiled.blocks(trained):
         trained = later
     for name, row in summarize(plan, trained).items():
-        accuracy = row["test_accuracy"]
         print(
-            f"  {name:14} test accuracy {accuracy['mean']:.3f}, held {row['hold_fraction']:.3f}, "
-            f"{row['uplink_uses']:.0f} uplink and {row['peer_uses']:.0f} peer uses a round"
+            f"  {name:14} test accuracy {row.test_accuracy.mean:.3f}, "
+            f"held {row.hold_fraction:.3f}, "
+            f"{row.uplink_uses:.0f} uplink and {row.peer_uses:.0f} peer uses a round"
         )
     return trained
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
-from jaxcogc._types import Array, ArrayLike, Key, PyTree
-from jaxcogc.links.checks import check_count
+from jaxcogc._types import AnyArray, Array, Key, PyTree
+from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.names import MODELS
 
-__all__ = ["MODELS", "Model", "make_model"]
+__all__ = ["Model", "make_model"]
 
-MODELS = ("softmax", "mlp", "cnn")
-"""The names that `make_model` takes."""
 _FILTERS = (16, 32)
 _STRIDES = (2, 2)
 _SMALLEST_IMAGE = 4
@@ -35,7 +34,7 @@ class Model(NamedTuple):
     """
 
     init: Callable[[Key], PyTree]
-    apply: Callable[[PyTree, ArrayLike], Array]
+    apply: Callable[[PyTree, AnyArray], Array]
 
 
 def make_model(
@@ -68,27 +67,24 @@ def make_model(
     classes = check_count("num_classes", num_classes, low=2)
     hidden = check_count("num_hidden", num_hidden)
     shape = tuple(check_count("input_shape", length) for length in input_shape)
+    check_choice("model", name, MODELS)
     if name == "softmax":
         return _pure(lambda rngs: _Softmax(math.prod(shape), classes, rngs))
     if name == "mlp":
         return _pure(lambda rngs: _Mlp(math.prod(shape), hidden, classes, rngs))
-    if name == "cnn":
-        if len(shape) != 3 or min(shape[:2]) < _SMALLEST_IMAGE:
-            raise ValueError(
-                f"input_shape = {shape}: allowed for a cnn is (height, width, channels) with "
-                f"height and width of at least {_SMALLEST_IMAGE}"
-            )
-        return _pure(lambda rngs: _Cnn(shape, classes, rngs))
-    near = get_close_matches(name, MODELS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"model = {name!r}: allowed are {', '.join(MODELS)}{hint}")
+    if len(shape) != 3 or min(shape[:2]) < _SMALLEST_IMAGE:
+        raise ValueError(
+            f"input_shape = {shape}: allowed for a cnn is (height, width, channels) with "
+            f"height and width of at least {_SMALLEST_IMAGE}"
+        )
+    return _pure(lambda rngs: _Cnn(shape, classes, rngs))
 
 
 class _Softmax(nnx.Module):
     def __init__(self, size: int, classes: int, rngs: nnx.Rngs) -> None:
         self.output = nnx.Linear(size, classes, rngs=rngs)
 
-    def __call__(self, inputs: Any) -> Array:
+    def __call__(self, inputs: Array) -> Array:
         return self.output(inputs.reshape(len(inputs), -1))
 
 
@@ -97,7 +93,7 @@ class _Mlp(nnx.Module):
         self.hidden = nnx.Linear(size, hidden, rngs=rngs)
         self.output = nnx.Linear(hidden, classes, rngs=rngs)
 
-    def __call__(self, inputs: Any) -> Array:
+    def __call__(self, inputs: Array) -> Array:
         return self.output(nnx.relu(self.hidden(inputs.reshape(len(inputs), -1))))
 
 
@@ -109,7 +105,7 @@ class _Cnn(nnx.Module):
         pixels = math.ceil(shape[0] / 4) * math.ceil(shape[1] / 4)
         self.output = nnx.Linear(pixels * second, classes, rngs=rngs)
 
-    def __call__(self, inputs: Any) -> Array:
+    def __call__(self, inputs: Array) -> Array:
         hidden = nnx.relu(self.second(nnx.relu(self.first(inputs))))
         return self.output(hidden.reshape(len(inputs), -1))
 
@@ -124,7 +120,8 @@ def _pure(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     def init(key: Key) -> PyTree:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 
-    def apply(params: PyTree, inputs: ArrayLike) -> Array:
-        return nnx.merge(graph, nnx.State(params), rest)(inputs)
+    def apply(params: PyTree, inputs: AnyArray) -> Array:
+        logits: Array = nnx.merge(graph, nnx.State(params), rest)(jnp.asarray(inputs))
+        return logits
 
     return Model(init, apply)

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from jaxcogc.figures.style import COLOURS, new_figure
-from jaxcogc.training.plan import Trained, TrainingPlan
+from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import seed_interval
+from jaxcogc.training.trained import Trained
 
 __all__ = ["accuracy_figure"]
 
@@ -26,6 +27,8 @@ _LOOKS = {
     "least_squares": (COLOURS["row_space"], "--", 1.2),
 }
 """Colour, line and width; of different widths where equal curves must both show."""
+_OTHER_LOOK = (COLOURS["note"], "-.", 1.6)
+"""Of schemes that nobody gave a look of their own."""
 
 
 def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption: str) -> Figure:
@@ -64,11 +67,12 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
 def _draw_scheme(
     axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray, faint: float
 ) -> None:
-    colour, line, width = _LOOKS[scheme]
+    colour, line, width = _LOOKS.get(scheme, _OTHER_LOOK)
     marker = "o" if len(x) == 1 else ""
     mean = accuracy.mean(axis=0)
     axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=width, label=scheme)
     if len(accuracy) > 1:
         ends = [seed_interval(column, fraction=True) for column in accuracy.T]
-        low, high = (np.array([end[s] for end in ends], float) for s in ("low", "high"))
+        low = np.array([end.low for end in ends], float)
+        high = np.array([end.high for end in ends], float)
         axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ if TYPE_CHECKING:  # its aliases need JAX, which whoever only counts and checks 
     from jaxcogc._types import HostFloats
 
 __all__ = [
+    "check_choice",
     "check_count",
     "check_diagonal",
     "check_elements",
@@ -49,6 +52,14 @@ def check_elements(name: str, values: HostFloats, is_allowed: Any, allowed: str)
         index = tuple(int(i) for i in wrong[0])
         element = name + (f"[{', '.join(map(str, index))}]" if index else "")
         raise ValueError(f"{element} = {values[index]!s}: allowed is {allowed}")
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise a ValueError unless ``value`` is one of the words; near misses get a hint."""
+    if value not in allowed:
+        near = get_close_matches(value, allowed, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}{hint}")
 
 
 def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None) -> int:

@@ -2,9 +2,11 @@ from .bound_and_run import BoundBeside as BoundBeside
 from .bound_and_run import bound_beside_training as bound_beside_training
 from .client_weights import EffectiveWeights as EffectiveWeights
 from .client_weights import effective_weights as effective_weights
-from .plan import CompiledTraining as CompiledTraining
-from .plan import Trained as Trained
+from .compiled import CompiledTraining as CompiledTraining
+from .compiled import compile_training as compile_training
 from .plan import TrainingPlan as TrainingPlan
-from .plan import compile_training as compile_training
+from .summary import SchemeSummary as SchemeSummary
+from .summary import SeedInterval as SeedInterval
 from .summary import metrics_csv as metrics_csv
 from .summary import summarize as summarize
+from .trained import Trained as Trained

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,16 @@ from jax import lax
 from jaxcogc._types import Array, HostFloats, PyTree
 from jaxcogc.federated.convergence.bound import LocalSteps, LossConstants, convergence_bound
 from jaxcogc.federated.convergence.loss_constants import (
+    SampleLoss,
     estimate_constants,
     largest_constants,
     squared_gradient_norm,
 )
 from jaxcogc.federated.convergence.partial_averages import DrawnRounds, partial_law, safe_rho
 from jaxcogc.federated.rounds.local_steps import Batch
-from jaxcogc.federated.rounds.round_program import training_program
-from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
-from jaxcogc.training.plan import TrainingPlan, plan_inputs, plan_task
+from jaxcogc.training.compiled import compile_task
+from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.task import plan_inputs, plan_task
 
 __all__ = ["BoundBeside", "bound_beside_training"]
 
@@ -45,6 +46,16 @@ class BoundBeside(NamedTuple):
     hold: float
     rho: float
     constants: LossConstants
+
+
+class _Measured(NamedTuple):
+    """||grad F||^2 before every round [seeds, schemes, rounds]; parameters of the first seed at the
+    start, and at the end under every scheme.
+    """
+
+    squares: HostFloats
+    first: PyTree
+    last: PyTree
 
 
 def bound_beside_training(
@@ -71,7 +82,7 @@ def bound_beside_training(
     if plan.settings.evaluate_every != 1:
         raise ValueError(f"evaluate_every = {plan.settings.evaluate_every}: allowed is 1")
     loss, samples = _sample_loss(plan), _samples(plan)
-    squares, first, last = _train(plan, loss, samples)
+    measured = _train(plan, loss)
 
     def constants_at(params: PyTree) -> LossConstants:
         size = plan.settings.batch_size
@@ -81,40 +92,40 @@ def bound_beside_training(
         )
         return found if size else found._replace(gradient_variance=0.0)
 
-    begin = constants_at(first)
+    begin = constants_at(measured.first)
     result = {}
     for number, scheme in enumerate(plan.settings.schemes):
-        end = constants_at(jax.tree.map(lambda x, n=number: x[n], last))
+        end = constants_at(jax.tree.map(lambda x, n=number: x[n], measured.last))
         constants = largest_constants([begin, end])
-        result[scheme] = _beside(plan, drawn[scheme], squares[:, number], constants)
+        result[scheme] = _beside(plan, drawn[scheme], measured.squares[:, number], constants)
     return result
 
 
-def _train(plan: TrainingPlan, loss: Any, samples: PyTree) -> tuple[HostFloats, PyTree, PyTree]:
-    """||grad F||^2 before every round [seeds, schemes, rounds]; first seed: start, and ends."""
-    sizes = jnp.asarray(plan.partition.num_samples)
+def _train(plan: TrainingPlan, loss: SampleLoss) -> _Measured:
+    """Train, with ||grad F||^2 in the place of the test."""
+    samples, sizes = _samples(plan), jnp.asarray(plan.partition.num_samples)
 
-    def norm(params: PyTree, data: PyTree) -> Array:
-        return squared_gradient_norm(loss, params, data, sizes)
+    def norm(params: PyTree, data: PyTree) -> tuple[Array, Array]:
+        square = squared_gradient_norm(loss, params, data, sizes)
+        return square, square
 
-    task = plan_task(plan)._replace(evaluate=lambda *given: (norm(*given), norm(*given)))
-    settings, words = plan.settings, seed_words(plan.seeds)
-    state = initial_state(task, settings, words)
-    inputs = jax.tree.map(jnp.asarray, plan_inputs(plan)._replace(test=samples))
-    starts = jax.tree.map(lambda x: np.asarray(x)[:, 0], state.params)
-    at_start = jax.jit(lambda params: lax.map(lambda one: norm(one, inputs.test), params))(starts)
-    at_start = np.asarray(at_start, np.float64)[:, None, None]
-    program = training_program(task, settings)
-    norms = [np.repeat(at_start, len(settings.schemes), axis=1)]
-    for begin in range(0, plan.rounds, settings.block_rounds):
-        active = min(settings.block_rounds, plan.rounds - begin)
-        spans = (np.int32(begin), np.int32(active), np.int32(plan.rounds))
-        state, metrics = program(state, inputs, words, *spans)
-        norms.append(np.asarray(metrics.test_loss, np.float64)[..., :active])
+    task = plan_task(plan)._replace(evaluate=norm)
+    compiled = compile_task(plan, task, plan_inputs(plan)._replace(test=samples))
+    trained = compiled.start()
+    starts = jax.tree.map(lambda x: x[:, 0], trained.state.params)
+    at_start = jax.jit(lambda params: lax.map(lambda one: norm(one, samples)[0], params))(starts)
+    for later in compiled.blocks(trained):
+        trained = later
+    before = np.broadcast_to(
+        np.asarray(at_start)[:, None, None], (len(plan.seeds), len(plan.settings.schemes), 1)
+    )
     # Metrics tell of the model after a round; the bound speaks of it before.
-    squares = np.concatenate(norms, axis=-1)[..., :-1]
-    last = jax.tree.map(lambda x: np.asarray(x)[0], state.params)
-    return squares, jax.tree.map(lambda x: x[0], starts), last
+    after = trained.metrics.test_loss[..., :-1]
+    return _Measured(
+        squares=np.concatenate([before, after], axis=-1).astype(np.float64),
+        first=jax.tree.map(lambda x: x[0], starts),
+        last=jax.tree.map(lambda x: x[0], trained.state.params),
+    )
 
 
 def _beside(
@@ -147,11 +158,11 @@ def _samples(plan: TrainingPlan) -> PyTree:
     return data.train_inputs[indices], data.train_labels[indices]
 
 
-def _sample_loss(plan: TrainingPlan) -> Any:
+def _sample_loss(plan: TrainingPlan) -> SampleLoss:
     """The plan's loss of one sample."""
     task = plan_task(plan)
 
-    def loss(params: PyTree, sample: Any) -> Array:
+    def loss(params: PyTree, sample: PyTree) -> Array:
         one = jax.tree.map(lambda x: jnp.asarray(x)[None], sample)
         return task.loss_fn(params, Batch(one, jnp.ones(1, jnp.float32)), jax.random.key(0))
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
-from jaxcogc.training.plan import Trained
+from jaxcogc.training.trained import Trained
 
 __all__ = ["Checkpoints"]
 
@@ -61,7 +60,7 @@ class Checkpoints:
         return Trained(state, step, metrics)
 
 
-def _named_leaves(trained: Trained) -> dict[str, Any]:
+def _named_leaves(trained: Trained) -> dict[str, np.ndarray]:
     """The arrays by number: what Orbax stores does not depend on the optimizer's own classes."""
     leaves = jax.tree.leaves((trained.state, trained.metrics))
     return {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(leaves)}

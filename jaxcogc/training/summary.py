@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
-from jaxcogc.training.plan import Trained, TrainingPlan
+from jaxcogc._types import AnyArray, HostFloats
+from jaxcogc.federated.rounds.experiment import RoundMetrics
+from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.trained import Trained
 
-__all__ = ["COLUMNS", "INTERVAL_LEVEL", "metrics_csv", "seed_interval", "summarize"]
+__all__ = [
+    "COLUMNS",
+    "INTERVAL_LEVEL",
+    "SchemeSummary",
+    "SeedInterval",
+    "metrics_csv",
+    "seed_interval",
+    "summarize",
+]
 
-COLUMNS = (
-    "scheme",
-    "seed",
-    "round",
-    "test_accuracy",
-    "test_loss",
-    "train_loss",
-    "hold",
-    "exact",
-    "num_recovered",
-    "num_revealed",
-    "coefficient_sum",
-    "peer_uses",
-    "uplink_uses",
-)
+_MEASURED = tuple(name for name in RoundMetrics._fields if name != "finite")
+COLUMNS = ("scheme", "seed", "round", *_MEASURED)
 INTERVAL_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SeedInterval:
+    """A mean over seeds and its interval; None where one seed gives none, or it is not finite."""
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class SchemeSummary:
+    """A scheme in a few numbers; `dataclasses.asdict` makes it what JSON files hold.
+
+    Attributes:
+      test_accuracy, test_loss: of the last evaluation, over seeds.
+      hold_fraction, exact_fraction: of all rounds.
+      mean_num_recovered, uplink_uses, peer_uses: means per round.
+    """
+
+    test_accuracy: SeedInterval
+    test_loss: SeedInterval
+    hold_fraction: float
+    exact_fraction: float
+    mean_num_recovered: float
+    uplink_uses: float
+    peer_uses: float
 
 
 def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = None) -> str:
@@ -43,7 +70,7 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
     rounds = trained.round_index if num_rounds is None else num_rounds
     columns = [
         np.moveaxis(np.asarray(getattr(trained.metrics, name))[:, :, :rounds], 0, 1)
-        for name in COLUMNS[3:]
+        for name in _MEASURED
     ]
     formats = [_float_text if c.dtype.kind == "f" else _int_text for c in columns]
     lines = [",".join(COLUMNS)]
@@ -62,11 +89,11 @@ def _float_text(value: float) -> str:
     return "" if value != value else f"{value:.9g}"
 
 
-def _int_text(value: Any) -> str:
+def _int_text(value: int) -> str:
     return str(int(value))
 
 
-def seed_interval(values: Any, *, fraction: bool = False) -> dict[str, float | None]:
+def seed_interval(values: Iterable[float], *, fraction: bool = False) -> SeedInterval:
     """Mean over seeds with its Student-t interval at `INTERVAL_LEVEL`.
 
     Args:
@@ -74,60 +101,56 @@ def seed_interval(values: Any, *, fraction: bool = False) -> dict[str, float | N
       fraction: values are in [0, 1], and so are the ends: those of the interval of logit(mean),
         with the standard error that a small one of the mean gives it (delta method).
 
-    Returns:
-      mean, low and high; an end is None where one seed alone gives no interval, or where a number
-      is not finite.
-
     >>> seed_interval([0.5])
-    {'mean': 0.5, 'low': None, 'high': None}
-    >>> [round(x, 3) for x in seed_interval([0.9, 0.98]).values()]
-    [0.94, 0.432, 1.448]
-    >>> [round(x, 3) for x in seed_interval([0.9, 0.98], fraction=True).values()]
-    [0.94, 0.002, 1.0]
+    SeedInterval(mean=0.5, low=None, high=None)
+    >>> found = seed_interval([0.9, 0.98]), seed_interval([0.9, 0.98], fraction=True)
+    >>> [(round(x.mean, 3), round(x.low, 3), round(x.high, 3)) for x in found]
+    [(0.94, 0.432, 1.448), (0.94, 0.002, 1.0)]
     """
     values = np.asarray(values, np.float64)
     mean = float(values.mean())
     if not np.isfinite(mean):
-        return {"mean": None, "low": None, "high": None}
+        return SeedInterval()
     if values.size < 2:
-        return {"mean": mean, "low": None, "high": None}
+        return SeedInterval(mean)
     quantile = stats.t.ppf((1 + INTERVAL_LEVEL) / 2, values.size - 1)
     half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
     if fraction and 0 < mean < 1:
         odds = half / (mean * (1 - mean))
         low, high = (float(special.expit(special.logit(mean) + x)) for x in (-odds, odds))
-        return {"mean": mean, "low": low, "high": high}
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+        return SeedInterval(mean, low, high)
+    return SeedInterval(mean, mean - half, mean + half)
 
 
-def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, dict[str, Any]]:
+def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
     """Every scheme in a few numbers: its last evaluation, and means per round over seeds.
 
     Args:
       plan: what was run.
       trained: where it stands; at least one round done.
     """
-    rounds, metrics = trained.round_index, trained.metrics
-    summary = {}
-    for s, scheme in enumerate(plan.settings.schemes):
-        table = {
-            name: np.asarray(getattr(metrics, name))[:, s, :rounds].astype(np.float64)
-            for name in COLUMNS[3:]
-        }
-        last = {name: _last_evaluated(table[name]) for name in ("test_accuracy", "test_loss")}
-        summary[scheme] = {
-            "test_accuracy": seed_interval(last["test_accuracy"], fraction=True),
-            "test_loss": seed_interval(last["test_loss"]),
-            "hold_fraction": float(table["hold"].mean()),
-            "exact_fraction": float(table["exact"].mean()),
-            "mean_num_recovered": float(table["num_recovered"].mean()),
-            "uplink_uses": float(table["uplink_uses"].mean()),
-            "peer_uses": float(table["peer_uses"].mean()),
-        }
-    return summary
+    done = [np.asarray(x)[:, :, : trained.round_index] for x in trained.metrics]
+    return {
+        scheme: _summary(RoundMetrics(*(x[:, number].astype(np.float64) for x in done)))
+        for number, scheme in enumerate(plan.settings.schemes)
+    }
 
 
-def _last_evaluated(values: np.ndarray) -> np.ndarray:
+def _summary(metrics: RoundMetrics) -> SchemeSummary:
+    """Of one scheme; float64 [seeds, rounds]."""
+    return SchemeSummary(
+        test_accuracy=seed_interval(_last_evaluated(metrics.test_accuracy), fraction=True),
+        test_loss=seed_interval(_last_evaluated(metrics.test_loss)),
+        hold_fraction=float(metrics.hold.mean()),
+        exact_fraction=float(metrics.exact.mean()),
+        mean_num_recovered=float(metrics.num_recovered.mean()),
+        uplink_uses=float(metrics.uplink_uses.mean()),
+        peer_uses=float(metrics.peer_uses.mean()),
+    )
+
+
+def _last_evaluated(values: AnyArray) -> HostFloats:
     """Of [seeds, rounds], the column of the last evaluation; NaN when there was none."""
+    values = np.asarray(values)
     evaluated = np.flatnonzero(~np.isnan(values).all(axis=0))
     return values[:, evaluated[-1]] if evaluated.size else np.full(len(values), np.nan)

@@ -12,13 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcogc import names
 from jaxcogc.cli.app import main
-from jaxcogc.federated.aggregation.schemes import SCHEMES
-from jaxcogc.federated.data.datasets import DATASETS
-from jaxcogc.federated.data.partitions import PARTITIONS
-from jaxcogc.federated.models import MODELS
-from jaxcogc.training.plan import SERVER_OPTIMIZERS
 from jaxcogc.training.summary import COLUMNS
 from tests.cli.program import assert_one_line, run_program, start_program
 from tests.places import PROJECT
@@ -232,11 +226,3 @@ def test_a_seed_has_its_partition_whatever_runs_beside_it(monkeypatch: pytest.Mo
     for row, other, size in zip(many.indices[1], one.indices[0], one.num_samples[0], strict=True):
         np.testing.assert_array_equal(row[:size], other[:size])
     assert (many.num_samples[0] != many.num_samples[1]).any()
-
-
-def test_names_are_those_of_the_library() -> None:
-    assert names.SCHEMES == SCHEMES
-    assert tuple(DATASETS) == names.DATASETS
-    assert tuple(PARTITIONS) == names.PARTITIONS
-    assert tuple(MODELS) == names.MODELS
-    assert names.SERVER_OPTIMIZERS == SERVER_OPTIMIZERS

@@ -7,7 +7,7 @@ import optax
 
 from jaxcogc import Network, cyclic_code
 from jaxcogc.federated.aggregation.link_evidence import channel
-from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task
+from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, RoundSpan, Task
 from jaxcogc.federated.rounds.local_steps import ClientData
 from jaxcogc.federated.rounds.round_program import training_program
 from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
@@ -75,8 +75,7 @@ class Trainer:
     def __call__(self, links, data, state=None, first=0, num=5, scale=None, num_rounds=5):
         state = self.start() if state is None else state
         inputs = Inputs(data, data.examples, channel(links), code(links.num_clients), scale)
-        numbers = (np.int32(first), np.int32(num), np.int32(num_rounds))
-        return self.program(state, inputs, self.words, *numbers)
+        return self.program(state, inputs, self.words, RoundSpan.of(first, num, num_rounds))
 
     def trail(self, links, data, num=5, scale=None):
         """States after every round (host copies), and the metrics of all rounds."""

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.federated.models import MODELS, make_model
+from jaxcogc.federated.models import make_model
+from jaxcogc.names import MODELS
 
 SHAPE = (8, 8, 1)
 INPUTS = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)

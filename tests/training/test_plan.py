@@ -13,14 +13,16 @@ from jaxcogc.federated.data.partitions import make_partitions
 from jaxcogc.federated.rounds.experiment import RoundMetrics, RoundSettings, TrainState
 from jaxcogc.figures.accuracy import accuracy_figure
 from jaxcogc.figures.style import figure_bytes
-from jaxcogc.training.plan import (
-    NonFiniteUpdate,
-    Trained,
-    TrainingPlan,
-    first_non_finite,
-    plan_inputs,
+from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.summary import (
+    COLUMNS,
+    SeedInterval,
+    metrics_csv,
+    seed_interval,
+    summarize,
 )
-from jaxcogc.training.summary import COLUMNS, metrics_csv, seed_interval, summarize
+from jaxcogc.training.task import plan_inputs
+from jaxcogc.training.trained import NonFiniteUpdate, Trained, first_non_finite
 
 SEEDS, SCHEMES, ROUNDS, CLIENTS = (4, 5, 6), ("ideal", "gc"), 6, 3
 
@@ -82,30 +84,30 @@ def test_summary_is_what_pandas_says(plan, trained):
     for scheme, rows in table.groupby("scheme"):
         found = summary[scheme]
         last = rows[rows["round"] == 4].test_accuracy  # the last that was evaluated
-        assert found["test_accuracy"]["mean"] == pytest.approx(last.mean())
+        assert found.test_accuracy.mean == pytest.approx(last.mean())
         half = stats.t.ppf(0.975, 2) * last.sem() / (last.mean() * (1 - last.mean()))
         high = special.expit(special.logit(last.mean()) + half)
-        assert found["test_accuracy"]["high"] == pytest.approx(high)
+        assert found.test_accuracy.high == pytest.approx(high)
         half = stats.t.ppf(0.975, 2) * rows[rows["round"] == 4].test_loss.sem()
         low = rows[rows["round"] == 4].test_loss.mean() - half
-        assert found["test_loss"]["low"] == pytest.approx(low)
+        assert found.test_loss.low == pytest.approx(low)
         means = rows.groupby("scheme").mean(numeric_only=True).iloc[0]
         names = {"hold_fraction": "hold", "exact_fraction": "exact"}
         names |= {"mean_num_recovered": "num_recovered"}
         names |= {name: name for name in ("uplink_uses", "peer_uses")}
         for name, column in names.items():
-            assert found[name] == pytest.approx(means[column])
-    assert seed_interval([np.nan, 1.0]) == {"mean": None, "low": None, "high": None}
+            assert getattr(found, name) == pytest.approx(means[column])
+    assert seed_interval([np.nan, 1.0]) == SeedInterval(None, None, None)
 
 
 def test_interval_of_a_fraction_stays_one():
     near, wide = [0.97, 1.0], seed_interval([0.97, 1.0], fraction=True)
-    assert seed_interval(near)["high"] > 1
-    assert 0 < wide["low"] < wide["mean"] < wide["high"] <= 1
-    assert seed_interval([1.0, 1.0], fraction=True) == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert seed_interval(near).high > 1
+    assert 0 < wide.low < wide.mean < wide.high <= 1
+    assert seed_interval([1.0, 1.0], fraction=True) == SeedInterval(1.0, 1.0, 1.0)
     plain, narrow = (seed_interval([0.5, 0.5001], fraction=f) for f in (False, True))
     for end in ("low", "high"):  # the same where it is narrow
-        assert narrow[end] == pytest.approx(plain[end], abs=1e-6)
+        assert getattr(narrow, end) == pytest.approx(getattr(plain, end), abs=1e-6)
 
 
 def test_first_update_that_is_not_finite_is_named(plan, trained):

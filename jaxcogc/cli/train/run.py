@@ -5,9 +5,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,13 +24,9 @@ from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
-from jaxcogc.training.plan import (
-    NonFiniteUpdate,
-    Trained,
-    compile_training,
-    first_non_finite,
-)
-from jaxcogc.training.summary import INTERVAL_LEVEL, metrics_csv, summarize
+from jaxcogc.training.compiled import CompiledTraining, compile_training
+from jaxcogc.training.summary import INTERVAL_LEVEL, SchemeSummary, metrics_csv, summarize
+from jaxcogc.training.trained import NonFiniteUpdate, Trained, first_non_finite
 
 _RUN_FAILED = 1
 _EXPENDABLE = ("peer\nuses", "clients\nin it", "exact", "test\nloss", "uplink\nuses")
@@ -86,7 +82,7 @@ def run(request: TrainRequest) -> int:
 
 def _blocks(
     request: TrainRequest,
-    compiled: Any,
+    compiled: CompiledTraining,
     start: Trained,
     interruption: Interruption,
     display: CountDisplay,
@@ -181,7 +177,8 @@ def _report(
     caption += f"; {interval}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
-    fields = {"schemes": summary, "rounds": trained.round_index, "seeds": len(plan.seeds)}
+    schemes = {name: asdict(row) for name, row in summary.items()}
+    fields = {"schemes": schemes, "rounds": trained.round_index, "seeds": len(plan.seeds)}
     fields |= measured
     with interruption.shield:
         if request.asked.json is not None:
@@ -200,7 +197,7 @@ def _report(
         return write_picture("--out", str(request.out / "accuracy.png"), draw)
 
 
-def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Table:
+def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table:
     """A line for each scheme."""
     table = new_table(title, caption)
     table.add_column("scheme", no_wrap=True)
@@ -208,17 +205,17 @@ def _table(summary: dict[str, dict[str, Any]], title: str, caption: str) -> Tabl
     for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses"):
         table.add_column(header, justify="right", no_wrap=True)
     for name, row in summary.items():
-        accuracy, loss = row["test_accuracy"], row["test_loss"]
+        accuracy = row.test_accuracy
         table.add_row(
             name,
-            _number(accuracy["mean"]),
-            "" if accuracy["low"] is None else f"{accuracy['low']:.4f} – {accuracy['high']:.4f}",
-            _number(loss["mean"]),
-            probability_text(row["hold_fraction"]),
-            probability_text(row["exact_fraction"]),
-            f"{row['mean_num_recovered']:.2f}",
-            f"{row['uplink_uses']:.1f}",
-            f"{row['peer_uses']:.1f}",
+            _number(accuracy.mean),
+            "" if accuracy.low is None else f"{accuracy.low:.4f} – {accuracy.high:.4f}",
+            _number(row.test_loss.mean),
+            probability_text(row.hold_fraction),
+            probability_text(row.exact_fraction),
+            f"{row.mean_num_recovered:.2f}",
+            f"{row.uplink_uses:.1f}",
+            f"{row.peer_uses:.1f}",
         )
     return table
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,9 @@ from jaxcogc.links.checks import check_count
 
 __all__ = ["estimate_constants", "largest_constants", "squared_gradient_norm"]
 
-SampleLoss = Callable[[PyTree, Any], Array]
+SampleLoss = Callable[[PyTree, PyTree], Array]
+"""``sample_loss(params, sample)``, a scalar."""
+Rebuild = Callable[[Array], PyTree]
 _MAP_BATCH = 256
 
 
@@ -96,9 +97,9 @@ def squared_gradient_norm(
         def of_client(client: tuple[PyTree, Array]) -> Array:
             return _client_loss(sample_loss, rebuild, client[0], client[1], x)
 
-        return lax.map(of_client, (samples, sizes)).mean()
+        return jnp.mean(lax.map(of_client, (samples, sizes)))
 
-    return (jax.grad(loss)(point) ** 2).sum()
+    return jnp.sum(jax.grad(loss)(point) ** 2)
 
 
 @partial(jax.jit, static_argnums=(4, 5))
@@ -120,17 +121,17 @@ def _estimate(
 
 
 def _client_loss(
-    sample_loss: SampleLoss, rebuild: Callable, samples: PyTree, size: Array, x: Array
+    sample_loss: SampleLoss, rebuild: Rebuild, samples: PyTree, size: Array, x: Array
 ) -> Array:
     """Mean over the first `size` samples."""
     losses = jax.vmap(partial(sample_loss, rebuild(x)))(samples)
     counts = jnp.arange(len(losses)) < size
-    return jnp.where(counts, losses, 0).sum() / size
+    return jnp.sum(jnp.where(counts, losses, 0)) / size
 
 
 def _gradient_variance(
     sample_loss: SampleLoss,
-    rebuild: Callable,
+    rebuild: Rebuild,
     samples: PyTree,
     size: Array,
     point: Array,
@@ -140,10 +141,10 @@ def _gradient_variance(
 
     def deviation(sample: PyTree) -> Array:
         gradient = jax.grad(lambda x: sample_loss(rebuild(x), sample))(point)
-        return ((gradient - mean) ** 2).sum()
+        return jnp.sum((gradient - mean) ** 2)
 
     squares = lax.map(deviation, samples, batch_size=_MAP_BATCH)
-    return jnp.where(jnp.arange(len(squares)) < size, squares, 0).sum() / size
+    return jnp.sum(jnp.where(jnp.arange(len(squares)) < size, squares, 0)) / size
 
 
 def _largest_eigenvalue(
@@ -152,11 +153,13 @@ def _largest_eigenvalue(
     """Power iteration: ||H v|| of the last unit vector v."""
 
     def product(v: Array) -> Array:
-        return jax.jvp(jax.grad(loss), (point,), (v,))[1]
+        along: Array = jax.jvp(jax.grad(loss), (point,), (v,))[1]
+        return along
 
     def unit(v: Array) -> Array:
         norm = jnp.linalg.norm(v)
         return jnp.where(norm > 0, v / jnp.where(norm > 0, norm, 1), v)
 
     last = lax.fori_loop(0, steps, lambda _, v: unit(product(v)), unit(start))
-    return jnp.linalg.norm(product(last))
+    size: Array = jnp.linalg.norm(product(last))
+    return size

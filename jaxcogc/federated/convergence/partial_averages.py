@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple, Unpack
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import HostFloats, Key
@@ -25,7 +26,7 @@ from jaxcogc.federated.aggregation.link_evidence import (
 )
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS
 
@@ -108,28 +109,30 @@ def draw_rounds(
     if redraw_code and code is not None:
         code = redraw(code_key, code, how.num_attempts)
     inputs = channel(network)
-    settings = (schemes, how, network.reciprocal)
     parts = []
     for number in range(-(-trials // _BATCH)):
         batch_key = jax.random.fold_in(link_key, number)
-        drawn = _draw_batch(batch_key, null_key, inputs, code, *settings)
-        parts.append(jax.device_get((drawn.weights, drawn.hold, drawn.exact)))
-    weights, hold, exact = (
-        np.concatenate(part)[:trials] for part in zip(*parts, strict=True)
-    )  # [trials, schemes, ..]
+        drawn = _draw_batch(
+            batch_key, null_key, inputs, code, schemes, policy=how, reciprocal=network.reciprocal
+        )
+        parts.append(jax.device_get(DrawnRounds(drawn.weights, drawn.hold, drawn.exact)))
+    rounds = jax.tree.map(lambda *part: np.concatenate(part)[:trials], *parts)
     return {
-        name: DrawnRounds(weights[:, k].astype(np.float64), hold[:, k], exact[:, k])
+        name: DrawnRounds(
+            rounds.weights[:, k].astype(np.float64), rounds.hold[:, k], rounds.exact[:, k]
+        )
         for k, name in enumerate(schemes)
     }
 
 
-@partial(jax.jit, static_argnums=(4, 5, 6))
+@partial(jax.jit, static_argnames=("schemes", "policy", "reciprocal"))
 def _draw_batch(
     key: Key,
     null_key: Key,
     inputs: Channel,
     code: GradientCode | None,
     schemes: tuple[str, ...],
+    *,
     policy: LinkPolicy,
     reciprocal: bool,
 ) -> Coefficients:
@@ -140,7 +143,7 @@ def _draw_batch(
         keys = keys._replace(decoding=null_key)
         return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
 
-    return jax.vmap(one)(jax.numpy.arange(_BATCH, dtype=jax.numpy.uint32))
+    return jax.vmap(one)(jnp.arange(_BATCH, dtype=jnp.uint32))
 
 
 def partial_law(rounds: DrawnRounds) -> PartialLaw:
@@ -167,7 +170,8 @@ def mean_coefficients(rounds: DrawnRounds) -> HostFloats:
     Raises:
         ValueError: every round was held.
     """
-    return _kept(rounds).mean(axis=0)
+    mean: HostFloats = _kept(rounds).mean(axis=0)
+    return mean
 
 
 def uniform_rho(law: PartialLaw) -> float:
@@ -226,10 +230,8 @@ def check_theorem_applies(
         ValueError: unequal links (the mean coefficients are not 1/M), a code that looks different
             from each client, or the uniform rho where recovered clients cluster on the ring.
     """
-    if form not in RHO_FORMS:
-        raise ValueError(f"rho = {form!r}: allowed are {', '.join(RHO_FORMS)}")
-    if placement not in PLACEMENTS:
-        raise ValueError(f"placement = {placement!r}: allowed are {', '.join(PLACEMENTS)}")
+    check_choice("rho", form, RHO_FORMS)
+    check_choice("placement", placement, PLACEMENTS)
     clients = network.num_clients
     peer = network.peer_erasure[~np.eye(clients, dtype=bool)]
     if np.ptp(network.uplink_erasure) > 0 or (clients > 1 and np.ptp(peer) > 0):
@@ -262,4 +264,5 @@ def _kept(rounds: DrawnRounds) -> HostFloats:
     """Coefficients of the rounds not held: [trials, clients]."""
     if rounds.hold.all():
         raise ValueError(f"all {len(rounds.hold)} rounds were held: nothing to average")
-    return rounds.weights[~rounds.hold]
+    kept: HostFloats = rounds.weights[~rounds.hold]
+    return kept

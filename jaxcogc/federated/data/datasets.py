@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxcogc.federated.data.image_files import read_cifar10_folder, read_idx_folder
+from jaxcogc.federated.data.image_files import Images, read_cifar10_folder, read_idx_folder
+from jaxcogc.links.checks import check_choice
+from jaxcogc.names import DATASETS
 
-__all__ = ["DATASETS", "Dataset", "load_dataset"]
+__all__ = ["Dataset", "load_dataset"]
 
 NUM_CLASSES = 10
 """Of each of the data sets."""
@@ -47,7 +48,7 @@ class _Source(NamedTuple):
     """Rows of the OpenML table that come first and train; the rest tests."""
     image_shape: tuple[int, int, int]
     channels_first: bool
-    read_folder: Callable[[Path], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    read_folder: Callable[[Path], Images]
 
 
 _SOURCES = {
@@ -55,8 +56,6 @@ _SOURCES = {
     "fashion-mnist": _Source("Fashion-MNIST", 1, 60_000, (28, 28, 1), False, read_idx_folder),
     "cifar10": _Source("CIFAR_10", 1, 50_000, (32, 32, 3), True, read_cifar10_folder),
 }
-DATASETS = ("digits", *_SOURCES)
-"""The names that `load_dataset` takes."""
 
 
 def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
@@ -83,18 +82,15 @@ def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> D
     >>> data.train_inputs.shape, data.train_labels.dtype, data.num_classes
     ((1437, 8, 8, 1), dtype('int32'), 10)
     """
+    check_choice("dataset", name, DATASETS)
     if name == "digits":
         return _digits()
-    if name not in _SOURCES:
-        near = get_close_matches(name, DATASETS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"dataset = {name!r}: allowed are {', '.join(DATASETS)}{hint}")
     if data_dir is None:
         return _fetch(name)
     folder = Path(data_dir)
     if not folder.is_dir():
         raise FileNotFoundError(f"data_dir = {str(folder)!r}: allowed is an existing folder")
-    return _dataset(name, *_SOURCES[name].read_folder(folder))
+    return _dataset(name, _SOURCES[name].read_folder(folder))
 
 
 def _digits() -> Dataset:
@@ -103,10 +99,10 @@ def _digits() -> Dataset:
 
     bunch = load_digits()
     inputs = bunch.images[..., None] * (255 / 16)
-    parts = train_test_split(
+    train, test, train_labels, test_labels = train_test_split(
         inputs, bunch.target, test_size=360, random_state=0, stratify=bunch.target
     )
-    return _dataset("digits", parts[0], parts[2], parts[1], parts[3])
+    return _dataset("digits", Images(train, train_labels, test, test_labels))
 
 
 def _fetch(name: str) -> Dataset:
@@ -114,7 +110,7 @@ def _fetch(name: str) -> Dataset:
 
     source = _SOURCES[name]
     try:
-        table: Any = fetch_openml(
+        table = fetch_openml(
             source.openml_name, version=source.openml_version, as_frame=False, parser="auto"
         )
     except OSError as error:  # no network, a proxy, a server's refusal
@@ -136,20 +132,14 @@ def _fetch(name: str) -> Dataset:
         images = data.reshape(-1, height, width, channels)
     labels = np.asarray(table.target).astype(np.int32)  # strings of digits
     n = source.num_train
-    return _dataset(name, images[:n], labels[:n], images[n:], labels[n:])
+    return _dataset(name, Images(images[:n], labels[:n], images[n:], labels[n:]))
 
 
-def _dataset(
-    name: str,
-    train_inputs: np.ndarray,
-    train_labels: np.ndarray,
-    test_inputs: np.ndarray,
-    test_labels: np.ndarray,
-) -> Dataset:
-    """Grey levels of 0 .. 255 to [0, 1], and the last checks."""
+def _dataset(name: str, images: Images) -> Dataset:
+    """Grey levels to [0, 1], and the last checks."""
     for part, inputs, labels in (
-        ("training", train_inputs, train_labels),
-        ("test", test_inputs, test_labels),
+        ("training", images.train_inputs, images.train_labels),
+        ("test", images.test_inputs, images.test_labels),
     ):
         if len(inputs) == 0 or len(inputs) != len(labels):
             raise ValueError(
@@ -163,10 +153,10 @@ def _dataset(
             )
     return Dataset(
         name,
-        _unit_range(train_inputs),
-        train_labels.astype(np.int32),
-        _unit_range(test_inputs),
-        test_labels.astype(np.int32),
+        _unit_range(images.train_inputs),
+        images.train_labels.astype(np.int32),
+        _unit_range(images.test_inputs),
+        images.test_labels.astype(np.int32),
         NUM_CLASSES,
     )
 

@@ -6,27 +6,41 @@ import math
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["read_cifar10_folder", "read_idx_folder"]
+__all__ = ["Images", "read_cifar10_folder", "read_idx_folder"]
 
-_Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _IDX_UBYTE = 0x08
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_FILE_RECORDS = 10_000
 _CIFAR_TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 
 
-def read_idx_folder(folder: Path) -> _Parts:
+class Images(NamedTuple):
+    """Grey levels of 0 .. 255 with their labels, divided into two parts.
+
+    Attributes:
+        train_inputs: uint8 [samples, height, width, channels].
+        train_labels: integers [samples].
+        test_inputs, test_labels: likewise.
+    """
+
+    train_inputs: np.ndarray
+    train_labels: np.ndarray
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+
+
+def read_idx_folder(folder: Path) -> Images:
     """The four files of MNIST or Fashion-MNIST, under their usual names with or without ".gz".
 
     Args:
         folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k files.
 
     Returns:
-        Training images uint8 [samples, height, width, 1], training labels uint8 [samples], and the
-        same two for the test part.
+        Images of one channel.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or not what its header promises.
@@ -36,15 +50,14 @@ def read_idx_folder(folder: Path) -> _Parts:
         for part in ("train", "t10k")
         for kind, num_axes in (("images-idx3-ubyte", 3), ("labels-idx1-ubyte", 1))
     )
-    return train_images[..., None], train_labels, test_images[..., None], test_labels
+    return Images(train_images[..., None], train_labels, test_images[..., None], test_labels)
 
 
-def read_cifar10_folder(folder: Path) -> _Parts:
+def read_cifar10_folder(folder: Path) -> Images:
     """The six files of CIFAR-10's binary version, in `folder` or its "cifar-10-batches-bin".
 
     Returns:
-        Training images uint8 [samples, 32, 32, 3], training labels uint8 [samples], and the same
-        two for the test part.
+        Images of 32 x 32 pixels and three channels.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, or no whole number of records.
@@ -53,7 +66,7 @@ def read_cifar10_folder(folder: Path) -> _Parts:
     home = inner if inner.is_dir() else folder
     batches = [_read_cifar10(home / name) for name in _CIFAR_TRAIN]
     images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
-    return images, labels, *_read_cifar10(home / "test_batch.bin")
+    return Images(images, labels, *_read_cifar10(home / "test_batch.bin"))
 
 
 def _idx_path(folder: Path, name: str) -> Path:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxcogc.links.checks import check_count
+from jaxcogc._types import HostFloats, HostInts
+from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.names import PARTITIONS
 
-__all__ = ["PARTITIONS", "Partition", "make_partition", "make_partitions"]
-
-PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
-"""The kinds that `make_partition` takes."""
+__all__ = ["Partition", "make_partition", "make_partitions"]
 
 
 class Partition(NamedTuple):
@@ -89,13 +87,19 @@ def make_partition(
 
 
 def make_partitions(
-    seeds: Sequence[int], labels: np.ndarray, num_clients: int, **options: Any
+    seeds: Sequence[int],
+    labels: np.ndarray,
+    num_clients: int,
+    *,
+    kind: str = "iid",
+    alpha: float = 0.5,
+    classes_per_client: int = 2,
 ) -> Partition:
     """A partition for every seed, the same as `make_partition` makes of that seed.
 
     Args:
         seeds: at least one.
-        labels, num_clients, options: as `make_partition` takes them.
+        labels, num_clients, kind, alpha, classes_per_client: as `make_partition` takes them.
 
     Returns:
         A Partition with a leading seeds axis; its capacity is the largest of all.
@@ -107,7 +111,17 @@ def make_partitions(
     >>> part.indices.shape, part.num_samples.tolist()
     ((2, 2, 3), [[3, 3], [3, 3]])
     """
-    parts = [make_partition(seed, labels, num_clients, **options) for seed in seeds]
+    parts = [
+        make_partition(
+            seed,
+            labels,
+            num_clients,
+            kind=kind,
+            alpha=alpha,
+            classes_per_client=classes_per_client,
+        )
+        for seed in seeds
+    ]
     capacity = max(part.indices.shape[1] for part in parts)
     rows = [[np.resize(row[:n], capacity) for row, n in zip(*p, strict=True)] for p in parts]
     return Partition(np.array(rows, np.int32), np.stack([part.num_samples for part in parts]))
@@ -121,19 +135,16 @@ def _rows(
     alpha: float,
     classes_per_client: int,
 ) -> Sequence[np.ndarray]:
+    check_choice("partition", kind, PARTITIONS)
     if kind == "iid":
         return np.array_split(rng.permutation(len(labels)), clients)
     if kind == "dirichlet":
         return _dirichlet(rng, labels, clients, alpha)
     if kind == "shards":
         return _shards(rng, labels, clients, classes_per_client)
-    if kind == "size-skew":
-        shares = rng.dirichlet(np.full(clients, alpha))
-        sizes = 1 + _whole_parts(shares, len(labels) - clients)
-        return np.split(rng.permutation(len(labels)), np.cumsum(sizes)[:-1])
-    near = get_close_matches(kind, PARTITIONS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise ValueError(f"partition = {kind!r}: allowed are {', '.join(PARTITIONS)}{hint}")
+    shares = rng.dirichlet(np.full(clients, alpha))
+    sizes = 1 + _whole_parts(shares, len(labels) - clients)
+    return np.split(rng.permutation(len(labels)), np.cumsum(sizes)[:-1])
 
 
 def _dirichlet(
@@ -181,10 +192,10 @@ def _shards(
     return [np.array(row) for row in rows]
 
 
-def _whole_parts(shares: np.ndarray, total: int) -> np.ndarray:
+def _whole_parts(shares: HostFloats, total: int) -> HostInts:
     """Integers that add to `total`, each within one of its share (largest remainders)."""
     exact = shares / shares.sum() * total
-    parts = np.floor(exact).astype(np.int64)
+    parts: HostInts = np.floor(exact).astype(np.int64)
     largest = np.argsort(parts - exact, kind="stable")[: total - int(parts.sum())]
     parts[largest] += 1
     return parts

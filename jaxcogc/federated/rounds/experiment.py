@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
+import numpy as np
+import optax
 
-from jaxcogc._types import Key, PyTree
+from jaxcogc._types import AnyArray, Array, ArrayLike, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.link_evidence import Channel, LinkPolicy
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
 from jaxcogc.links.checks import check_count
+from jaxcogc.names import AGGREGATIONS
 
-__all__ = ["Inputs", "RoundMetrics", "RoundSettings", "Task", "TrainState"]
+__all__ = [
+    "Inputs",
+    "RoundMetrics",
+    "RoundSettings",
+    "RoundSpan",
+    "StateAndMetrics",
+    "Task",
+    "TrainState",
+]
 
 
 class Task(NamedTuple):
@@ -24,14 +34,15 @@ class Task(NamedTuple):
       init: ``init(key)`` gives the parameters of one run.
       loss_fn: see `LossFn`.
       evaluate: ``evaluate(params, test) -> (accuracy, loss)``, floating scalars.
-      local_optimizer, server_optimizer: optax.GradientTransformation.
+      local_optimizer: of the clients, begun anew every round.
+      server_optimizer: takes the negative of what a scheme adds as its gradient.
     """
 
     init: Callable[[Key], PyTree]
     loss_fn: LossFn
-    evaluate: Callable[[PyTree, PyTree], tuple[jax.Array, jax.Array]]
-    local_optimizer: Any
-    server_optimizer: Any
+    evaluate: Callable[[PyTree, PyTree], tuple[Array, Array]]
+    local_optimizer: optax.GradientTransformation
+    server_optimizer: optax.GradientTransformation
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class RoundSettings:
     """How a round goes; static.
 
     Attributes:
-      schemes: names, of `SCHEMES`; each is an entry of the schemes axis.
+      schemes: of `jaxcogc.names.SCHEMES`; each is an entry of the schemes axis.
       policy: how the links are used.
       reciprocal: T_mk = T_km.
       local_steps: I.
@@ -77,9 +88,10 @@ class RoundSettings:
             check_count("batch_size", self.batch_size)
         if not 0 <= self.proximal < float("inf"):
             raise ValueError(f"proximal = {self.proximal}: allowed is a number of at least 0")
-        if self.aggregation not in ("coefficients", "payload"):
+        if self.aggregation not in AGGREGATIONS:
             raise ValueError(
-                f"aggregation = {self.aggregation!r}: allowed are 'coefficients' and 'payload'"
+                f"aggregation = {self.aggregation!r}: allowed are "
+                f"{' and '.join(map(repr, AGGREGATIONS))}"
             )
 
 
@@ -99,7 +111,26 @@ class Inputs(NamedTuple):
     test: PyTree
     channel: Channel
     code: GradientCode | None = None
-    scale: Any = None
+    scale: ArrayLike | None = None
+
+
+class RoundSpan(NamedTuple):
+    """Which rounds one call of the program does; int32 scalars.
+
+    Attributes:
+      first: the number of the first one, from 0.
+      num_active: how many, at most block_rounds.
+      num_rounds: of the whole run, whose last round is always evaluated.
+    """
+
+    first: Array | np.int32
+    num_active: Array | np.int32
+    num_rounds: Array | np.int32
+
+    @classmethod
+    def of(cls, first: int, num_active: int, num_rounds: int) -> RoundSpan:
+        """From Python's numbers, in the dtype that the program was compiled for."""
+        return cls(np.int32(first), np.int32(num_active), np.int32(num_rounds))
 
 
 class TrainState(NamedTuple):
@@ -121,14 +152,18 @@ class RoundMetrics(NamedTuple):
       finite: bool [.., clients], whose update was finite.
     """
 
-    test_accuracy: jax.Array
-    test_loss: jax.Array
-    train_loss: jax.Array
-    hold: jax.Array
-    exact: jax.Array
-    num_recovered: jax.Array
-    num_revealed: jax.Array
-    coefficient_sum: jax.Array
-    peer_uses: jax.Array
-    uplink_uses: jax.Array
-    finite: jax.Array
+    test_accuracy: AnyArray
+    test_loss: AnyArray
+    train_loss: AnyArray
+    hold: AnyArray
+    exact: AnyArray
+    num_recovered: AnyArray
+    num_revealed: AnyArray
+    coefficient_sum: AnyArray
+    peer_uses: AnyArray
+    uplink_uses: AnyArray
+    finite: AnyArray
+
+
+StateAndMetrics = tuple[TrainState, RoundMetrics]
+"""Where runs stand after some rounds, and what was seen in them."""

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import lax
+from jax.typing import DTypeLike
 
-from jaxcogc._types import Key, PyTree
+from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.runtime.random_words import key_words, threefry
 
-__all__ = ["Batch", "ClientData", "LossFn", "draw_samples", "local_update", "take_batch"]
+__all__ = [
+    "Batch",
+    "ClientData",
+    "LocalUpdate",
+    "LossFn",
+    "draw_samples",
+    "local_update",
+    "take_batch",
+]
 
 
 class Batch(NamedTuple):
@@ -25,7 +35,7 @@ class Batch(NamedTuple):
     """
 
     examples: PyTree
-    weights: jax.Array
+    weights: Array
 
 
 class ClientData(NamedTuple):
@@ -39,17 +49,19 @@ class ClientData(NamedTuple):
     """
 
     examples: PyTree
-    indices: jax.Array
-    num_samples: jax.Array
+    indices: Array
+    num_samples: Array
 
 
-LossFn = Callable[[PyTree, Batch, Key], jax.Array]
+LossFn = Callable[[PyTree, Batch, Key], Array]
 """``loss_fn(params, batch, key)``: a floating scalar."""
+LocalUpdate = Callable[[PyTree, ClientData, Array, Array | None, Key], tuple[PyTree, Array]]
+"""``update(params, data, client, samples, key) -> (delta, loss)``, see `local_update`."""
 
 
 def draw_samples(
     key: Key, data: ClientData, local_steps: int, batch_size: int | None
-) -> jax.Array | None:
+) -> Array | None:
     """Which of its samples every client uses in every local step of a round.
 
     Args:
@@ -75,7 +87,7 @@ def draw_samples(
         return (words.astype(jnp.uint64) * sizes >> np.uint64(32)).astype(jnp.int32)
 
 
-def take_batch(data: ClientData, client: jax.Array, samples: jax.Array | None, dtype: Any) -> Batch:
+def take_batch(data: ClientData, client: Array, samples: Array | None, dtype: DTypeLike) -> Batch:
     """The batch of one client in one step.
 
     Args:
@@ -94,13 +106,17 @@ def take_batch(data: ClientData, client: jax.Array, samples: jax.Array | None, d
 
 
 def local_update(
-    loss_fn: LossFn, optimizer: Any, *, local_steps: int, proximal: float = 0.0
-) -> Callable[..., tuple[PyTree, jax.Array]]:
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    *,
+    local_steps: int,
+    proximal: float = 0.0,
+) -> LocalUpdate:
     """Local training: I steps of an Optax optimizer from the server's parameters.
 
     Args:
       loss_fn: as `LossFn`.
-      optimizer: an optax.GradientTransformation; begun anew every round.
+      optimizer: begun anew every round.
       local_steps: I, at least 1.
       proximal: mu of FedProx: every step adds mu / 2 ||params - start||^2 to the loss.
 
@@ -113,14 +129,16 @@ def local_update(
     def update(
         params: PyTree,
         data: ClientData,
-        client: jax.Array,
-        samples: jax.Array | None,
+        client: Array,
+        samples: Array | None,
         key: Key,
-    ) -> tuple[PyTree, jax.Array]:
+    ) -> tuple[PyTree, Array]:
         dtype = jax.tree.leaves(params)[0].dtype
         key = jax.random.fold_in(key, client)
 
-        def step(carry: Any, number: jax.Array) -> Any:
+        def step(
+            carry: tuple[PyTree, optax.OptState], number: Array
+        ) -> tuple[tuple[PyTree, optax.OptState], Array]:
             here, state = carry
             chosen = None if samples is None else samples[number]
             batch = take_batch(data, client, chosen, dtype)

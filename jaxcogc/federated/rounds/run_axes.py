@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcogc._types import PyTree
+from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.round_keys import initial_key
 from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task, TrainState
+from jaxcogc.federated.rounds.one_round import Decision
 
 __all__ = [
     "Run",
@@ -23,6 +24,7 @@ __all__ = [
     "seed_words",
 ]
 
+T = TypeVar("T")
 _IMPL = "threefry2x32"
 
 _CACHED = 2**16
@@ -34,29 +36,29 @@ class Run(NamedTuple):
     """One seed under one scheme.
 
     Attributes:
-      state: where it stands, a pytree.
-      stream: what its rounds need of the links, a pytree; None where that is not known yet.
+      state: where it stands.
+      decisions: what the links decide in each of its rounds; None where that is not known yet.
       seed, scheme: int32 scalars, the places on those axes.
     """
 
-    state: PyTree
-    stream: PyTree
-    seed: jax.Array
-    scheme: jax.Array
+    state: TrainState
+    decisions: Decision | None
+    seed: Array
+    scheme: Array
 
 
-def seed_words(seeds: Sequence[int]) -> jax.Array:
+def seed_words(seeds: Sequence[int]) -> Array:
     """The keys of seeds as arrays: uint32 [seeds, 2]."""
-    keys = [jax.random.key_data(jax.random.key(seed, impl=_IMPL)) for seed in seeds]
-    return jnp.stack(keys)
+    return jnp.array([jax.random.key_data(jax.random.key(seed, impl=_IMPL)) for seed in seeds])
 
 
-def seed_key(words: jax.Array) -> jax.Array:
+def seed_key(words: Array) -> Key:
     """The typed key of one row of `seed_words`."""
-    return jax.random.wrap_key_data(words, impl=_IMPL)
+    key: Key = jax.random.wrap_key_data(words, impl=_IMPL)
+    return key
 
 
-def initial_state(task: Task, settings: RoundSettings, words: jax.Array) -> TrainState:
+def initial_state(task: Task, settings: RoundSettings, words: Array) -> TrainState:
     """The start of all runs: one draw of parameters a seed, the same under every scheme.
 
     Args:
@@ -64,23 +66,27 @@ def initial_state(task: Task, settings: RoundSettings, words: jax.Array) -> Trai
       settings: whose schemes count.
       words: uint32 [seeds, 2], as `seed_words` makes them.
     """
+    copies = len(settings.schemes)
 
-    def one(seed: jax.Array) -> TrainState:
+    def one(seed: Array) -> TrainState:
         params = task.init(initial_key(seed_key(seed)))
         state = TrainState(params, task.server_optimizer.init(params))
-        copies = len(settings.schemes)
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (copies, *jnp.shape(x))), state)
+        of_schemes: TrainState = jax.tree.map(
+            lambda x: jnp.broadcast_to(x, (copies, *jnp.shape(x))), state
+        )
+        return of_schemes
 
-    return jax.jit(lambda words: lax.map(one, words))(words)
+    start: TrainState = jax.jit(lambda words: lax.map(one, words))(words)
+    return start
 
 
-def of_seed(inputs: Inputs, seed: jax.Array) -> Inputs:
+def of_seed(inputs: Inputs, seed: Array) -> Inputs:
     """The inputs of one seed: its own partition and scale, where every seed has one."""
     data = inputs.data
     if data.num_samples.ndim == 1:
         return inputs
     own = data._replace(indices=data.indices[seed], num_samples=data.num_samples[seed])
-    scale = None if inputs.scale is None else inputs.scale[seed]
+    scale = None if inputs.scale is None else jnp.asarray(inputs.scale)[seed]
     return inputs._replace(data=own, scale=scale)
 
 
@@ -93,7 +99,7 @@ def runs_at_once(params: PyTree, inputs: Inputs, platform: str) -> int:
       platform: "cpu" or another.
     """
     seeds, schemes = jax.tree.leaves(params)[0].shape[:2]
-    number = seeds * schemes
+    number = int(seeds * schemes)
     if platform != "cpu":
         return number
     one = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(params)) // number
@@ -101,13 +107,15 @@ def runs_at_once(params: PyTree, inputs: Inputs, platform: str) -> int:
     return max(n for n in range(1, min(number, most) + 1) if number % n == 0)
 
 
-def over_runs(one: Callable[[Run], Any], state: PyTree, streams: PyTree, at_once: int) -> Any:
+def over_runs(
+    one: Callable[[Run], T], state: TrainState, decisions: Decision | None, at_once: int
+) -> T:
     """``one`` for every run, so many at once under vmap, one group after the other.
 
     Args:
       one: from a Run to any pytree.
-      state: pytree [seeds, schemes, ..].
-      streams: pytree [seeds, schemes, ..], or None.
+      state: [seeds, schemes, ..].
+      decisions: [seeds, schemes, rounds, ..], or None.
       at_once: divides the number of runs.
 
     Returns:
@@ -117,7 +125,8 @@ def over_runs(one: Callable[[Run], Any], state: PyTree, streams: PyTree, at_once
     numbers = jnp.indices((seeds, schemes), jnp.int32)
     lead = (-1, at_once) if at_once > 1 else (-1,)
     runs = jax.tree.map(
-        lambda x: x.reshape(*lead, *x.shape[2:]), Run(state, streams, numbers[0], numbers[1])
+        lambda x: x.reshape(*lead, *x.shape[2:]), Run(state, decisions, numbers[0], numbers[1])
     )
     done = lax.map(jax.vmap(one) if at_once > 1 else one, runs)
-    return jax.tree.map(lambda x: x.reshape(seeds, schemes, *x.shape[len(lead) :]), done)
+    by_run: T = jax.tree.map(lambda x: x.reshape(seeds, schemes, *x.shape[len(lead) :]), done)
+    return by_run

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxcogc.federated.data.datasets import load_dataset
+from jaxcogc.federated.data.datasets import _SOURCES, load_dataset
+from jaxcogc.names import DATASETS
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
 NAMES += ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
@@ -41,6 +42,10 @@ def write_cifar10(folder) -> dict[str, np.ndarray]:
         array[:, 0] %= 10
         (folder / name).write_bytes(array.tobytes())
     return records
+
+
+def test_every_name_has_its_source() -> None:
+    assert ("digits", *_SOURCES) == DATASETS
 
 
 def test_digits_need_no_network() -> None:

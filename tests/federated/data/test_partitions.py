@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxcogc.federated.data.partitions import PARTITIONS, make_partition
+from jaxcogc.federated.data.partitions import make_partition
 from jaxcogc.figures.partition import class_counts, partition_figure
 from jaxcogc.figures.style import figure_bytes
+from jaxcogc.names import PARTITIONS
 
 LABELS = np.random.default_rng(0).integers(0, 10, 1000)
 

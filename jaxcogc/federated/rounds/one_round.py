@@ -1,0 +1,171 @@
+"""One round of one run: train the clients, add what the scheme makes of it, step, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.typing import DTypeLike
+
+from jaxcogc._types import Array, PyTree
+from jaxcogc.federated.aggregation.coefficients import Coefficients
+from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
+from jaxcogc.federated.aggregation.round_keys import RoundKeys
+from jaxcogc.federated.aggregation.schemes import draw_schemes
+from jaxcogc.federated.rounds.experiment import (
+    Inputs,
+    RoundMetrics,
+    RoundSettings,
+    StateAndMetrics,
+    Task,
+    TrainState,
+)
+from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
+from jaxcogc.links.draws import Links
+
+__all__ = ["Decision", "RoundStep", "decide_round", "round_step"]
+
+
+class Decision(NamedTuple):
+    """What the links of a round decide for one run.
+
+    Attributes:
+      coefficients: of the scheme.
+      links: on which its payloads travel.
+      places: int32 [clients], the client at each place on the ring.
+      rows: float64 [rows], what to weigh received rows with; None where payloads are not sent.
+    """
+
+    coefficients: Coefficients
+    links: Links
+    places: Array
+    rows: Array | None
+
+
+AtRound = Callable[[Array, RoundKeys, Array], Decision]
+"""``at_round(index, keys, finite)``: a run's part of a round; index counts in the block."""
+RoundStep = Callable[[TrainState, Array, RoundKeys, Array], StateAndMetrics]
+"""``step(state, index, keys, evaluated)``."""
+
+
+def decide_round(
+    settings: RoundSettings, inputs: Inputs, dtype: DTypeLike, keys: RoundKeys, alive: Array | None
+) -> Decision:
+    """Draw the links of one round and decide what every scheme makes of them: [schemes, ..].
+
+    Args:
+      settings: schemes, policy and aggregation count.
+      inputs: network, code and scale count, of one seed.
+      dtype: of the coefficients.
+      keys: of the round.
+      alive: bool [clients], who takes part; None: everybody.
+    """
+    policy = settings.policy
+    drawn = draw_schemes(
+        keys,
+        settings.schemes,
+        inputs.channel,
+        inputs.code,
+        policy,
+        reciprocal=settings.reciprocal,
+        scale=inputs.scale,
+        alive=alive,
+        dtype=dtype,
+    )
+    rows = None
+    if settings.aggregation == "payload" and inputs.code is not None:
+        rows = row_weights(settings.schemes, drawn, inputs.code, policy.partial_normalisation)
+    places = jnp.broadcast_to(drawn.places, (len(settings.schemes), *drawn.places.shape))
+    return Decision(drawn.coefficients, drawn.links, places, rows)
+
+
+def round_step(
+    task: Task, settings: RoundSettings, inputs: Inputs, at_round: AtRound, coded: Array
+) -> RoundStep:
+    """One round of one run: train, check, aggregate, step, evaluate."""
+    data = inputs.data
+    update = local_update(
+        task.loss_fn,
+        task.local_optimizer,
+        local_steps=settings.local_steps,
+        proximal=settings.proximal,
+    )
+    clients = jnp.arange(data.num_samples.shape[0], dtype=jnp.int32)
+
+    def step(state: TrainState, index: Array, keys: RoundKeys, evaluated: Array) -> StateAndMetrics:
+        samples = draw_samples(keys.batches, data, settings.local_steps, settings.batch_size)
+        axes = (None, None, 0, None if samples is None else 0, None)
+        deltas, losses = jax.vmap(update, axes)(state.params, data, clients, samples, keys.loss)
+        finite = _finite(deltas)
+        deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
+        decision = at_round(index, keys, finite)
+        one = decision.coefficients
+        aggregate = _aggregate(inputs, decision, coded, deltas)
+        state = _server_step(task.server_optimizer, state, aggregate, one.hold)
+        unknown = jnp.full((), jnp.nan, losses.dtype)
+        accuracy, loss = lax.cond(
+            evaluated,
+            lambda params: jax.tree.map(
+                lambda x: x.astype(losses.dtype), task.evaluate(params, inputs.test)
+            ),
+            lambda _: (unknown, unknown),
+            state.params,
+        )
+        metrics = RoundMetrics(
+            test_accuracy=accuracy,
+            test_loss=loss,
+            train_loss=jnp.mean(losses, where=finite),
+            hold=one.hold,
+            exact=one.exact,
+            num_recovered=one.num_recovered,
+            num_revealed=one.num_revealed,
+            coefficient_sum=jnp.sum(one.weights),
+            peer_uses=one.peer_uses,
+            uplink_uses=one.uplink_uses,
+            finite=finite,
+        )
+        return state, metrics
+
+    return step
+
+
+def _finite(deltas: PyTree) -> Array:
+    """Bool [clients]: every number of the client's update is finite."""
+    checks = [
+        jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(deltas)
+    ]
+    return jnp.all(jnp.stack(checks), axis=0)
+
+
+def _like(flags: Array, values: Array) -> Array:
+    return flags.reshape(flags.shape + (1,) * (values.ndim - 1))
+
+
+def _aggregate(inputs: Inputs, decision: Decision, coded: Array, deltas: PyTree) -> PyTree:
+    """What the server adds: sum_k c_k Delta_k, by the coefficients or by real payloads."""
+    weights = lax.stop_gradient(decision.coefficients.weights)
+    linear = jax.tree.map(lambda x: weighted_sum(weights, x), deltas)
+    if decision.rows is None or inputs.code is None:
+        return linear
+    if inputs.scale is not None:
+        scale = jnp.asarray(inputs.scale)
+        deltas = jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
+    decoded = aggregate_payloads(
+        inputs.code, decision.links, decision.places, decision.rows, deltas
+    )
+    return jax.tree.map(lambda one, other: jnp.where(coded, one, other), decoded, linear)
+
+
+def _server_step(
+    optimizer: optax.GradientTransformation, state: TrainState, aggregate: PyTree, hold: Array
+) -> TrainState:
+    """One step of the server's optimizer on the aggregate; held: nothing moves."""
+    gradient = jax.tree.map(jnp.negative, aggregate)
+    change, server_state = optimizer.update(gradient, state.server_state, state.params)
+    moved = TrainState(jax.tree.map(jnp.add, state.params, change), server_state)
+    after: TrainState = jax.tree.map(lambda new, old: jnp.where(hold, old, new), moved, state)
+    return after

@@ -1,0 +1,96 @@
+"""A plan as the compiled rounds take it: what is learnt, and on which arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxcogc._types import AnyArray, Array, Key, PyTree
+from jaxcogc.federated.aggregation.link_evidence import channel
+from jaxcogc.federated.models import Model, make_model
+from jaxcogc.federated.rounds.experiment import Inputs, Task
+from jaxcogc.federated.rounds.local_steps import Batch, ClientData
+from jaxcogc.training.plan import TrainingPlan
+
+__all__ = ["EvaluationChunks", "plan_inputs", "plan_task"]
+
+_MOMENTUM = 0.9
+_EVALUATED_AT_ONCE = 250
+
+
+class EvaluationChunks(NamedTuple):
+    """Test data in parts of one length.
+
+    Attributes:
+      inputs: [chunks, chunk, ..].
+      labels: int32 [chunks, chunk].
+      counted: float32 [chunks, chunk], 1; 0 for the padding at the end.
+    """
+
+    inputs: AnyArray
+    labels: AnyArray
+    counted: AnyArray
+
+
+def plan_inputs(plan: TrainingPlan) -> Inputs:
+    """The arrays of a plan."""
+    data, part = plan.dataset, plan.partition
+    examples = (data.train_inputs, data.train_labels)
+    clients = ClientData(examples, jnp.asarray(part.indices), jnp.asarray(part.num_samples))
+    scale = None
+    if plan.target == "data-size":
+        sizes = np.asarray(part.num_samples, np.float64)
+        scale = sizes / sizes.mean(axis=-1, keepdims=True)
+    test = _in_chunks(data.test_inputs, data.test_labels)
+    return Inputs(clients, test, channel(plan.network), plan.code, scale)
+
+
+def _in_chunks(inputs: np.ndarray, labels: np.ndarray) -> EvaluationChunks:
+    size = min(_EVALUATED_AT_ONCE, len(labels))
+    chunks = -(-len(labels) // size)
+    places = np.arange(chunks * size)
+    chosen = np.minimum(places, len(labels) - 1).reshape(chunks, size)
+    counted = (places < len(labels)).astype(np.float32).reshape(chunks, size)
+    return EvaluationChunks(inputs[chosen], labels[chosen], counted)
+
+
+def plan_task(plan: TrainingPlan) -> Task:
+    """The task of a plan: classification by cross entropy."""
+    shape, classes = plan.dataset.train_inputs.shape[1:], plan.dataset.num_classes
+    model = make_model(plan.model, shape, classes)
+
+    def loss_fn(params: PyTree, batch: Batch, key: Key) -> Array:
+        _, losses = _cross_entropy(model, params, *batch.examples)
+        return jnp.sum(losses * batch.weights) / jnp.sum(batch.weights)
+
+    def evaluate(params: PyTree, test: EvaluationChunks) -> tuple[Array, Array]:
+        def part(chunk: EvaluationChunks) -> tuple[Array, Array]:
+            logits, losses = _cross_entropy(model, params, chunk.inputs, chunk.labels)
+            right = (jnp.argmax(logits, axis=-1) == chunk.labels) * chunk.counted
+            return jnp.sum(right), jnp.sum(losses * chunk.counted)
+
+        right, losses = jax.lax.map(part, test)
+        number = jnp.sum(test.counted)
+        return jnp.sum(right) / number, jnp.sum(losses) / number
+
+    return Task(model.init, loss_fn, evaluate, optax.sgd(plan.learning_rate), _server(plan))
+
+
+def _cross_entropy(
+    model: Model, params: PyTree, inputs: AnyArray, labels: AnyArray
+) -> tuple[Array, Array]:
+    """Logits, and the loss of every sample."""
+    logits = model.apply(params, inputs)
+    wanted = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return logits, optax.losses.softmax_cross_entropy(logits, wanted)  # no gather, no scatter
+
+
+def _server(plan: TrainingPlan) -> optax.GradientTransformation:
+    rate = plan.server_learning_rate
+    if plan.server_optimizer == "momentum":
+        return optax.sgd(rate, momentum=_MOMENTUM)
+    return optax.adam(rate) if plan.server_optimizer == "adam" else optax.sgd(rate)
