@@ -13,7 +13,7 @@ demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under re
 	$(BIN)/python examples/demo.py
 
 test: lint  ## lint, every test with few repetitions, the examples in all docstrings
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(INSTALLED)  ## every test with many repetitions
 	JAXCOGC_SOAK=1 $(BIN)/python -m pytest

@@ -1,6 +1,9 @@
 """How many repetitions a test makes: few with `make test`, many with `make soak`."""
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,25 @@ SOAK = os.environ.get("JAXCOGC_SOAK", "") not in ("", "0")
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("soak", max_examples=1000, deadline=None)
 settings.load_profile("soak" if SOAK else "quick")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _release_programs() -> Iterator[None]:
+    """Compiled programs of a file's tests go when it is done: a worker would hold gigabytes.
+
+    All tests of a file run in one worker, one after the other, so that each program of theirs is
+    compiled once.
+    """
+    yield
+    if "jax" not in sys.modules:
+        return
+    import jax
+
+    jax.clear_caches()
+    program = sys.modules.get("jaxcogc.outage.simulation.program")
+    if program is not None:
+        program.compiled_program.cache_clear()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
