@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import level_text, value_text
-from jaxcogc.study.results.filters import Row, axes_of
+from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study.results.point_results import PointResult
+from jaxcogc.study.results.result_table import ResultTable
+from jaxcogc.study.specification.point import Value
 
 MAX_CURVES = 16
 
@@ -15,14 +18,9 @@ MAX_CURVES = 16
 class Mark(NamedTuple):
     """An estimate on a curve; `law` is the closed form where there is one."""
 
-    x: Any
-    best: float
-    low: float
-    high: float
-    method: str
-    reason: str
-    trials: int
-    point: str
+    x: str | int | float
+    estimate: Estimate
+    result: PointResult
     law: float | None
 
 
@@ -30,7 +28,6 @@ class Curve(NamedTuple):
     """Estimates of one outcome along the x axis; a point that was not run has no mark."""
 
     label: str
-    outcome: str
     marks: tuple[Mark, ...]
 
 
@@ -39,6 +36,11 @@ class Panel(NamedTuple):
 
     title: str
     curves: tuple[Curve, ...]
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Of all curves."""
+        return [mark for curve in self.curves for mark in curve.marks]
 
 
 class Layout(NamedTuple):
@@ -51,7 +53,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(
-    rows: Sequence[Row],
+    table: ResultTable,
     *,
     x: str | None = None,
     curves: Sequence[str] | None = None,
@@ -61,47 +63,48 @@ def layout_of(
     """The layout asked for, and a sensible choice of whatever was not.
 
     Raises:
-      ValueError: a name that is no axis, an axis used twice, or one on which the rows differ and
+      ValueError: a name that is no axis, an axis used twice, or one on which the points differ and
         that nothing shows.
     """
-    names = list(rows[0])[1 : list(rows[0]).index("watched")]
-    varying = axes_of(rows)
-    for name in (x, panels, *(curves or ())):
-        if name is not None and name not in names:
-            raise ValueError(f"{name!r} is no axis: allowed are {', '.join(names)}")
     used = [name for name in (x, panels, *(curves or ())) if name is not None]
+    for name in used:
+        if name not in table.axes:
+            raise ValueError(f"{name!r} is no axis: allowed are {', '.join(table.axes)}")
     if len(set(used)) < len(used):
         raise ValueError(f"{', '.join(used)}: allowed is each axis once")
-    free = [name for name in varying if name not in used]
+    free = [name for name in table.varying_axes if name not in used]
     if x is None:
-        numeric = [name for name in free if _is_numeric(rows, name)] or free or ["stragglers"]
-        x = max(numeric, key=lambda name: len({str(row[name]) for row in rows}))
+        numeric = [name for name in free if is_numeric(table.values(name))]
+        x = max(numeric or free or ["stragglers"], key=lambda name: len(table.values(name)))
     rest = [name for name in free if name != x]
     if curves is None:
         curves = rest
     elif rest:
+        value = table.results[0].label(rest[0])
         raise ValueError(
             f"the points differ in {rest[0]} too: name it with --curves or --panels, or fix it, as "
-            f"in --filter {rest[0]}={rows[0][rest[0]]}"
+            f"in --filter {rest[0]}={value}"
         )
-    watched = tuple(dict.fromkeys(row["watched"] for row in rows))
-    chosen = tuple(outcomes or watched)
+    chosen = tuple(outcomes or table.watched)
     for outcome in chosen:
         if outcome not in OUTCOMES:
             raise ValueError(f"{outcome!r} is no outcome: allowed are {', '.join(OUTCOMES)}")
     return Layout(x, tuple(curves), panels, chosen)
 
 
-def panels_of(rows: Sequence[Row], layout: Layout) -> list[Panel]:
+def panels_of(table: ResultTable, layout: Layout) -> list[Panel]:
     """The panels of a picture, in the order of the table.
 
     Raises:
       ValueError: more curves in a panel than can be told apart.
     """
-    titles = list(dict.fromkeys(_title(row, layout) for row in rows))
+    members: dict[str, list[PointResult]] = {}
+    for result in table.results:
+        title = setting_text(result, [layout.panels] if layout.panels else [])
+        members.setdefault(title, []).append(result)
     panels = []
-    for title in titles:
-        curves = _curves([row for row in rows if _title(row, layout) == title], layout)
+    for title, results in members.items():
+        curves = _curves(results, layout)
         if len(curves) > MAX_CURVES:
             raise ValueError(
                 f"{len(curves)} curves in one panel: allowed is at most {MAX_CURVES}; use --panels "
@@ -111,52 +114,41 @@ def panels_of(rows: Sequence[Row], layout: Layout) -> list[Panel]:
     return panels
 
 
-def _curves(rows: Sequence[Row], layout: Layout) -> list[Curve]:
-    grouped: dict[tuple[str, str], list[Mark]] = {}
+def _curves(results: Sequence[PointResult], layout: Layout) -> list[Curve]:
+    grouped: dict[str, list[Mark]] = {}
     for outcome in layout.outcomes:
-        for row in rows:
-            words = [f"{name} {value_text(row[name])}" for name in layout.curves]
-            if len(layout.outcomes) > 1:
+        for result in results:
+            words = [setting_text(result, layout.curves)]
+            if len(layout.outcomes) > 1 or not layout.curves:
                 words.insert(0, outcome)
-            marks = grouped.setdefault((", ".join(words) or outcome, outcome), [])
-            if row[outcome] is not None and row[layout.x] is not None:
-                marks.append(_mark(row, outcome, layout.x))
+            marks = grouped.setdefault(", ".join(filter(None, words)), [])
+            estimate, x = result.estimates.get(outcome), result.label(layout.x)
+            law = result.closed_form if outcome == "gc_outage" else None
+            if estimate is not None and x is not None:
+                marks.append(Mark(x, estimate, result, law))
     return [
-        Curve(label, outcome, tuple(sorted(marks, key=lambda mark: mark.x)))
-        for (label, outcome), marks in grouped.items()
+        Curve(label, tuple(sorted(marks, key=lambda mark: mark.x)))
+        for label, marks in grouped.items()
         if marks
     ]
 
 
-def _mark(row: Row, outcome: str, x: str) -> Mark:
-    return Mark(
-        row[x],
-        row[outcome],
-        row[f"{outcome}_low"],
-        row[f"{outcome}_high"],
-        row[f"{outcome}_method"],
-        row["reason"],
-        row["trials"],
-        row["point"],
-        row["gc_outage_closed_form"] if outcome == "gc_outage" else None,
-    )
+def setting_text(result: PointResult, axes: Sequence[str]) -> str:
+    """Where a point stands on some axes, in words."""
+    return ", ".join(f"{name} {value_text(result.label(name))}" for name in axes)
 
 
-def _title(row: Row, layout: Layout) -> str:
-    return "" if layout.panels is None else f"{layout.panels} {value_text(row[layout.panels])}"
-
-
-def _is_numeric(rows: Sequence[Row], name: str) -> bool:
-    values = [row[name] for row in rows]
+def is_numeric(values: Sequence[Value]) -> bool:
+    """Whether all of them are numbers."""
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
 
 
-def caption_of(rows: Sequence[Row], layout: Layout) -> str:
+def caption_of(table: ResultTable, panels: Sequence[Panel]) -> str:
     """Method, level, reason for stopping and trials of all that is drawn, in a line."""
-    marks = [mark for panel in panels_of(rows, layout) for c in panel.curves for mark in c.marks]
-    methods = ", ".join(dict.fromkeys(mark.method for mark in marks))
-    level = level_text(*(row["level"] for row in rows))
-    reasons = ", ".join(dict.fromkeys(mark.reason for mark in marks))
-    trials = sorted({mark.trials for mark in marks})
+    marks = [mark for panel in panels for mark in panel.marks]
+    methods = ", ".join(dict.fromkeys(mark.estimate.method for mark in marks))
+    reasons = ", ".join(dict.fromkeys(mark.result.reason for mark in marks))
+    trials = sorted({mark.result.trials for mark in marks})
     number = f"{trials[0]:,}" + (f" to {trials[-1]:,}" if len(trials) > 1 else "")
+    level = level_text(*table.levels)
     return f"{level} intervals: {methods} · stopped by {reasons} · {number} trials a point"

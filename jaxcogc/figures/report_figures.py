@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,13 @@ from jaxcogc.figures.curve_layout import (
     Panel,
     layout_of,
     panels_of,
+    setting_text,
 )
 from jaxcogc.figures.style import CURVE_COLOURS
 from jaxcogc.number_text import estimate_text, value_text
-from jaxcogc.study.results.filters import Row, axes_of
+from jaxcogc.study.results.point_results import PointResult
+from jaxcogc.study.results.result_table import ResultTable
+from jaxcogc.study.specification.point import Value
 
 MAX_FIGURES = 12
 _TEMPLATE: dict[str, Any] = {
@@ -30,34 +32,27 @@ _TEMPLATE: dict[str, Any] = {
 }
 
 
-def curve_figures(rows: Sequence[Row], outcome: str) -> list[go.Figure]:
+def curve_figures(table: ResultTable, outcome: str) -> list[go.Figure]:
     """Curves of an outcome along the longest numeric axis; as many figures as it takes.
 
     A legend entry toggles a curve together with its band. An estimate of zero events is an arrow
     at the upper end of its interval.
     """
-    layout = _readable_layout(rows, outcome)
-    return [_figure(panel, layout) for panel in panels_of(rows, layout)[:MAX_FIGURES]]
+    table, layout = _readable(table, outcome)
+    return [_figure(panel, layout) for panel in panels_of(table, layout)[:MAX_FIGURES]]
 
 
-def _readable_layout(rows: Sequence[Row], outcome: str) -> Layout:
-    """All axes as curves if they can be told apart, else one of them as panels."""
-    layout = layout_of(rows, outcomes=[outcome])
-    choices = [None, *sorted(layout.curves, key=lambda name: -_num_values(rows, name))]
-    for panels in choices:
-        layout = layout_of(rows, outcomes=[outcome], x=layout.x, panels=panels)
-        sizes = [_num_values(rows, name) for name in layout.curves]
-        if math.prod(sizes) <= MAX_CURVES:
-            break
-    else:  # more than that cannot be shown: the first combination of the rest
-        for name in layout.curves[1:]:
-            rows = [row for row in rows if row[name] == rows[0][name]]
-        layout = layout_of(rows, outcomes=[outcome], x=layout.x)
-    return layout
-
-
-def _num_values(rows: Sequence[Row], name: str) -> int:
-    return len({str(row[name]) for row in rows})
+def _readable(table: ResultTable, outcome: str) -> tuple[ResultTable, Layout]:
+    """All axes as curves if they can be told apart, else one as panels, else only some points."""
+    every = layout_of(table, outcomes=[outcome])
+    for panels in (None, *sorted(every.curves, key=lambda name: -len(table.values(name)))):
+        layout = layout_of(table, outcomes=[outcome], x=every.x, panels=panels)
+        if math.prod(len(table.values(name)) for name in layout.curves) <= MAX_CURVES:
+            return table, layout
+    name = every.curves[-1]
+    first = table.values(name)[0]
+    some = table.only(r for r in table.results if r.label(name) == first)
+    return _readable(some, outcome)
 
 
 def _figure(panel: Panel, layout: Layout) -> go.Figure:
@@ -73,21 +68,22 @@ def _figure(panel: Panel, layout: Layout) -> go.Figure:
         hovermode="closest",
     )
     figure.update_yaxes(type="log", exponentformat="power", minor_showgrid=False)
-    if not all(isinstance(m.x, int | float) for curve in panel.curves for m in curve.marks):
+    if not all(isinstance(mark.x, int | float) for mark in panel.marks):
         figure.update_xaxes(type="category")
     return figure
 
 
 def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
-    seen = [mark for mark in curve.marks if mark.best > 0]
-    unseen = [mark for mark in curve.marks if mark.best == 0]
+    seen = [mark for mark in curve.marks if mark.estimate.best > 0]
+    unseen = [mark for mark in curve.marks if mark.estimate.best == 0]
     group = {"legendgroup": curve.label}
+    x: list[Value] = [mark.x for mark in seen]
     if seen:
-        x = [mark.x for mark in seen]
-        ends = [mark.high for mark in seen], [mark.low or mark.high * 1e-3 for mark in seen]
+        high = [mark.estimate.high for mark in seen]
+        low = [mark.estimate.low or mark.estimate.high * 1e-3 for mark in seen]
         figure.add_scatter(
             x=[*x, *reversed(x)],
-            y=[*ends[0], *reversed(ends[1])],
+            y=[*high, *reversed(low)],
             mode="lines",
             fill="toself",
             fillcolor=_faint(colour),
@@ -97,8 +93,8 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
             **group,
         )
     figure.add_scatter(
-        x=[mark.x for mark in seen] or [None],  # its legend entry stays: it hides the arrows too
-        y=np.array([mark.best for mark in seen] or [np.nan]),
+        x=x or [None],  # its legend entry stays: it hides the arrows too
+        y=np.array([mark.estimate.best for mark in seen] or [np.nan]),
         mode="lines+markers",
         name=curve.label,
         line={"color": colour},
@@ -109,7 +105,7 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
     if unseen:
         figure.add_scatter(
             x=[mark.x for mark in unseen],
-            y=[mark.high for mark in unseen],
+            y=[mark.estimate.high for mark in unseen],
             mode="markers",
             marker={"symbol": "arrow-down", "size": 13, "color": colour},
             customdata=[_hover(mark) for mark in unseen],
@@ -131,9 +127,11 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
 
 
 def _hover(mark: Mark) -> str:
+    estimate, result = mark.estimate, mark.result
     return (
-        f"{estimate_text(mark.best, mark.low, mark.high, gap='<br>')} {mark.method}<br>"
-        f"{mark.trials:,} trials, stopped by {mark.reason}<br>point {mark.point[:8]}"
+        f"{estimate_text(estimate.best, estimate.low, estimate.high, gap='<br>')} "
+        f"{estimate.method}<br>{result.trials:,} trials, stopped by {result.reason}<br>"
+        f"point {result.point.id[:8]}"
     )
 
 
@@ -142,22 +140,22 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.2)"
 
 
-def heat_map(rows: Sequence[Row], outcome: str) -> go.Figure | None:
+def heat_map(table: ResultTable, outcome: str) -> go.Figure | None:
     """The outcome over the two longest axes, one of the others' values at a time.
 
     None where the grid has fewer than two axes. A menu chooses among the other axes' values.
     """
-    axes = sorted(axes_of(rows), key=lambda name: -_num_values(rows, name))
+    axes = sorted(table.varying_axes, key=lambda name: -len(table.values(name)))
     if len(axes) < 2:
         return None
     across, up, *rest = axes
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        label = ", ".join(f"{name} {value_text(row[name])}" for name in rest) or outcome
-        groups.setdefault(label, []).append(row)
+    groups: dict[str, list[PointResult]] = {}
+    for result in table.results:
+        groups.setdefault(setting_text(result, rest) or outcome, []).append(result)
     figure = go.Figure(layout=_TEMPLATE)
     for number, members in enumerate(groups.values()):
-        figure.add_heatmap(**_cells(members, outcome, across, up), visible=number == 0)
+        cells = _cells(table.only(members), outcome, across, up)
+        figure.add_heatmap(**cells, visible=number == 0)
     if len(groups) > 1:
         shown = [[n == number for n in range(len(groups))] for number in range(len(groups))]
         buttons = [
@@ -172,36 +170,38 @@ def heat_map(rows: Sequence[Row], outcome: str) -> go.Figure | None:
     return figure
 
 
-def _cells(rows: Sequence[Row], outcome: str, across: str, up: str) -> dict[str, Any]:
-    columns, lines = (sorted({row[name] for row in rows}, key=_order) for name in (across, up))
-    found = {(row[across], row[up]): row for row in rows if row[outcome] is not None}
+def _cells(table: ResultTable, outcome: str, across: str, up: str) -> dict[str, Any]:
+    columns, lines = (sorted(table.values(name), key=_order) for name in (across, up))
+    found = {(result.label(across), result.label(up)): result for result in table.results}
     grid = [[found.get((x, y)) for x in columns] for y in lines]
     return {
         "x": [value_text(x) for x in columns],
         "y": [value_text(y) for y in lines],
-        "z": [[_log(row, outcome) for row in line] for line in grid],
-        "text": [[_cell_text(row, outcome) for row in line] for line in grid],
+        "z": [[_log(result, outcome) for result in line] for line in grid],
+        "text": [[_cell_text(result, outcome) for result in line] for line in grid],
         "hovertemplate": f"{across} %{{x}}, {up} %{{y}}<br>%{{text}}<extra></extra>",
         "colorscale": "Viridis",
         "colorbar": {"title": {"text": f"log10 {outcome}"}},
     }
 
 
-def _order(value: Any) -> tuple[bool, Any]:
+def _order(value: Value) -> tuple[bool, Any]:
     return isinstance(value, str), value
 
 
-def _log(row: Row | None, outcome: str) -> float | None:
+def _log(result: PointResult | None, outcome: str) -> float | None:
     """The estimate, or the upper end where no event was seen; None for a point not run."""
-    if row is None:
+    if result is None or outcome not in result.estimates:
         return None
-    return math.log10(row[outcome] or row[f"{outcome}_high"])
+    estimate = result.estimates[outcome]
+    return math.log10(estimate.best or estimate.high)
 
 
-def _cell_text(row: Row | None, outcome: str) -> str:
-    if row is None:
+def _cell_text(result: PointResult | None, outcome: str) -> str:
+    if result is None or outcome not in result.estimates:
         return "not run"
-    sign = "" if row[outcome] else "no event: at most "
-    value = row[outcome] or row[f"{outcome}_high"]
-    shown = estimate_text(value, row[f"{outcome}_low"], row[f"{outcome}_high"])
-    return f"{sign}{shown}<br>{row['trials']:,} trials"
+    estimate = result.estimates[outcome]
+    sign = "" if estimate.best else "no event: at most "
+    value = estimate.best or estimate.high
+    shown = estimate_text(value, estimate.low, estimate.high)
+    return f"{sign}{shown}<br>{result.trials:,} trials"

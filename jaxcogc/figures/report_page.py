@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import html
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jaxcogc
 from jaxcogc.names import HARMFUL_OUTCOMES, OUTCOMES
 from jaxcogc.number_text import estimate_text, level_text, value_text
-from jaxcogc.study.results.filters import Row, axes_of
-from jaxcogc.study.results.records import records
-from jaxcogc.study.store.store import Store, open_store
+from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study.results.best_stragglers import best_stragglers
+from jaxcogc.study.results.result_table import ResultTable, read_table
+from jaxcogc.study.store.store import Store, StudyText, open_store
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 1100px;
@@ -59,11 +64,10 @@ def report_page(store: str | os.PathLike[str]) -> str:
       ValueError: no store, or one without a counted point (one line).
     """
     with open_store(Path(store)) as opened:
-        rows = records(opened)
-        studies = opened.rows("SELECT name, description, text FROM studies ORDER BY date")
-        sections = [*_head(rows, studies), *_figures(rows)]
-        sections += [_best(rows), _table(rows), _origin(opened, rows, studies, Path(store).name)]
-    title = html.escape(" · ".join(name for name, *_ in studies) or "study")
+        table, studies = read_table(opened), opened.studies()
+        sections = [*_head(table, studies), *_figures(table.counted), _best(table), _table(table)]
+        sections.append(_origin(opened, table, studies))
+    title = html.escape(" · ".join(study.name for study in studies) or "study")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<link rel='icon' href='data:,'><style>{_STYLE}</style></head>\n<body>\n"
@@ -72,35 +76,32 @@ def report_page(store: str | os.PathLike[str]) -> str:
     )
 
 
-def _head(rows: Sequence[Row], studies: Iterable[tuple[Any, ...]]) -> list[str]:
-    parts = []
-    for name, description, _ in studies:
-        parts.append(f"<h1>{html.escape(name)}</h1><p>{html.escape(description)}</p>")
-    counted = [row for row in rows if row["trials"]]
-    if not counted:
+def _head(table: ResultTable, studies: Iterable[StudyText]) -> list[str]:
+    parts = [
+        f"<h1>{html.escape(study.name)}</h1><p>{html.escape(study.description)}</p>"
+        for study in studies
+    ]
+    if not table.counted.results:
         raise ValueError("the store holds no counted point yet")
-    axes = [f"{name} ({len({str(row[name]) for row in rows})})" for name in axes_of(rows)]
-    reasons: dict[str, int] = {}
-    for row in rows:
-        reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-    told = ", ".join(f"{number} by {reason}" for reason, number in reasons.items())
-    trials = sum(row["trials"] for row in rows)
+    axes = [f"{name} ({len(table.values(name))})" for name in table.varying_axes]
+    reasons = Counter(result.reason for result in table.results)
+    stopped = ", ".join(f"{number} by {reason}" for reason, number in reasons.items())
+    trials = sum(result.trials for result in table.results)
     parts.append(
-        f"<p>{len(rows)} points, {trials:,} trials. Axes: {html.escape(', '.join(axes) or 'none')}."
-        f" Stopped: {told}.</p>"
+        f"<p>{len(table.results)} points, {trials:,} trials. "
+        f"Axes: {html.escape(', '.join(axes) or 'none')}. Stopped: {stopped}.</p>"
     )
     return parts
 
 
-def _figures(rows: Sequence[Row]) -> list[str]:
+def _figures(table: ResultTable) -> list[str]:
     from plotly.io import to_html
 
     from jaxcogc.figures.report_figures import curve_figures, heat_map
 
-    counted = [row for row in rows if row["trials"]]
     parts, scripts_there = [], False
 
-    def embed(figure: Any) -> str:
+    def embed(figure: Figure) -> str:
         nonlocal scripts_there
         page = to_html(
             figure,
@@ -111,81 +112,50 @@ def _figures(rows: Sequence[Row]) -> list[str]:
         scripts_there = True
         return str(page)
 
-    for outcome in dict.fromkeys(row["watched"] for row in counted):
+    for outcome in table.watched:
         parts.append(f"<h2>{outcome}</h2><p>{OUTCOMES[outcome]}. Bands are intervals.</p>")
-        parts += [embed(figure) for figure in curve_figures(counted, outcome)]
-        picture = heat_map(counted, outcome)
+        parts += [embed(figure) for figure in curve_figures(table, outcome)]
+        picture = heat_map(table, outcome)
         if picture is not None:
             parts.append(f"<h2>{outcome} over the grid</h2>" + embed(picture))
     return parts
 
 
-def best_stragglers(rows: Sequence[Row]) -> list[tuple[dict[str, Any], Row, bool]]:
-    """Of the points that differ in the stragglers alone, the best.
-
-    Returns:
-      For each combination of the other axes: their values, the row whose watched probability is
-      best (lowest, of a failure), and whether its interval is apart from all others'.
-    """
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    axes = [name for name in axes_of(rows) if name != "stragglers"]
-    for row in rows:
-        if row["trials"]:
-            groups.setdefault(tuple(str(row[name]) for name in axes), []).append(row)
-    found = []
-    for members in groups.values():
-        outcome = members[0]["watched"]
-        sign = 1 if outcome in HARMFUL_OUTCOMES else -1
-        best = min(members, key=lambda row: sign * row[outcome])
-        ends = ("_low", "_high") if sign > 0 else ("_high", "_low")
-        others = [row for row in members if row is not best]
-        apart = all(
-            sign * row[outcome + ends[0]] > sign * best[outcome + ends[1]] for row in others
-        )
-        found.append(({name: best[name] for name in axes}, best, apart))
-    return found
-
-
-def _best(rows: Sequence[Row]) -> str:
-    if len({row["stragglers"] for row in rows}) < 2:
+def _best(table: ResultTable) -> str:
+    if len(table.values("stragglers")) < 2:
         return ""
     lines = []
-    for values, row, apart in best_stragglers(rows):
-        outcome = row["watched"]
-        cells = [value_text(value) for value in values.values()]
-        cells += [value_text(row["stragglers"]), _interval(row, outcome), "yes" if apart else "no"]
+    for setting, result, apart in best_stragglers(table):
+        cells = [*map(value_text, setting.values()), value_text(result.point.stragglers)]
+        cells += [_interval(result.estimates.get(result.watched)), "yes" if apart else "no"]
         lines.append(cells)
-    axes = [name for name in axes_of(rows) if name != "stragglers"]
-    header = [*axes, "best stragglers", rows[0]["watched"], "apart from the others"]
+    axes = [name for name in table.varying_axes if name != "stragglers"]
+    header = [*axes, "best stragglers", table.watched[0], "apart from the others"]
     return (
         "<h2>Best stragglers</h2><p class='note'>“Apart” when the intervals do not overlap.</p>"
         + f"<div class='wide'>{_html_table(header, lines, 'best')}</div>"
     )
 
 
-def _interval(row: Row, outcome: str) -> str:
-    if row[outcome] is None:
-        return ""
-    return estimate_text(row[outcome], row[f"{outcome}_low"], row[f"{outcome}_high"])
+def _interval(estimate: Estimate | None) -> str:
+    return "" if estimate is None else estimate_text(estimate.best, estimate.low, estimate.high)
 
 
-def _table(rows: Sequence[Row]) -> str:
-    axes = axes_of(rows)
-    outcomes = list(dict.fromkeys([row["watched"] for row in rows]))
-    outcomes += [o for o in HARMFUL_OUTCOMES if o not in outcomes]
+def _table(table: ResultTable) -> str:
+    axes, outcomes = table.varying_axes, list(dict.fromkeys([*table.watched, *HARMFUL_OUTCOMES]))
     header = ["point", *axes, "trials", "stopped by"]
     header += [part for outcome in outcomes for part in (outcome, "method")] + ["closed form"]
     lines = []
-    for row in rows:
-        cells = [row["point"], *(value_text(row[name]) for name in axes)]
-        cells += [f"{row['trials']:,}", row["reason"]]
+    for result in table.results:
+        cells = [result.point.id, *(value_text(result.label(name)) for name in axes)]
+        cells += [f"{result.trials:,}", result.reason]
         for outcome in outcomes:
-            cells += [_interval(row, outcome), row[f"{outcome}_method"] or ""]
-        law = row["gc_outage_closed_form"]
+            estimate = result.estimates.get(outcome)
+            cells += [_interval(estimate), "" if estimate is None else estimate.method]
+        law = result.closed_form
         lines.append([*cells, "" if law is None else f"{law:.4g}"])
-    level = level_text(*(row["level"] for row in rows))
     return (
-        f"<h2>All points</h2><p class='note'>{level} intervals.</p>"
+        f"<h2>All points</h2><p class='note'>{level_text(*table.levels)} intervals.</p>"
         "<p><input id='filter' placeholder='search: words that a line must contain'>"
         " <span id='shown'></span></p>"
         f"<div class='wide'>{_html_table(header, lines, 'points')}</div>"
@@ -201,10 +171,8 @@ def _html_table(header: Sequence[str], lines: Iterable[Sequence[str]], name: str
     return f"<table id='{name}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _origin(
-    store: Store, rows: Sequence[Row], studies: Iterable[tuple[Any, ...]], name: str
-) -> str:
-    seeds = ", ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in rows))
+def _origin(store: Store, table: ResultTable, studies: Iterable[StudyText]) -> str:
+    seeds = ", ".join(map(str, table.values("seed")))
     sessions = store.rows("SELECT DISTINCT version, device, host FROM sessions ORDER BY 1, 2, 3")
     parts = [
         "<h2>How to get the same numbers</h2>",
@@ -212,11 +180,11 @@ def _origin(
         " the order of points change none. Counted with:</p>",
         _html_table(("jaxcogc", "device", "host"), sessions, "sessions"),
     ]
-    for number, (_, _, toml) in enumerate(studies):
+    for number, study in enumerate(studies):
         path = "study.toml" if number == 0 else f"study{number + 1}.toml"
-        command = f"jaxcogc collect {path} --store {name}"
+        command = f"jaxcogc collect {path} --store {store.path.name}"
         parts.append(
-            f"<p>{path}:</p><pre>{html.escape(toml)}</pre><pre>{html.escape(command)}</pre>"
+            f"<p>{path}:</p><pre>{html.escape(study.text)}</pre><pre>{html.escape(command)}</pre>"
         )
     parts.append(f"<p class='note'>Report made by jaxcogc {jaxcogc.__version__}.</p>")
     return "\n".join(parts)

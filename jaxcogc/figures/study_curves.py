@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, panels_of
+from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, is_numeric, panels_of
 from jaxcogc.figures.style import (
     COLOURS,
     CURVE_COLOURS,
@@ -18,17 +18,18 @@ from jaxcogc.figures.style import (
     new_figure,
 )
 from jaxcogc.number_text import value_text
-from jaxcogc.study.results.filters import Row
+from jaxcogc.study.results.result_table import ResultTable
+from jaxcogc.study.specification.point import Value
 
 MARKERS = "os^Dv<>P"
 _BESIDE = 3
 
 
-def plot_study(rows: Sequence[Row], layout: Layout, *, title: str, linear: bool = False) -> Figure:
-    """Draw the rows of a table of results.
+def plot_study(table: ResultTable, layout: Layout, *, title: str, linear: bool = False) -> Figure:
+    """Draw a table of results.
 
     Args:
-      rows: of `table.records`.
+      table: the results.
       layout: what is on the axes.
       title: of the picture.
       linear: a linear axis of probabilities instead of a logarithmic one.
@@ -40,10 +41,10 @@ def plot_study(rows: Sequence[Row], layout: Layout, *, title: str, linear: bool 
     Raises:
       ValueError: more curves than can be told apart.
     """
-    panels = panels_of(rows, layout)
+    panels = panels_of(table, layout)
     across = min(len(panels), _BESIDE)
     down = -(-len(panels) // across)
-    with new_figure(title, caption_of(rows, layout), height=0.9 + 4.3 * down) as figure:
+    with new_figure(title, caption_of(table, panels), height=0.9 + 4.3 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False, sharey=True)
         places = _places(panels)
         for axes, panel in zip(grid.flat, panels, strict=False):
@@ -63,12 +64,10 @@ def plot_study(rows: Sequence[Row], layout: Layout, *, title: str, linear: bool 
     return figure
 
 
-def _places(panels: Sequence[Panel]) -> dict[object, float]:
+def _places(panels: Sequence[Panel]) -> dict[Value, float]:
     """Where a value stands on the x axis: words side by side, numbers where they are."""
-    values = list(
-        dict.fromkeys(m.x for panel in panels for curve in panel.curves for m in curve.marks)
-    )
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    values = list(dict.fromkeys(mark.x for panel in panels for mark in panel.marks))
+    if is_numeric(values):
         return {value: float(value) for value in values}
     return {value: float(place) for place, value in enumerate(values)}
 
@@ -77,12 +76,12 @@ def _style(number: int) -> tuple[str, str]:
     return CURVE_COLOURS[number % len(CURVE_COLOURS)], MARKERS[number % len(MARKERS)]
 
 
-def _draw(axes: Axes, curve: Curve, number: int, places: dict[object, float], linear: bool) -> None:
+def _draw(axes: Axes, curve: Curve, number: int, places: dict[Value, float], linear: bool) -> None:
     colour, marker = _style(number)
     dashes = "-" if number < len(CURVE_COLOURS) else "--"
     x = np.array([places[m.x] for m in curve.marks])
     best, low, high = (
-        np.array([getattr(m, end) for m in curve.marks]) for end in ("best", "low", "high")
+        np.array([getattr(m.estimate, end) for m in curve.marks]) for end in ("best", "low", "high")
     )
     seen = np.ones(len(x), bool) if linear else best > 0
     floor = low if linear else np.where(low > 0, low, high * 1e-3)
@@ -97,7 +96,7 @@ def _draw(axes: Axes, curve: Curve, number: int, places: dict[object, float], li
         axes.plot(*zip(*law, strict=True), "-", color="black", lw=0.9, zorder=5)
 
 
-def _label_x(axes: Axes, layout: Layout, places: dict[object, float]) -> None:
+def _label_x(axes: Axes, layout: Layout, places: dict[Value, float]) -> None:
     axes.set_xlabel(layout.x.replace("_", " "))
     words = [value for value in places if not isinstance(value, int | float)]
     if words or len(places) <= 12:
@@ -106,12 +105,13 @@ def _label_x(axes: Axes, layout: Layout, places: dict[object, float]) -> None:
 
 
 def _limit(axes: Axes, panels: Sequence[Panel], linear: bool) -> None:
-    marks = [m for panel in panels for curve in panel.curves for m in curve.marks]
-    highest = max((m.high for m in marks), default=1.0)
+    marks = [mark for panel in panels for mark in panel.marks]
+    estimates = [mark.estimate for mark in marks]
+    highest = max((e.high for e in estimates), default=1.0)
     if linear:
         axes.set_ylim(0, min(1.02, highest * 1.05))
         return
-    drawn = [max(m.low, m.best / 10) if m.best > 0 else m.high / 3 for m in marks]
+    drawn = [max(e.low, e.best / 10) if e.best > 0 else e.high / 3 for e in estimates]
     drawn += [m.law for m in marks if m.law]
     axes.set_ylim(min(drawn, default=1e-3) / 1.6, min(1.3, highest * 1.6))
 
@@ -126,9 +126,9 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D]:
                 curve.label, legend_entry(marker, colour, curve.label, dashes=dashes)
             )
     handles = list(entries.values())
-    every = [m for panel in panels for curve in panel.curves for m in curve.marks]
+    every = [mark for panel in panels for mark in panel.marks]
     if any(m.law is not None for m in every):
         handles.append(legend_entry("", "black", "closed form", dashes="-"))
-    if any(m.best == 0 for m in every):
+    if any(m.estimate.best == 0 for m in every):
         handles.append(legend_entry("_", COLOURS["note"], "no event: upper end"))
     return handles

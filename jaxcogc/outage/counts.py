@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from jaxcogc._types import HostFloats, HostInts
 from jaxcogc.outage.intervals import Estimate, estimate
 from jaxcogc.outage.outcomes import ByOutcome, counted
 
@@ -48,10 +48,10 @@ class OutcomeCounts(NamedTuple):
     row_space_partial: int
     all_individuals: int
     rank_sum: int
-    num_recovered: HostInts
-    client_recovered: HostInts
-    gc_plus_partial_recovered: HostInts
-    row_space_partial_recovered: HostInts
+    num_recovered: npt.NDArray[np.int64]
+    client_recovered: npt.NDArray[np.int64]
+    gc_plus_partial_recovered: npt.NDArray[np.int64]
+    row_space_partial_recovered: npt.NDArray[np.int64]
 
     @classmethod
     def zero(cls, num_clients: int) -> OutcomeCounts:
@@ -106,10 +106,10 @@ class Outcomes(ByOutcome[Estimate]):
     """
 
     mean_rank: float
-    num_recovered_pmf: HostFloats
-    client_recovered: HostFloats
-    gc_plus_weight: HostFloats
-    row_space_weight: HostFloats
+    num_recovered_pmf: npt.NDArray[np.float64]
+    client_recovered: npt.NDArray[np.float64]
+    gc_plus_weight: npt.NDArray[np.float64]
+    row_space_weight: npt.NDArray[np.float64]
     trials: int | None
 
     def outages(self) -> dict[str, Estimate]:

@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from jaxcogc._types import Array, HostInts
-from jaxcogc.coding.recovery import Recovery
 from jaxcogc.names import HARMFUL_OUTCOMES
+
+if TYPE_CHECKING:  # integer counts are read without JAX
+    from jaxcogc._types import Array
+    from jaxcogc.coding.recovery import Recovery
 
 __all__ = ["EXACT_OUTCOMES", "ByOutcome", "classify", "counted", "gained"]
 
@@ -30,7 +33,7 @@ EXACT_OUTCOMES = {"gc": "gc_outage", "gc_plus": "gc_plus_full", "row_space": "ro
 """By decoder, the outcome that tells whether it has the exact average (for gc, that it has not)."""
 
 T = TypeVar("T")
-Count = TypeVar("Count", int, HostInts)
+Count = TypeVar("Count", int, npt.NDArray[np.int64])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,6 +92,7 @@ def classify(recovery: Recovery, *, clients_axis: int = -1) -> ByOutcome[Array]:
     Returns:
         bool arrays of the shape of ``recovery.gc``, of the kind that was given.
 
+    >>> from jaxcogc import Recovery
     >>> one = Recovery(*map(np.array, ([False], [True], [[True, False]], [2], [1])))
     >>> [name for name, happened in classify(one).by_name().items() if happened]
     ['gc_outage', 'gc_plus_partial', 'row_space_exact']

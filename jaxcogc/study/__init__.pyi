@@ -1,2 +1,2 @@
 from .collection.collect import collect as collect
-from .results.records import load as load
+from .results.load import load as load

@@ -6,9 +6,10 @@ import warnings
 
 import pytest
 
-from jaxcogc.figures.report_page import best_stragglers, report_page
+from jaxcogc.figures.report_page import report_page
 from jaxcogc.study.collection.collect import collect
-from jaxcogc.study.results.records import records
+from jaxcogc.study.results.best_stragglers import best_stragglers
+from jaxcogc.study.results.result_table import read_table
 from jaxcogc.study.store.store import open_store
 from tests.figures import browser
 from tests.study.fake import FakeEngine, small_study
@@ -59,10 +60,10 @@ def test_nothing_is_loaded_from_elsewhere(page):
 
 def test_the_best_stragglers_are_known(store):
     with open_store(store) as opened:
-        best = best_stragglers(records(opened))
-    assert [values["uplink_erasure"] for values, *_ in best] == [0.05, 0.1, 0.15, 0.2]
-    assert {row["stragglers"] for _, row, _ in best} == {1}
-    assert all(apart for *_, apart in best)
+        best = best_stragglers(read_table(opened))
+    assert [found.setting["uplink_erasure"] for found in best] == [0.05, 0.1, 0.15, 0.2]
+    assert {found.result.point.stragglers for found in best} == {1}
+    assert all(found.apart for found in best)
 
 
 def test_in_a_browser(page, tmp_path):

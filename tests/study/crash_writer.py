@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcogc.study.store.store import NewBlock, open_store
+from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.store import open_store
 from tests.study.fake import scripted_counts
 
 POINTS = [f"{n:016x}" for n in range(4)]

@@ -23,7 +23,7 @@ SWEEP_COLUMNS = (
 )
 EXPENDABLE = ("closed form", "closed\nform", "GC+\nexact", "row space\nexact")
 """Columns that a narrow terminal does without."""
-_WIDTH_FOR_MEANINGS = 112
+_WIDTH_FOR_OUTCOMES = 112
 
 
 def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -> Table:
@@ -34,7 +34,7 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
     level = level_text(point.outcomes.gc_outage.level)
     table.add_column(f"{level} interval", justify="right", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
-    if width >= _WIDTH_FOR_MEANINGS:
+    if width >= _WIDTH_FOR_OUTCOMES:
         table.add_column("meaning", style="dim", no_wrap=True)
     for name, meaning in OUTCOMES.items():
         if name in SECTIONS:

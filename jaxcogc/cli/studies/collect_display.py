@@ -11,8 +11,8 @@ from jaxcogc.cli.shared.progress import Display
 from jaxcogc.number_text import count_text, interval_text, probability_text
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.study.collection.participants import Listener, Progress
-from jaxcogc.study.specification.points import Point
+from jaxcogc.study.collection.progress import Listener, Progress
+from jaxcogc.study.specification.point import Point, axes_of, values_on
 from jaxcogc.study.specification.study_file import Study
 
 _PAUSE_SECONDS = 2.0
@@ -26,11 +26,8 @@ class CollectDisplay(Display, Listener):
         super().__init__(console, *columns, quiet=quiet)
         self._study = study
         self.show(None, total=len(study.points))
-        labels = [point.labels for point in study.points]
         self._axes = [
-            name
-            for name in dict.fromkeys(name for label in labels for name in label)
-            if len({str(label.get(name)) for label in labels}) > 1
+            name for name in axes_of(study.points) if len(values_on(name, study.points)) > 1
         ]
         self._seconds = 0.0  # of counting, without compilation
         self._since: float | None = None
@@ -74,7 +71,7 @@ class CollectDisplay(Display, Listener):
         parts = [f"{rate:,.0f} trials/s", self._left(progress, rate)]
         where = ", ".join(f"{name} {state.point.labels.get(name)}" for name in self._axes)
         if trials:
-            estimate = anytime(int(state.events.sum()), trials, self._study.level)
+            estimate = anytime(int(state.events.sum()), trials, self._study.rule.level)
             interval = f"[{interval_text(estimate.low, estimate.high)}]"
             found = f"{outcome} {probability_text(estimate)} {interval} after {trials:,} trials"
             parts.append(f"{where}: {found}" if where else found)

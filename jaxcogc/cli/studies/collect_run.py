@@ -12,7 +12,7 @@ from jaxcogc.cli.studies.collect_display import CollectDisplay
 from jaxcogc.cli.studies.store_options import store_errors
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.collection.collect import collect
-from jaxcogc.study.collection.participants import Summary
+from jaxcogc.study.collection.progress import Summary
 from jaxcogc.study.specification.study_file import Study
 
 _LOG_WIDTH = 200
@@ -55,7 +55,7 @@ def _collect(
 
     if not options.distributed:
         return work(None, lambda: interruption.requested)
-    from jaxcogc.study.collection.several_processes import LeadingEngine, check_same_study, follow
+    from jaxcogc.study.collection.distributed_engine import LeadingEngine, check_same_study, follow
 
     try:
         check_same_study(study)

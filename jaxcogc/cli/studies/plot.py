@@ -33,31 +33,30 @@ def plot(options: PlotOptions) -> int:
     """
     with store_errors():
         from jaxcogc.figures.study_curves import plot_study
-        from jaxcogc.study.results.records import records
+        from jaxcogc.study.results.result_table import read_table
         from jaxcogc.study.store.store import open_store
 
         with open_store(options.store) as opened:
-            rows = records(opened)
-            names = [name for (name,) in opened.rows("SELECT name FROM studies ORDER BY date")]
+            table, studies = read_table(opened), opened.studies()
     from jaxcogc.cli.studies.show_run import select
     from jaxcogc.figures.curve_layout import layout_of, panels_of
 
-    rows = [row for row in select(rows, options.filter, None) if row["trials"]]
-    if not rows:
+    table = select(table, options.filter, None).counted
+    if not table.results:
         raise UserError(
             f"--store: {options.store}: holds no counted point that meets the conditions"
         )
     try:
         layout = layout_of(
-            rows,
+            table,
             x=options.x,
             curves=_split(options.curves),
             panels=options.panels,
             outcomes=_split(options.outcome),
         )
-        panels_of(rows, layout)  # not more curves than can be told apart
-        title = options.title or " · ".join(names)
-        draw = partial(plot_study, rows, layout, title=title, linear=options.linear)
+        panels_of(table, layout)  # not more curves than can be told apart
+        title = options.title or " · ".join(study.name for study in studies)
+        draw = partial(plot_study, table, layout, title=title, linear=options.linear)
     except ValueError as error:
         raise UserError(f"--x, --curves, --panels, --outcome: {error}") from error
     return int(not write_picture("--out", options.out, draw))

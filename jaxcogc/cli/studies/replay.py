@@ -33,11 +33,10 @@ def replay(options: ReplayOptions) -> int:
     Trials need not have been counted: any trial of a point can be rebuilt from its number.
     """
     with store_errors():
-        from jaxcogc.study.results.stored_results import find_point, point_of
         from jaxcogc.study.store.store import open_store
 
         with open_store(options.store) as opened:
-            point = point_of(opened, find_point(opened, options.point))
+            point = opened.find_point(options.point).point
     from jaxcogc.cli.studies.replay_run import run
 
     return run(options, point)

@@ -21,7 +21,7 @@ from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.results.replay import Replay, replay
-from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.point import Point
 
 _MOST_BLOCKS = 1000
 

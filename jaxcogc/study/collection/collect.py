@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import hashlib
-import json
 import os
 import platform
 import uuid
@@ -13,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jaxcogc
-from jaxcogc.study.collection.participants import Engine, Listener, Summary
+from jaxcogc.study.collection.engine import Engine
+from jaxcogc.study.collection.progress import Listener, Summary
 from jaxcogc.study.collection.scheduler import Collector
-from jaxcogc.study.specification.study_file import Study, read_study, study_values
-from jaxcogc.study.store.store import Store, open_store
+from jaxcogc.study.specification.study_file import Study, read_study
+from jaxcogc.study.store.store import Store, now, open_store
 
 
 def collect(
@@ -54,7 +52,7 @@ def collect(
 
         engine = SimulationEngine()
     with open_store(Path(store), make=True) as opened:
-        register(opened, study)
+        opened.add_study(study)
         session = _new_session(opened, engine)
         collector = Collector(
             study, opened, engine, session, stop_requested=stop_requested, listener=listener
@@ -64,41 +62,12 @@ def collect(
         return summary
 
 
-def register(store: Store, study: Study) -> None:
-    """Write down what is to be collected: the study, its networks, points and stop rule.
-
-    A point that is there already keeps its blocks and gets this study's labels and rule.
-    """
-    rule = json.dumps(study_values(study))
-    content = json.dumps([study.name, study.description, study.text])
-    row = (hashlib.sha256(content.encode()).hexdigest()[:16], study.name, study.description)
-    points = [
-        (point.id, place, json.dumps(point.setting), json.dumps(point.labels), rule)
-        for place, point in enumerate(study.points)
-    ]
-    networks = {point.network_id: point.network_text for point in study.points}
-    with store.transaction() as connection:
-        add = "INSERT INTO studies VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        connection.execute(add, (*row, study.text, _now()))
-        add = "INSERT INTO networks VALUES (?, ?) ON CONFLICT DO NOTHING"
-        connection.executemany(add, networks.items())
-        connection.executemany(
-            "INSERT INTO points VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-            " place = excluded.place, labels = excluded.labels, rule = excluded.rule",
-            points,
-        )
-
-
 def _new_session(store: Store, engine: Engine) -> str:
     session = uuid.uuid4().hex
     host = "".join("_" if c in ",;\"'" else c for c in platform.node())
-    row = (session, host, engine.device(), jaxcogc.__version__, _now())
+    row = (session, host, engine.device(), jaxcogc.__version__, now())
     store.add_rows("sessions", [row])
     return session
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _add_laws(store: Store, study: Study, engine: Engine) -> None:

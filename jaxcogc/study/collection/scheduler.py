@@ -11,25 +11,34 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxcogc.outage.anytime import anytime_bounds
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.outcomes import counted
-from jaxcogc.study.collection.participants import Engine, Listener, PointState, Progress, Summary
-from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing, standing
-from jaxcogc.study.store.store import NewBlock, Store
-
-if TYPE_CHECKING:
-    from jaxcogc.study.specification.points import Point
-    from jaxcogc.study.specification.study_file import Study
+from jaxcogc.study.collection.engine import Engine
+from jaxcogc.study.collection.progress import Listener, PointState, Progress, Summary
+from jaxcogc.study.specification.point import Point
+from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing
+from jaxcogc.study.specification.study_file import Study
+from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.store import Store
 
 _COMMIT_SECONDS = 0.25
 """Blocks wait at most about so long for their commit: a crash loses no more than that."""
 _IN_FLIGHT = 2
 """Calls of the engine under way at once: the device works while the host stores."""
+
+
+class _Call(NamedTuple):
+    """Blocks of a point that are being counted: the first, since when, and what waits for them."""
+
+    state: PointState
+    first: int
+    started: float
+    wait: Callable[[], list[OutcomeCounts]]
 
 
 class Collector:
@@ -47,7 +56,7 @@ class Collector:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.study, self.store, self.engine, self.session = study, store, engine, session
-        self.rule, self.level = study.rule, study.level
+        self.rule = study.rule
         self.stop_requested = stop_requested
         self.listener = listener or Listener()
         self.clock = clock
@@ -60,7 +69,7 @@ class Collector:
     def run(self) -> Summary:
         """Count until every point is done, the time is over or a stop is requested."""
         started = self.committed = self.clock()
-        under_way: deque[tuple[PointState, int, float, Callable[[], list[OutcomeCounts]]]] = deque()
+        under_way: deque[_Call] = deque()
         out_of_time = False
         for state in self.states:
             self._find_event_trial(state)
@@ -74,11 +83,11 @@ class Collector:
                     self._prepare(state.point)
                     wait = self.engine.start(state.point, first, num)
                     state.in_flight = first + num
-                    under_way.append((state, first, self.clock(), wait))
+                    under_way.append(_Call(state, first, self.clock(), wait))
                 if not under_way:
                     break
                 if choice is None or len(under_way) >= _IN_FLIGHT:
-                    self._finish(*under_way.popleft())
+                    self._finish(under_way.popleft())
         finally:
             self._commit()
         done = sum(state.standing.final for state in self.states)
@@ -101,11 +110,8 @@ class Collector:
         """Take in what the store has beyond the known prefix: also what others have counted."""
         if state.standing.final:
             return
-        known = len(state.events)
-        columns = self.store.prefix(state.point.id, start=known)
-        new = counted(columns).by_name()[self.rule.outcome]
-        state.events = np.concatenate([state.events, new])
-        state.standing = standing(self.rule, self.level, state.events, seen=known)
+        columns = self.store.prefix(state.point.id, start=len(state.events))
+        state.take_in(self.rule, counted(columns).by_name()[self.rule.outcome])
 
     def _choose(self) -> tuple[PointState, int, int] | None:
         """The next call: a point, its first block to count, how many blocks."""
@@ -142,7 +148,7 @@ class Collector:
         scale = blocks / np.maximum(counted, 1)
         events = np.array([state.events.sum() for state in states]) * scale
         trials = blocks * BLOCK_TRIALS
-        low, high = anytime_bounds(events, np.maximum(trials, 1), self.level)
+        low, high = anytime_bounds(events, np.maximum(trials, 1), self.rule.level)
         unit = np.maximum(events, 1) / np.maximum(trials, 1)
         widths = (high - low) / (unit if self.rule.relative_width is not None else 1.0)
         return np.where(trials > 0, widths, np.inf)
@@ -164,13 +170,8 @@ class Collector:
             self.last_finish = self.clock()  # no block under way is charged with it
             self.listener.compiled(seconds)
 
-    def _finish(
-        self,
-        state: PointState,
-        first: int,
-        started: float,
-        wait: Callable[[], list[OutcomeCounts]],
-    ) -> None:
+    def _finish(self, call: _Call) -> None:
+        state, first, started, wait = call
         counts = wait()
         if state.in_flight == first + len(counts):
             state.in_flight = 0
@@ -180,12 +181,9 @@ class Collector:
             NewBlock(state.point.id, first + n, block, seconds) for n, block in enumerate(counts)
         ]
         self.trials += sum(block.trials for block in counts)
-        known = len(state.events)
         if not state.standing.final:  # another writer may have counted some of them meanwhile
             new = [counted(block._asdict()).by_name()[self.rule.outcome] for block in counts]
-            new = new[max(known - first, 0) :]
-            state.events = np.concatenate([state.events, np.array(new, np.int64)])
-            state.standing = standing(self.rule, self.level, state.events, seen=known)
+            state.take_in(self.rule, new[max(len(state.events) - first, 0) :])
         self._find_event_trial(state)
         if self.clock() - self.committed >= _COMMIT_SECONDS:
             self._commit()

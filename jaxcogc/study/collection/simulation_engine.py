@@ -1,6 +1,6 @@
 """What counts the blocks of a study: the compiled Monte Carlo program, kept per shape.
 
-`SimulationEngine` is an `Engine` of `roles`; what its methods do is said there.
+`SimulationEngine` is an `Engine`; what its methods do is said there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.simulation.device_counts import outcomes_from_flags
 from jaxcogc.outage.simulation.run_inputs import Run, prepare_run, redrawn_code, run_words
 from jaxcogc.runtime.random_words import seed_keys
-from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.point import Point
 
 
 @lru_cache(maxsize=256)
@@ -68,18 +68,18 @@ class SimulationEngine:
         self._programs: dict[Any, BlockSimulation] = {}
 
     def _program(self, point: Point) -> BlockSimulation:
-        if point.shape not in self._programs:
-            self._programs[point.shape] = compile_blocks(
+        if point.program not in self._programs:
+            self._programs[point.program] = compile_blocks(
                 *setting_of(point),
                 num_attempts=point.attempts,
                 redraw_code=point.redraw_code,
                 devices=self._devices,
             )
-        return self._programs[point.shape]
+        return self._programs[point.program]
 
     def is_ready(self, point: Point) -> bool:
         """See `Engine`."""
-        return point.shape in self._programs
+        return point.program in self._programs
 
     def prepare(self, point: Point) -> float:
         """See `Engine`."""

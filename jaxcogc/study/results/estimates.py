@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from jaxcogc.outage.anytime import anytime
+from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.intervals import Estimate, clopper_pearson, negative_binomial
 from jaxcogc.outage.outcomes import counted, gained
-from jaxcogc.study.specification.stop_rules import (
-    BLOCK_TRIALS,
-    MAX_EVENTS,
-    MAX_TRIALS,
-    Standing,
-    StopRule,
-)
+from jaxcogc.study.specification.stop_rules import MAX_EVENTS, MAX_TRIALS, Standing, StopRule
 
 PAIRED = "paired-blocks-t"
 
 
-class PointEstimates(NamedTuple):
-    """What is known about a point.
-
-    Attributes:
-      outcomes: every probability, by name.
-      gains: probabilities that one decoder recovers what another does not, by name.
-    """
-
-    outcomes: dict[str, Estimate]
-    gains: dict[str, Estimate]
-
-
 def point_estimates(
-    rule: StopRule,
-    level: float,
-    where: Standing,
-    counts: Mapping[str, int],
-    event_trial: int | None,
-) -> PointEstimates:
+    rule: StopRule, where: Standing, counts: Mapping[str, int], event_trial: int | None
+) -> dict[str, Estimate]:
     """Estimates and intervals of a point, by the way in which its number of trials came about.
 
     Args:
-      rule, level: of its study.
+      rule: of its study.
       where: blocks that count, and the reason for stopping.
       counts: integers by name, of those blocks.
       event_trial: the number of the trial of the last event to wait for, where that ended the
         point; None when it has not been looked up yet (then k / N with an anytime interval).
 
     Returns:
-      PointEstimates. The number of trials was fixed where `max_trials` is the only rule: then
+      By name the probability of every outcome, and of every gain: that one decoder recovers what
+      another does not. The number of trials was fixed where `max_trials` is the only rule: then
       every interval is Clopper-Pearson's. Where events were waited for, the watched outcome has
       the unbiased estimate and exact interval of that plan: (k - 1) / (N - 1) with the
       negative-binomial interval if the k-th event came, else k / N with Clopper-Pearson's.
@@ -63,21 +43,21 @@ def point_estimates(
 
     def estimate(num_events: int) -> Estimate:
         if fixed and not waited:
-            return clopper_pearson(num_events, trials, level)
-        return anytime(num_events, trials, level)
+            return clopper_pearson(num_events, trials, rule.level)
+        return anytime(num_events, trials, rule.level)
 
-    events = counted(counts).by_name()
-    outcomes = {name: estimate(number) for name, number in events.items()}
-    gains = {name: estimate(number) for name, number in gained(counts).items()}
+    events = counted(counts).by_name() | gained(counts)
+    found = {name: estimate(number) for name, number in events.items()}
     if waited and fixed:
-        outcomes[rule.outcome] = clopper_pearson(events[rule.outcome], trials, level)
-    if where.reason == MAX_EVENTS and event_trial is not None:
-        assert rule.max_events is not None
-        outcomes[rule.outcome] = negative_binomial(rule.max_events, event_trial, level)
-    return PointEstimates(outcomes, gains)
+        found[rule.outcome] = clopper_pearson(events[rule.outcome], trials, rule.level)
+    if rule.max_events is not None and where.reason == MAX_EVENTS and event_trial is not None:
+        found[rule.outcome] = negative_binomial(rule.max_events, event_trial, rule.level)
+    return found
 
 
-def paired_difference(events: Any, others: Any, level: float = 0.95) -> Estimate | None:
+def paired_difference(
+    events: npt.ArrayLike, others: npt.ArrayLike, level: float = 0.95
+) -> Estimate | None:
     """How much likelier an outcome is at one point than at another, from their common blocks.
 
     The points share the random words of their links, so counts of the same block go together and

@@ -22,7 +22,7 @@ from jaxcogc.links.draws import draw_thresholded_links
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.study.collection.simulation_engine import code_for_run, run_of, setting_of
-from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.point import Point
 
 
 class Replay(NamedTuple):

@@ -7,13 +7,16 @@ which blocks came in. Only a time budget depends on the machine: it limits how m
 
 from __future__ import annotations
 
-import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from jaxcogc.outage.anytime import anytime_bounds, excludes
 from jaxcogc.outage.counts import BLOCK_TRIALS
+
+if TYPE_CHECKING:
+    from jaxcogc._types import HostInts
 
 MAX_TRIALS, MAX_EVENTS, WIDTH = "max-trials", "max-events", "relative-width"
 BELOW, ABOVE = "decided-below", "decided-above"
@@ -32,6 +35,7 @@ class StopRule(NamedTuple):
       relative_width: stop once the anytime interval is at most so wide, in units of the estimate.
       decide_below: stop once the anytime interval lies wholly on one side of this probability.
       budget_seconds: wall-clock time of one collection of the whole study.
+      level: confidence level of the intervals, also of those that the rules look at.
     """
 
     outcome: str
@@ -40,6 +44,7 @@ class StopRule(NamedTuple):
     relative_width: float | None = None
     decide_below: float | None = None
     budget_seconds: float | None = None
+    level: float = 0.95
 
     @property
     def max_blocks(self) -> int:
@@ -69,12 +74,11 @@ class Standing(NamedTuple):
         return self.reason in FINAL
 
 
-def standing(rule: StopRule, level: float, events: Any, *, seen: int = 0) -> Standing:
+def standing(rule: StopRule, events: npt.ArrayLike, *, seen: int = 0) -> Standing:
     """Apply the rules to the contiguous prefix of a point's blocks.
 
     Args:
       rule: the rules.
-      level: confidence level of the intervals that the rules look at.
       events: int [blocks], events of the watched outcome in each block of the prefix.
       seen: blocks after which no rule is known to hold, from an earlier call.
 
@@ -82,9 +86,9 @@ def standing(rule: StopRule, level: float, events: Any, *, seen: int = 0) -> Sta
       Standing; the prefix up to the first block after which a rule holds.
 
     >>> rule = StopRule("gc_outage", max_trials=100_000, max_events=30)
-    >>> standing(rule, 0.95, [12, 12])
+    >>> standing(rule, [12, 12])
     Standing(num_blocks=2, reason='unfinished')
-    >>> standing(rule, 0.95, [12, 12, 12, 12])
+    >>> standing(rule, [12, 12, 12, 12])
     Standing(num_blocks=3, reason='max-events')
     """
     total = np.cumsum(np.asarray(events, np.int64))
@@ -92,7 +96,7 @@ def standing(rule: StopRule, level: float, events: Any, *, seen: int = 0) -> Sta
     if not len(total) > seen:
         return Standing(len(total), waiting)
     blocks = np.arange(seen + 1, len(total) + 1)
-    holds = _rules(rule, level, total[seen:], blocks)
+    holds = _rules(rule, total[seen:], blocks)
     first = {reason: int(np.argmax(found)) for reason, found in holds.items() if np.any(found)}
     if not first:
         return Standing(len(total), waiting)
@@ -100,32 +104,17 @@ def standing(rule: StopRule, level: float, events: Any, *, seen: int = 0) -> Sta
     return Standing(int(blocks[first[reason]]), reason)
 
 
-def _rules(rule: StopRule, level: float, total: Any, blocks: Any) -> dict[str, Any]:
+def _rules(rule: StopRule, total: HostInts, blocks: HostInts) -> dict[str, np.ndarray]:
     """For each rule in force, after which blocks it holds: bool [blocks]."""
     trials = blocks * BLOCK_TRIALS
     holds = {MAX_TRIALS: blocks >= rule.max_blocks}
     if rule.max_events is not None:
         holds[MAX_EVENTS] = total >= rule.max_events
     if rule.decide_below is not None:
-        decided = excludes(total, trials, rule.decide_below, level)
+        decided = excludes(total, trials, rule.decide_below, rule.level)
         holds[BELOW] = decided & (total < rule.decide_below * trials)
         holds[ABOVE] = decided & (total > rule.decide_below * trials)
     if rule.relative_width is not None:
-        low, high = anytime_bounds(total, trials, level)
+        low, high = anytime_bounds(total, trials, rule.level)
         holds[WIDTH] = (total > 0) & (high - low <= rule.relative_width * total / trials)
     return holds
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as "90s", "10m" or "1h30m" (ValueError otherwise).
-
-    >>> parse_duration("1h30m"), parse_duration("0.5s")
-    (5400.0, 0.5)
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([smhd])", text)
-    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*[smhd]", "", text).strip():
-        raise ValueError(f"{text!r}: allowed is a duration such as 90s, 10m, 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -7,48 +7,46 @@ writers counted must have the same counts; if not, something is wrong and it is 
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.study.store.store_file import StoreError, connect, create, decoded, told
+from jaxcogc.study.specification.point import NetworkText
+from jaxcogc.study.store.block_rows import (
+    COUNT_COLUMNS,
+    SCALARS,
+    NewBlock,
+    block_row,
+    counts_of,
+)
+from jaxcogc.study.store.point_rows import COLUMNS, StoredPoint, point_row, stored_point
+from jaxcogc.study.store.store_file import (
+    Cell,
+    StoreError,
+    connect,
+    create,
+    decoding_errors,
+    sqlite_errors,
+)
 
-SCALARS = OutcomeCounts._fields[:8]
-TABLES = OutcomeCounts._fields[8:]
-
-
-class StoredPoint(NamedTuple):
-    """A point as the store knows it.
-
-    Attributes:
-      id: its identity.
-      setting: what makes it, as plain values; the network by its identity.
-      labels: values on the axes of its grid.
-      rule: the stop rule's fields and the level.
-      closed_form: exact outage probability of standard decoding; None where no law is known.
-    """
-
-    id: str
-    setting: dict[str, Any]
-    labels: dict[str, Any]
-    rule: dict[str, Any]
-    closed_form: float | None
+if TYPE_CHECKING:
+    from jaxcogc.study.specification.study_file import Study
 
 
-class NewBlock(NamedTuple):
-    """A counted block on its way into the store."""
+class StudyText(NamedTuple):
+    """A study in words: for titles, and the text of its file."""
 
-    point: str
-    block: int
-    counts: OutcomeCounts
-    seconds: float
+    name: str
+    description: str
+    text: str
 
 
 class Store:
@@ -71,7 +69,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of what is done within, or nothing."""
-        with told(self.path):
+        with sqlite_errors(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -81,32 +79,55 @@ class Store:
                     self.connection.execute("ROLLBACK")
                 raise
 
-    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, values: Sequence[Cell] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with told(self.path):
+        with sqlite_errors(self.path):
             return self.connection.execute(query, values).fetchall()
 
-    def add_rows(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    def add_rows(self, table: str, rows: Iterable[Sequence[Cell]]) -> None:
         """Insert whole rows, each once: those whose key is there already stay as they are."""
         with self.transaction() as connection:
             insert_rows(connection, table, rows)
 
+    def add_study(self, study: Study) -> None:
+        """Write down what is to be collected: the study, its networks, points and stop rule.
+
+        A point that is there already keeps its blocks and gets this study's labels and rule.
+        """
+        content = json.dumps([study.name, study.description, study.text])
+        hash = hashlib.sha256(content.encode()).hexdigest()[:16]
+        row = (hash, study.name, study.description, study.text, now())
+        networks = {point.links.id: point.links.text for point in study.points}
+        points = [point_row(place, p, study.rule) for place, p in enumerate(study.points)]
+        with self.transaction() as connection:
+            insert_rows(connection, "studies", [row])
+            insert_rows(connection, "networks", networks.items())
+            connection.executemany(
+                "INSERT INTO points VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " place = excluded.place, labels = excluded.labels, rule = excluded.rule",
+                points,
+            )
+
+    def studies(self) -> list[StudyText]:
+        """The studies that the store was made for, the oldest first."""
+        query = "SELECT name, description, text FROM studies ORDER BY date"
+        return [StudyText(*row) for row in self.rows(query)]
+
     def points(self) -> list[StoredPoint]:
         """All points, in the order of their grid."""
-        query = (
-            "SELECT id, setting, labels, rule, gc_outage FROM points LEFT JOIN laws ON point = id"
-            " ORDER BY place, id"
-        )
-        with decoded(self.path):
-            return [
-                StoredPoint(id, json.loads(setting), json.loads(labels), json.loads(rule), law)
-                for id, setting, labels, rule, law in self.rows(query)
-            ]
+        texts = self.rows("SELECT id, text FROM networks")
+        networks = {id: NetworkText(id, text) for id, text in texts}
+        query = f"SELECT {COLUMNS} FROM points LEFT JOIN laws ON point = id ORDER BY place, id"
+        with decoding_errors(self.path):
+            return [stored_point(networks, row) for row in self.rows(query)]
 
-    def network_text(self, network: str) -> str:
-        """The canonical JSON of a network."""
-        ((text,),) = self.rows("SELECT text FROM networks WHERE id = ?", (network,))
-        return str(text)
+    def find_point(self, prefix: str) -> StoredPoint:
+        """The point whose identity begins so."""
+        found = [stored for stored in self.points() if stored.point.id.startswith(prefix)]
+        if len(found) != 1 or not prefix:
+            number = "no point" if not found else f"{len(found)} points"
+            raise StoreError(f"{prefix!r} is the beginning of {number} of {self.path}")
+        return found[0]
 
     def add_blocks(self, session: str, blocks: Sequence[NewBlock]) -> int:
         """Insert counted blocks in one transaction; the number of those not there already."""
@@ -126,7 +147,7 @@ class Store:
         """
         query = f"SELECT block, {', '.join(SCALARS)} FROM blocks WHERE point = ? AND block >= ?"
         rows = self.rows(query + " ORDER BY block", (point, start))
-        with decoded(self.path):
+        with decoding_errors(self.path):
             table = np.array(rows, np.int64).reshape(len(rows), 1 + len(SCALARS))
         contiguous = table[:, 0] == start + np.arange(len(rows))
         length = len(rows) if contiguous.all() else int(np.argmin(contiguous))
@@ -134,14 +155,14 @@ class Store:
 
     def total(self, point: str, num_blocks: int) -> OutcomeCounts:
         """The sum of the first blocks of a point, after checking every row's checksum."""
-        columns = ", ".join((*SCALARS, "tables", "checksum", "block"))
+        columns = ", ".join(("block", *COUNT_COLUMNS))
         query = f"SELECT {columns} FROM blocks WHERE point = ? AND block < ?"
         total: OutcomeCounts | None = None
-        for row in self.rows(query, (point, num_blocks)):
-            with decoded(self.path):
-                if not _intact(point, row):
-                    raise StoreError(f"{self.path}: is damaged: block {row[-1]} of point {point}")
-                counts = unpack(row[:8], row[8])
+        for block, *columns_of_block in self.rows(query, (point, num_blocks)):
+            with decoding_errors(self.path):
+                counts = counts_of(point, block, columns_of_block)
+            if counts is None:
+                raise StoreError(f"{self.path}: is damaged: block {block} of point {point}")
             total = counts if total is None else total + counts
         if total is None or total.trials != num_blocks * BLOCK_TRIALS:
             raise StoreError(f"{self.path}: is damaged: blocks of point {point} are missing")
@@ -172,7 +193,12 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
     return Store(path, connect(path))
 
 
-def insert_rows(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Any]]) -> None:
+def now() -> str:
+    """The date and time, as a store keeps them."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def insert_rows(connection: sqlite3.Connection, table: str, rows: Iterable[Sequence[Cell]]) -> None:
     """Insert whole rows within a transaction, keeping what is there."""
     for row in rows:
         marks = ", ".join("?" * len(row))
@@ -185,7 +211,7 @@ def insert_blocks(path: Path, connection: sqlite3.Connection, rows: Iterable[Seq
     Raises:
       StoreError: a block is there with other counts.
     """
-    marks, num_new = ", ".join("?" * (len(SCALARS) + 6)), 0
+    marks, num_new = ", ".join("?" * (4 + len(COUNT_COLUMNS))), 0
     for row in rows:
         cursor = connection.execute(
             f"INSERT INTO blocks VALUES ({marks}) ON CONFLICT DO NOTHING", row
@@ -199,37 +225,3 @@ def insert_blocks(path: Path, connection: sqlite3.Connection, rows: Iterable[Seq
                     "results: nothing was added; run jaxcogc doctor on the machines involved"
                 )
     return num_new
-
-
-def block_row(session: str, block: NewBlock) -> tuple[Any, ...]:
-    """The row of a block: key, origin, scalars, packed tables, checksum."""
-    scalars = tuple(int(getattr(block.counts, name)) for name in SCALARS)
-    arrays = [np.ravel(getattr(block.counts, name)) for name in TABLES]
-    tables = np.concatenate(arrays).astype("<i4").tobytes()
-    sums = checksum(block.point, block.block, scalars, tables)
-    packed = zlib.compress(tables, 6)
-    return block.point, block.block, session, block.seconds, *scalars, packed, sums
-
-
-def unpack(scalars: Sequence[int], packed: bytes) -> OutcomeCounts:
-    """The counts of a row."""
-    numbers = np.frombuffer(zlib.decompress(packed), "<i4").astype(np.int64)
-    # (M + 1) + M + 2 M (M + 1) numbers
-    clients = round((np.sqrt(16 + 8 * (len(numbers) - 1)) - 4) / 4)
-    sizes = (clients + 1, clients, clients * (clients + 1), clients * (clients + 1))
-    parts = np.split(numbers, np.cumsum(sizes)[:-1])
-    parts[2:] = [part.reshape(clients, clients + 1) for part in parts[2:]]
-    fields: Iterable[Any] = (*scalars, *parts)
-    return OutcomeCounts(*fields)
-
-
-def checksum(point: str, block: int, scalars: Sequence[int], tables: bytes) -> int:
-    """CRC-32 of all that a row counts (the tables unpacked: packing differs between machines)."""
-    return zlib.crc32(tables, zlib.crc32(repr((point, block, *scalars)).encode()))
-
-
-def _intact(point: str, row: Sequence[Any]) -> bool:
-    try:
-        return checksum(point, row[-1], row[:8], zlib.decompress(row[8])) == row[9]
-    except zlib.error:
-        return False

@@ -18,6 +18,9 @@ APPLICATION_ID = 0x6A636763
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60.0
 
+Cell = str | int | float | bytes | None
+"""What a table holds at one place."""
+
 SCHEMA = """
 CREATE TABLE studies (hash TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL,
     text TEXT NOT NULL, date TEXT NOT NULL) WITHOUT ROWID;
@@ -42,13 +45,31 @@ class StoreError(ValueError):
     """What is wrong with a store, in one line that names the file and the cure."""
 
 
+_FULL = "the disk is full; blocks committed before are safe: make room and run again"
+_DAMAGED = "is damaged ({}): restore a copy, or merge what other machines have"
+_BUSY = "is busy ({}): another program holds it; run again when that has ended"
+_NOT_WRITABLE = "cannot be opened for writing ({}): check the permissions of file and folder"
+_MEANINGS = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_READONLY: _NOT_WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _NOT_WRITABLE,
+}
+"""What to tell, and what to do, by SQLite's primary result code; {} is what SQLite says."""
+
+
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Tell what SQLite (or the disk) says about a file in one line."""
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """What SQLite (or the disk) says about a file becomes a StoreError."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {_meaning(error)}") from error
+        said = " ".join(str(error).split())
+        code = getattr(error, "sqlite_errorcode", -1) & 0xFF  # without the details
+        raise StoreError(f"{path}: {_MEANINGS.get(code, '{}').format(said)}") from error
     except UnicodeDecodeError as error:  # of a text that SQLite read from a damaged page
         raise StoreError(f"{path}: is damaged (a text is none): restore a copy") from error
     except OSError as error:
@@ -56,8 +77,8 @@ def told(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def decoded(path: Path) -> Iterator[None]:
-    """Values of a damaged file may have wrong types or lengths: told in one line."""
+def decoding_errors(path: Path) -> Iterator[None]:
+    """What comes of values of wrong types or lengths, in a damaged file, becomes a StoreError."""
     try:
         yield
     except StoreError:
@@ -67,19 +88,6 @@ def decoded(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: is damaged ({reason}): restore a copy") from error
 
 
-def _meaning(error: sqlite3.Error) -> str:
-    text = " ".join(str(error).split())
-    if "full" in text:
-        return "the disk is full; blocks committed before are safe: make room and run again"
-    if "malformed" in text or "not a database" in text or "encrypted" in text:
-        return f"is damaged ({text}): restore a copy, or merge what other machines have"
-    if "locked" in text or "busy" in text:
-        return f"is busy ({text}): another program holds it; run again when that has ended"
-    if "readonly" in text or "unable to open" in text:
-        return f"cannot be opened for writing ({text}): check the permissions of file and folder"
-    return text
-
-
 def connect(path: Path) -> sqlite3.Connection:
     """Open a store that exists.
 
@@ -87,7 +95,7 @@ def connect(path: Path) -> sqlite3.Connection:
       StoreError: no such file, a foreign, truncated or newer one; it is left as it is.
     """
     check_file(path)
-    with told(path):
+    with sqlite_errors(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             # A commit is on the disk when it returns: not even a power cut loses it.
@@ -104,7 +112,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def check_file(path: Path) -> None:
     """Look at the header of a file without opening it as a database (StoreError as `connect`)."""
-    with told(path):
+    with sqlite_errors(path):
         if path.is_dir():
             raise StoreError(f"{path}: is a folder: allowed is the file of a store")
         with path.open("rb") as stream:
@@ -142,7 +150,7 @@ def _check_version(path: Path, version: int) -> None:
 def create(path: Path) -> None:
     """Make an empty store; one that another process makes at the same time is as good."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    with told(path):
+    with sqlite_errors(path):
         try:
             connection = sqlite3.connect(temporary, isolation_level=None)
             try:

@@ -15,7 +15,7 @@ from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.study import collect, load
 from jaxcogc.study.collection.simulation_engine import SimulationEngine, setting_of
-from jaxcogc.study.results.records import MACHINE_COLUMNS, MACHINE_SUFFIXES
+from jaxcogc.study.results.origins import Origin
 from jaxcogc.study.specification.study_file import read_study
 from jaxcogc.study.store.merging import merge_stores
 from jaxcogc.study.store.store import StoreError, open_store
@@ -56,9 +56,8 @@ def whole(study_file, tmp_path_factory):
 def numbers(path):
     """All that does not depend on the machine, point by point."""
     table = load(path)
-    machine = [name for name in table if name.endswith(MACHINE_SUFFIXES) or name in MACHINE_COLUMNS]
-    assert len(machine) == 6
-    table = table.drop(columns=machine).sort_values("point", ignore_index=True)
+    assert len(Origin._fields) == 6
+    table = table.drop(columns=list(Origin._fields)).sort_values("point", ignore_index=True)
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 

@@ -13,7 +13,8 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.collection.scheduler import Collector
 from jaxcogc.study.specification.stop_rules import Standing, StopRule, standing
-from jaxcogc.study.store.store import NewBlock, open_store
+from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.store import open_store
 from tests.study.fake import FakeEngine, scripted_counts, small_study
 
 
@@ -73,14 +74,14 @@ def test_few_blocks_are_counted_in_vain(tmp_path):
 
 def test_later_blocks_are_kept_but_not_counted():
     rule = StopRule("gc_outage", max_trials=10**6, max_events=25)
-    assert standing(rule, 0.95, [10] * 9) == Standing(3, "max-events")
-    assert standing(rule, 0.95, [10] * 9, seen=2) == Standing(3, "max-events")
-    assert standing(rule, 0.95, [10, 10]) == Standing(2, "unfinished")
-    assert standing(rule._replace(max_trials=1), 0.95, [10] * 9) == Standing(1, "max-trials")
+    assert standing(rule, [10] * 9) == Standing(3, "max-events")
+    assert standing(rule, [10] * 9, seen=2) == Standing(3, "max-events")
+    assert standing(rule, [10, 10]) == Standing(2, "unfinished")
+    assert standing(rule._replace(max_trials=1), [10] * 9) == Standing(1, "max-trials")
     # Both in one block: the event came first.
-    assert standing(rule._replace(max_trials=3 * 2**14), 0.95, [10] * 9).reason == "max-events"
-    assert standing(rule._replace(budget_seconds=1.0), 0.95, [10, 10]) == Standing(2, "budget")
-    assert standing(rule, 0.95, []) == Standing(0, "unfinished")
+    assert standing(rule._replace(max_trials=3 * 2**14), [10] * 9).reason == "max-events"
+    assert standing(rule._replace(budget_seconds=1.0), [10, 10]) == Standing(2, "budget")
+    assert standing(rule, []) == Standing(0, "unfinished")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_later_blocks_are_kept_but_not_counted():
 def test_decide_below_waits_for_the_interval_on_one_side(rate, reason):
     threshold = 16 / BLOCK_TRIALS
     rule = StopRule("gc_outage", max_trials=40 * BLOCK_TRIALS, decide_below=threshold)
-    found = standing(rule, 0.95, [rate] * 40)
+    found = standing(rule, [rate] * 40)
     assert found.reason == reason
 
     def decided(blocks):
@@ -102,16 +103,16 @@ def test_decide_below_waits_for_the_interval_on_one_side(rate, reason):
 
 
 def test_relative_width_is_that_of_the_anytime_interval():
-    rule = StopRule("gc_outage", max_trials=10**9, relative_width=0.5)
+    rule = StopRule("gc_outage", max_trials=10**9, relative_width=0.5, level=0.9)
     events = np.full(200, 7)
-    found = standing(rule, 0.9, events)
+    found = standing(rule, events)
     assert found.reason == "relative-width"
     widths = [
         (i.high - i.low) / i
         for i in (anytime(7 * n, n * BLOCK_TRIALS, 0.9) for n in range(1, found.num_blocks + 1))
     ]
     assert widths[-1] <= 0.5 < min(widths[:-1])
-    assert standing(rule, 0.9, [0] * 200).reason == "unfinished"  # no estimate, no width
+    assert standing(rule, [0] * 200).reason == "unfinished"  # no estimate, no width
 
 
 def test_the_order_of_points_does_not_matter(tmp_path):
@@ -128,7 +129,7 @@ def test_the_order_of_points_does_not_matter(tmp_path):
             found = {}
             for point in study.points:
                 events = (lambda c: c["trials"] - c["gc"])(store.prefix(point.id))
-                where = standing(study.rule, 0.95, events)
+                where = standing(study.rule, events)
                 trial = store.event_trial(point.id, "gc_outage", 100)
                 found[point.id] = (where, events[: where.num_blocks].tolist(), trial)
             results.append(found)

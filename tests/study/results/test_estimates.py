@@ -6,10 +6,11 @@ from scipy import stats
 
 from jaxcogc.names import GAINS
 from jaxcogc.outage.anytime import METHOD as ANYTIME
+from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.intervals import clopper_pearson, negative_binomial
 from jaxcogc.outage.outcomes import counted, gained
 from jaxcogc.study.results.estimates import paired_difference, point_estimates
-from jaxcogc.study.specification.stop_rules import BLOCK_TRIALS, Standing, StopRule
+from jaxcogc.study.specification.stop_rules import Standing, StopRule
 
 COUNTS = {
     "trials": 3 * BLOCK_TRIALS,
@@ -26,42 +27,42 @@ N = COUNTS["trials"]
 
 
 def estimates(rule, reason, trial=None):
-    return point_estimates(rule, 0.95, Standing(3, reason), COUNTS, trial)
+    return point_estimates(rule, Standing(3, reason), COUNTS, trial)
 
 
 def methods(found):
-    return {e.method for e in (*found.outcomes.values(), *found.gains.values())}
+    return {estimate.method for estimate in found.values()}
 
 
 def test_fixed_trials_are_clopper_pearson_throughout():
     found = estimates(RULE, "max-trials")
     assert methods(found) == {"clopper-pearson"}
-    assert repr(found.outcomes["gc_outage"]) == repr(clopper_pearson(N - 1000, N))
-    assert repr(found.outcomes["gc_plus_none"]) == repr(clopper_pearson(N - 2100, N))
-    assert repr(found.gains["gc_plus_over_gc"]) == repr(clopper_pearson(800, N))
-    assert repr(found.gains["row_space_over_gc_plus"]) == repr(clopper_pearson(200, N))
-    assert found.gains["gc_plus_some_over_gc"] == 1100 / N
+    assert repr(found["gc_outage"]) == repr(clopper_pearson(N - 1000, N))
+    assert repr(found["gc_plus_none"]) == repr(clopper_pearson(N - 2100, N))
+    assert repr(found["gc_plus_over_gc"]) == repr(clopper_pearson(800, N))
+    assert repr(found["row_space_over_gc_plus"]) == repr(clopper_pearson(200, N))
+    assert found["gc_plus_some_over_gc"] == 1100 / N
 
 
 def test_waiting_for_events_gives_the_unbiased_estimate_to_the_watched_outcome_only():
     rule = RULE._replace(max_trials=10**6, max_events=1750)
     found = estimates(rule, "max-events", trial=48_000)
-    watched = found.outcomes["gc_plus_full"]
+    watched = found["gc_plus_full"]
     assert repr(watched) == repr(negative_binomial(1750, 48_000))
     assert float(watched) == 1749 / 47_999
-    others = {e.method for name, e in found.outcomes.items() if name != "gc_plus_full"}
-    assert others == {e.method for e in found.gains.values()} == {ANYTIME}
-    assert float(found.outcomes["gc_outage"]) == (N - 1000) / N
+    assert set(GAINS) < set(found)
+    assert {e.method for name, e in found.items() if name != "gc_plus_full"} == {ANYTIME}
+    assert float(found["gc_outage"]) == (N - 1000) / N
     # Not looked up yet: no more than k / N with an interval for any stop.
     pending = estimates(rule, "max-events")
     assert methods(pending) == {ANYTIME}
-    assert float(pending.outcomes["gc_plus_full"]) == 1800 / N
+    assert float(pending["gc_plus_full"]) == 1800 / N
 
 
 def test_where_the_events_did_not_come_the_plan_is_completed_by_clopper_pearson():
     found = estimates(RULE._replace(max_events=5000), "max-trials")
-    assert repr(found.outcomes["gc_plus_full"]) == repr(clopper_pearson(1800, N))
-    assert found.outcomes["gc_outage"].method == ANYTIME
+    assert repr(found["gc_plus_full"]) == repr(clopper_pearson(1800, N))
+    assert found["gc_outage"].method == ANYTIME
 
 
 @pytest.mark.parametrize(

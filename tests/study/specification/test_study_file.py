@@ -73,7 +73,7 @@ def test_positions_are_a_grid_too():
         rate=1.0,
     )
     assert points[1].network() == expected
-    assert json.loads(points[1].network_text)["uplink_erasure"] == expected.uplink_erasure.tolist()
+    assert json.loads(points[1].links.text)["uplink_erasure"] == expected.uplink_erasure.tolist()
 
 
 def test_codes_that_do_not_exist_are_left_out():

@@ -11,8 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from jaxcogc.study.store.store import NewBlock, StoreError, open_store
-from jaxcogc.study.store.store_file import SCHEMA_VERSION
+from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.store import open_store
+from jaxcogc.study.store.store_file import SCHEMA_VERSION, StoreError
 from tests.places import PROJECT
 from tests.study.crash_writer import BATCH, check, failures
 from tests.study.fake import scripted_counts

@@ -1,43 +1,15 @@
-"""Who takes part in a collection: the engine that counts, the listener that is told, the points."""
+"""What a collection tells: after every call of the engine, and at its end."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.study.specification.stop_rules import Standing
-
-if TYPE_CHECKING:
-    from jaxcogc.study.specification.points import Point
-
-
-class Engine(Protocol):
-    """What the collection needs; the tests have one with known counts and without JAX."""
-
-    def is_ready(self, point: Point) -> bool:
-        """Whether what the point needs is compiled."""
-
-    def prepare(self, point: Point) -> float:
-        """Compile what the point needs; the seconds it took."""
-
-    def most_blocks(self, point: Point) -> int:
-        """Blocks that one call counts at most."""
-
-    def start(self, point: Point, first: int, num: int) -> Callable[[], list[OutcomeCounts]]:
-        """Begin to count blocks first .. first + num - 1; call the result for their counts."""
-
-    def event_position(self, point: Point, block: int, outcome: str, nth: int) -> int:
-        """The trial (from 0, in its block) of the n-th event (from 1) of an outcome."""
-
-    def closed_form(self, point: Point) -> float | None:
-        """Exact outage probability of standard decoding; None where no law is known."""
-
-    def device(self) -> str:
-        """The devices in words, without commas."""
+from jaxcogc.study.specification.point import Point
+from jaxcogc.study.specification.stop_rules import Standing, StopRule, standing
 
 
 @dataclasses.dataclass
@@ -55,6 +27,12 @@ class PointState:
     events: np.ndarray
     standing: Standing
     in_flight: int = 0
+
+    def take_in(self, rule: StopRule, events: npt.ArrayLike) -> None:
+        """Append the events of further blocks, int [blocks], and look at the rules again."""
+        known = len(self.events)
+        self.events = np.append(self.events, np.asarray(events, np.int64))
+        self.standing = standing(rule, self.events, seen=known)
 
 
 class Progress(NamedTuple):

@@ -6,6 +6,7 @@ next before each step. Only counts come back, over the network of the compiled p
 
 from __future__ import annotations
 
+import enum
 import zlib
 from collections.abc import Callable
 
@@ -15,10 +16,14 @@ from jax.experimental import multihost_utils
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.runtime.processes import any_process
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
-from jaxcogc.study.specification.points import Point
+from jaxcogc.study.specification.point import Point
 from jaxcogc.study.specification.study_file import Study
 
-_END, _PREPARE, _START, _EVENTS, _ASK = range(5)
+
+class _Step(enum.IntEnum):
+    """What all processes do next."""
+
+    END, PREPARE, COUNT, EVENTS, ASK = range(5)
 
 
 class LeadingEngine(SimulationEngine):
@@ -30,27 +35,27 @@ class LeadingEngine(SimulationEngine):
 
     def prepare(self, point: Point) -> float:
         """Compile in every process."""
-        _tell(_PREPARE, self._place[point.id])
+        _tell(_Step.PREPARE, self._place[point.id])
         return super().prepare(point)
 
     def start(self, point: Point, first: int, num: int) -> Callable[[], list[OutcomeCounts]]:
         """Count with the devices of all processes."""
-        _tell(_START, self._place[point.id], first, num)
+        _tell(_Step.COUNT, self._place[point.id], first, num)
         return super().start(point, first, num)
 
     def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
         """Likewise."""
-        _tell(_EVENTS, self._place[point.id], block)
+        _tell(_Step.EVENTS, self._place[point.id], block)
         return super().events(point, block, outcome)
 
     def any_process(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
-        _tell(_ASK)
+        _tell(_Step.ASK)
         return any_process(flag)
 
     def end(self) -> None:
         """Let the others go."""
-        _tell(_END)
+        _tell(_Step.END)
 
 
 def follow(study: Study, stop_requested: Callable[[], bool]) -> None:
@@ -58,14 +63,14 @@ def follow(study: Study, stop_requested: Callable[[], bool]) -> None:
     engine = SimulationEngine()
     while True:
         step, place, first, num = _hear()
-        if step == _END:
+        if step == _Step.END:
             return
         point = study.points[place]
-        if step == _PREPARE:
+        if step == _Step.PREPARE:
             engine.prepare(point)
-        elif step == _START:
+        elif step == _Step.COUNT:
             engine.start(point, first, num)()
-        elif step == _EVENTS:
+        elif step == _Step.EVENTS:
             engine.events(point, first, study.rule.outcome)
         else:
             any_process(stop_requested())
@@ -79,7 +84,7 @@ def check_same_study(study: Study) -> None:
         raise ValueError("the processes read different studies: allowed is one file for all")
 
 
-def _tell(step: int, place: int = 0, first: int = 0, num: int = 0) -> None:
+def _tell(step: _Step, place: int = 0, first: int = 0, num: int = 0) -> None:
     multihost_utils.broadcast_one_to_all(np.array([step, place, first, num], np.int32))
 
 

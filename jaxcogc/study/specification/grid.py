@@ -1,0 +1,185 @@
+"""The grid of a study: every combination of its values, and those for which there is no code."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from jaxcogc.allowed import MAX_CLIENTS
+from jaxcogc.names import RANDOM_FAMILIES
+from jaxcogc.study.specification.point import NetworkText, Point, Value
+from jaxcogc.study.specification.sections import NetworkSection, Specification
+
+MAX_POINTS = 100_000
+_Labelled = tuple[NetworkText, dict[str, Value]]
+"""A network of the grid, and its values on the axes."""
+
+
+def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...], tuple[str, ...]]:
+    """All points of the grid, and in words the combinations for which there is no code.
+
+    Raises:
+      ValueError: a network that cannot be read or built, or a value that fits nowhere.
+    """
+    points: dict[str, Point] = {}
+    skipped: dict[str, str] = {}
+    fitting: set[tuple[str, Value]] = set()
+    networks = list(_networks(specification.network, folder))
+    codes, protocol = specification.code, specification.protocol
+    size = len(networks) * len(codes.family) * len(codes.stragglers) * len(protocol.attempts)
+    size *= len(protocol.redraw_code) * len(specification.run.seed)
+    if size > MAX_POINTS:
+        raise ValueError(f"the grid has {size:,} points: allowed is at most {MAX_POINTS:,}")
+    grid = itertools.product(
+        networks,
+        codes.family,
+        codes.stragglers,
+        protocol.attempts,
+        protocol.redraw_code,
+        specification.run.seed,
+    )
+    for (links, labels), family, stragglers, attempts, redraw_code, seed in grid:
+        stragglers = 0 if family == "uncoded" else stragglers
+        values: dict[str, Value] = {"code": family, "stragglers": stragglers, "attempts": attempts}
+        values |= {"redraw_code": redraw_code, "seed": seed}
+        point = Point(
+            links, family, stragglers, attempts, redraw_code, seed, labels={**labels, **values}
+        )
+        reason = _why_no_code(family, point.num_clients, stragglers, redraw_code)
+        if reason is None:
+            points.setdefault(point.id, point)
+            fitting |= {("code.family", family), ("code.stragglers", stragglers)}
+            fitting.add(("protocol.redraw_code", redraw_code))
+        else:
+            words = f"{family}, {stragglers} stragglers, {point.num_clients} clients"
+            skipped.setdefault(words + (", redrawn" if redraw_code else ""), reason)
+    _refuse_what_fits_nowhere(specification, fitting, skipped)
+    return tuple(points.values()), tuple(f"{words}: {why}" for words, why in skipped.items())
+
+
+def _refuse_what_fits_nowhere(
+    specification: Specification, fitting: set[tuple[str, Value]], skipped: dict[str, str]
+) -> None:
+    if specification.code.family == ("uncoded",):
+        fitting |= {("code.stragglers", s) for s in specification.code.stragglers if s == 0}
+    for key, values in (
+        ("code.family", specification.code.family),
+        ("code.stragglers", specification.code.stragglers),
+        ("protocol.redraw_code", specification.protocol.redraw_code),
+    ):
+        for value in values:
+            if (key, value) not in fitting:
+                shown = str(value).lower() if isinstance(value, bool) else repr(value)
+                reasons = [*skipped.values(), "stragglers = 0 with an uncoded family"]
+                raise ValueError(f"{key} = {shown} fits no point of the grid: {reasons[0]}")
+
+
+@cache
+def _why_no_code(family: str, num_clients: int, stragglers: int, redrawn: bool) -> str | None:
+    """Why the constructors refuse; None where there is a code."""
+    if redrawn and family not in RANDOM_FAMILIES:
+        return f"redraw_code = true: allowed is the {', '.join(RANDOM_FAMILIES)} family"
+    from jaxcogc.coding.codes import make_code
+    from jaxcogc.runtime.random_words import seed_keys
+
+    try:  # only the cyclic code has random numbers in it, and it exists for every size
+        make_code(family, num_clients, stragglers, key=seed_keys(0)[0])
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _networks(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
+    """Each network of the grid."""
+    kinds = {
+        "files": ("files",),
+        "positions": ("positions", "server", "snr_at_reference", "path_loss_exponent", "rate"),
+        "homogeneous": ("clients", "uplink_erasure", "peer_erasure"),
+    }
+    given = [name for names in kinds.values() for name in names if getattr(section, name)]
+    kind = next((k for k, names in kinds.items() if names[0] in given), "homogeneous")
+    for name in given:
+        if name not in kinds[kind]:
+            raise ValueError(f"network.{name} beside network.{kinds[kind][0]}: allowed is one kind")
+    for name in kinds[kind]:
+        if name not in given:
+            raise ValueError(f"network.{name} is missing")
+    if kind == "files":
+        return _from_files(section, folder)
+    return _from_positions(section) if kind == "positions" else _homogeneous(section)
+
+
+def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
+    from jaxcogc.links.network import Network
+
+    for clients, uplink, peer, reciprocal in itertools.product(
+        section.clients or (),
+        section.uplink_erasure or (),
+        section.peer_erasure or (),
+        section.reciprocal,
+    ):
+        network = Network.homogeneous(
+            clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=reciprocal
+        )
+        labels: dict[str, Value] = {
+            "network": "homogeneous",
+            "clients": clients,
+            "uplink_erasure": uplink,
+        }
+        yield NetworkText.of(network), {**labels, "peer_erasure": peer, "reciprocal": reciprocal}
+
+
+def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
+    from jaxcogc.links.network import Network
+
+    for index, name in enumerate(section.files or ()):
+        try:
+            network = Network.from_json(folder / name)
+        except ValueError as error:
+            raise ValueError(f"network.files[{index}] = {name!r}: {error}") from None
+        if network.num_clients > MAX_CLIENTS:
+            allowed = f"allowed is at most {MAX_CLIENTS} clients"
+            raise ValueError(f"network.files[{index}] = {name!r}: {allowed}")
+        label = "".join("_" if c in ",;\"'\n" else c for c in Path(name).stem)
+        labels: dict[str, Value] = {"network": label, "clients": network.num_clients}
+        for reciprocal in section.reciprocal:
+            links = network
+            if reciprocal and not network.reciprocal:
+                try:
+                    links = dataclasses.replace(network, reciprocal=True)
+                except ValueError as error:
+                    raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
+            yield NetworkText.of(links), {**labels, "reciprocal": links.reciprocal}
+
+
+def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
+    from jaxcogc.links.network import Network
+
+    for snr, exponent, rate, reciprocal in itertools.product(
+        section.snr_at_reference or (),
+        section.path_loss_exponent or (),
+        section.rate or (),
+        section.reciprocal,
+    ):
+        try:
+            network = Network.from_positions(
+                section.positions,
+                section.server,
+                snr_at_reference=snr,
+                reference_distance=section.reference_distance,
+                path_loss_exponent=exponent,
+                rate=rate,
+                reciprocal=reciprocal,
+            )
+        except ValueError as error:
+            raise ValueError(f"network.positions: {error}") from None
+        labels: dict[str, Value] = {
+            "network": "positions",
+            "clients": network.num_clients,
+            "snr_at_reference": snr,
+        }
+        labels |= {"path_loss_exponent": exponent, "rate": rate, "reciprocal": reciprocal}
+        yield NetworkText.of(network), labels

@@ -1,0 +1,141 @@
+"""A point of a study: what it is, and the identity of its numbers, from the file to the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxcogc.links.network import Network
+
+FORMAT_VERSION = 1
+"""Of the random words and of what a block counts: a change makes other points."""
+METHOD = "monte-carlo"
+
+Value = str | int | float | bool | None
+"""A word or number of a table."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkText:
+    """The links of a point as a study keeps them: plain text, without JAX.
+
+    Attributes:
+      id: hash of the probabilities' float64 bits.
+      text: the erasure probabilities as canonical JSON, every float exact.
+    """
+
+    id: str
+    text: str = dataclasses.field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, network: Network) -> NetworkText:
+        """The text of a network.
+
+        >>> from jaxcogc import Network
+        >>> network = Network.homogeneous(3, uplink_erasure=0.1, peer_erasure=0.0)
+        >>> NetworkText.of(network).num_clients, NetworkText.of(network).network() == network
+        (3, True)
+        """
+        sha = hashlib.sha256(b"reciprocal" if network.reciprocal else b"")
+        for probabilities in (network.uplink_erasure, network.peer_erasure):
+            sha.update((np.asarray(probabilities, "<f8") + 0.0).tobytes())
+        fields = {
+            "uplink_erasure": network.uplink_erasure.tolist(),
+            "peer_erasure": network.peer_erasure.tolist(),
+            "reciprocal": network.reciprocal,
+        }
+        return cls(sha.hexdigest()[:16], json.dumps(fields))
+
+    def network(self) -> Network:
+        """The network, bit for bit."""
+        from jaxcogc.links.network import Network
+
+        return Network(**self._fields)
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+    @property
+    def num_clients(self) -> int:
+        """M, the number of clients."""
+        return len(self._fields["uplink_erasure"])
+
+    @property
+    def reciprocal(self) -> bool:
+        """Whether two clients hear each other, or neither the other."""
+        return bool(self._fields["reciprocal"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One setting of a study.
+
+    Attributes:
+      links: the network.
+      family, stragglers: the code.
+      attempts, redraw_code: the protocol.
+      seed: of code and trials.
+      labels: the values on the axes of the grid, by name: words and numbers for tables.
+    """
+
+    links: NetworkText
+    family: str
+    stragglers: int
+    attempts: int
+    redraw_code: bool
+    seed: int
+    labels: Mapping[str, Value] = dataclasses.field(compare=False)
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of what changes the numbers, and of nothing else: 16 hexadecimal digits."""
+        content = {**self.setting, "format": FORMAT_VERSION, "method": METHOD}
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def setting(self) -> dict[str, Value]:
+        """What makes the point, as plain values; the network by its identity."""
+        return {
+            "network": self.links.id,
+            "code": self.family,
+            "stragglers": self.stragglers,
+            "attempts": self.attempts,
+            "redraw_code": self.redraw_code,
+            "seed": self.seed,
+        }
+
+    @property
+    def num_clients(self) -> int:
+        """M, the number of clients."""
+        return self.links.num_clients
+
+    @property
+    def program(self) -> tuple[int, bool, str, int, bool]:
+        """What points that share a compiled program have in common."""
+        links = self.links
+        return links.num_clients, links.reciprocal, self.family, self.attempts, self.redraw_code
+
+    def network(self) -> Network:
+        """The network, bit for bit."""
+        return self.links.network()
+
+
+def axes_of(points: Iterable[Point]) -> tuple[str, ...]:
+    """The axes of the grid that the points are of, in their order."""
+    return tuple(dict.fromkeys(name for point in points for name in point.labels))
+
+
+def values_on(axis: str, points: Iterable[Point]) -> list[Value]:
+    """Where the points stand on an axis, each value once; None where a point has no such axis."""
+    found = (point.labels.get(axis) for point in points)
+    return list({str(value): value for value in found}.values())
