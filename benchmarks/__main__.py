@@ -2,7 +2,7 @@
 
 import sys
 
-from jaxcogc.runtime.cores import one_device_per_core
+from jaxcogc.runtime import one_device_per_core
 
 if __name__ == "__main__":
     one_device_per_core()  # before JAX is imported, which reads it then

@@ -7,9 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxcogc.coding.codes import GradientCode, cyclic_code
-from jaxcogc.links.draws import Links
-from jaxcogc.links.network import Network
+from jaxcogc import GradientCode, Links, Network, cyclic_code
 
 ERASURE = 0.4
 """Every link, uplinks and links between clients."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 
@@ -17,13 +16,9 @@ from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.pinv_programs import jax_vmapped, numpy_batched, numpy_loop
 from benchmarks.report import rate_table, rates_and_ratios, result_of
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.exact.gram import gram_terms
-from jaxcogc.coding.exact.prime_field import MERSENNE_31
-from jaxcogc.coding.exact.ring_walk import walks_around
-from jaxcogc.coding.recovery import recover
-from jaxcogc.links.draws import Links
-from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
+from jaxcogc import GradientCode, Links, recover
+from jaxcogc.coding import loop_rounds
+from jaxcogc.runtime import compiler_options, device_mesh
 
 OURS, NUMBA = "jaxcogc", "numba, GF(2^31-1)"
 VMAPPED = "jit(vmap(jnp.linalg.pinv)), float64"
@@ -32,7 +27,8 @@ MAY_DIFFER = 1e-5
 """Fraction of stacks on which two exact programs may differ before the run is refused: each of them
 misjudges fewer than 1e-6."""
 
-_MESH, _TRIALS = device_mesh(jax.devices()), PartitionSpec(AXIS)
+_MESH = device_mesh(jax.devices())
+_TRIALS = PartitionSpec(*_MESH.axis_names)
 _recover_many = jax.jit(
     jax.shard_map(
         jax.vmap(recover, (None, None, 0)),
@@ -124,26 +120,25 @@ def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> 
 
 
 def has_ceilings(shape: Shape) -> bool:
-    """On an accelerator, and where the rounds of all loops are known: those of the walk around the
-    ring are not counted."""
-    return jax.default_backend() != "cpu" and not walks_around(shape.attempts, shape.clients)
+    """On an accelerator, and where the rounds of all loops are known."""
+    return jax.default_backend() != "cpu" and while_trips(shape) is not None
 
 
 def decode_cost(shape: Shape, num_trials: int) -> Cost:
     """What our program does for that many stacks."""
     code, links = make_code(shape), make_links(shape, num_trials)
     traced = jax.make_jaxpr(jax.vmap(recover, (None, None, 0)))(jax.random.key(1), code, links)
-    return cost_of(traced, loop_rounds(shape))
+    return cost_of(traced, while_trips(shape) or [])
 
 
-def loop_rounds(shape: Shape) -> list[float]:
+def while_trips(shape: Shape) -> list[float] | None:
     """Rounds of the loops inside the decision of a tile, for `cost_of`: pairs of offsets (of the
     draw), and what makes the next level's rounds right in all: groups of offsets of all diagonals.
     """
-    code = make_code(shape).field_matrix
-    terms = gram_terms(jnp.broadcast_to(code, (shape.attempts, *code.shape)), MERSENNE_31)
-    pairs = int(terms.pairs.num_needed)
-    return [pairs, int(terms.groups.num_needed.sum()) / pairs]
+    rounds = loop_rounds(make_code(shape), num_attempts=shape.attempts)
+    if rounds is None:
+        return None
+    return [rounds.offset_pairs, rounds.offset_groups / rounds.offset_pairs]
 
 
 def run(

@@ -22,9 +22,7 @@ from benchmarks.numba_kernels import (
     null_vector_kernel,
     splitmix,
 )
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.links.network import Network
-from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc import GradientCode, Network, OutcomeCounts
 
 _CHUNKS, _SMALLEST_CHUNK = 64, 1024
 _MASK = np.uint64(MODULUS)

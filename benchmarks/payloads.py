@@ -17,11 +17,16 @@ from rich.table import Table
 
 from benchmarks.cases import Shape, make_code, make_links
 from benchmarks.report import short
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
-from jaxcogc.coding.encoding import encode
-from jaxcogc.coding.recovery import Recovery, recover
-from jaxcogc.links.draws import Links
+from jaxcogc import (
+    GradientCode,
+    Links,
+    Recovery,
+    encode,
+    gc_plus_weights,
+    gc_weights,
+    recover,
+    row_space_weights,
+)
 
 ERASURE = 0.1
 """Light enough for the standard decoder to succeed in most trials."""

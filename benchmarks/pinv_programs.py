@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.decisions import Decisions
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.links.draws import Links
-from jaxcogc.runtime.devices import compiler_options
+from jaxcogc import GradientCode, Links
+from jaxcogc.runtime import compiler_options
 
 CUT, DISTANCE = 1e-9, 1e-8
 _SLICE = 2048

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_network
 from benchmarks.ceilings import Cost, ceilings_of, cost_of, measure_rates
-from benchmarks.decode import AnswersDiffer, has_ceilings, loop_rounds
+from benchmarks.decode import AnswersDiffer, has_ceilings, while_trips
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
@@ -183,7 +183,7 @@ def pipeline_cost(shape: Shape, kernel: str = "xla") -> Cost:
     blocks = partial(program._count_blocks, whole, AXIS)
     traced = jax.make_jaxpr(blocks, axis_env=[(AXIS, 1)])(inputs)
     tiles = BLOCK_TRIALS // whole.tile
-    return cost_of(traced, [tiles, *loop_rounds(shape)])
+    return cost_of(traced, [tiles, *(while_trips(shape) or [])])
 
 
 def run(

@@ -16,11 +16,8 @@ from benchmarks.decode import work_of
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.payloads import measure_payloads
 from benchmarks.report import environment, rate_table, rates_and_ratios
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.decoding import gc_plus_weights, gc_weights
-from jaxcogc.coding.recovery import recover
-from jaxcogc.links.draws import Links
-from jaxcogc.runtime.devices import compiler_options
+from jaxcogc import GradientCode, Links, gc_plus_weights, gc_weights, recover
+from jaxcogc.runtime import compiler_options
 
 CUT = 1e-9
 """Singular values below this share of the largest are cut, by both programs."""

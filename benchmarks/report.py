@@ -19,8 +19,7 @@ from rich.table import Table
 import jaxcogc
 from benchmarks.measure import Timing
 from benchmarks.optional import why_no_numba
-from jaxcogc.runtime.atomic_files import write_atomically
-from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime import describe_devices, write_atomically
 
 _NO_GPU = "No GPU in this run: the ceilings of a GPU were not measured."
 _PACKAGES = ("jax", "jaxlib", "numpy", "numba", "scipy", "flax", "optax", "torch")

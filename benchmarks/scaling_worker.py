@@ -20,8 +20,7 @@ import jax
 import numpy as np
 
 from benchmarks.cases import Shape, make_code, make_network
-from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.simulation.monte_carlo import compile_simulation
+from jaxcogc import OutcomeCounts, compile_simulation
 
 
 def measure(shape: Shape, num_trials: int, repeats: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from jaxcogc import (
 )
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage import OutagePoint, closed_form_gc_outage
-from jaxcogc.runtime.atomic_files import write_atomically
+from jaxcogc.runtime import write_atomically
 
 LEVEL = 0.95
 METHOD = "clopper-pearson"

@@ -15,7 +15,7 @@ from points import leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
 from jaxcogc.figures import COLOURS, new_figure, write_figure
-from jaxcogc.outage.stack_structure import Structure, structure_by_attempts
+from jaxcogc.outage import Structure, structure_by_attempts
 
 NUM_CLIENTS, NUM_STRAGGLERS = 8, 5
 ERASURES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

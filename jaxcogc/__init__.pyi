@@ -3,6 +3,7 @@ from . import design as design
 from . import federated as federated
 from . import figures as figures
 from . import links as links
+from . import names as names
 from . import outage as outage
 from . import runtime as runtime
 from . import study as study
