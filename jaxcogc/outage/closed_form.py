@@ -19,6 +19,7 @@ from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
+from jaxcogc.names import RingKind
 from jaxcogc.outage.standard_decoding import outage_and_success
 from jaxcogc.outage.wide_range_floats import Scaled, unscaled
 
@@ -159,7 +160,7 @@ def closed_form_gc_outage(
 class _Law(NamedTuple):
     """What is fixed about an outage law: hashable, so that programs are kept per law."""
 
-    kind: str  # "cyclic" or "blocks"
+    kind: RingKind
     num_stragglers: int
     num_attempts: int
     logarithm: bool
@@ -208,7 +209,7 @@ def _law_jvp(law: _Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 @partial(jax.jit, static_argnums=(3, 4))
 def _values(
-    uplink: Array, peer: Array, stragglers: Any, kind: str, attempts: int
+    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
 ) -> tuple[Array, Array]:
     """The outage probability and its logarithm."""
     outage, success = outage_and_success(uplink, peer, stragglers, kind, attempts)
@@ -221,7 +222,7 @@ def _values(
 
 @partial(jax.jit, static_argnums=(3, 4))
 def _gradients(
-    uplink: Array, peer: Array, stragglers: Any, kind: str, attempts: int
+    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
 ) -> tuple[Any, Any]:
     """Slopes of the probability and of its logarithm: by uplinks, by peers."""
 

@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxcogc._types import Array
+from jaxcogc.names import RingKind
 from jaxcogc.outage.wide_range_floats import Scaled, add, multiply, scaled, total
 
 
 def outage_and_success(
-    uplink: Array, peer: Array, stragglers: Any, kind: str, attempts: int
+    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
 ) -> tuple[Scaled, Scaled]:
     """Probabilities of an outage and of success of the standard decoder, one code, A attempts.
 
