@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
 from jaxcogc.figures.style import (
     COLOURS,
-    draw_bound_arrow,
+    draw_estimates,
     legend_entry,
     new_figure,
 )
@@ -110,18 +110,12 @@ def _draw_curve(
     x = np.array([point.x for point in curve.points], dtype=float)
     estimates = [failures(point.outcomes) for point in curve.points]
     for decoder, (_, colour, marker, size, arrow) in _DECODERS.items():
-        column = [row[decoder] for row in estimates]
-        best, low, high = (
-            np.array([getattr(e, a) for e in column]) for a in ("best", "low", "high")
-        )
-        seen = best > 0
         law = _law(curve) if decoder == "gc" else []
-        axes.fill_between(
-            x, np.where(low > 0, low, high * 1e-3), high, where=seen, color=colour, alpha=0.22, lw=0
-        )
-        axes.plot(
+        draw_estimates(
+            axes,
             x,
-            np.where(seen, best, np.nan),
+            [row[decoder] for row in estimates],
+            arrow=arrow,
             linestyle="none" if law else _DASHES[age],
             marker=marker,
             ms=size,
@@ -131,9 +125,6 @@ def _draw_curve(
         )
         if law:
             axes.plot(*zip(*law, strict=True), _DASHES[age], color="black", lw=1)
-        for where, bound in zip(x[~seen], high[~seen], strict=True):
-            if bound > 0:
-                draw_bound_arrow(axes, (where, bound), (0, -arrow), colour, "_")
 
 
 def _law(curve: OutageCurve) -> list[tuple[float, float]]:

@@ -13,7 +13,7 @@ from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, is_nu
 from jaxcogc.figures.style import (
     COLOURS,
     CURVE_COLOURS,
-    draw_bound_arrow,
+    draw_estimates,
     legend_entry,
     new_figure,
 )
@@ -80,17 +80,8 @@ def _draw(axes: Axes, curve: Curve, number: int, places: dict[Value, float], lin
     colour, marker = _style(number)
     dashes = "-" if number < len(CURVE_COLOURS) else "--"
     x = np.array([places[m.x] for m in curve.marks])
-    best, low, high = (
-        np.array([getattr(m.estimate, end) for m in curve.marks]) for end in ("best", "low", "high")
-    )
-    seen = np.ones(len(x), bool) if linear else best > 0
-    floor = low if linear else np.where(low > 0, low, high * 1e-3)
-    axes.fill_between(x, floor, high, where=seen, color=colour, alpha=0.2, lw=0)
-    spread = [best[seen] - floor[seen], high[seen] - best[seen]]
-    axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
-    axes.plot(x, np.where(seen, best, np.nan), dashes, marker=marker, ms=5, color=colour)
-    for where, bound in zip(x[~seen], high[~seen], strict=True):
-        draw_bound_arrow(axes, (where, bound), (0, -20), colour, "_")
+    look = {"linestyle": dashes, "marker": marker, "ms": 5, "color": colour}
+    draw_estimates(axes, x, [m.estimate for m in curve.marks], arrow=20, bars=True, **look)
     law = [(places[m.x], m.law) for m in curve.marks if m.law is not None and (linear or m.law > 0)]
     if law:
         axes.plot(*zip(*law, strict=True), "-", color="black", lw=0.9, zorder=5)

@@ -5,16 +5,18 @@ Figures are built without pyplot: no window system, and no state shared between 
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Figure
 from matplotlib.lines import Line2D
 
+from jaxcogc.outage.intervals import Estimate
 from jaxcogc.runtime.atomic_files import write_atomically
 
 COLOURS = {
@@ -87,6 +89,43 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure to a file, whole or not at all; its name ends in .png, .svg or .pdf."""
     write_atomically(Path(path), figure_bytes(figure, Path(path).suffix))
+
+
+def draw_estimates(
+    axes: Axes,
+    x: np.ndarray,
+    estimates: Sequence[Estimate],
+    *,
+    arrow: int,
+    bars: bool = False,
+    **line: Any,
+) -> None:
+    """Estimates along an axis, with a band from end to end of their intervals.
+
+    Args:
+        axes: linear or logarithmic; on the latter an estimate of 0 becomes an arrow down from the
+            upper end of its interval.
+        x: where the estimates stand.
+        estimates: one for each place.
+        arrow: how long an arrow is, in points.
+        bars: draw each interval by itself too.
+        line: colour and look of the line and its marks, as Matplotlib calls them.
+    """
+    best, low, high = (
+        np.array([getattr(e, end) for e in estimates]) for end in ("best", "low", "high")
+    )
+    logarithmic = axes.get_yscale() == "log"
+    seen = best > 0 if logarithmic else np.ones(len(x), bool)
+    floor = np.where(low > 0, low, high * 1e-3) if logarithmic else low
+    colour = line["color"]
+    axes.fill_between(x, floor, high, where=seen, color=colour, alpha=0.2, lw=0)
+    if bars:
+        spread = [best[seen] - floor[seen], high[seen] - best[seen]]
+        axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
+    axes.plot(x, np.where(seen, best, np.nan), **line)
+    for where, bound in zip(x[~seen], high[~seen], strict=True):
+        if bound > 0:
+            draw_bound_arrow(axes, (where, bound), (0, -arrow), colour, "_")
 
 
 def draw_bound_arrow(
