@@ -16,12 +16,20 @@ from jaxcogc.cli.outage.command import outage
 from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.options import verb
-from jaxcogc.cli.studies.collect import CollectOptions, collect
-from jaxcogc.cli.studies.merge import MergeOptions, merge
-from jaxcogc.cli.studies.plot import PlotOptions, plot
-from jaxcogc.cli.studies.replay import ReplayOptions, replay
-from jaxcogc.cli.studies.report import ReportOptions, report
-from jaxcogc.cli.studies.show import ShowOptions, show
+from jaxcogc.cli.studies.collect import collect
+from jaxcogc.cli.studies.merge import merge
+from jaxcogc.cli.studies.options import (
+    CollectOptions,
+    MergeOptions,
+    PlotOptions,
+    ReplayOptions,
+    ReportOptions,
+    ShowOptions,
+)
+from jaxcogc.cli.studies.plot import plot
+from jaxcogc.cli.studies.replay import replay
+from jaxcogc.cli.studies.report import report
+from jaxcogc.cli.studies.show import show
 from jaxcogc.cli.train.command import train
 from jaxcogc.cli.train.config_file import complete
 from jaxcogc.cli.train.options import TrainOptions

@@ -63,16 +63,16 @@ def test_outside_of_the_main_thread() -> None:
 
 
 def test_second_signal_ends_native_code() -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    assert process.stdout.readline() == "first\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.stdout.readline() == "second\n"
-    assert process.wait(timeout=10) == 143
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "first\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "second\n"
+        assert process.wait(timeout=10) == 143
 
 
 def test_shield_holds_the_second_signal_back() -> None:

@@ -1,27 +1,8 @@
 """`jaxcogc collect`: count the trials that a study asks for."""
 
-from __future__ import annotations
-
-import dataclasses
-
-from jaxcogc.allowed import DURATION
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import option, switch
-from jaxcogc.cli.shared.process_options import ProcessOptions, check_processes, join
-from jaxcogc.cli.studies.store_options import MADE_STORE
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CollectOptions(ProcessOptions):
-    """What can be asked."""
-
-    study: str = option(
-        "STUDY.toml", "The study file.", default=..., argument=True, file=File(reads=True)
-    )
-    store: str = option("FILE", "The store; made when there is none.", default=..., file=MADE_STORE)
-    budget: float | None = option("TIME", "Stop after so long, such as 90s, 10m, 1h30m.", DURATION)
-    quiet: bool = switch("No progress.")
+from jaxcogc.cli.shared.process_options import check_processes, join
+from jaxcogc.cli.studies.options import CollectOptions
 
 
 def collect(options: CollectOptions) -> int:

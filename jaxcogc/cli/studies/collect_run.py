@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.studies.collect import CollectOptions
 from jaxcogc.cli.studies.collect_display import CollectDisplay
-from jaxcogc.cli.studies.store_options import store_errors
+from jaxcogc.cli.studies.options import CollectOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.collection.progress import Summary

@@ -1,29 +1,7 @@
 """`jaxcogc merge`: one store from several."""
 
-from __future__ import annotations
-
-import dataclasses
-
-from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import Options, option
-from jaxcogc.cli.studies.store_options import MADE_STORE, store_errors
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MergeOptions(Options):
-    """What can be asked."""
-
-    sources: tuple[str, ...] = option(
-        "FILE...",
-        "Stores to take blocks from.",
-        default=...,
-        repeated=True,
-        argument=True,
-        file=File(reads=True),
-    )
-    store: str = option(
-        "FILE", "The store to add to; made if need be.", default=..., file=MADE_STORE
-    )
+from jaxcogc.cli.studies.options import MergeOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def merge(options: MergeOptions) -> int:

@@ -1,28 +1,11 @@
 """`jaxcogc plot`: curves of a study."""
 
-from __future__ import annotations
-
-import dataclasses
 from functools import partial
 
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import option, picture, switch
 from jaxcogc.cli.shared.outputs import write_picture
-from jaxcogc.cli.studies.store_options import StoreOptions, filter_option, store_errors
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlotOptions(StoreOptions):
-    """What can be asked."""
-
-    out: str = picture("The picture (png, svg or pdf).", default=...)
-    x: str | None = option("AXIS", "Axis of the grid along x.")
-    curves: str | None = option("AXES", "Axes that tell curves apart: a,b.")
-    panels: str | None = option("AXIS", "A panel for each value.")
-    outcome: str | None = option("NAMES", "Such as gc_outage,gc_plus_none.")
-    filter: tuple[str, ...] = filter_option()
-    linear: bool = switch("No logarithmic axis.")
-    title: str | None = option("TEXT", "Instead of the study's.")
+from jaxcogc.cli.studies.options import PlotOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def plot(options: PlotOptions) -> int:

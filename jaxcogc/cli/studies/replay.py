@@ -1,30 +1,7 @@
 """`jaxcogc replay`: one trial of a study again."""
 
-from __future__ import annotations
-
-import dataclasses
-
-from jaxcogc.allowed import MAX_TRIALS, choice, whole
-from jaxcogc.cli.shared.options import option, output, picture
-from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
-from jaxcogc.names import OUTCOMES
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ReplayOptions(StoreOptions):
-    """What can be asked."""
-
-    point: str = option("ID", "The point, or how its identity begins.", default=...)
-    trial: int = option("I", "Number of the trial, from 0.", whole(0, MAX_TRIALS), 0)
-    next: str | None = option(
-        "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(OUTCOMES))
-    )
-    plot: str | None = picture()
-    json: str | None = output("FILE|-", "The same for a program.")
-
-    def starts_jax(self) -> bool:
-        """See `Options`."""
-        return True
+from jaxcogc.cli.studies.options import ReplayOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def replay(options: ReplayOptions) -> int:

@@ -16,7 +16,7 @@ from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
-from jaxcogc.cli.studies.replay import ReplayOptions
+from jaxcogc.cli.studies.options import ReplayOptions
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine

@@ -1,20 +1,9 @@
 """`jaxcogc report`: one HTML page about a study."""
 
-from __future__ import annotations
-
-import dataclasses
-
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import output
 from jaxcogc.cli.shared.outputs import write_file
-from jaxcogc.cli.studies.store_options import StoreOptions, store_errors
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ReportOptions(StoreOptions):
-    """What can be asked."""
-
-    out: str = output("FILE.html", "The page.", ".html", ".htm", default=...)
+from jaxcogc.cli.studies.options import ReportOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def report(options: ReportOptions) -> int:

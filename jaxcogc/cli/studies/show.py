@@ -1,24 +1,7 @@
 """`jaxcogc show`: what is in a store."""
 
-from __future__ import annotations
-
-import dataclasses
-
-from jaxcogc.cli.shared.options import option, output
-from jaxcogc.cli.studies.store_options import StoreOptions, filter_option, store_errors
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ShowOptions(StoreOptions):
-    """What can be asked."""
-
-    outcome: str | None = option("NAME", "Shown in the table, instead of the watched.")
-    sort: str | None = option("COLUMN", "Order; -COLUMN for descending.")
-    filter: tuple[str, ...] = filter_option()
-    versus: str | None = option("POINT", "Add each point's difference from this one.")
-    csv: str | None = output("FILE|-", "All columns as CSV.")
-    parquet: str | None = output("FILE", "The same as Parquet.", ".parquet")
-    json: str | None = output("FILE|-", "The same as JSON.")
+from jaxcogc.cli.studies.options import ShowOptions
+from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def show(options: ShowOptions) -> int:

@@ -11,7 +11,7 @@ from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import write_file, write_text
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
-from jaxcogc.cli.studies.show import ShowOptions
+from jaxcogc.cli.studies.options import ShowOptions
 from jaxcogc.names import GAINS, OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.point_results import PointResult, read_result

@@ -1,0 +1,109 @@
+"""What can be asked of the verbs of studies: a record for each."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxcogc.allowed import DURATION, MAX_TRIALS, choice, whole
+from jaxcogc.cli.shared.files import File
+from jaxcogc.cli.shared.options import Options, option, output, picture, switch
+from jaxcogc.cli.shared.process_options import ProcessOptions
+from jaxcogc.names import OUTCOMES
+
+MADE_STORE = File(reads=True, writes=True)
+"""A store that is made where there is none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoreOptions(Options):
+    """A store that is there."""
+
+    store: str = option("FILE", "The store that collect made.", default=..., file=File(reads=True))
+
+
+def filter_option() -> tuple[str, ...]:
+    """Conditions on the points."""
+    found: tuple[str, ...] = option(
+        "CONDITION", "Such as attempts=2; repeatable.", default=(), repeated=True
+    )
+    return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CollectOptions(ProcessOptions):
+    """Of `jaxcogc collect`."""
+
+    study: str = option(
+        "STUDY.toml", "The study file.", default=..., argument=True, file=File(reads=True)
+    )
+    store: str = option("FILE", "The store; made when there is none.", default=..., file=MADE_STORE)
+    budget: float | None = option("TIME", "Stop after so long, such as 90s, 10m, 1h30m.", DURATION)
+    quiet: bool = switch("No progress.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShowOptions(StoreOptions):
+    """Of `jaxcogc show`."""
+
+    outcome: str | None = option("NAME", "Shown in the table, instead of the watched.")
+    sort: str | None = option("COLUMN", "Order; -COLUMN for descending.")
+    filter: tuple[str, ...] = filter_option()
+    versus: str | None = option("POINT", "Add each point's difference from this one.")
+    csv: str | None = output("FILE|-", "All columns as CSV.")
+    parquet: str | None = output("FILE", "The same as Parquet.", ".parquet")
+    json: str | None = output("FILE|-", "The same as JSON.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlotOptions(StoreOptions):
+    """Of `jaxcogc plot`."""
+
+    out: str = picture("The picture (png, svg or pdf).", default=...)
+    x: str | None = option("AXIS", "Axis of the grid along x.")
+    curves: str | None = option("AXES", "Axes that tell curves apart: a,b.")
+    panels: str | None = option("AXIS", "A panel for each value.")
+    outcome: str | None = option("NAMES", "Such as gc_outage,gc_plus_none.")
+    filter: tuple[str, ...] = filter_option()
+    linear: bool = switch("No logarithmic axis.")
+    title: str | None = option("TEXT", "Instead of the study's.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MergeOptions(Options):
+    """Of `jaxcogc merge`."""
+
+    sources: tuple[str, ...] = option(
+        "FILE...",
+        "Stores to take blocks from.",
+        default=...,
+        repeated=True,
+        argument=True,
+        file=File(reads=True),
+    )
+    store: str = option(
+        "FILE", "The store to add to; made if need be.", default=..., file=MADE_STORE
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayOptions(StoreOptions):
+    """Of `jaxcogc replay`."""
+
+    point: str = option("ID", "The point, or how its identity begins.", default=...)
+    trial: int = option("I", "Number of the trial, from 0.", whole(0, MAX_TRIALS), 0)
+    next: str | None = option(
+        "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(OUTCOMES))
+    )
+    plot: str | None = picture()
+    json: str | None = output("FILE|-", "The same for a program.")
+
+    def starts_jax(self) -> bool:
+        """See `Options`."""
+        return True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions(StoreOptions):
+    """Of `jaxcogc report`."""
+
+    out: str = output("FILE.html", "The page.", ".html", ".htm", default=...)
