@@ -111,7 +111,10 @@ MISTAKES = [
     (["show", "--store", "STORE", "--outcome", "gc"], "--outcome = gc: allowed is gc_outage"),
     (["show", "--store", "STORE", "--versus", "zz"], "'zz' is the beginning of no point"),
     (["show", "--store", "STORE", "--parquet", "t.csv"], "ending in .parquet"),
-    (["show", "--store", "STORE", "--csv", "-", "--json", "-"], "a file, as --csv has standard output"),
+    (
+        ["show", "--store", "STORE", "--csv", "-", "--json", "-"],
+        "a file, as --csv has standard output",
+    ),
     (["plot", "--store", "STORE", "--out", "t.gif"], "ending in .png, .svg, .pdf"),
     (["plot", "--store", "STORE", "--out", "t.png", "--x", "zeal"], "'zeal' is no axis"),
     (["plot", "--store", "STORE", "--out", "t.png", "--x", "seed", "--panels", "seed"], "once"),
