@@ -19,13 +19,11 @@ from benchmarks.decode import AnswersDiffer, has_ceilings, while_trips
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
-from jaxcogc.coding.recovery import decision_rule, tile_size
-from jaxcogc.links.draws import link_thresholds
 from jaxcogc.outage.closed_form import gc_outage_probability
-from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.simulation import program
 from jaxcogc.outage.simulation.monte_carlo import compile_simulation
-from jaxcogc.outage.simulation.program import BLOCK_TRIALS
+from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime.devices import AXIS
 
 OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"
@@ -165,20 +163,16 @@ def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> 
 def pipeline_cost(shape: Shape, kernel: str = "xla") -> Cost:
     """What our program does for one block of trials."""
     code = make_code(shape)
-    inputs = program.Inputs(
-        np.zeros(2, np.uint32),
-        link_thresholds(make_network(shape)),
-        code.field_matrix,
-        code.num_stragglers,
-        *(np.int32(n) for n in (0, 1, 1, 0)),
-    )
-    whole = program.Shape(
-        shape.clients,
-        shape.attempts,
-        False,
-        decision_rule(code, kernel),
-        tile_size(shape.clients),
-        tuple(jax.devices()[:1]),
+    run = prepare_run(np.zeros(2, np.uint32), make_network(shape), code)
+    none, one = np.int32(0), np.int32(1)
+    inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)
+    whole = run_shape(
+        make_network(shape),
+        code,
+        num_attempts=shape.attempts,
+        redraw_code=False,
+        devices=jax.devices()[:1],
+        kernel=kernel,
     )
     blocks = partial(program._count_blocks, whole, AXIS)
     traced = jax.make_jaxpr(blocks, axis_env=[(AXIS, 1)])(inputs)

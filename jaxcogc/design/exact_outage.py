@@ -33,9 +33,9 @@ from jaxcogc.outage.enumeration import (
     MAX_RANDOM_LINKS,
     enumerate_outcomes,
     enumerate_partial_sizes,
+    num_random_links,
 )
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.random_links import random_links
 from jaxcogc.outage.rare.weighted_sums import ENOUGH
 
 __all__ = [
@@ -62,8 +62,8 @@ def orders_to_enumerate(setting: Setting, config: CodeConfig) -> list[Order] | N
         orders = [config.order]
     code, patterns = setting.code(config), 0
     for order in orders or []:
-        links, _ = random_links(reorder(network, order), code, config.attempts)
-        patterns += 2 ** len(links)
+        place = reorder(network, order)
+        patterns += 2 ** num_random_links(place, code, num_attempts=config.attempts)
         if patterns > _MOST_PATTERNS:
             return None
     return orders

@@ -7,6 +7,7 @@ from .closed_form import log_gc_outage_probability as log_gc_outage_probability
 from .counts import OutcomeCounts as OutcomeCounts
 from .counts import Outcomes as Outcomes
 from .counts import outcomes_from_counts as outcomes_from_counts
+from .enumeration import can_enumerate as can_enumerate
 from .enumeration import enumerate_outcomes as enumerate_outcomes
 from .intervals import Estimate as Estimate
 from .intervals import clopper_pearson as clopper_pearson

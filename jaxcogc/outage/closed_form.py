@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
@@ -148,7 +149,7 @@ def closed_form_gc_outage(
         return None
     if code.family == "fractional-repetition":
         return float(fractional_repetition_outage_probability(network, stragglers, attempts))
-    if code.family == "cyclic-mds" and not (stragglers in (0, clients - 1) or _is_prime(clients)):
+    if code.family == "cyclic-mds" and not (stragglers in (0, clients - 1) or is_prime(clients)):
         return None
     if redrawn:
         if attempts * (clients - stragglers - 1) >= clients:
@@ -187,8 +188,11 @@ def _evaluate(network: Network, law: _Law) -> Any:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _law_value(law: _Law, uplink: Array, peer: Array) -> Array:
     with jax.enable_x64(True):
-        values = _values(uplink, peer, law.num_stragglers, law.kind, law.num_attempts)
-        return values[law.logarithm]
+        probability, logarithm = _values(
+            uplink, peer, law.num_stragglers, law.kind, law.num_attempts
+        )
+        value: Array = logarithm if law.logarithm else probability
+        return value
 
 
 @_law_value.defjvp
@@ -239,7 +243,3 @@ def _gradients(
 
 def _checked_stragglers(network: Network, num_stragglers: Any) -> int:
     return check_count("num_stragglers", num_stragglers, low=0, high=network.num_clients - 1)
-
-
-def _is_prime(number: int) -> bool:
-    return number > 1 and all(number % d for d in range(2, math.isqrt(number) + 1))

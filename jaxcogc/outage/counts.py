@@ -157,7 +157,7 @@ def outcomes_from_counts(
     )
 
 
-def mean_weight(exact: float, partial_recovered: Any) -> np.ndarray:
+def mean_weight(exact: float, partial_recovered: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Summed coefficient of every client: 1/M when exact, 1/``|K|`` on K when partial.
 
     Args:
@@ -175,7 +175,8 @@ def mean_weight(exact: float, partial_recovered: Any) -> np.ndarray:
     """
     table = np.asarray(partial_recovered, np.float64)
     num_clients = table.shape[0]
-    return exact / num_clients + table[:, 1:] @ (1.0 / np.arange(1, num_clients + 1))
+    partial = table[:, 1:] @ (1.0 / np.arange(1, num_clients + 1))
+    return np.asarray(exact / num_clients + partial, np.float64)
 
 
 def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:

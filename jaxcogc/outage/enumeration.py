@@ -69,6 +69,37 @@ def enumerate_outcomes(
     return _outcomes(_enumerate(network, code, num_attempts, redraw_code, key))
 
 
+def num_random_links(network: Network, code: GradientCode, *, num_attempts: int = 1) -> int:
+    """Links, over all attempts, whose state is open and matters; 2 to this power are the patterns.
+
+    Args:
+        network, code, num_attempts: as in `enumerate_outcomes`.
+
+    Raises:
+        ValueError: as `enumerate_outcomes`, but for too many links.
+    """
+    attempts = check_count("num_attempts", num_attempts)
+    _check_sizes(network, code, attempts)
+    return len(random_links(network, code, attempts)[0])
+
+
+def can_enumerate(network: Network, code: GradientCode, *, num_attempts: int = 1) -> bool:
+    """Whether `enumerate_outcomes` takes a network: at most 22 of its links are random.
+
+    Args:
+        network, code, num_attempts: as in `enumerate_outcomes`.
+
+    Raises:
+        ValueError: as `enumerate_outcomes`, but for too many links.
+
+    >>> from jaxcogc.coding.codes import uncoded
+    >>> network = Network.homogeneous(8, uplink_erasure=0.5, peer_erasure=0.0)
+    >>> [can_enumerate(network, uncoded(8), num_attempts=attempts) for attempts in (2, 3)]
+    [True, False]
+    """
+    return num_random_links(network, code, num_attempts=num_attempts) <= MAX_RANDOM_LINKS
+
+
 def enumerate_partial_sizes(
     network: Network, code: GradientCode, *, num_attempts: int = 1
 ) -> HostFloats:
@@ -92,10 +123,7 @@ def _enumerate(
 ) -> _Sums:
     attempts = check_count("num_attempts", num_attempts)
     code, key = _code_and_key(code, attempts, redraw_code, key)
-    if network.num_clients != code.num_clients:
-        raise ValueError(
-            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
-        )
+    _check_sizes(network, code, attempts)
     links, where = random_links(network, code, attempts)
     if len(links) > MAX_RANDOM_LINKS:
         raise ValueError(
@@ -133,12 +161,19 @@ def _code_and_key(
         code = redraw(code_key, code, attempts)  # names a family without a random draw
         if not given:
             raise ValueError("key = None: allowed with redraw_code is a key from jax.random.key")
+    return code, key
+
+
+def _check_sizes(network: Network, code: GradientCode, attempts: int) -> None:
     if code.redrawn and len(code.field_matrix) != attempts:
         raise ValueError(
             f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
             "was redrawn"
         )
-    return code, key
+    if network.num_clients != code.num_clients:
+        raise ValueError(
+            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
+        )
 
 
 def _patterns(links: list[RandomLink], where: np.ndarray) -> tuple[np.ndarray, HostFloats]:

@@ -20,7 +20,7 @@ from jaxcogc.outage.intervals import Estimate, clopper_pearson
 
 __all__ = ["Structure", "structure", "structure_by_attempts"]
 
-_BLOCK = 2**12
+_BATCH_TRIALS = 2**12
 
 
 class Structure(NamedTuple):
@@ -118,9 +118,9 @@ def structure_by_attempts(
     totals = [np.zeros((3, most * clients + 1), np.int64) for _ in attempts]
     members = np.zeros((len(attempts), clients), np.int64)
     decisions = jax.random.fold_in(key, 2**31)
-    for block, start in enumerate(range(0, trials, _BLOCK)):
-        counted = min(_BLOCK, trials - start)
-        links = _draw(jax.random.fold_in(key, block), network, most)
+    for batch, start in enumerate(range(0, trials, _BATCH_TRIALS)):
+        counted = min(_BATCH_TRIALS, trials - start)
+        links = _draw(jax.random.fold_in(key, batch), network, most)
         for index, number in enumerate(attempts):
             rank, complete, recovered = _decide(decisions, code, links, np.int32(number))
             rows = (rank, complete, recovered.sum(axis=1))
@@ -141,13 +141,14 @@ def structure_by_attempts(
 
 
 def _draw(key: Key, network: Network, attempts: int) -> Links:
-    """A block of trials; in 64-bit mode, where a traced network keeps its digits."""
+    """A batch of trials; in 64-bit mode, where a traced network keeps its digits."""
     with jax.enable_x64(True):
-        return _draw_block(jax.random.split(key, _BLOCK), network, attempts)
+        links: Links = _draw_batch(jax.random.split(key, _BATCH_TRIALS), network, attempts)
+    return links
 
 
 @partial(jax.jit, static_argnums=2)
-def _draw_block(keys: Array, network: Network, attempts: int) -> Links:
+def _draw_batch(keys: Array, network: Network, attempts: int) -> Links:
     return jax.vmap(lambda key: draw_links(key, network, attempts))(keys)
 
 

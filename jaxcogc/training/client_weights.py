@@ -17,8 +17,7 @@ from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import check_names
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
 from jaxcogc.links.network import Network
-from jaxcogc.outage.enumeration import MAX_RANDOM_LINKS, enumerate_outcomes
-from jaxcogc.outage.random_links import random_links
+from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
 
 __all__ = ["EffectiveWeights", "effective_weights"]
 
@@ -115,7 +114,7 @@ def _exact(
     plain = policy.placement == "fixed" and policy.partial_normalisation == "recovered"
     if rule.outcomes is None or code is None or redraw_code or not plain:
         return None
-    if not _few_random_links(network, code, policy.num_attempts):
+    if not can_enumerate(network, code, num_attempts=policy.num_attempts):
         return None
     outcomes = enumerate_outcomes(network, code, num_attempts=policy.num_attempts)
     weight, none = (getattr(outcomes, f"{rule.outcomes}_{part}") for part in ("weight", "none"))
@@ -132,7 +131,3 @@ def _result(
     shares = weights / weights.sum()
     bias = float(np.abs(shares - 1 / len(weights)).sum() / 2)
     return EffectiveWeights(weights, bias, method, trials)
-
-
-def _few_random_links(network: Network, code: GradientCode, num_attempts: int) -> bool:
-    return len(random_links(network, code, num_attempts)[0]) <= MAX_RANDOM_LINKS

@@ -15,7 +15,7 @@ from jaxcogc.coding.codes import (
 from jaxcogc.links.network import Network
 from jaxcogc.outage import enumeration
 from jaxcogc.outage.closed_form import gc_outage_probability
-from jaxcogc.outage.enumeration import enumerate_outcomes
+from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes, num_random_links
 from jaxcogc.outage.random_links import random_links
 from tests.reference import ARRAYS, SCALARS, cyclic_matrix, enumerate_reference, reference_cases
 
@@ -159,6 +159,10 @@ def test_links_that_cost_nothing():
         enumerate_outcomes(network, cyclic_code(KEY, 5, 4))
     with pytest.raises(ValueError, match=r"^25 random links in 5 attempts"):
         enumerate_outcomes(network, uncoded(5), num_attempts=5)
+    assert num_random_links(network, uncoded(5), num_attempts=5) == 25
+    assert not can_enumerate(network, uncoded(5), num_attempts=5)
+    assert can_enumerate(network, uncoded(5), num_attempts=4)
+    assert can_enumerate(silent, cyclic_code(KEY, 5, 3))
 
 
 def test_one_pattern_stands_for_all_that_differ_where_nobody_looks():
@@ -207,5 +211,8 @@ def test_wrong_arguments_are_named():
         enumerate_outcomes(network, cyclic_code(KEY, 4, 2), redraw_code=True)
     with pytest.raises(ValueError, match=r"^num_attempts = 0"):
         enumerate_outcomes(network, uncoded(4), num_attempts=0)
-    with pytest.raises(ValueError, match=r"^network has 4 clients: allowed are 3"):
-        enumerate_outcomes(network, uncoded(3))
+    for function in (enumerate_outcomes, can_enumerate, num_random_links):
+        with pytest.raises(ValueError, match=r"^network has 4 clients: allowed are 3"):
+            function(network, uncoded(3))
+        with pytest.raises(ValueError, match=r"^num_attempts = 0"):
+            function(network, uncoded(4), num_attempts=0)

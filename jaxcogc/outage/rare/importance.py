@@ -39,13 +39,13 @@ from jaxcogc.outage.rare.proposals import (
     rows_of,
 )
 from jaxcogc.outage.rare.weighted_sums import Group, Sums
-from jaxcogc.outage.simulation.given_links import BLOCK, decide
-from jaxcogc.runtime.random_words import host_generator
+from jaxcogc.outage.simulation.block_words import host_words
+from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
 
 __all__ = ["Mixture", "choose_mixture", "importance_groups"]
 
 _PLAIN_SHARE, _SHIFT_SHARE = 0.2, 0.1
-_PILOT_BLOCKS, _PILOT_ROUNDS = 2, 4
+_PILOT_BATCHES, _PILOT_ROUNDS = 2, 4
 _NUM_SHIFTS = 12
 _RARE = 0.05
 _MOST_ERASED = 0.6
@@ -69,7 +69,7 @@ class Mixture(NamedTuple):
     shares: HostFloats
 
 
-class _Block(NamedTuple):
+class _Batch(NamedTuple):
     """Trials of a mixture: which component each came from, and what came out."""
 
     component: np.ndarray
@@ -94,7 +94,7 @@ def importance_groups(
         table: the random links.
         num_trials: weighted trials; those of the pilot runs are not among them.
         advance: called with the number of trials just done.
-        stop: asked after every block; every prefix of the blocks is a sample of its own right.
+        stop: asked after every batch; every prefix of the batches is a sample of its own right.
 
     Returns:
         A Group for each component of the mixture.
@@ -102,12 +102,12 @@ def importance_groups(
     pilot_key, key = jax.random.split(key)
     mixture = choose_mixture(pilot_key, code, table)
     sums = [Sums.zero(code.num_clients) for _ in mixture.proposals]
-    for block in _blocks(key, code, table, mixture, num_trials):
-        for number in np.unique(block.component).tolist():
-            mine = block.component == number
-            recovery = Recovery(*(field[mine] for field in block.recovery))
-            sums[number] = sums[number].plus(Sums.of(block.weights[mine], recovery))
-        advance(len(block.component))
+    for batch in _batches(key, code, table, mixture, num_trials):
+        for number in np.unique(batch.component).tolist():
+            mine = batch.component == number
+            recovery = Recovery(*(field[mine] for field in batch.recovery))
+            sums[number] = sums[number].plus(Sums.of(batch.weights[mine], recovery))
+        advance(len(batch.component))
         if stop():
             break
     masses = [1.0] + [0.0] * (len(sums) - 1)
@@ -134,13 +134,13 @@ def choose_mixture(key: Key, code: GradientCode, table: LinkTable) -> Mixture:
     tilts: dict[str, list[Proposal]] = {}
     for pilot in range(_PILOT_ROUNDS):
         pilot_key = jax.random.fold_in(key, pilot)
-        blocks = list(_blocks(pilot_key, code, table, mixture, _PILOT_BLOCKS * BLOCK))
-        found = _rare_events(blocks)
+        batches = list(_batches(pilot_key, code, table, mixture, _PILOT_BATCHES * BATCH_TRIALS))
+        found = _rare_events(batches)
         if pilot == 0:
-            best = {_best_shift(table, mixture, blocks, name) for name in found}
+            best = {_best_shift(table, mixture, batches, name) for name in found}
             kept = [shifts[number] for number in sorted(best)]
         for name, weights in found.items():
-            tilts[name] = _cross_entropy(weights, table, rows, blocks, rows_are_apart)
+            tilts[name] = _cross_entropy(weights, table, rows, batches, rows_are_apart)
         own = [tilt for pair in tilts.values() for tilt in pair]
         if not own:
             return Mixture(rows, [plain], np.ones(1))
@@ -153,30 +153,30 @@ def choose_mixture(key: Key, code: GradientCode, table: LinkTable) -> Mixture:
 def balance_weights(table: LinkTable, mixture: Mixture, seen: Features) -> HostFloats:
     """Weights of trials of a mixture: p / sum_j share_j q_j, float64 [trials]."""
     logs = log_ratios(table, mixture.rows, mixture.proposals, seen)
-    return np.exp(-special.logsumexp(logs, axis=1, b=mixture.shares))
+    weights: HostFloats = np.exp(-special.logsumexp(logs, axis=1, b=mixture.shares))
+    return weights
 
 
-def _blocks(
+def _batches(
     key: Key, code: GradientCode, table: LinkTable, mixture: Mixture, num_trials: int
-) -> Iterator[_Block]:
-    """Trials of the mixture, block by block."""
-    for number, start in enumerate(range(0, num_trials, BLOCK)):
+) -> Iterator[_Batch]:
+    """Trials of the mixture, batch by batch."""
+    for number, start in enumerate(range(0, num_trials, BATCH_TRIALS)):
         # Multiples of the golden ratio spread every component evenly over the run.
-        position = np.arange(start, min(start + BLOCK, num_trials)) * _GOLDEN % 1.0
+        position = np.arange(start, min(start + BATCH_TRIALS, num_trials)) * _GOLDEN % 1.0
         edges = np.cumsum(mixture.shares)[:-1]
         component = np.sort(np.searchsorted(edges, position, side="right"))
-        draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
-        generator = np.random.Generator(host_generator(draw_key))
+        generator, decision_key = host_words(key, number)
         erased = np.concatenate(
             [
                 draw(generator, mixture.rows, mixture.proposals[j], int(np.sum(component == j)))
                 for j in np.unique(component).tolist()
             ]
         )
-        trials = decide(decision_key, code, table, erased)
+        trials = decide_patterns(decision_key, code, table, erased)
         seen = features(table, mixture.rows, trials.erased, trials.looked_at)
         weights = balance_weights(table, mixture, seen)
-        yield _Block(component, seen, trials.recovery, weights)
+        yield _Batch(component, seen, trials.recovery, weights)
 
 
 def _shifts(table: LinkTable, rows: Rows, rows_are_apart: bool) -> list[Proposal]:
@@ -206,28 +206,28 @@ def _inside(probabilities: HostFloats) -> HostFloats:
     return np.clip(probabilities, _EDGE, 1.0 - _EDGE)
 
 
-def _rare_events(blocks: list[_Block]) -> dict[str, list[HostFloats]]:
-    """The weights of the trials with each event that is rare, but was seen; by block."""
-    happened = [classify(block.recovery).by_name() for block in blocks]
-    count = sum(len(block.weights) for block in blocks)
+def _rare_events(batches: list[_Batch]) -> dict[str, list[HostFloats]]:
+    """The weights of the trials with each event that is rare, but was seen; by batch."""
+    happened = [classify(batch.recovery).by_name() for batch in batches]
+    count = sum(len(batch.weights) for batch in batches)
     found = {}
     for name in OUTCOMES:
-        hits = [b.weights * event[name] for b, event in zip(blocks, happened, strict=True)]
+        hits = [b.weights * event[name] for b, event in zip(batches, happened, strict=True)]
         if 0.0 < sum(float(h.sum()) for h in hits) / count < _RARE:
             found[name] = hits
     return found
 
 
-def _best_shift(table: LinkTable, mixture: Mixture, blocks: list[_Block], name: str) -> int:
+def _best_shift(table: LinkTable, mixture: Mixture, batches: list[_Batch], name: str) -> int:
     """The component that alone would have the largest effective sample size for an event."""
     size = len(mixture.proposals)
     first, second = np.zeros(size), np.zeros(size)
-    for block in blocks:
-        hit = classify(block.recovery).by_name()[name]
-        logs = log_ratios(table, mixture.rows, mixture.proposals, block.seen)
-        alone = np.exp(-logs[np.arange(len(hit)), block.component])
-        first += np.bincount(block.component[hit], alone[hit], size)
-        second += np.bincount(block.component[hit], alone[hit] ** 2, size)
+    for batch in batches:
+        hit = classify(batch.recovery).by_name()[name]
+        logs = log_ratios(table, mixture.rows, mixture.proposals, batch.seen)
+        alone = np.exp(-logs[np.arange(len(hit)), batch.component])
+        first += np.bincount(batch.component[hit], alone[hit], size)
+        second += np.bincount(batch.component[hit], alone[hit] ** 2, size)
     return int(np.argmax(first**2 / np.where(second > 0.0, second, 1.0)))
 
 
@@ -235,7 +235,7 @@ def _cross_entropy(
     weights: list[HostFloats],
     table: LinkTable,
     rows: Rows,
-    blocks: list[_Block],
+    batches: list[_Batch],
     rows_are_apart: bool,
 ) -> list[Proposal]:
     """The product laws closest to the law given an event: of links, and of rows.
@@ -246,11 +246,11 @@ def _cross_entropy(
     weights = _levelled(weights)
     everything = sum(float(w.sum()) for w in weights)
     prior = _SMOOTHING * everything
-    pairs = list(zip(weights, blocks, strict=True))
-    erased = np.sum([w @ block.seen.erased for w, block in pairs], axis=0)
-    delivered = np.sum([w @ block.seen.delivered for w, block in pairs], axis=0)
-    complete = np.sum([w @ block.seen.complete for w, block in pairs], axis=0)
-    incomplete = np.sum([w @ block.seen.incomplete for w, block in pairs], axis=0)
+    pairs = list(zip(weights, batches, strict=True))
+    erased = np.sum([w @ batch.seen.erased for w, batch in pairs], axis=0)
+    delivered = np.sum([w @ batch.seen.delivered for w, batch in pairs], axis=0)
+    complete = np.sum([w @ batch.seen.complete for w, batch in pairs], axis=0)
+    incomplete = np.sum([w @ batch.seen.incomplete for w, batch in pairs], axis=0)
 
     def mean(part: HostFloats, whole: Any, plain: HostFloats) -> HostFloats:
         return _inside((part + prior * plain) / (whole + prior))
@@ -260,7 +260,7 @@ def _cross_entropy(
         lost = mean(everything - complete - incomplete, everything, rows.lost)
         missing = mean(incomplete, complete + incomplete, rows.incomplete)
         tilts.append(row_tilt(table, rows, lost, missing))
-        never = np.sum([w @ block.seen.never for w, block in pairs], axis=0)
+        never = np.sum([w @ batch.seen.never for w, batch in pairs], axis=0)
         tilts.append(client_tilt(table, rows, mean(never, everything, rows.never)))
     return tilts
 

@@ -225,7 +225,8 @@ def log_ratios(
         0.0 if q.never is None else _log_odds_change(q.never, rows.never)[1].sum()
         for q in proposals
     ]
-    return np.sum(parts, axis=0) + np.array(constants)
+    logs: HostFloats = np.sum(parts, axis=0) + np.array(constants)
+    return logs
 
 
 def _coefficients(table: LinkTable, rows: Rows, proposal: Proposal) -> Features:

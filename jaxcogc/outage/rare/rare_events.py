@@ -48,7 +48,7 @@ def rare_outcomes(
         redraw_code: another code of the same random family in every attempt.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
         advance: called with the number of trials just done, for a display of progress.
-        stop: asked after every block but a pilot's; once True, the outcomes are those so far.
+        stop: asked after every batch but a pilot's; once True, the outcomes are those so far.
 
     Returns:
         RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a

@@ -22,8 +22,8 @@ from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.outage.random_links import DELIVERED, ERASED, LinkTable
 from jaxcogc.outage.rare.weighted_sums import FAILURES, Group, Sums
-from jaxcogc.outage.simulation.given_links import BLOCK, decide
-from jaxcogc.runtime.random_words import host_generator
+from jaxcogc.outage.simulation.block_words import host_words
+from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
 
 __all__ = ["fewest_erasures", "log_count_law", "strata_groups"]
 
@@ -53,7 +53,7 @@ def strata_groups(
         num_trials: trials drawn; those of the pilot run are not among them. None are drawn when
             every stratum is light.
         advance: called with the number of trials just done.
-        stop: asked after every block; strata without a trial until then are left out.
+        stop: asked after every batch; strata without a trial until then are left out.
 
     Returns:
         A Group for each stratum, and the probability of the strata that no group covers.
@@ -142,9 +142,9 @@ def _enumerate(key: Key, code: GradientCode, table: LinkTable, num_erased: int) 
     erasure = table.erasure
     logs = np.log1p(-erasure).sum() + erased @ (np.log(erasure) - np.log1p(-erasure))
     sums = Sums.zero(code.num_clients)
-    for start in range(0, len(chosen), BLOCK):
-        part = slice(start, start + BLOCK)
-        trials = decide(key, code, table, erased[part])
+    for start in range(0, len(chosen), BATCH_TRIALS):
+        part = slice(start, start + BATCH_TRIALS)
+        trials = decide_patterns(key, code, table, erased[part])
         sums = sums.plus(Sums.of(np.exp(logs[part]), trials.recovery))
     return sums
 
@@ -160,19 +160,19 @@ def _sample(
 ) -> dict[int, Sums]:
     """So many trials of each stratum: trials of all strata share the calls of the program.
 
-    Every block has its share of each stratum: a run that stops early has seen all but the smallest.
+    Every batch has its share of each stratum: a run that stops early has seen all but the smallest.
     """
     ends = np.cumsum(list(counts.values()))
     numbers, total = np.array(list(counts)), int(ends[-1])
     stride = _stride(total)
     sums = {k: Sums.zero(code.num_clients) for k in counts}
-    for number, start in enumerate(range(0, total, BLOCK)):
+    for number, start in enumerate(range(0, total, BATCH_TRIALS)):
         first = start * stride % total  # Python's integers: the product may be large
-        positions = (first + np.arange(min(BLOCK, total - start)) * stride) % total
+        positions = (first + np.arange(min(BATCH_TRIALS, total - start)) * stride) % total
         mine = numbers[np.searchsorted(ends, positions, side="right")]
-        draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
-        erased = _draw_given_count(draw_key, table.erasure, law, mine)
-        recovery = decide(decision_key, code, table, erased).recovery
+        generator, decision_key = host_words(key, number)
+        erased = _draw_given_count(generator, table.erasure, law, mine)
+        recovery = decide_patterns(decision_key, code, table, erased).recovery
         for k in np.unique(mine).tolist():
             part = type(recovery)(*(field[mine == k] for field in recovery))
             sums[k] = sums[k].plus(Sums.of(np.ones(len(part.rank)), part))
@@ -191,13 +191,12 @@ def _stride(total: int) -> int:
 
 
 def _draw_given_count(
-    key: Key, erasure: HostFloats, law: HostFloats, num_erased: np.ndarray
+    generator: np.random.Generator, erasure: HostFloats, law: HostFloats, num_erased: np.ndarray
 ) -> np.ndarray:
     """Patterns given their number of erased links: bool [trials, links].
 
     Link after link: erased with p P(rest has r - 1 | ...) / P(this and the rest have r).
     """
-    generator = np.random.Generator(host_generator(key))
     left = num_erased.copy()
     erased = np.zeros((len(left), len(erasure)), bool)
     for i, probability in enumerate(erasure):

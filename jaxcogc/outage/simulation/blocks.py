@@ -8,42 +8,58 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.simulation.device_counts import counts_from_table
-from jaxcogc.outage.simulation.program import Inputs, blocks_per_call, compiled_program
-from jaxcogc.outage.simulation.run_inputs import Run, run_shape
+from jaxcogc.outage.outcomes import ByOutcome
+from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
+from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
 
 _MOST_KEPT = 64
 """Tables that a device keeps apart: a second of work on a CPU, some megabytes for large codes."""
 
-Started = Callable[[], tuple[list[OutcomeCounts], np.ndarray]]
-"""Waits for blocks under way: their counts, and the flags uint8 [trials] of the first device's
-last block."""
+
+class CountedBlocks(NamedTuple):
+    """Consecutive blocks, counted.
+
+    Attributes:
+        counts: of each block, in order.
+        flags: uint8 [trials], what happened in the first device's last block, the only one when
+            one block was asked for; `happened` reads it.
+    """
+
+    counts: list[OutcomeCounts]
+    flags: np.ndarray
+
+    @property
+    def happened(self) -> ByOutcome[np.ndarray]:
+        """In which trials of the block of ``flags`` each outcome happened: bool [trials]."""
+        return outcomes_from_flags(self.flags)
 
 
 class BlockSimulation(NamedTuple):
     """A compiled program that counts blocks one by one.
 
     Attributes:
-      compile_seconds: what tracing and compiling took; near 0 when this process had it already.
-      device: the devices it runs on, in words.
-      most_blocks: blocks that one call counts at most.
-      start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
-        once; call the result for their counts, in order, and for the flags (see `tally.events`)
-        of the trials of the first device's last block, the only one when one block was asked for.
+        compile_seconds: what tracing and compiling took; near 0 when this process had it already.
+        device: the devices it runs on, in words.
+        most_blocks: blocks that one call counts at most.
+        start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
+            once; call the result for the CountedBlocks.
     """
 
     compile_seconds: float
     device: str
     most_blocks: int
-    start: Callable[[Run, int, int], Started]
+    start: Callable[[Run, int, int], Callable[[], CountedBlocks]]
 
 
 def compile_blocks(
@@ -52,58 +68,51 @@ def compile_blocks(
     *,
     num_attempts: int = 1,
     redraw_code: bool = False,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> BlockSimulation:
     """Compile the program that counts blocks one by one, for networks and codes of this shape.
 
     Args:
-      network, code, num_attempts, redraw_code, devices: as in `compile_simulation`.
+        network, code, num_attempts, redraw_code, devices: as in `compile_simulation`.
 
     Raises:
-      ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+        ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
     """
     started = time.perf_counter()
     shape = run_shape(
-        network,
-        code,
-        num_attempts=num_attempts,
-        redraw_code=redraw_code,
-        tile=None,
-        devices=devices,
-        kernel="xla",
+        network, code, num_attempts=num_attempts, redraw_code=redraw_code, devices=devices
     )
-    shape = shape._replace(kept=min(_MOST_KEPT, blocks_per_call(shape)))
+    shape = shape._replace(kept=min(_MOST_KEPT, shape.most_blocks))
     program = compiled_program(shape)
-
-    def start(run: Run, first_block: int, num_blocks: int) -> Started:
-        return _start(program, shape, run, first_block, num_blocks)
-
     return BlockSimulation(
         time.perf_counter() - started,
         describe_devices(shape.devices),
         shape.kept * len(shape.devices),
-        start,
+        partial(_start, program, shape),
     )
 
 
-def _start(program, shape, run: Run, first_block: int, num_blocks: int) -> Started:
-    if not 1 <= num_blocks <= shape.kept * len(shape.devices):
-        raise ValueError(
-            f"num_blocks = {num_blocks}: allowed is 1..{shape.kept * len(shape.devices)}"
+def _start(
+    program: jax.stages.Compiled, shape: Shape, run: Run, first_block: int, num_blocks: int
+) -> Callable[[], CountedBlocks]:
+    num_devices = len(shape.devices)
+    if not 1 <= num_blocks <= shape.kept * num_devices:
+        raise ValueError(f"num_blocks = {num_blocks}: allowed is 1..{shape.kept * num_devices}")
+    per_device = -(-num_blocks // num_devices)
+    tables, flags = program(
+        Inputs(
+            run,
+            first_block=np.int32(first_block),
+            num_blocks=np.int32(per_device),
+            full_blocks=np.int32(first_block + num_blocks),
+            last_trials=np.int32(0),
         )
-    per_device = -(-num_blocks // len(shape.devices))
-    inputs = Inputs(
-        *run,
-        np.int32(first_block),
-        np.int32(per_device),
-        np.int32(first_block + num_blocks),
-        np.int32(0),
     )
-    tables, flags = program(inputs)
 
-    def wait() -> tuple[list[OutcomeCounts], np.ndarray]:
-        by_device = np.asarray(tables).reshape(len(shape.devices), shape.kept, *tables.shape[1:])
+    def wait() -> CountedBlocks:
+        by_device = np.asarray(tables).reshape(num_devices, shape.kept, *tables.shape[1:])
         used = by_device[:, :per_device].reshape(-1, *tables.shape[1:])[:num_blocks]
-        return [counts_from_table(table, shape.clients) for table in used], np.asarray(flags)[0]
+        counts = [counts_from_table(table, shape.clients) for table in used]
+        return CountedBlocks(counts, np.asarray(flags)[0])
 
     return wait

@@ -11,18 +11,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import decision_rule
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
-from jaxcogc.outage.simulation.device_counts import counts_from_table
-from jaxcogc.outage.simulation.program import Inputs, Shape, blocks_per_call, compiled_program
-from jaxcogc.outage.simulation.run_inputs import prepare_run, redrawn_code, run_shape, run_words
+from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
+from jaxcogc.outage.simulation.count_table import counts_from_table
+from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.program_inputs import Inputs, Shape, prepare_run, run_shape
 from jaxcogc.runtime.devices import describe_devices
 
 _LOG = logging.getLogger(__name__)
@@ -42,11 +45,11 @@ class Simulation(NamedTuple):
 
     compile_seconds: float
     device: str
-    counts: Callable[[jax.Array, Network, GradientCode, int], Iterator[OutcomeCounts]]
+    counts: Callable[[Key, Network, GradientCode, int], Iterator[OutcomeCounts]]
 
 
 def simulate_outcomes(
-    key: jax.Array,
+    key: Key,
     network: Network,
     code: GradientCode,
     *,
@@ -96,7 +99,7 @@ def compile_simulation(
     num_attempts: int = 1,
     redraw_code: bool = False,
     tile: int | None = None,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
 ) -> Simulation:
     """Compile the Monte Carlo program for networks and codes of this shape.
@@ -127,15 +130,11 @@ def compile_simulation(
         devices=devices,
         kernel=kernel,
     )
-    program = _compile_or_fall_back(shape)
-
-    def counts(key, network, code, num_trials):
-        return _run(program, shape, key, network, code, num_trials)
-
+    counts = partial(_run, _compile_or_fall_back(shape), shape)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
-def _compile_or_fall_back(shape: Shape) -> Any:
+def _compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
     if shape.rule.kernel == "pallas":
         try:
             return compiled_program(shape)
@@ -145,7 +144,14 @@ def _compile_or_fall_back(shape: Shape) -> Any:
     return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
 
 
-def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCounts]:
+def _run(
+    program: jax.stages.Compiled,
+    shape: Shape,
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    num_trials: int,
+) -> Iterator[OutcomeCounts]:
     """Call the compiled program on consecutive blocks and hand out what it counted."""
     _check_run(shape, network, code, num_trials)
     if shape.rule.redrawn and not code.redrawn:
@@ -153,23 +159,22 @@ def _run(program, shape, key, network, code, num_trials) -> Iterator[OutcomeCoun
     run = prepare_run(run_words(key), network, code)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
-    largest = blocks_per_call(shape)
     first, per_device = 0, 1
     while first < total_blocks:
         per_device = min(per_device, -(-(total_blocks - first) // num_devices))
         inputs = Inputs(
-            *run,
-            np.int32(first),
-            np.int32(per_device),
-            np.int32(num_trials // BLOCK_TRIALS),
-            np.int32(num_trials % BLOCK_TRIALS),
+            run,
+            first_block=np.int32(first),
+            num_blocks=np.int32(per_device),
+            full_blocks=np.int32(num_trials // BLOCK_TRIALS),
+            last_trials=np.int32(num_trials % BLOCK_TRIALS),
         )
         yield counts_from_table(np.asarray(program(inputs)), shape.clients)
         first += per_device * num_devices
-        per_device = min(2 * per_device, largest)
+        per_device = min(2 * per_device, shape.most_blocks)
 
 
-def _check_run(shape, network, code, num_trials):
+def _check_run(shape: Shape, network: Network, code: GradientCode, num_trials: int) -> None:
     if isinstance(num_trials, bool) or not isinstance(num_trials, int | np.integer):
         raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
     if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:

@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from jaxcogc.coding.exact.prime_field import random_elements
-from jaxcogc.coding.recovery import DecisionRule, prepare_code, recover_rows
-from jaxcogc.links.draws import LinkThresholds, by_offset, draw_rows
+from jaxcogc._types import Array
+from jaxcogc.coding.exact.bit_rows import pack_rows
+from jaxcogc.coding.recovery import Recovery, prepare_code, recover_rows
+from jaxcogc.links.draws import Links, LinkThresholds, by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.device_counts import empty_table, outcome_flags, outcome_table
+from jaxcogc.outage.simulation.block_words import block_key, block_vector, tile_rows, trial_links
+from jaxcogc.outage.simulation.count_table import empty_table, outcome_flags, outcome_table
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
 from jaxcogc.runtime.devices import compiler_options, device_mesh
-from jaxcogc.runtime.random_words import key_words
-
-
-class Shape(NamedTuple):
-    """All that a compiled program is specialised to.
-
-    `kept` is 0 for a program that adds all its blocks up; else the most blocks a device counts in
-    one call of a program that keeps them apart.
-    """
-
-    clients: int
-    attempts: int
-    reciprocal: bool
-    rule: DecisionRule
-    tile: int
-    devices: tuple[Any, ...]
-    kept: int = 0
-
-
-class Inputs(NamedTuple):
-    """What a call of the compiled program gets; replicated over the devices."""
-
-    key: Any  # uint32 [2], two words of the run's key
-    thresholds: LinkThresholds
-    field_matrix: Any  # uint32 [clients, clients] or [attempts, clients, clients]
-    num_stragglers: Any
-    first_block: Any  # int32
-    num_blocks: Any  # int32, of each device
-    full_blocks: Any  # int32, blocks of the whole run that count in full
-    last_trials: Any  # int32, trials that count in the block after those
-
-
-def blocks_per_call(shape: Shape) -> int:
-    """Blocks a device counts in one call: some 0.1 s of work, and sums that fit in int32.
-
-    A fixed schedule, because every process of a distributed run must follow the same one.
-    """
-    fits = (2**31 - 1) // (BLOCK_TRIALS * shape.clients * len(shape.devices))
-    quick = 2**12 if shape.devices[0].platform != "cpu" else 2**11 // shape.clients**2
-    return max(1, min(fits, quick))
 
 
 @cache
-def compiled_program(shape: Shape) -> Any:
+def compiled_program(shape: Shape) -> jax.stages.Compiled:
     """The program for a shape, compiled once a process.
 
     ``Inputs`` -> int32 table of counts; with ``kept``: the tables [devices x kept, ...] of single
@@ -68,82 +34,141 @@ def compiled_program(shape: Shape) -> Any:
     mesh = device_mesh(shape.devices)
     count = _count_each_block if shape.kept else _count_blocks
     program = jax.shard_map(
-        lambda inputs: count(shape, mesh.axis_names[0], inputs),
+        partial(count, shape, mesh.axis_names[0]),
         mesh=mesh,
         in_specs=PartitionSpec(),
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    clients = shape.clients
-    matrix = (shape.attempts,) * shape.rule.redrawn + (clients, clients)
-    scalar = jax.ShapeDtypeStruct((), jnp.int32)
-    words = jax.ShapeDtypeStruct((clients, clients), jnp.uint32)
-    inputs = Inputs(
-        jax.ShapeDtypeStruct((2,), jnp.uint32),
-        LinkThresholds(words, words),  # type: ignore[arg-type]
-        jax.ShapeDtypeStruct(matrix, jnp.uint32),
-        *(scalar,) * 5,
-    )
     options = compiler_options(shape.devices[0].platform)
-    return jax.jit(program).lower(inputs).compile(compiler_options=options)
+    return jax.jit(program).lower(_blank_inputs(shape)).compile(compiler_options=options)
 
 
-def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> jax.Array:
+def _blank_inputs(shape: Shape) -> Inputs:
+    """Inputs of the right shapes and types, and of no meaning."""
+    matrix = np.zeros((shape.clients, shape.clients), np.uint32)
+    coefficients = np.stack([matrix] * shape.attempts) if shape.rule.redrawn else matrix
+    number = np.int32(0)
+    run = Run(np.zeros(2, np.uint32), LinkThresholds(matrix, matrix), coefficients, number)
+    return Inputs(run, number, number, number, number)
+
+
+def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices."""
-    num_tiles, decide_tile = _tiles(shape, axis, inputs)
+    tiles = _tiles(shape, axis, inputs)
 
-    def count_tile(index, table):
-        return table + outcome_table(*decide_tile(index))
+    def count_tile(index: Array, table: Array) -> Array:
+        return table + outcome_table(*tiles.decide(index))
 
-    table = lax.fori_loop(0, num_tiles, count_tile, empty_table(shape.clients))
-    return lax.psum(table, axis)
+    table: Array = lax.fori_loop(0, tiles.number, count_tile, empty_table(shape.clients))
+    total: Array = lax.psum(table, axis)
+    return total
 
 
-def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[jax.Array, jax.Array]:
+def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
     """One table for each block, and what became of each trial of the last block."""
-    num_tiles, decide_tile = _tiles(shape, axis, inputs)
-    tiles = BLOCK_TRIALS // shape.tile
+    tiles = _tiles(shape, axis, inputs)
+    tiles_per_block = BLOCK_TRIALS // shape.tile
 
-    def count_tile(index, carried):
+    def count_tile(index: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         tables, flags = carried
-        recovery, counted = decide_tile(index)
-        tables = tables.at[index // tiles].add(outcome_table(recovery, counted))
-        place = index % tiles * shape.tile
-        return tables, lax.dynamic_update_slice(flags, outcome_flags(recovery), (place,))
+        found = tiles.decide(index)
+        tables = tables.at[index // tiles_per_block].add(outcome_table(*found))
+        place = index % tiles_per_block * shape.tile
+        return tables, lax.dynamic_update_slice(flags, outcome_flags(found.recovery), (place,))
 
     empty = empty_table(shape.clients)
     nothing = jnp.zeros((shape.kept, *empty.shape), jnp.int32), jnp.zeros(BLOCK_TRIALS, jnp.uint8)
-    tables, flags = lax.fori_loop(0, num_tiles, count_tile, nothing)
+    tables, flags = lax.fori_loop(0, tiles.number, count_tile, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
 
-def _tiles(shape: Shape, axis: str, inputs: Inputs) -> tuple[jax.Array, Any]:
-    """How many tiles this device has to do, and what decides one: recovery, trials that count."""
-    clients, attempts = shape.clients, shape.attempts
-    coefficients = jnp.broadcast_to(inputs.field_matrix, (attempts, clients, clients))
-    code = prepare_code(coefficients, inputs.num_stragglers, shape.rule.modulus)
-    thresholds = by_offset(inputs.thresholds)
+class _DecidedTile(NamedTuple):
+    """What the trials of a tile recover (trials last), and which of them count: bool [trials]."""
+
+    recovery: Recovery
+    counted: Array
+
+
+class _Tiles(NamedTuple):
+    """How many tiles this device has to do, int32, and what decides one, given its number."""
+
+    number: Array
+    decide: Callable[[Array], _DecidedTile]
+
+
+def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
+    run = inputs.run
+    chex.assert_shape(run.thresholds, (shape.clients, shape.clients))
+    chex.assert_type([run.words, run.thresholds, run.field_matrix], jnp.uint32)
+    coefficients = jnp.broadcast_to(
+        run.field_matrix, (shape.attempts, shape.clients, shape.clients)
+    )
+    code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
+    thresholds = by_offset(run.thresholds)
     first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
     tiles = BLOCK_TRIALS // shape.tile
 
-    def decide_tile(index):
+    def decide(index: Array) -> _DecidedTile:
         block = first + index // tiles
-        key = jax.random.fold_in(jax.random.wrap_key_data(inputs.key, impl="threefry2x32"), block)
+        key = block_key(run.words, block)
         trials = index % tiles * shape.tile + jnp.arange(shape.tile)
-        rows = draw_rows(
-            key_words(key),
+        rows = tile_rows(
+            key,
             thresholds,
             trials.astype(jnp.uint32),
             code.gram.pairs,
-            attempts,
-            shape.reciprocal,
+            num_attempts=shape.attempts,
+            reciprocal=shape.reciprocal,
         )
-        random = jax.random.bits(jax.random.fold_in(key, 1), (clients, 1), jnp.uint32)
-        random = random_elements(random, shape.rule.modulus)
+        random = block_vector(key, shape.clients, shape.rule.modulus)
         recovery = recover_rows(
-            shape.rule, code, jnp.broadcast_to(random, (clients, shape.tile)), rows
+            shape.rule, code, jnp.broadcast_to(random, (shape.clients, shape.tile)), rows
         )
         last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
-        return recovery, trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
+        counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
+        return _DecidedTile(recovery, counted)
 
-    return inputs.num_blocks * tiles, decide_tile
+    return _Tiles(jnp.asarray(inputs.num_blocks) * tiles, decide)
+
+
+class RebuiltTrial(NamedTuple):
+    """One trial of a run again: its links, and what they let the server recover."""
+
+    links: Links
+    recovery: Recovery
+
+
+def rebuild_trial(shape: Shape, run: Run, trial: int) -> RebuiltTrial:
+    """The trial that the program of a shape draws and decides, by itself.
+
+    Args:
+        shape: as the program's; tile and devices do not matter.
+        run: as the program's.
+        trial: the trial's number, from 0, in the fixed order of the run's blocks.
+
+    Returns:
+        RebuiltTrial of NumPy arrays.
+    """
+    block, place = divmod(trial, BLOCK_TRIALS)
+    found = _rebuild(shape, run, np.int32(block), np.uint32(place))
+    trial_again: RebuiltTrial = jax.tree.map(np.asarray, found)
+    return trial_again
+
+
+@partial(jax.jit, static_argnums=0)
+def _rebuild(shape: Shape, run: Run, block: Array, place: Array) -> RebuiltTrial:
+    key = block_key(run.words, block)
+    links = trial_links(
+        key, run.thresholds, place, num_attempts=shape.attempts, reciprocal=shape.reciprocal
+    )
+    coefficients = jnp.broadcast_to(
+        run.field_matrix, (shape.attempts, shape.clients, shape.clients)
+    )
+    recovery = recover_rows(
+        shape.rule,
+        prepare_code(coefficients, run.num_stragglers, shape.rule.modulus),
+        block_vector(key, shape.clients, shape.rule.modulus),
+        pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
+    )
+    return RebuiltTrial(links, jax.tree.map(lambda leaf: leaf[..., 0], recovery))

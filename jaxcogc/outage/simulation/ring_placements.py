@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
 from jaxcogc._types import Key
@@ -12,8 +11,8 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.links.network import Network
 from jaxcogc.outage.random_links import LinkTable
-from jaxcogc.outage.simulation.given_links import BLOCK, decide
-from jaxcogc.runtime.random_words import host_generator
+from jaxcogc.outage.simulation.block_words import host_words
+from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
 
 __all__ = ["ring_trials"]
 
@@ -54,10 +53,9 @@ def ring_trials(
     where = numbers.reshape(num_attempts, clients, clients)
     nobody = np.full((numbers.size, 2), (num_attempts * clients) + 1, np.int32)
     table = LinkTable(np.zeros(numbers.size), where, nobody)
-    for number, start in enumerate(range(0, num_trials, BLOCK)):
-        trials = min(BLOCK, num_trials - start)
-        draw_key, decision_key = jax.random.split(jax.random.fold_in(key, number))
-        generator = np.random.Generator(host_generator(draw_key))
+    for number, start in enumerate(range(0, num_trials, BATCH_TRIALS)):
+        trials = min(BATCH_TRIALS, num_trials - start)
+        generator, decision_key = host_words(key, number)
         places = np.tile(np.arange(clients) if order is None else order, (trials, 1))
         if order is None:
             places = generator.permuted(places, axis=1)
@@ -67,4 +65,4 @@ def ring_trials(
             erased[:, attempt] = generator.random(chance.shape) < chance
         if network.reciprocal:
             erased[..., below[0], below[1]] = erased[..., below[1], below[0]]
-        yield decide(decision_key, code, table, erased.reshape(trials, -1)).recovery
+        yield decide_patterns(decision_key, code, table, erased.reshape(trials, -1)).recovery

@@ -27,8 +27,9 @@ from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.outage.simulation.block_words import run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
-from jaxcogc.outage.simulation.run_inputs import prepare_run, run_words
+from jaxcogc.outage.simulation.program_inputs import prepare_run
 from jaxcogc.runtime.devices import describe_devices
 
 _CLIENTS, _STRAGGLERS, _ATTEMPTS = 4, 2, 2
@@ -69,7 +70,7 @@ def _count(simulation: BlockSimulation, erasure: float, num_blocks: int) -> list
     counts: list[OutcomeCounts] = []
     while len(counts) < num_blocks:
         num = min(simulation.most_blocks, num_blocks - len(counts))
-        counts += simulation.start(run, len(counts), num)()[0]
+        counts += simulation.start(run, len(counts), num)().counts
     return counts
 
 

@@ -15,9 +15,9 @@ from jaxcogc.coding.codes import GradientCode, make_code
 from jaxcogc.links.network import Network
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
-from jaxcogc.outage.simulation.device_counts import outcomes_from_flags
-from jaxcogc.outage.simulation.run_inputs import Run, prepare_run, redrawn_code, run_words
+from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
+from jaxcogc.outage.simulation.blocks import BlockSimulation, CountedBlocks, compile_blocks
+from jaxcogc.outage.simulation.program_inputs import Run, prepare_run
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.study.specification.point import Point
 
@@ -92,9 +92,9 @@ class SimulationEngine:
     def start(self, point: Point, first: int, num: int) -> Callable[[], list[OutcomeCounts]]:
         """See `Engine`."""
         wait = self._start(point, first, num)
-        return lambda: wait()[0]
+        return lambda: wait().counts
 
-    def _start(self, point: Point, first: int, num: int) -> Any:
+    def _start(self, point: Point, first: int, num: int) -> Callable[[], CountedBlocks]:
         return self._program(point).start(run_of(point), first, num)
 
     def event_position(self, point: Point, block: int, outcome: str, nth: int) -> int:
@@ -103,8 +103,7 @@ class SimulationEngine:
 
     def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
         """In which trials of a block an outcome happened: bool [trials]."""
-        _, flags = self._start(point, block, 1)()
-        return outcomes_from_flags(flags).by_name()[outcome]
+        return self._start(point, block, 1)().happened.by_name()[outcome]
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""

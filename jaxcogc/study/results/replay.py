@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc.coding.exact.bit_rows import pack_rows
-from jaxcogc.coding.exact.prime_field import random_elements
-from jaxcogc.coding.recovery import (
-    DecisionRule,
-    Recovery,
-    decision_rule,
-    prepare_code,
-    recover_rows,
-)
-from jaxcogc.links.draws import draw_thresholded_links
-from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.coding.recovery import Recovery
 from jaxcogc.outage.outcomes import classify
+from jaxcogc.outage.simulation.program import rebuild_trial
+from jaxcogc.outage.simulation.program_inputs import run_shape
 from jaxcogc.study.collection.simulation_engine import code_for_run, run_of, setting_of
 from jaxcogc.study.specification.point import Point
 
@@ -71,36 +60,13 @@ def replay(point: Point, trial: int) -> Replay:
     """
     network, code = setting_of(point)
     code = code_for_run(point, code)
-    block, place = divmod(trial, BLOCK_TRIALS)
-    run = run_of(point)
-    words = jnp.asarray(run.words)
-    key = jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), block)
-    links = draw_thresholded_links(
-        key, run.thresholds, point.attempts, reciprocal=network.reciprocal, trial=place
-    )
-    shape = (point.attempts, point.num_clients, point.num_clients)
-    coefficients = jnp.broadcast_to(code.field_matrix, shape)
-    random = jax.random.bits(jax.random.fold_in(key, 1), (point.num_clients, 1), jnp.uint32)
-    found = _decide(
-        decision_rule(code),
-        coefficients,
-        code.num_stragglers,
-        random_elements(random, code.modulus),
-        pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
-    )
-    recovery: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[..., 0], found)
+    shape = run_shape(network, code, num_attempts=point.attempts, redraw_code=point.redraw_code)
+    found = rebuild_trial(shape, run_of(point), trial)
+    support = np.asarray(code.field_matrix) != 0
     return Replay(
         trial,
-        np.asarray(links.uplink_delivered),
-        np.asarray(links.peer_delivered),
-        np.asarray(coefficients) != 0,
-        recovery,
+        np.asarray(found.links.uplink_delivered),
+        np.asarray(found.links.peer_delivered),
+        np.broadcast_to(support, (point.attempts, *support.shape[-2:])),
+        found.recovery,
     )
-
-
-@partial(jax.jit, static_argnums=0)
-def _decide(
-    rule: DecisionRule, coefficients: Any, num_stragglers: Any, random: Any, rows: Any
-) -> Recovery:
-    code = prepare_code(coefficients, num_stragglers, rule.modulus)
-    return recover_rows(rule, code, random, rows)

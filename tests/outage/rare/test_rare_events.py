@@ -30,7 +30,7 @@ from jaxcogc.outage.rare.proposals import (
     rows_of,
 )
 from jaxcogc.outage.rare.rare_events import rare_outcomes
-from jaxcogc.outage.simulation.given_links import decide
+from jaxcogc.outage.simulation.link_patterns import decide_patterns
 from tests.outage.test_agreement import random_network
 
 KEY = jax.random.key(60)
@@ -249,7 +249,7 @@ def test_fewest_erasures_is_a_bound(family, reciprocal):
     )
     chosen = list(itertools.combinations(range(len(table.erasure)), fewest - 1))
     erased = np.array([np.isin(np.arange(len(table.erasure)), links) for links in chosen])
-    assert decide(KEY, code, table, erased).recovery.gc.all()
+    assert decide_patterns(KEY, code, table, erased).recovery.gc.all()
 
 
 def test_what_cannot_be_told_is_flagged():

@@ -12,11 +12,11 @@ import pytest
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
 from jaxcogc.names import OUTCOMES
-from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, outcomes_from_counts
+from jaxcogc.outage.simulation.block_words import run_words
 from jaxcogc.outage.simulation.blocks import compile_blocks
-from jaxcogc.outage.simulation.device_counts import outcomes_from_flags
-from jaxcogc.outage.simulation.program import BLOCK_TRIALS
-from jaxcogc.outage.simulation.run_inputs import prepare_run, run_words
+from jaxcogc.outage.simulation.count_table import outcomes_from_flags
+from jaxcogc.outage.simulation.program_inputs import prepare_run
 from tests.checks import same_counts, simulate_counts
 from tests.outage.everywhere import NETWORK
 from tests.places import PROJECT
@@ -35,7 +35,7 @@ def test_blocks_add_up_to_a_run(blocks):
     apart = [
         counts
         for first, num in ((0, 1), (1, 3), (4, 1))
-        for counts in blocks.start(RUN, first, num)()[0]
+        for counts in blocks.start(RUN, first, num)().counts
     ]
     assert [counts.trials for counts in apart] == [BLOCK_TRIALS] * 5
     total = sum(apart, start=OutcomeCounts.zero(3))

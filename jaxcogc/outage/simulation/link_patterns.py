@@ -1,15 +1,15 @@
-"""Trials whose links the caller chooses.
+"""Trials whose links the caller chooses: patterns of erased links, decided on the device.
 
-What a pattern of links recovers is decided on the device, by two independent null vectors: a client
-or the sum counts as recovered when both say so. Each errs one way only, with the chance that
-`recover` states (5e-9 an element), so that together they err with about its square. Probabilities
-of 1e-9 and far below can be told.
+A pattern is decided by two independent null vectors: a client or the sum counts as recovered when
+both say so. Each errs one way only, with the chance that `recover` states (5e-9 an element), so
+that together they err with about its square. Probabilities of 1e-9 and far below can be told.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,13 +20,13 @@ from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 
-__all__ = ["BLOCK", "LinkTrials", "decide"]
+__all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns"]
 
-BLOCK = 2**13
+BATCH_TRIALS = 2**13
 """Trials decided in one call; shorter ones are padded, so that one program serves all."""
 
 
-class LinkTrials(NamedTuple):
+class DecidedPatterns(NamedTuple):
     """Some trials, on the host.
 
     Attributes:
@@ -40,26 +40,29 @@ class LinkTrials(NamedTuple):
     recovery: Recovery
 
 
-def decide(key: Key, code: GradientCode, table: LinkTable, erased: np.ndarray) -> LinkTrials:
+def decide_patterns(
+    key: Key, code: GradientCode, table: LinkTable, erased: np.ndarray
+) -> DecidedPatterns:
     """What given patterns of links recover.
 
     Args:
         key: feeds the two null vectors.
         code: the code; redrawn for the attempts of the table, or one for all of them.
         table: the random links.
-        erased: bool [trials, links], at most `BLOCK` trials; links beyond the table's are padding.
+        erased: bool [trials, links], at most `BATCH_TRIALS` trials; links beyond the table's are
+            padding.
 
     Returns:
-        LinkTrials.
+        DecidedPatterns.
     """
     trials, links = len(erased), len(table.erasure)
-    padded = np.zeros((BLOCK, len(table.gates)), bool)
+    padded = np.zeros((BATCH_TRIALS, len(table.gates)), bool)
     padded[:trials, : erased.shape[1]] = erased
     looked_at, recovery = _decide(jax.random.split(key), code, table.where, table.gates, padded)
-    return LinkTrials(
+    return DecidedPatterns(
         erased[:, :links],
         np.asarray(looked_at)[:trials, :links],
-        Recovery(*(np.asarray(field)[:trials] for field in recovery)),  # type: ignore[arg-type]
+        jax.tree.map(lambda field: np.asarray(field)[:trials], recovery),
     )
 
 
@@ -68,6 +71,8 @@ def _decide(
     keys: Array, code: GradientCode, where: Array, gates: Array, erased: Array
 ) -> tuple[Array, Recovery]:
     attempts, clients, _ = where.shape
+    chex.assert_shape(gates, (attempts * clients**2, 2))
+    chex.assert_shape(erased, (BATCH_TRIALS, len(gates)))
     open_state = ~erased[:, jnp.maximum(where, 0)]
     delivered = jnp.where(where < 0, where == DELIVERED, open_state)
     uplinks = jnp.diagonal(delivered, axis1=-2, axis2=-1)

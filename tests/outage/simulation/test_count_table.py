@@ -6,7 +6,7 @@ import pytest
 
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.outage.counts import OutcomeCounts
-from jaxcogc.outage.simulation.device_counts import counts_from_table, empty_table, outcome_table
+from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
 from tests.checks import same_counts
 
 

@@ -1,0 +1,133 @@
+"""The random words of a run: one recipe for whoever draws them or draws them again.
+
+A run is known by two words, `run_words` of its key. From these and the number of a block of 2^14
+trials comes the block's key, and from that
+
+* the links of its trials: a link's word depends on (the run's words, block, trial in its block,
+  attempt, receiver, sender) and on nothing else, so that points of a study share their words and
+  any trial can be rebuilt by itself;
+* one random vector for all trials of the block, field elements that the null vectors start from:
+  it changes nothing but the chance of a misjudgement.
+
+Nothing depends on erasure probabilities, the code, the tile, the device or the process.
+
+Where links are drawn on the host (weighted trials, clients placed anew in every trial) trials come
+in batches, each with a generator of its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcogc._types import AnyArray, Array, Key
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.exact.prime_field import random_elements
+from jaxcogc.links.draws import (
+    Links,
+    LinkThresholds,
+    Needed,
+    OffsetThresholds,
+    draw_rows,
+    draw_thresholded_links,
+)
+from jaxcogc.runtime.random_words import host_generator, key_words
+
+__all__ = [
+    "HostWords",
+    "block_key",
+    "block_vector",
+    "host_words",
+    "redrawn_code",
+    "run_words",
+    "tile_rows",
+    "trial_links",
+]
+
+_CODE_KEY = 0xC0DE
+
+
+def run_words(key: Key) -> np.ndarray:
+    """The two words, uint32 [2], that stand for a run's key; fetching them waits for the device."""
+    return np.asarray(jax.random.bits(key, (2,), jnp.uint32))
+
+
+def redrawn_code(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
+    """The code of every attempt of a run that redraws it; ``key`` is the run's."""
+    return redraw(jax.random.fold_in(key, _CODE_KEY), code, num_attempts)
+
+
+def block_key(words: AnyArray, block: AnyArray) -> Key:
+    """The key of a block, from the words of its run and its number, int32."""
+    key = jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
+    return jax.random.fold_in(key, jnp.asarray(block))
+
+
+def block_vector(key: Key, num_clients: int, modulus: int) -> Array:
+    """The random vector of a block: uint32 [clients, 1], elements of the field."""
+    words = jax.random.bits(jax.random.fold_in(key, 1), (num_clients, 1), jnp.uint32)
+    return random_elements(words, modulus)
+
+
+def tile_rows(
+    key: Key,
+    thresholds: OffsetThresholds,
+    trials: Array,
+    pairs: Needed,
+    *,
+    num_attempts: int,
+    reciprocal: bool,
+) -> Array:
+    """The links of some trials of a block, as packed rows.
+
+    Args:
+        key: the block's.
+        thresholds: of the network, by offset.
+        trials: uint32 [trials], their numbers in the block.
+        pairs: the offsets that the code needs.
+        num_attempts, reciprocal: of the run.
+
+    Returns:
+        As `links.draws.draw_rows` says: uint32 [words, attempts, clients, trials].
+    """
+    return draw_rows(key_words(key), thresholds, trials, pairs, num_attempts, reciprocal)
+
+
+def trial_links(
+    key: Key,
+    thresholds: LinkThresholds,
+    trial: int | Array,
+    *,
+    num_attempts: int,
+    reciprocal: bool,
+) -> Links:
+    """The links of one trial of a block, all of them, needed or not.
+
+    Args:
+        key: the block's.
+        thresholds: of the network.
+        trial: its number in the block.
+        num_attempts, reciprocal: of the run.
+    """
+    return draw_thresholded_links(key, thresholds, num_attempts, reciprocal=reciprocal, trial=trial)
+
+
+class HostWords(NamedTuple):
+    """What a batch of trials draws from whose links are drawn on the host.
+
+    Attributes:
+        generator: of the links.
+        decision_key: of the null vectors that decide the trials.
+    """
+
+    generator: np.random.Generator
+    decision_key: Key
+
+
+def host_words(key: Key, batch: int) -> HostWords:
+    """Of a batch, from the key of all of them and its number."""
+    draw_key, decision_key = jax.random.split(jax.random.fold_in(key, batch))
+    return HostWords(np.random.Generator(host_generator(draw_key)), decision_key)

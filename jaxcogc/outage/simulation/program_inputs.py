@@ -1,0 +1,138 @@
+"""What the compiled Monte Carlo program is specialised to, and what each of its calls gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcogc._types import AnyArray
+from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.recovery import DecisionRule, decision_rule, tile_size
+from jaxcogc.links.draws import LinkThresholds, check_limits, link_thresholds
+from jaxcogc.links.network import Network
+from jaxcogc.names import KERNELS
+from jaxcogc.outage.counts import BLOCK_TRIALS
+
+
+class Shape(NamedTuple):
+    """All that a compiled program is specialised to.
+
+    Attributes:
+        clients, attempts, reciprocal: of every run.
+        rule: how trials are decided.
+        tile: trials computed at once.
+        devices: that share the blocks.
+        kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
+            one call of a program that keeps them apart.
+    """
+
+    clients: int
+    attempts: int
+    reciprocal: bool
+    rule: DecisionRule
+    tile: int
+    devices: tuple[jax.Device, ...]
+    kept: int = 0
+
+    @property
+    def most_blocks(self) -> int:
+        """Blocks a device counts in one call: some 0.1 s of work, and sums that fit in int32.
+
+        A fixed schedule, because every process of a distributed run must follow the same one.
+        """
+        fits = (2**31 - 1) // (BLOCK_TRIALS * self.clients * len(self.devices))
+        quick = 2**12 if self.devices[0].platform != "cpu" else 2**11 // self.clients**2
+        return max(1, min(fits, quick))
+
+
+class Run(NamedTuple):
+    """What all blocks of a run share.
+
+    Attributes:
+        words: uint32 [2], `run_words` of the run's key.
+        thresholds: of the links.
+        field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
+        num_stragglers: int32.
+    """
+
+    words: AnyArray
+    thresholds: LinkThresholds
+    field_matrix: AnyArray
+    num_stragglers: AnyArray | np.int32
+
+
+class Inputs(NamedTuple):
+    """What a call of the compiled program gets, the same on all devices; numbers are int32.
+
+    Attributes:
+        run: what all blocks share.
+        first_block: of the first device; those of the others follow.
+        num_blocks: of each device.
+        full_blocks: blocks of the whole run that count in full.
+        last_trials: trials that count in the block after those.
+    """
+
+    run: Run
+    first_block: AnyArray | np.int32
+    num_blocks: AnyArray | np.int32
+    full_blocks: AnyArray | np.int32
+    last_trials: AnyArray | np.int32
+
+
+def run_shape(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int,
+    redraw_code: bool,
+    tile: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    kernel: str = "xla",
+) -> Shape:
+    """The shape of the program for networks and codes of these sizes.
+
+    Args:
+        network, code, num_attempts, redraw_code, tile, devices, kernel: as in `compile_simulation`.
+
+    Raises:
+        ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+    """
+    check_limits(network.num_clients, num_attempts)
+    if code.num_clients != network.num_clients:
+        raise ValueError(
+            f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
+        )
+    tile = tile_size(network.num_clients) if tile is None else tile
+    if kernel not in KERNELS:
+        raise ValueError(f"kernel = {kernel!r}: must be 'xla' or 'pallas'")
+    if tile not in [2**n for n in range(15)]:
+        raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
+    if redraw_code and not code.redrawn:
+        code = redraw(jax.random.key(0), code, num_attempts)
+    return Shape(
+        network.num_clients,
+        num_attempts,
+        network.reciprocal,
+        decision_rule(code, kernel),
+        tile,
+        tuple(jax.devices() if devices is None else devices),
+    )
+
+
+def prepare_run(words: np.ndarray, network: Network, code: GradientCode) -> Run:
+    """What all blocks of a run share; made on the host, while the devices work.
+
+    Args:
+        words: of the run's key, from `run_words`.
+        network: erasure probabilities.
+        code: the code, with each attempt's coefficients where it is redrawn.
+    """
+    return Run(
+        words,
+        link_thresholds(network),
+        np.asarray(code.field_matrix),
+        np.int32(code.num_stragglers),
+    )
