@@ -14,13 +14,13 @@ from jaxcogc.coding.constructions import (
     cyclic_mds_matrices,
     cyclic_residues,
 )
-from jaxcogc.coding.gradient_code import MERSENNE_31, GradientCode, build_code, read_only
-from jaxcogc.links.checks import check_count
+from jaxcogc.coding.gradient_code import GradientCode, build_code, read_only
+from jaxcogc.coding.host_field import MERSENNE_31
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
 from jaxcogc.runtime.random_words import host_generator
 
 __all__ = [
-    "MERSENNE_31",
     "GradientCode",
     "cyclic_code",
     "cyclic_mds_code",
@@ -54,6 +54,7 @@ def make_code(
     >>> make_code("cyclic-mds", 4, 1) == cyclic_mds_code(4, 1)
     True
     """
+    check_choice("family", family, FAMILIES)
     if family == "cyclic":
         if key is None:
             raise ValueError("key = None: allowed is a typed key, as a cyclic code is random")
@@ -62,8 +63,6 @@ def make_code(
         return cyclic_mds_code(num_clients, num_stragglers)
     if family == "fractional-repetition":
         return fractional_repetition_code(num_clients, num_stragglers)
-    if family != "uncoded":
-        raise ValueError(f"family = {family!r}: allowed are {', '.join(FAMILIES)}")
     if num_stragglers != 0:
         raise ValueError(f"num_stragglers = {num_stragglers}: allowed is 0 without a code")
     return uncoded(num_clients)

@@ -146,7 +146,7 @@ def cyclic_mds_matrices(num_clients: int, num_stragglers: int) -> tuple[HostFloa
 def block_matrix(num_clients: int, num_stragglers: int) -> HostFloats:
     """Fractional repetition: ones within blocks of s + 1 clients, float64 [clients, clients]."""
     block = np.arange(num_clients) // (num_stragglers + 1)
-    return (block[:, None] == block).astype(np.float64)
+    return np.equal(block[:, None], block).astype(np.float64)
 
 
 def exact_residues(matrix: HostFloats, modulus: int) -> Residues:

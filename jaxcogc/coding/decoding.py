@@ -10,7 +10,8 @@ than about 1e5 in norm.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,7 @@ from jaxcogc.coding.real.orthogonal import (
 )
 from jaxcogc.coding.real.trial_tiles import in_tiles
 from jaxcogc.links.draws import Links
-from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 __all__ = [
     "RealRecovery",
@@ -42,6 +43,8 @@ __all__ = [
     "real_recovery",
     "row_space_weights",
 ]
+
+Found = TypeVar("Found")
 
 _TOLERANCE = 1e-9
 
@@ -161,7 +164,12 @@ def real_recovery(code: GradientCode, links: Links) -> RealRecovery:
     return RealRecovery(gc, sum_recovered, clients, rank)
 
 
-def _decode(kernel: Any, code: GradientCode, links: Links, complete: bool = False) -> Any:
+def _decode(
+    kernel: Callable[[Array, Array], Found],
+    code: GradientCode,
+    links: Links,
+    complete: bool = False,
+) -> Found:
     """Call a kernel with what was delivered, row by row."""
     check_sizes(code, links)
     with jax.enable_x64(True):
@@ -172,53 +180,55 @@ def _decode(kernel: Any, code: GradientCode, links: Links, complete: bool = Fals
             delivered = jnp.all(delivered | (matrix == 0), axis=-1, keepdims=True)
         delivered = uplink[..., None] & delivered
         outputs = kernel(matrix[None], delivered[None])
-        return jax.tree.map(lambda x: x[0], outputs)
+        found: Found = jax.tree.map(lambda x: x[0], outputs)
+        return found
 
 
-def _columns(matrix: jax.Array, delivered: jax.Array) -> jax.Array:
+def _columns(matrix: Array, delivered: Array) -> Array:
     """Columns [clients, rows, trials] of received matrices, clients in bit-reversed order."""
     columns = jnp.where(jnp.moveaxis(delivered, 0, -1), jnp.moveaxis(matrix, 0, -1), 0.0)
     columns = columns.reshape(-1, *columns.shape[2:])
     return jnp.stack([columns[:, k] for k in client_order(columns.shape[1])])
 
 
-def _in_client_order(values: jax.Array) -> jax.Array:
+def _in_client_order(values: Array) -> Array:
     # Fixed slices rather than a gather, which would cost as much as the decoding.
     return jnp.stack([values[i] for i in np.argsort(client_order(len(values)))])
 
 
 @in_tiles
-def _ones_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
-    return ones_weights(factor(_columns(matrix, delivered), stage), stage)[0].T
+def _ones_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
+    return ones_weights(factor(_columns(matrix, delivered), once), once)[0].T
 
 
 @in_tiles
-def _complete_ones_kernel(matrix: jax.Array, complete: jax.Array, stage: Stage) -> jax.Array:
+def _complete_ones_kernel(matrix: Array, complete: Array, once: Once) -> Array:
     """As `_ones_kernel`, of complete rows [trials, attempts, clients, 1]: mostly they are few."""
     attempts, clients = complete.shape[1:3]
 
-    def few(complete: jax.Array) -> jax.Array:
-        return packed_weights(matrix, complete[..., 0], clients, stage).T
+    def few(complete: Array) -> Array:
+        return packed_weights(matrix, complete[..., 0], clients, once).T
 
-    def many(complete: jax.Array) -> jax.Array:
-        return ones_weights(factor(_columns(matrix, complete), stage), stage)[0].T
+    def many(complete: Array) -> Array:
+        return ones_weights(factor(_columns(matrix, complete), once), once)[0].T
 
     if attempts == 1:
         return few(complete)
     largest = jnp.max(jnp.sum(complete, axis=(1, 2, 3), dtype=jnp.int32))
-    return lax.cond(largest <= clients, few, many, complete)
+    weights: Array = lax.cond(largest <= clients, few, many, complete)
+    return weights
 
 
 @in_tiles
-def _units_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
-    factors = factor(_columns(matrix, delivered), stage)
-    recovered = unit_distances(factors, stage) <= _TOLERANCE
+def _units_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
+    factors = factor(_columns(matrix, delivered), once)
+    recovered = unit_distances(factors, once) <= _TOLERANCE
 
-    def weights(recovered: jax.Array) -> jax.Array:
-        return jnp.where(recovered[:, None], unit_weights(factors, stage), 0.0)
+    def weights(recovered: Array) -> Array:
+        return jnp.where(recovered[:, None], unit_weights(factors, once), 0.0)
 
-    def nothing(recovered: jax.Array) -> jax.Array:
-        return zeros_like_mesh(factors.basis, factors.basis)  # the shape of the weights too
+    def nothing(recovered: Array) -> Array:
+        return zeros_like_mesh(factors, factors.basis.shape, jnp.float64)
 
     # Long stacks of many clients mostly recover no client, in no trial of a tile.
     found = lax.cond(jnp.any(recovered), weights, nothing, recovered)
@@ -226,17 +236,17 @@ def _units_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.
 
 
 @in_tiles
-def _projection_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> jax.Array:
-    factors = factor(_columns(matrix, delivered), stage)
-    projected, _ = project_ones(factors, stage)
+def _projection_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
+    factors = factor(_columns(matrix, delivered), once)
+    projected, _ = project_ones(factors, once)
     return _in_client_order(projected).T / len(projected)
 
 
 @in_tiles
-def _recovery_kernel(matrix: jax.Array, delivered: jax.Array, stage: Stage) -> Any:
-    factors = factor(_columns(matrix, delivered), stage)
-    _, ones_distance = project_ones(factors, stage)
-    distances = unit_distances(factors, stage)
+def _recovery_kernel(matrix: Array, delivered: Array, once: Once) -> tuple[Array, Array, Array]:
+    factors = factor(_columns(matrix, delivered), once)
+    _, ones_distance = project_ones(factors, once)
+    distances = unit_distances(factors, once)
     rank = jnp.sum(factors.independent, axis=0, dtype=jnp.int32)
     recovered = ones_distance <= _TOLERANCE * np.sqrt(len(distances))
     return recovered, _in_client_order(distances <= _TOLERANCE).T, rank

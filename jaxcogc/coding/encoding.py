@@ -68,9 +68,10 @@ def encode(code: GradientCode, links: Links, updates: Updates) -> Updates:
     """
     check_sizes(code, links)
     received = lax.stop_gradient(received_matrix(code, links))
-    return jax.tree_util.tree_map_with_path(
+    payload: Updates = jax.tree_util.tree_map_with_path(
         lambda path, leaf: _encode_leaf(received, leaf, jax.tree_util.keystr(path)), updates
     )
+    return payload
 
 
 def check_sizes(code: GradientCode, links: Links) -> None:
@@ -94,7 +95,7 @@ def check_sizes(code: GradientCode, links: Links) -> None:
             raise ValueError(f"{name} has dtype {delivered.dtype}: allowed is bool")
 
 
-def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
+def _encode_leaf(received: Array, leaf: Array, name: str) -> Array:
     clients = received.shape[-1]
     # Not jnp.result_type, which says float32 of a float64 array outside 64-bit mode.
     shape, dtype = np.shape(leaf), getattr(leaf, "dtype", np.result_type(float))
@@ -104,18 +105,21 @@ def _encode_leaf(received: jax.Array, leaf: jax.Array, name: str) -> jax.Array:
         raise ValueError(f"updates{name} has dtype {dtype}: allowed is a floating one")
     with jax.enable_x64(True):
         coefficients, held = received.astype(dtype), received != 0
+        rows: Array
         if dtype == np.float64:
-            return _product(coefficients, jnp.asarray(leaf), held)
-    return _product(coefficients, jnp.asarray(leaf), held)
+            rows = _product(coefficients, jnp.asarray(leaf), held)
+            return rows
+    rows = _product(coefficients, jnp.asarray(leaf), held)
+    return rows
 
 
 @jax.jit  # so that calls outside of a program of the caller's are compiled once
-def _product(received: jax.Array, leaf: jax.Array, held: jax.Array) -> jax.Array:
+def _product(received: Array, leaf: Array, held: Array) -> Array:
     """received @ leaf, in which what is not finite spoils only the rows that hold it."""
     flat = leaf.reshape(leaf.shape[0], -1)
     zero = jnp.zeros((), flat.dtype)
 
-    def spoil() -> jax.Array:
+    def spoil() -> Array:
         is_finite = jnp.isfinite(flat)
         spoilt = _dot(held.astype(flat.dtype), (~is_finite).astype(flat.dtype)) > 0
         rows = _dot(received, jnp.where(is_finite, flat, zero))
@@ -125,10 +129,12 @@ def _product(received: jax.Array, leaf: jax.Array, held: jax.Array) -> jax.Array
     # vectorises over the numbers, which a reduction of everything at once does not.
     finite = jnp.all(reduce(jnp.add, (zero * update for update in flat)) == 0)
     # Each branch forms its own product: one that is passed in would be copied.
-    rows = lax.cond(finite, lambda: _dot(received, flat), spoil)
+    rows: Array = lax.cond(finite, lambda: _dot(received, flat), spoil)
     return rows.reshape(-1, *leaf.shape[1:])
 
 
-def _dot(left: jax.Array, right: jax.Array) -> jax.Array:
+def _dot(left: Array, right: Array) -> Array:
     # Without a preferred element type, which a batching rule outside a 64-bit scope would narrow.
-    return lax.dot_general(left, right, (((1,), (0,)), ((), ())), precision=lax.Precision.HIGHEST)
+    precision = lax.Precision.HIGHEST
+    product: Array = lax.dot_general(left, right, (((1,), (0,)), ((), ())), precision=precision)
+    return product

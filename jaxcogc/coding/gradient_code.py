@@ -14,12 +14,11 @@ from jaxtyping import Float64, Int32, UInt32
 
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.constructions import exact_residues
+from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.verification import verify_code
 from jaxcogc.links.checks import check_count, check_elements, number_array
 
-__all__ = ["MERSENNE_31", "GradientCode", "build_code", "read_only"]
-
-MERSENNE_31 = 2**31 - 1
+__all__ = ["GradientCode", "build_code", "read_only"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "MERSENNE_31",
+    "Residues",
+    "is_prime",
     "largest_prime_one_mod",
     "random_residues",
     "rank_mod",
@@ -20,6 +23,9 @@ __all__ = [
     "solve_mod",
     "spans_ones_mod",
 ]
+
+MERSENNE_31 = 2**31 - 1
+"""The prime of all families but the cyclic MDS codes."""
 
 Residues = npt.NDArray[np.uint64]
 

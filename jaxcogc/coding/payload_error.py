@@ -12,7 +12,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Float64
 
-from jaxcogc._types import Key
+from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.conditioning import DecodableSets
 from jaxcogc.coding.encoding import encode
 from jaxcogc.coding.gradient_code import GradientCode
@@ -54,7 +54,8 @@ def predicted_error(
         rounded = matrix
     drift = np.einsum("ni,nik->nk", sets.weights, (rounded - matrix)[sets.rows])
     payload = sets.amplification * rounding_error(dtype)
-    return np.sqrt(payload**2 + np.mean(drift**2, axis=1))
+    error: HostFloats = np.sqrt(payload**2 + np.mean(drift**2, axis=1))
+    return error
 
 
 def measured_error(
@@ -83,4 +84,5 @@ def measured_error(
     payload = np.asarray(encode(code, everybody, updates).astype(jnp.float32), np.float64)
     exact = np.asarray(updates.astype(jnp.float32), np.float64).sum(axis=0)
     recovered = np.einsum("ni,nip->np", sets.weights, payload[sets.rows])
-    return np.linalg.norm(recovered - exact, axis=1) / np.linalg.norm(exact)
+    error: HostFloats = np.linalg.norm(recovered - exact, axis=1) / np.linalg.norm(exact)
+    return error

@@ -6,8 +6,9 @@ kernel at once, batch axis last and in tiles that fit a cache.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +16,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Bool, Int32
 
-from jaxcogc._types import Array, Key
+from jaxcogc._types import Array, ArrayLike, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.exact import null_vector as modular
 from jaxcogc.coding.exact.bit_rows import pack_offsets, pack_rows
 from jaxcogc.coding.exact.gram import GramTerms, gram_terms
+from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import add, random_elements
 from jaxcogc.coding.exact.ring_walk import RingTerms, ring_null_vector, ring_terms, walks_around
+from jaxcogc.coding.exact.trial_batches import batched_decision
 from jaxcogc.links.draws import Links
-from jaxcogc.runtime.compute_once import stages
+from jaxcogc.runtime.compute_once import in_branches
 
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
 
@@ -47,9 +49,6 @@ class Recovery(NamedTuple):
     num_complete_rows: Int32[Array, ""]
 
 
-_ALL_BATCHED = Recovery(*(True,) * 5)  # type: ignore[arg-type]
-
-
 class PreparedCode(NamedTuple):
     """A code as the kernel wants it; arrays only, so that one program serves many codes.
 
@@ -61,8 +60,8 @@ class PreparedCode(NamedTuple):
     """
 
     gram: GramTerms
-    support: jax.Array
-    num_stragglers: jax.Array
+    support: Array
+    num_stragglers: Array
     ring: RingTerms | None
 
 
@@ -130,10 +129,10 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     random = random_elements(jax.random.bits(key, (clients,), jnp.uint32), code.modulus)
     coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
     prepared = prepare_code(coefficients, code.num_stragglers, code.modulus)
-    return _one_trial(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
+    return _decision(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
 
 
-def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> PreparedCode:
+def prepare_code(coefficients: Array, num_stragglers: ArrayLike, modulus: int) -> PreparedCode:
     """Terms and support of a code; once, outside any loop over trials.
 
     Args:
@@ -150,9 +149,7 @@ def prepare_code(coefficients: jax.Array, num_stragglers: Any, modulus: int) -> 
     )
 
 
-def recover_rows(
-    rule: DecisionRule, code: PreparedCode, random: jax.Array, rows: jax.Array
-) -> Recovery:
+def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Array) -> Recovery:
     """Decide a whole tile of trials at once; the batch axis is last everywhere.
 
     Args:
@@ -187,26 +184,27 @@ def recover_rows(
     )
 
 
-def _null_vector(rule, code, rows, random):
+def _null_vector(
+    rule: DecisionRule, code: PreparedCode, rows: Array, random: Array
+) -> tuple[Array, Array]:
     """By the way that the kernel and the code ask for."""
+    if rule.kernel != "xla":  # imported where it is used: Pallas takes a second to load
+        from jaxcogc.coding.exact import pallas_kernel
 
-    def by_gram(rows, random):
-        null_vector = modular.null_vector if rule.kernel == "xla" else _pallas_null_vector
+        return pallas_kernel.null_vector(rows, code.gram, random, rule.modulus)
+
+    def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
         return null_vector(rows, code.gram, random, rule.modulus)
 
-    def by_ring(rows, random):
-        return ring_null_vector(rows, code.ring, random, rule.modulus)
+    def by_ring(ring: RingTerms, rows: Array, random: Array) -> tuple[Array, Array]:
+        return ring_null_vector(rows, ring, random, rule.modulus)
 
-    if code.ring is None or rule.kernel != "xla":
+    if code.ring is None:
         return by_gram(rows, random)
-    return lax.cond(code.ring.usable, by_ring, by_gram, rows, random)
-
-
-def _pallas_null_vector(*operands):
-    """The kernel for GPUs, imported where it is used: Pallas takes a second to load."""
-    from jaxcogc.coding.exact import pallas_kernel
-
-    return pallas_kernel.null_vector(*operands)
+    found: tuple[Array, Array] = lax.cond(
+        code.ring.usable, partial(by_ring, code.ring), by_gram, rows, random
+    )
+    return found
 
 
 def tile_size(num_clients: int) -> int:
@@ -221,55 +219,18 @@ def tile_size(num_clients: int) -> int:
 
 
 @cache
-def _one_trial(rule: DecisionRule) -> Any:
-    """`recover` behind its arrays, with the batching rule that calls the kernel."""
+def _decision(rule: DecisionRule) -> Callable[[PreparedCode, Array, Links], Recovery]:
+    """`recover` behind its arrays, with the batching rule that calls the kernel in tiles."""
 
-    @jax.custom_batching.custom_vmap
-    def one_trial(code, random, links):
-        rows = pack_rows(*(x[None] for x in links))
-        return jax.tree.map(lambda x: x[..., 0], recover_rows(rule, code, random[:, None], rows))
+    def one(code: PreparedCode, random: Array, links: Links) -> Recovery:
+        rows = pack_rows(links.uplink_delivered[None], links.peer_delivered[None])
+        found = recover_rows(rule, code, random[:, None], rows)
+        return Recovery(*(x[..., 0] for x in found))
 
-    @one_trial.def_vmap
-    def many_trials(axis_size, in_batched, code, random, links):
-        return _with_trials(_batch(rule), one_trial, axis_size, in_batched, (code, random, links))
-
-    return one_trial
+    return batched_decision(one, partial(_in_tiles, rule))
 
 
-@cache
-def _batch(rule: DecisionRule) -> Any:
-    """The kernel on a leading trials axis; a further vmap only makes that axis longer."""
-
-    @jax.custom_batching.custom_vmap
-    def batch(code, random, links):
-        return _in_tiles(rule, code, random, links)
-
-    @batch.def_vmap
-    def longer_batch(axis_size, in_batched, code, random, links):
-        def longer(code, random, links):
-            flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (random, links))
-            found = batch(code, *flat)
-            return jax.tree.map(lambda x: x.reshape(axis_size, -1, *x.shape[1:]), found)
-
-        return _with_trials(longer, batch, axis_size, in_batched, (code, random, links))
-
-    return batch
-
-
-def _with_trials(together, one_by_one, axis_size, in_batched, operands):
-    """Batch a function of (code, random, links), together where all trials have one code."""
-
-    def batched(x, is_batched):
-        return x if is_batched else jnp.broadcast_to(x, (axis_size, *x.shape))
-
-    if any(jax.tree.leaves(in_batched[0])):  # one code a trial: no batch to share
-        operands = jax.tree.map(batched, operands, tuple(in_batched))
-        return lax.map(lambda x: one_by_one(*x), operands), _ALL_BATCHED
-    trials = jax.tree.map(batched, operands[1:], tuple(in_batched[1:]))
-    return together(operands[0], *trials), _ALL_BATCHED
-
-
-def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> Recovery:
+def _in_tiles(rule: DecisionRule, code: PreparedCode, random: Array, links: Links) -> Recovery:
     """Cut the trials into tiles and run them one after another; trials first on all arrays.
 
     Where the trials are no whole number of tiles the last tile begins early, and is turned round
@@ -277,17 +238,16 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random, links: Links) -> R
     """
     trials = len(random)
     tile = min(trials, tile_size(random.shape[1]))
-    stage = stages(random[0, 0] <= np.uint32(rule.modulus))
+    once = in_branches(random[0, 0] <= np.uint32(rule.modulus))
     peers = links.peer_delivered.reshape(trials, -1)
 
-    def decide(number):
+    def decide(number: Array) -> Recovery:
         start = jnp.minimum(number * tile, trials - tile)
-        whole = random, links.uplink_delivered, peers
-        part = [lax.dynamic_slice_in_dim(x, start, tile) for x in whole]
-        rows = pack_rows(*part[1:], stage)
-        found = recover_rows(rule, code, jnp.moveaxis(part[0], 0, -1), rows)
-        turned = jax.tree.map(lambda x: jnp.roll(x, start - number * tile, axis=-1), found)
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), turned)
+        part = partial(lax.dynamic_slice_in_dim, start_index=start, slice_size=tile)
+        rows = pack_rows(part(links.uplink_delivered), part(peers), once)
+        found = recover_rows(rule, code, jnp.moveaxis(part(random), 0, -1), rows)
+        turned = (jnp.roll(x, start - number * tile, axis=-1) for x in found)
+        return Recovery(*(jnp.moveaxis(x, -1, 0) for x in turned))
 
     found = lax.map(decide, jnp.arange(-(-trials // tile)))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:trials], found)
+    return Recovery(*(x.reshape(-1, *x.shape[2:])[:trials] for x in found))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:  # its aliases need JAX, which whoever only counts and checks does not
-    from jaxcogc._types import HostFloats
+HostFloats = npt.NDArray[np.float64]  # not of `_types`, which needs JAX: who only checks does not
 
 __all__ = [
     "check_choice",

@@ -12,20 +12,19 @@ to offset s needs attempts x clients x (s + 1) words: 160 at (10 clients, s = 7,
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Bool
 
-from jaxcogc._types import AnyArray, Key
+from jaxcogc._types import AnyArray, Array, ArrayLike, Key
+from jaxcogc.allowed import MAX_ATTEMPTS, MAX_CLIENTS
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.random_words import key_words, threefry
+from jaxcogc.runtime.random_words import Words, key_words, threefry
 
-MAX_CLIENTS = 128  # the words' numbering has room for 1024; the compiled programs have not
-MAX_ATTEMPTS = 4096
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 
 
@@ -50,8 +49,8 @@ class LinkThresholds(NamedTuple):
       low: uint32 [clients, clients], the lower words. Both words all ones means p = 1.
     """
 
-    high: jax.Array | np.ndarray
-    low: jax.Array | np.ndarray
+    high: AnyArray
+    low: AnyArray
 
 
 def link_thresholds(network: Network) -> LinkThresholds:
@@ -71,7 +70,7 @@ def link_thresholds(network: Network) -> LinkThresholds:
     return _split_words(jnp.where(jnp.eye(len(uplink), dtype=bool), uplink[:, None], peer), jnp)
 
 
-def _split_words(erasure, xp) -> LinkThresholds:
+def _split_words(erasure: AnyArray, xp: ModuleType) -> LinkThresholds:
     # Exact: scaling by 2^32 and subtracting the floor lose no bits of a binary float.
     certain = erasure >= 1.0
     scaled = xp.where(certain, 0.0, erasure) * 2.0**32
@@ -116,7 +115,7 @@ def draw_thresholded_links(
     num_attempts: int,
     *,
     reciprocal: bool,
-    trial: Any = 0,
+    trial: ArrayLike = 0,
 ) -> Links:
     """`draw_links` for thresholds that are inputs of a compiled program, exact in 32-bit mode too.
 
@@ -133,9 +132,9 @@ def draw_thresholded_links(
         *(jnp.arange(n, dtype=jnp.uint32) for n in (num_attempts, clients, clients)), indexing="ij"
     )
     place = _place(receiver, sender, clients, reciprocal)
-    trial = jnp.uint32(trial)
+    number = jnp.asarray(trial, jnp.uint32)
     first, second = (
-        _link_word(key_words(key), trial, attempt, place, refinement) for refinement in (0, 1)
+        _link_word(key_words(key), number, attempt, place, refinement) for refinement in (0, 1)
     )
     high, low = (jnp.asarray(word)[None] for word in thresholds)
     tie_erased = (second < low) | (low == _ALL_ONES)
@@ -157,8 +156,8 @@ def check_limits(num_clients: int, num_attempts: int) -> None:
 class OffsetThresholds(NamedTuple):
     """Thresholds by [offset, receiver], padded to an even number of offsets (padding: erased)."""
 
-    high: jax.Array
-    low: jax.Array
+    high: Array
+    low: Array
 
 
 class Needed(NamedTuple):
@@ -169,11 +168,11 @@ class Needed(NamedTuple):
       num_needed: int32 [..], how many are needed.
     """
 
-    numbers: jax.Array
-    num_needed: jax.Array
+    numbers: Array
+    num_needed: Array
 
 
-def needed(flags: jax.Array) -> Needed:
+def needed(flags: Array) -> Needed:
     """The numbers whose flags, bool [.., n], are set.
 
     >>> needed(jnp.array([False, True, False, True]))
@@ -194,13 +193,13 @@ def by_offset(thresholds: LinkThresholds) -> OffsetThresholds:
 
 
 def draw_rows(
-    key: tuple[jax.Array, jax.Array],
+    key: Words,
     thresholds: OffsetThresholds,
-    trials: jax.Array,
+    trials: Array,
     pairs: Needed,
     num_attempts: int,
     reciprocal: bool,
-) -> jax.Array:
+) -> Array:
     """Draw the links of many trials as bit masks of rows, batch axis last.
 
     Args:
@@ -221,7 +220,7 @@ def draw_rows(
     attempt = np.arange(num_attempts, dtype=np.uint32)[:, None, None]
     receiver = np.arange(clients, dtype=np.uint32)[:, None]
 
-    def erased(offset, refinement):
+    def erased(offset: Array, refinement: int) -> tuple[Array, Array]:
         """Erased, and whether the first word ties."""
         sender = (receiver + offset) % np.uint32(clients)
         place = _place(receiver, sender, clients, reciprocal, offset)
@@ -231,7 +230,7 @@ def draw_rows(
             return (word < low) | (low == _ALL_ONES), jnp.zeros((), bool)
         return word < high, word == high
 
-    def draw_pair(number, rows):
+    def draw_pair(number: Array, rows: Array) -> Array:
         even = 2 * pairs.numbers[number].astype(jnp.uint32)
         offsets = (even, even + 1)
         # One array holds both links' bits and their ties: a second output would be computed twice.
@@ -240,7 +239,7 @@ def draw_rows(
             is_erased, tie = erased(offset, 0)
             code |= (~is_erased).astype(jnp.uint32) << half | tie.astype(jnp.uint32) << (2 + half)
 
-        def refine(code):
+        def refine(code: Array) -> Array:
             for half, offset in enumerate(offsets):
                 tie = code >> (2 + half) & 1
                 code &= ~((tie & erased(offset, 1)[0].astype(jnp.uint32)) << half)
@@ -250,11 +249,17 @@ def draw_rows(
         return rows | jnp.where(words == even // 32, (code & 3) << even % 32, np.uint32(0))
 
     shape = (len(words), num_attempts, clients, trials.shape[0])
-    rows = lax.fori_loop(0, pairs.num_needed, draw_pair, jnp.zeros(shape, jnp.uint32))
+    rows: Array = lax.fori_loop(0, pairs.num_needed, draw_pair, jnp.zeros(shape, jnp.uint32))
     return jnp.where((rows[0] & 1) != 0, rows, np.uint32(0))
 
 
-def _place(receiver, sender, clients, reciprocal, offset=None):
+def _place(
+    receiver: AnyArray,
+    sender: AnyArray,
+    clients: int,
+    reciprocal: bool,
+    offset: Array | None = None,
+) -> tuple[AnyArray, AnyArray]:
     """Number of a link among the links of its attempt: (receiver, offset)."""
     if reciprocal:  # both directions of a pair share the words of (lower, upper - lower)
         return jnp.minimum(receiver, sender), jnp.where(
@@ -265,7 +270,13 @@ def _place(receiver, sender, clients, reciprocal, offset=None):
     return receiver, offset
 
 
-def _link_word(key, trial, attempt, place, refinement):
+def _link_word(
+    key: Words,
+    trial: Array,
+    attempt: AnyArray,
+    place: tuple[AnyArray, AnyArray],
+    refinement: int,
+) -> Array:
     receiver, offset = place
     position = attempt << 20 | receiver << 10 | offset >> 1
     even, odd = threefry(key, (trial | np.uint32(refinement << 31), position))

@@ -92,4 +92,6 @@ def mean_snr(
 
 def pairwise_distances(receivers: HostFloats, senders: HostFloats) -> HostFloats:
     """Euclidean distances [receivers, senders] of two lists of points [points, dimensions]."""
-    return np.sqrt(np.sum((receivers[:, None, :] - senders[None, :, :]) ** 2, axis=-1))
+    squares = (receivers[:, None, :] - senders[None, :, :]) ** 2
+    distances: HostFloats = np.sqrt(np.sum(squares, axis=-1))
+    return distances

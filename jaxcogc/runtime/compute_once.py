@@ -1,45 +1,70 @@
-"""Functions whose results XLA computes once and keeps."""
+"""Functions whose results XLA computes once and keeps.
+
+XLA's CPU backend removes ``optimization_barrier`` and then fuses a long chain into each of its
+consumers, which recomputes it many times over, and fuses dynamic slices into loops that it no
+longer vectorises (both measured: 5 to 40 times slower). So kernels run their steps through a
+function ``once``, which keeps the results.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Protocol, TypeVar, TypeVarTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
-Stage = Callable[..., Any]
-"""``stage(function, *operands)``: what the function returns, arrays or a pytree of them."""
+from jaxcogc._types import Array, PyTree
+
+Operands = TypeVarTuple("Operands")
+Result = TypeVar("Result")
 
 
-def unstaged(function: Callable[..., Any], *operands: Any) -> Any:
-    """The stage that leaves everything to XLA."""
+class Once(Protocol):
+    """``once(function, *operands)``: what the function returns, arrays or a pytree of them."""
+
+    def __call__(
+        self, function: Callable[[*Operands], Result], *operands: *Operands
+    ) -> Result: ...  # pragma: no cover
+
+
+def as_xla_likes(function: Callable[[*Operands], Result], *operands: *Operands) -> Result:
+    """The `Once` that leaves everything to XLA."""
     return function(*operands)
 
 
-def stages(opaque: jax.Array) -> Stage:
-    """A way to run a function whose results are computed once and kept.
+def behind_barrier(function: Callable[[*Operands], Result], *operands: *Operands) -> Result:
+    """The `Once` of backends that respect a barrier: all but the CPU's."""
+    result: Result = lax.optimization_barrier(function(*operands))
+    return result
 
-    XLA's CPU backend removes ``optimization_barrier`` and then fuses a long chain into each of its
-    consumers, which recomputes it many times over, and fuses dynamic slices into loops that it no
-    longer vectorises (both measured: 5 to 40 times slower). The operands and results of a branch
-    are kept, so there every stage is a branch whose condition only we know to be true.
+
+def in_branches(always_true: Array) -> Once:
+    """The `Once` of a CPU: the operands and results of a branch are kept, so every step is one.
+
+    Args:
+      always_true: bool; the condition of the branches, which only we know to be true.
     """
-    opaque = lax.platform_dependent(
-        opaque, cpu=lambda true: true, default=lambda true: jnp.ones_like(true)
+    always_true = lax.platform_dependent(
+        always_true, cpu=lambda true: true, default=lambda true: jnp.ones_like(true)
     )
 
-    def stage(function, *operands):
+    def once(function: Callable[[*Operands], Result], *operands: *Operands) -> Result:
         shapes = jax.eval_shape(function, *operands)
-        return lax.cond(opaque, function, partial(zeros_like_mesh, shapes), *operands)
 
-    return stage
+        def never(*operands: PyTree) -> PyTree:
+            return jax.tree.map(lambda s: zeros_like_mesh(operands, s.shape, s.dtype), shapes)
+
+        result: Result = lax.cond(always_true, function, never, *operands)
+        return result
+
+    return once
 
 
-def zeros_like_mesh(shapes: Any, *operands: Any) -> Any:
+def zeros_like_mesh(operands: PyTree, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Zeros that vary over the same mesh axes as the operands, as `shard_map` demands."""
     leaves = [leaf for leaf in jax.tree.leaves(operands) if leaf.size]
     zero = sum(leaf.ravel()[0].astype(jnp.uint32) & 0 for leaf in leaves)
-    return jax.tree.map(lambda s: jnp.broadcast_to(zero, s.shape).astype(s.dtype), shapes)
+    return jnp.broadcast_to(zero, shape).astype(dtype)

@@ -11,7 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc._types import Key
+from jaxcogc._types import AnyArray, Array, Key
+
+Words = tuple[AnyArray, AnyArray]
+"""Two uint32 arrays, of a key or of a counter."""
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
@@ -38,15 +41,15 @@ def host_generator(key: Key) -> np.random.PCG64:
     """
     if isinstance(key, jax.core.Tracer):
         raise ValueError("key is traced: allowed is a concrete key, as codes are built on the host")
-    dtype = getattr(key, "dtype", None)
-    if dtype is None or not jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) or key.shape != ():
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed or key.shape != ():
         raise ValueError(f"key = {key!r}: allowed is one typed key, as of jax.random.key(seed)")
     with jax.ensure_compile_time_eval():
         words = np.asarray(jax.random.bits(key, (4,), np.uint32))
     return np.random.PCG64(np.random.SeedSequence([int(word) for word in words]))
 
 
-def key_words(key: Key) -> tuple[jax.Array, jax.Array]:
+def key_words(key: Key) -> Words:
     """Two uint32 words that stand for a typed key of any implementation.
 
     Args:
@@ -59,9 +62,7 @@ def key_words(key: Key) -> tuple[jax.Array, jax.Array]:
     return words[0], words[1]
 
 
-def threefry(
-    key: tuple[jax.Array, jax.Array], counter: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
+def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
     """The Threefry-2x32-20 block function.
 
     Args:
@@ -74,8 +75,8 @@ def threefry(
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
     schedule = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
-    x = counter[0] + schedule[0]
-    y = counter[1] + schedule[1]
+    x = jnp.asarray(counter[0]) + schedule[0]
+    y = jnp.asarray(counter[1]) + schedule[1]
     for group in range(5):
         for rotation in _ROTATIONS[group % 2]:
             x = x + y

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxcogc.allowed import MAX_CLIENTS
 from jaxcogc.cli.app import main
-from jaxcogc.links.draws import MAX_CLIENTS
 from tests.cli.program import assert_one_line, run_program
 
 GOOD = {"uplink_erasure": [0.1, 0.2], "peer_erasure": [[0, 0.3], [0.3, 0]], "reciprocal": False}

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcogc.coding.codes import MERSENNE_31, GradientCode
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import Recovery, recover
 from jaxcogc.links.draws import Links
 from tests.reference import PRIME, decide_links

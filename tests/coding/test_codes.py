@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from jaxcogc.coding.codes import (
-    MERSENNE_31,
     GradientCode,
     cyclic_code,
     cyclic_mds_code,
@@ -17,7 +16,7 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.coding.conditioning import condition_report
-from jaxcogc.coding.host_field import rank_mod, spans_ones_mod
+from jaxcogc.coding.host_field import MERSENNE_31, rank_mod, spans_ones_mod
 from jaxcogc.coding.verification import verify_code
 
 SIZES = [(1, 0), (2, 0), (2, 1), (3, 1), (4, 2), (6, 3), (8, 1), (10, 7), (9, 4), (10, 3)]

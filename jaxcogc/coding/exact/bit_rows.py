@@ -6,33 +6,33 @@ four bits by one product, sixteen bits are gathered, and only then are the few w
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import lax
 
-from jaxcogc._types import AnyArray
-from jaxcogc.runtime.compute_once import Stage, unstaged
+from jaxcogc._types import AnyArray, Array, HostInts
+from jaxcogc.runtime.compute_once import Once, as_xla_likes
 
 
-def pack_offsets(held: AnyArray, attempts: int, clients: int, stage: Stage = unstaged) -> jax.Array:
+def pack_offsets(held: AnyArray, attempts: int, clients: int, once: Once = as_xla_likes) -> Array:
     """Bit masks of rows, by offset.
 
     Args:
       held: bool [trials, attempts x clients x clients]; flat, as slices of trials then are single
         pieces of memory.
       attempts, clients: sizes.
-      stage: from `stages`.
+      once: from `in_branches`.
 
     Returns:
       uint32 [words, attempts, clients, trials]; bit ``offset % 32`` of word ``offset // 32``
       belongs to the client ``offset`` places after the row's own on the ring.
     """
-    halves = stage(_sixteen_bits, stage(_four_bits, held))
-    return stage(lambda words: _by_offset(words, attempts, clients), stage(_join, halves))
+    halves = once(_sixteen_bits, once(_four_bits, jnp.asarray(held)))
+    return once(lambda words: _by_offset(words, attempts, clients), once(_join, halves))
 
 
-def _four_bits(held: jax.Array) -> jax.Array:
+def _four_bits(held: Array) -> Array:
     """uint8 [trials, n], from four booleans each; upper bits hold anything."""
     four = jnp.pad(held, ((0, 0), (0, -held.shape[1] % 4))).reshape(len(held), -1, 4)
     fours = lax.bitcast_convert_type(four.astype(jnp.uint8), jnp.uint32)
@@ -40,7 +40,7 @@ def _four_bits(held: jax.Array) -> jax.Array:
     return (fours * np.uint32(0x01020408) >> 24).astype(jnp.uint8)
 
 
-def _sixteen_bits(nibbles: jax.Array) -> jax.Array:
+def _sixteen_bits(nibbles: Array) -> Array:
     """uint32 [n, trials], an even number n, with sixteen bits each."""
     four = jnp.pad(nibbles, ((0, 0), (0, -nibbles.shape[1] % 8))).reshape(len(nibbles), -1, 4)
     word = lax.bitcast_convert_type(four, jnp.uint32) & np.uint32(0x0F0F0F0F)
@@ -48,12 +48,12 @@ def _sixteen_bits(nibbles: jax.Array) -> jax.Array:
     return ((word | word >> 8) & np.uint32(0xFFFF)).T
 
 
-def _join(halves: jax.Array) -> jax.Array:
+def _join(halves: Array) -> Array:
     low, high = halves[0::2], halves[1::2]
     return low | high << 16
 
 
-def _by_offset(words: jax.Array, attempts: int, clients: int) -> jax.Array:
+def _by_offset(words: Array, attempts: int, clients: int) -> Array:
     """Cut the rows out of words in which they follow each other, and turn each until its own client
     comes first: the clients behind it, then those before it."""
     nothing = jnp.zeros_like(words[:1])
@@ -62,15 +62,16 @@ def _by_offset(words: jax.Array, attempts: int, clients: int) -> jax.Array:
     attempt, client = np.arange(attempts)[:, None], np.arange(clients)
     first = (attempt * clients + client) * clients + client + 32 * number
 
-    def bits_from(place):
+    def bits_from(place: HostInts) -> Array:
         """The 32 bits from a place on."""
         word, shift = (place >> 5) + 1, (place & 31).astype(np.uint32)[..., None]
         following = words[np.minimum(word + 1, len(words) - 1)]
         return words[word] >> shift | following << 1 << (31 - shift)
 
-    def lowest(count):
+    def lowest(count: HostInts) -> npt.NDArray[np.uint32]:
         """A mask of so many bits."""
-        return np.uint32(2 ** np.clip(count, 0, 32).astype(np.uint64) - 1)[..., None]
+        masks = 2 ** np.clip(count, 0, 32).astype(np.uint64) - np.uint64(1)
+        return masks.astype(np.uint32)[..., None]
 
     behind = lowest(clients - client - 32 * number)
     all_clients = lowest(clients - 32 * number)
@@ -78,20 +79,20 @@ def _by_offset(words: jax.Array, attempts: int, clients: int) -> jax.Array:
 
 
 def pack_rows(
-    uplink_delivered: AnyArray, peer_delivered: AnyArray, stage: Stage = unstaged
-) -> jax.Array:
+    uplink_delivered: AnyArray, peer_delivered: AnyArray, once: Once = as_xla_likes
+) -> Array:
     """Rows as `null_vector` takes them: uint32 [words, attempts, clients, trials].
 
     Args:
       uplink_delivered: bool [trials, attempts, clients].
       peer_delivered: bool [trials, attempts, clients, clients], or the same flat behind the trials.
-      stage: from `stages`.
+      once: from `in_branches`.
     """
     trials, attempts, clients = uplink_delivered.shape
-    rows = pack_offsets(peer_delivered.reshape(trials, -1), attempts, clients, stage)
+    rows = pack_offsets(peer_delivered.reshape(trials, -1), attempts, clients, once)
     own = np.eye(len(rows), 1, dtype=np.uint32)[..., None, None]  # offset 0: bit 0 of word 0
 
-    def blank(rows, uplinks):
+    def blank(rows: Array, uplinks: Array) -> Array:
         return jnp.where(jnp.moveaxis(uplinks, 0, -1), rows | own, np.uint32(0))
 
-    return stage(blank, rows, uplink_delivered)
+    return once(blank, rows, jnp.asarray(uplink_delivered))

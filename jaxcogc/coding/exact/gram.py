@@ -8,17 +8,18 @@ diagonal, and of each only the offsets that the support uses: a cyclic code with
 
 from __future__ import annotations
 
+import operator
 from functools import partial, reduce
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
 from jaxcogc.links.draws import Needed, needed
-from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
 _GROUP = 4  # offsets that one pass over a diagonal adds
@@ -36,13 +37,13 @@ class GramTerms(NamedTuple):
       pairs: of offsets that the support uses, as `draw_rows` wants them.
     """
 
-    terms: jax.Array
+    terms: Array
     diagonals: Needed
     groups: Needed
     pairs: Needed
 
 
-def gram_terms(coefficients: jax.Array, modulus: int) -> GramTerms:
+def gram_terms(coefficients: Array, modulus: int) -> GramTerms:
     """Prepare a code for ``null_vector``.
 
     Args:
@@ -72,62 +73,66 @@ def gram_terms(coefficients: jax.Array, modulus: int) -> GramTerms:
     )
 
 
-def _cut(flags: jax.Array, size: int) -> jax.Array:
+def _cut(flags: Array, size: int) -> Array:
     """The last axis in groups of that size, False where there is nothing."""
     padding = [(0, 0)] * (flags.ndim - 1) + [(0, -flags.shape[-1] % size)]
     return jnp.pad(flags, padding).reshape(*flags.shape[:-1], -1, size)
 
 
-def gram_matrices(stage: Stage, rows: jax.Array, code: GramTerms, modulus: int) -> jax.Array:
+def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Array:
     """The Gram matrices of all trials, diagonal by diagonal around the ring.
 
     Args:
-      stage: from `stages`.
-      rows, code, modulus: as in `modular.null_vector`.
+      once: from `in_branches`.
+      rows, code, modulus: as in `null_vector.null_vector`.
 
     Returns:
       uint32 [diagonals, clients, trials]; [d, j] is entry (j, j + d).
     """
     num_words, _, clients, trials = rows.shape
-    wrapped = stage(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
+    wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
     part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
-    put = partial(lax.dynamic_update_index_in_dim, allow_negative_indices=False)
 
-    def add_group(first, total, wrapped, terms, bits):
+    def add_group(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
         for place, offset in enumerate(range(first, min(first + _GROUP, clients))):
             window = wrapped[:, :, clients - offset : 2 * clients - offset]
             held = (x & bit == bit for x, bit in zip(window, bits[:, place], strict=True))
-            for both, term in zip(reduce(jnp.logical_and, held), terms[place], strict=True):
+            for both, term in zip(reduce(operator.and_, held), terms[place], strict=True):
                 total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
         return total
 
     adders = [partial(add_group, first) for first in range(0, clients, _GROUP)]
 
-    def fill(step, gram):
+    def fill(step: Array, gram: Array) -> Array:
         diagonal = code.diagonals.numbers[step]
 
-        def add_next(number, total):
+        def add_next(number: Array, total: Array) -> Array:
             group = code.groups.numbers[diagonal, number]
             terms = part(code.terms[diagonal], group * _GROUP, _GROUP)
             offset = group * _GROUP + np.arange(_GROUP)
             bits = _bits(offset, num_words) | _bits((offset + diagonal) % clients, num_words)
-            return lax.switch(group, adders, total, wrapped, terms, bits)
+            added: Array = lax.switch(group, adders, total, wrapped, terms, bits)
+            return added
 
-        zeros = zeros_like_mesh(jax.ShapeDtypeStruct(gram.shape[1:], jnp.uint32), rows)
+        zeros = zeros_like_mesh(rows, gram.shape[1:], jnp.uint32)
         total = lax.fori_loop(0, code.groups.num_needed[diagonal], add_next, zeros)
-        return put(gram, total, diagonal, 0)
+        put: Array = lax.dynamic_update_index_in_dim(
+            gram, total, diagonal, 0, allow_negative_indices=False
+        )
+        return put
 
-    shape = jax.ShapeDtypeStruct((len(code.terms), clients, trials), jnp.uint32)
-    return lax.fori_loop(0, code.diagonals.num_needed, fill, zeros_like_mesh(shape, rows))
+    gram = zeros_like_mesh(rows, (len(code.terms), clients, trials), jnp.uint32)
+    filled: Array = lax.fori_loop(0, code.diagonals.num_needed, fill, gram)
+    return filled
 
 
-def _bits(offsets, num_words):
+def _bits(offsets: AnyArray, num_words: int) -> Array:
     """uint32 [words, offsets]: the one bit of each offset is set."""
     bit = jnp.left_shift(np.uint32(1), (offsets % 32).astype(jnp.uint32))
     return jnp.where(np.arange(num_words)[:, None] == offsets // 32, bit, np.uint32(0))
 
 
-def gram_panel(start: int, width: int, gram: jax.Array) -> jax.Array:
+def gram_panel(start: int, width: int, gram: Array) -> Array:
     """Columns start .. start + width - 1 of the Gram matrices, from client ``start`` on.
 
     Args:
@@ -140,7 +145,7 @@ def gram_panel(start: int, width: int, gram: jax.Array) -> jax.Array:
     clients = gram.shape[1]
     flat = gram.reshape(-1, gram.shape[-1])
 
-    def row(column):
+    def row(column: int) -> Array:
         """Entries (column, i) for all i from the column on."""
         near = gram[: clients - column, column]
         far = range(len(gram), clients - column)  # i - column; found as (i, column)

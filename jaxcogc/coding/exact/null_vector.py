@@ -22,13 +22,15 @@ The batch axis is last: every operation is a long vector operation over trials.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from functools import partial, reduce
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcogc._types import Array
 from jaxcogc.coding.exact.gram import GramTerms, gram_matrices, gram_panel
 from jaxcogc.coding.exact.prime_field import (
     add,
@@ -38,7 +40,7 @@ from jaxcogc.coding.exact.prime_field import (
     subtract,
     sum_of_products,
 )
-from jaxcogc.runtime.compute_once import stages
+from jaxcogc.runtime.compute_once import Once, in_branches
 
 _LARGEST_PANEL = 8
 
@@ -47,9 +49,9 @@ class _Panel(NamedTuple):
     """Eliminated columns ``start .. start + len(rows) - 1``."""
 
     start: int
-    rows: list[jax.Array]  # for every column c, uint32 [clients - c, trials]: u_c, diagonal first
-    pivots: jax.Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
-    factors: jax.Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
+    rows: list[Array]  # for every column c, uint32 [clients - c, trials]: u_c, diagonal first
+    pivots: Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
+    factors: Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
     # d_b with b > c
 
     @property
@@ -57,9 +59,7 @@ class _Panel(NamedTuple):
         return len(self.rows)
 
 
-def null_vector(
-    rows: jax.Array, code: GramTerms, random: jax.Array, modulus: int
-) -> tuple[jax.Array, jax.Array]:
+def null_vector(rows: Array, code: GramTerms, random: Array, modulus: int) -> tuple[Array, Array]:
     """A random null vector of every trial's received matrix.
 
     Args:
@@ -73,33 +73,35 @@ def null_vector(
       The null vector, uint32 [clients, trials], and the rank, int32 [trials].
     """
     clients = rows.shape[2]
-    stage = stages(random[0, 0] <= np.uint32(modulus))
+    once = in_branches(random[0, 0] <= np.uint32(modulus))
     width = -(-clients // -(-clients // _LARGEST_PANEL))
-    gram = gram_matrices(stage, rows, code, modulus)
+    gram = gram_matrices(once, rows, code, modulus)
     panels: list[_Panel] = []
     for start in range(0, clients, width):
-        block = stage(partial(gram_panel, start, min(width, clients - start)), gram)
-        block = _update_panel(stage, block, panels, start, modulus)
-        panels.append(_eliminate_panel(stage, block, start, modulus))
+        block = once(partial(gram_panel, start, min(width, clients - start)), gram)
+        block = _update_panel(once, block, panels, start, modulus)
+        panels.append(_eliminate_panel(once, block, start, modulus))
     free = [jnp.sum(panel.pivots == 0, axis=0, dtype=jnp.int32) for panel in panels]
-    rank = clients - reduce(jnp.add, free)
-    return _back_substitute(stage, panels, random, modulus), rank
+    rank = clients - reduce(operator.add, free)
+    return _back_substitute(once, panels, random, modulus), rank
 
 
-def _update_panel(stage, block, panels, start, modulus):
+def _update_panel(
+    once: Once, block: Array, panels: list[_Panel], start: int, modulus: int
+) -> Array:
     """Apply all earlier pivots to a panel of the Gram matrices."""
     times = partial(multiply, modulus=modulus)
     width = block.shape[0]
 
-    def behind(first, rows):
+    def behind(first: int, rows: Sequence[Array]) -> list[Array]:
         """Of a panel's rows, the entries from column ``start`` on."""
         return [row[start - first - c :] for c, row in enumerate(rows)]
 
-    def weigh(first, factors, scale, *rows):
+    def weigh(first: int, factors: Array, scale: Array, *rows: Array) -> Array:
         entries = jnp.stack([row[:width] for row in behind(first, rows)])
         return negate(times(times(factors[1:], scale)[:, None], entries), modulus)
 
-    def add_all(first, block, weights, *rows):
+    def add_all(first: int, block: Array, weights: Array, *rows: Array) -> Array:
         pairs = zip(weights[:, :, None], behind(first, rows), strict=True)
         return add(block, sum_of_products(pairs, modulus), modulus)
 
@@ -108,55 +110,63 @@ def _update_panel(stage, block, panels, start, modulus):
     scale = jnp.full_like(block[0, 0], one(modulus))
     weights = []
     for panel in reversed(panels):
-        weights.append(stage(partial(weigh, panel.start), panel.factors, scale, *panel.rows))
-        scale = stage(times, scale, panel.factors[0])
-    block = stage(times, block, scale)
+        weights.append(once(partial(weigh, panel.start), panel.factors, scale, *panel.rows))
+        scale = once(times, scale, panel.factors[0])
+    block = once(times, block, scale)
     for panel, weight in zip(reversed(panels), weights, strict=True):
-        block = stage(partial(add_all, panel.start), block, weight, *panel.rows)
+        block = once(partial(add_all, panel.start), block, weight, *panel.rows)
     return block
 
 
-def _eliminate_panel(stage, block, start, modulus):
+def _eliminate_panel(once: Once, block: Array, start: int, modulus: int) -> _Panel:
     """Eliminate the columns of a panel one by one."""
     times = partial(multiply, modulus=modulus)
 
-    def weigh(factors, *rows):
+    def weigh(factors: Array, *rows: Array) -> Array:
         column = len(rows)
         entries = jnp.stack([row[column - c] for c, row in enumerate(rows)])
         return negate(times(factors[1:], entries), modulus)
 
-    def eliminate(column, block, factors, weights, *rows):
+    def eliminate(column: int, block: Array, factors: Array, weights: Array, *rows: Array) -> Array:
         earlier = (row[column - c :] for c, row in enumerate(rows))
         pairs = [(factors[0], block[column, column:]), *zip(weights, earlier, strict=True)]
         return sum_of_products(pairs, modulus)
 
-    def extend(factors, row):
+    def extend(factors: Array, row: Array) -> Array:
         pivot = jnp.where(row[0] == 0, one(modulus), row[0])
         unit = jnp.full_like(factors[:1], one(modulus))
         return jnp.concatenate([times(factors, pivot), unit])
 
-    rows: list[jax.Array] = []
+    rows: list[Array] = []
     factors = jnp.full_like(block[0, :1], one(modulus))
     for column in range(block.shape[0]):
         row = block[0]
         if column:
-            weights = stage(weigh, factors, *rows)
-            row = stage(partial(eliminate, column), block, factors, weights, *rows)
+            weights = once(weigh, factors, *rows)
+            row = once(partial(eliminate, column), block, factors, weights, *rows)
         rows.append(row)
-        factors = stage(extend, factors, row)
+        factors = once(extend, factors, row)
     return _Panel(start, rows, jnp.stack([row[0] for row in rows]), factors)
 
 
-def _back_substitute(stage, panels, random, modulus):
+def _back_substitute(once: Once, panels: list[_Panel], random: Array, modulus: int) -> Array:
     """Solve for the null vector from the last client to the first."""
     times = partial(multiply, modulus=modulus)
 
-    def from_solved(solved, *rows):
+    def from_solved(solved: Array, *rows: Array) -> Array:
         behind = jnp.stack([row[len(rows) - c :] for c, row in enumerate(rows)])
         pairs = ((behind[:, i], value) for i, value in enumerate(solved))
         return sum_of_products(pairs, modulus)
 
-    def prepend(place, found, row, pivots, values, factors, known):
+    def prepend(
+        place: int,
+        found: Array,
+        row: Array,
+        pivots: Array,
+        values: Array,
+        factors: Array,
+        known: Array | None,
+    ) -> Array:
         pairs = list(zip(row[1 : 1 + len(found)], found, strict=True))
         pivot, value = pivots[place], values[place]
         if known is not None:
@@ -170,13 +180,13 @@ def _back_substitute(stage, panels, random, modulus):
 
     solved = random[:0]
     for panel in reversed(panels):
-        known = stage(from_solved, solved, *panel.rows) if len(solved) else None
+        known = once(from_solved, solved, *panel.rows) if len(solved) else None
         values = random[panel.start : panel.start + panel.width]
         found = random[:0]
         for c in reversed(range(panel.width)):
             solve = partial(prepend, c)
-            found = stage(solve, found, panel.rows[c], panel.pivots, values, panel.factors, known)
-        solved = stage(
+            found = once(solve, found, panel.rows[c], panel.pivots, values, panel.factors, known)
+        solved = once(
             lambda found, solved, factors: jnp.concatenate([found, times(solved, factors[0])]),
             found,
             solved,

@@ -2,7 +2,7 @@
 
 The XLA program streams its state through memory between stages. Here one thread owns one trial:
 the upper triangle of the weighted Gram matrix, clients (clients + 1) / 2 numbers, is formed,
-eliminated and solved without leaving the chip. Same algorithm as `modular.null_vector`, same
+eliminated and solved without leaving the chip. Same algorithm as `null_vector.null_vector`, same
 answers; everything is unrolled, so it is meant for up to `MAX_CLIENTS` clients.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
+from jaxcogc._types import Array
 from jaxcogc.coding.exact import prime_field as field
 from jaxcogc.coding.exact.gram import GramTerms
 
@@ -24,12 +25,12 @@ _LANES = 128
 
 
 def null_vector(
-    rows: jax.Array, code: GramTerms, random: jax.Array, modulus: int, interpret: bool = False
-) -> tuple[jax.Array, jax.Array]:
-    """`modular.null_vector` as one kernel.
+    rows: Array, code: GramTerms, random: Array, modulus: int, interpret: bool = False
+) -> tuple[Array, Array]:
+    """`null_vector.null_vector` as one kernel.
 
     Args:
-      rows, code, random, modulus: as in `modular.null_vector`; trials a multiple of 128 and at
+      rows, code, random, modulus: as in `null_vector.null_vector`; trials a multiple of 128 and at
         most 16 clients (one word of bits a row).
       interpret: run the kernel's operations one by one on any backend, for tests.
 
@@ -44,7 +45,7 @@ def null_vector(
         )
     whole = pl.BlockSpec(code.terms.shape, lambda tile: (0, 0, 0, 0))
     by_client = pl.BlockSpec((clients, _LANES), lambda tile: (0, tile))
-    return pl.pallas_call(
+    found: tuple[Array, Array] = pl.pallas_call(
         partial(_kernel, modulus=modulus),
         grid=(trials // _LANES,),
         in_specs=[
@@ -60,9 +61,18 @@ def null_vector(
         compiler_params=triton.CompilerParams(num_warps=_LANES // 32),
         interpret=interpret,
     )(rows[0], code.terms, random)
+    return found
 
 
-def _kernel(rows_ref, terms_ref, random_ref, vector_ref, rank_ref, *, modulus):
+def _kernel(
+    rows_ref: jax.Ref,
+    terms_ref: jax.Ref,
+    random_ref: jax.Ref,
+    vector_ref: jax.Ref,
+    rank_ref: jax.Ref,
+    *,
+    modulus: int,
+) -> None:
     attempts, clients, _ = rows_ref.shape
     multiply, add, subtract = (
         partial(f, modulus=modulus) for f in (field.multiply, field.add, field.subtract)
@@ -70,7 +80,7 @@ def _kernel(rows_ref, terms_ref, random_ref, vector_ref, rank_ref, *, modulus):
     bits = [[rows_ref[a, m, :] for m in range(clients)] for a in range(attempts)]
     unit = jnp.full_like(bits[0][0], field.one(modulus))
 
-    def gram(j, i):
+    def gram(j: int, i: int) -> Array:
         total = jnp.zeros_like(unit)
         diagonal, column = min(((i - j) % clients, j), ((j - i) % clients, i))
         for offset in range(clients):
@@ -82,14 +92,14 @@ def _kernel(rows_ref, terms_ref, random_ref, vector_ref, rank_ref, *, modulus):
                 total = add(total, jnp.where(both, term, jnp.zeros_like(unit)))
         return total
 
-    pivot_rows: list[dict[int, jax.Array]] = []
-    pivots: list[jax.Array] = []
-    free: list[jax.Array] = []
-    later: list[jax.Array] = []  # of every column so far: product of the pivots behind it
+    pivot_rows: list[dict[int, Array]] = []
+    pivots: list[Array] = []
+    free: list[Array] = []
+    later: list[Array] = []  # of every column so far: product of the pivots behind it
     product = unit
     for j in range(clients):
         weights = [multiply(f, row[j]) for f, row in zip(later, pivot_rows, strict=True)]
-        row = {}
+        row: dict[int, Array] = {}
         for i in range(j, clients):
             row[i] = multiply(product, gram(j, i))
             for weight, other in zip(weights, pivot_rows, strict=True):
@@ -100,7 +110,7 @@ def _kernel(rows_ref, terms_ref, random_ref, vector_ref, rank_ref, *, modulus):
         later = [*(multiply(f, pivots[j]) for f in later), unit]
         product = multiply(product, pivots[j])
 
-    solved: dict[int, jax.Array] = {}
+    solved: dict[int, Array] = {}
     for c in reversed(range(clients)):
         total = jnp.zeros_like(unit)
         for i, value in solved.items():

@@ -11,29 +11,29 @@ from __future__ import annotations
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc._types import Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import multiply, negate, one, sum_of_products
-from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 _ROWS = 8  # constraints that are updated at once
 
 
 def meet_constraints(
-    stage: Stage,
+    once: Once,
     size: int,
     modulus: int,
-    constraints: jax.Array,
-    free: jax.Array,
-    num_constraints: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
+    constraints: Array,
+    free: Array,
+    num_constraints: Array,
+) -> tuple[Array, Array]:
     """A combination of the first trajectories that meets all constraints.
 
     Args:
-      stage: from `stages`.
+      once: from `in_branches`.
       size: trajectories to combine, at least ``num_constraints``.
       modulus: the prime.
       constraints: uint32 [most, most, trials], the matrices C; zero rows where there is none.
@@ -43,17 +43,19 @@ def meet_constraints(
     Returns:
       The combination, uint32 [most, trials], and the rank of C, int32 [trials].
     """
-    reduced = _reduce(stage, size, modulus, constraints, num_constraints)
-    values, rank = _solve(stage, modulus, reduced, free[:size], num_constraints)
+    reduced = _reduce(once, size, modulus, constraints, num_constraints)
+    values, rank = _solve(once, modulus, reduced, free[:size], num_constraints)
     return jnp.concatenate([values, jnp.zeros_like(free[size:])]), rank
 
 
-def indices(*places):
+def indices(*places: ArrayLike) -> tuple[Array, ...]:
     """Places of a slice, of one type also in 64-bit mode."""
     return tuple(jnp.asarray(place, jnp.int32) for place in places)
 
 
-def _reduce(stage, size, modulus, constraints, num_constraints):
+def _reduce(
+    once: Once, size: int, modulus: int, constraints: Array, num_constraints: Array
+) -> Array:
     """Let constraint p determine trajectory p: take it out of all later constraints, two by two.
 
     With d the entry (p, p), 1 where that is zero, entry (q, i) of a later constraint becomes
@@ -61,7 +63,9 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
     """
     trials = constraints.shape[-1]
 
-    def part(constraints, p, column, num_rows, num_columns):
+    def part(
+        constraints: Array, p: Array, column: Array | int, num_rows: int, num_columns: int
+    ) -> Array:
         return lax.dynamic_slice(
             constraints,
             indices(p, column, 0),
@@ -69,40 +73,42 @@ def _reduce(stage, size, modulus, constraints, num_constraints):
             allow_negative_indices=False,
         )
 
-    def reduce_by(number, constraints):
+    def reduce_by(number: Array, constraints: Array) -> Array:
         p = 2 * number
         pair, corner = part(constraints, p, 0, 2, size), part(constraints, p, p, 2, 2)
         take_out = partial(_take_first_out_of_second, modulus)
-        pair, corner = stage(take_out, pair, corner), stage(take_out, corner, corner)
+        pair, corner = once(take_out, pair, corner), once(take_out, corner, corner)
         constraints = lax.dynamic_update_slice(constraints, pair, indices(p, 0, 0))
 
-        def update_rows(chunk, constraints):
+        def update_rows(chunk: Array, constraints: Array) -> Array:
             first = chunk * _ROWS
             columns = part(constraints, first, p, _ROWS, 2)
-            factors = stage(partial(_factors, modulus), corner, columns)
+            factors = once(partial(_factors, modulus), corner, columns)
             later = first + np.arange(_ROWS) > p + 1
             block = part(constraints, first, 0, _ROWS, size)
-            block = stage(partial(_without_pair, modulus, later), block, pair, factors)
+            block = once(partial(_without_pair, modulus, later), block, pair, factors)
             return lax.dynamic_update_slice(constraints, block, indices(first, 0, 0))
 
         chunks = (p + 2) // _ROWS, -(-num_constraints // _ROWS)
-        return lax.fori_loop(*chunks, update_rows, constraints)
+        updated: Array = lax.fori_loop(*chunks, update_rows, constraints)
+        return updated
 
-    return lax.fori_loop(0, num_constraints // 2, reduce_by, constraints)
+    reduced: Array = lax.fori_loop(0, num_constraints // 2, reduce_by, constraints)
+    return reduced
 
 
-def _nonzero(modulus, pivot):
+def _nonzero(modulus: int, pivot: Array) -> Array:
     return jnp.where(pivot == 0, one(modulus), pivot)
 
 
-def _take_first_out_of_second(modulus, pair, corner):
+def _take_first_out_of_second(modulus: int, pair: Array, corner: Array) -> Array:
     """Two constraints; ``corner`` are their entries at their own two numbers."""
     factors = _nonzero(modulus, corner[0, 0]), negate(corner[1, 0], modulus)
     second = sum_of_products(zip(factors, (pair[1], pair[0]), strict=True), modulus)
     return jnp.stack([pair[0], second])
 
 
-def _factors(modulus, corner, columns):
+def _factors(modulus: int, corner: Array, columns: Array) -> Array:
     """Of later constraints themselves and of the two that are taken out: [3, constraints, trials].
 
     ``columns`` are the later constraints' entries at the two numbers.
@@ -115,33 +121,36 @@ def _factors(modulus, corner, columns):
     return jnp.stack([both, of_first, of_second])
 
 
-def _without_pair(modulus, later, block, pair, factors):
+def _without_pair(modulus: int, later: Array, block: Array, pair: Array, factors: Array) -> Array:
     terms = zip(factors[:, :, None], (block, pair[0], pair[1]), strict=True)
     return jnp.where(later[:, None, None], sum_of_products(terms, modulus), block)
 
 
-def _solve(stage, modulus, reduced, free, num_constraints):
+def _solve(
+    once: Once, modulus: int, reduced: Array, free: Array, num_constraints: Array
+) -> tuple[Array, Array]:
     """Values that meet all reduced constraints, from the last to the first, and their number.
 
     ``free`` where a trajectory is not determined; uint32 [trajectories, trials].
     """
 
-    def total_of(row, values, own):
+    def total_of(row: Array, values: Array, own: Array) -> Array:
         others = jnp.where(own, np.uint32(0), values)
         return sum_of_products(zip(row, others, strict=True), modulus)
 
-    def settle(values, pivot, total, own):
+    def settle(values: Array, pivot: Array, total: Array, own: Array) -> Array:
         scaled = multiply(values, _nonzero(modulus, pivot), modulus)
         return jnp.where(own & (pivot != 0), negate(total, modulus), scaled)
 
-    def step(number, state):
+    def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         values, rank = state
         p = num_constraints - 1 - number
         row = lax.dynamic_index_in_dim(reduced, p, keepdims=False)[: len(values)]
         pivot = lax.dynamic_index_in_dim(row, p, keepdims=False)
         own = np.arange(len(values))[:, None] == p
-        total = stage(total_of, row, values, own)
-        return stage(settle, values, pivot, total, own), rank + (pivot != 0)
+        total = once(total_of, row, values, own)
+        return once(settle, values, pivot, total, own), rank + (pivot != 0)
 
-    rank = zeros_like_mesh(jax.ShapeDtypeStruct(free.shape[1:], jnp.int32), free)
-    return lax.fori_loop(0, num_constraints, step, (free, rank))
+    rank = zeros_like_mesh(free, free.shape[1:], jnp.int32)
+    solved: tuple[Array, Array] = lax.fori_loop(0, num_constraints, step, (free, rank))
+    return solved

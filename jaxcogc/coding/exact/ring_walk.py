@@ -19,14 +19,15 @@ else is in the batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVarTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcogc._types import Array
 from jaxcogc.coding.exact.prime_field import (
     add,
     inverse,
@@ -37,12 +38,14 @@ from jaxcogc.coding.exact.prime_field import (
     sum_of_products,
 )
 from jaxcogc.coding.exact.ring_constraints import indices, meet_constraints
-from jaxcogc.runtime.compute_once import stages, zeros_like_mesh
+from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
 _FEWEST_CLIENTS = 24
 _GROUP = 8  # trajectories that walk together
 _BLOCK = 4  # clients that a step passes; the ring is filled up to whole blocks, before client 0
+
+Operands = TypeVarTuple("Operands")
 
 _part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
 _put = partial(lax.dynamic_update_slice_in_dim, axis=0, allow_negative_indices=False)
@@ -60,11 +63,11 @@ class RingTerms(NamedTuple):
       usable: bool; every row holds its own client, and there are trajectories enough.
     """
 
-    coefficients: jax.Array
-    choices: jax.Array
-    reach: jax.Array
-    cut: jax.Array
-    usable: jax.Array
+    coefficients: Array
+    choices: Array
+    reach: Array
+    cut: Array
+    usable: Array
 
 
 def walks_around(num_attempts: int, num_clients: int) -> bool:
@@ -79,7 +82,7 @@ def most_trajectories(num_clients: int) -> int:
     return _GROUP * -(-3 * num_clients // (8 * _GROUP))
 
 
-def ring_terms(coefficients: jax.Array, modulus: int) -> RingTerms:
+def ring_terms(coefficients: Array, modulus: int) -> RingTerms:
     """Prepare the code of one attempt for `ring_null_vector`.
 
     Args:
@@ -104,12 +107,12 @@ def ring_terms(coefficients: jax.Array, modulus: int) -> RingTerms:
 
 
 def ring_null_vector(
-    rows: jax.Array, code: RingTerms, random: jax.Array, modulus: int
-) -> tuple[jax.Array, jax.Array]:
+    rows: Array, code: RingTerms, random: Array, modulus: int
+) -> tuple[Array, Array]:
     """A random null vector of every trial's received matrix of one attempt.
 
     Args:
-      rows: uint32 [words, 1, clients, trials], as in `modular.null_vector`.
+      rows: uint32 [words, 1, clients, trials], as in `null_vector.null_vector`.
       code: from `ring_terms`; must be usable.
       random: uint32 [clients, trials], random field elements.
       modulus: the prime.
@@ -120,7 +123,7 @@ def ring_null_vector(
     padded, most = len(code.coefficients), code.choices.shape[1]
     nobody = padded - len(random)
     bits = jnp.pad(rows[:, 0], ((0, 0), (nobody, 0), (0, 0)))
-    stage = stages(random[0, 0] <= np.uint32(modulus))
+    once = in_branches(random[0, 0] <= np.uint32(modulus))
     arrived = (bits[0] & 1) != 0
     constrains = arrived & (np.arange(padded)[:, None] < code.cut)
     num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
@@ -131,29 +134,30 @@ def ring_null_vector(
     spare = (place == code.cut) & all_constrain
     free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
     ways = [
-        partial(meet_constraints, stage, size, modulus) for size in range(_GROUP, most + 1, _GROUP)
+        partial(meet_constraints, once, size, modulus) for size in range(_GROUP, most + 1, _GROUP)
     ]
     combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
-    choices = _combined_choices(stage, code.choices, combination, num_groups, modulus)
+    choices = _combined_choices(once, code.choices, combination, num_groups, modulus)
     vector = _walk(bits, code, choices[:, None], modulus)[nobody:padded, 0]
     return vector, jnp.sum(arrived, axis=0, dtype=jnp.int32) - num_constraints + rank
 
 
-def _all_constraints(bits, code, num_groups, modulus):
+def _all_constraints(bits: Array, code: RingTerms, num_groups: Array, modulus: int) -> Array:
     """What the constraints say of all trajectories, uint32 [most, most, trials]; zeros behind the
     last constraint, and where a row did not arrive."""
     most = code.choices.shape[1]
 
-    def add_group(group, found):
+    def add_group(group: Array, found: Array) -> Array:
         choices = _part(code.choices, group * _GROUP, _GROUP, axis=1)[..., None]
         line = _walk(bits, code, choices, modulus)
         return _put_gaps(bits, code, line, found, group * _GROUP, modulus)
 
-    shape = jax.ShapeDtypeStruct((most, most, bits.shape[-1]), jnp.uint32)
-    return lax.fori_loop(0, num_groups, add_group, zeros_like_mesh(shape, bits))
+    nothing = zeros_like_mesh(bits, (most, most, bits.shape[-1]), jnp.uint32)
+    constraints: Array = lax.fori_loop(0, num_groups, add_group, nothing)
+    return constraints
 
 
-def _walk(bits, code, choices, modulus):
+def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     """Walk some trajectories from the last client to the cut, a block at a time.
 
     Args:
@@ -165,84 +169,109 @@ def _walk(bits, code, choices, modulus):
     """
     clients, trials = len(code.coefficients), bits.shape[-1]
 
-    def walk_block(number, line):
+    def walk_block(number: Array, line: Array) -> Array:
         first = clients - _BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
-        operands, later = (*_block(bits, code, line, first), _part(choices, first, _BLOCK)), []
+        block, chosen = _block(bits, code, line, first), _part(choices, first, _BLOCK)
+        later: list[Array] = []
+
+        def row(i: int, length: int) -> Callable[[_Block, Array, list[Array]], Array]:
+            return partial(_row, modulus, i, length)
+
         for i in reversed(range(_BLOCK)):
-            later = [_by_reach(code, partial(_row, modulus, i), *operands, later), *later]
+            later = [_by_reach(code, partial(row, i), block, chosen, later), *later]
         return _put(line, jnp.stack(later), first)
 
-    line = choices + zeros_like_mesh(jax.ShapeDtypeStruct((trials,), jnp.uint32), bits)
-    return lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
+    line = choices + zeros_like_mesh(bits, (trials,), jnp.uint32)
+    walked: Array = lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
+    return walked
 
 
-def _put_gaps(bits, code, line, found, column, modulus):
+def _put_gaps(
+    bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
+) -> Array:
     """Write into ``found`` by how much the clients before the cut, whose x was chosen, miss their
     rows."""
 
-    def add_block(number, found):
+    def add_block(number: Array, found: Array) -> Array:
         first = number * _BLOCK
-        gaps = _by_reach(code, partial(_gaps, modulus), *_block(bits, code, line, first))
+        block = _block(bits, code, line, first)
+        gaps = _by_reach(code, lambda length: partial(_gaps, modulus, length), block)
         return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
-    return lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
+    filled: Array = lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
+    return filled
 
 
-def _block(bits, code, line, first):
-    """Rows and coefficients of a block of clients, and the stretch of the line that they reach."""
-    return (
+class _Block(NamedTuple):
+    """A block of clients: their rows and coefficients, and the stretch of the line they reach."""
+
+    bits: Array  # uint32 [words, block, trials]
+    ratios: Array  # uint32 [block, 1 + offsets]
+    window: Array  # uint32 [block + most, trajectories, trials]
+
+
+def _block(bits: Array, code: RingTerms, line: Array, first: Array) -> _Block:
+    return _Block(
         _part(bits, first, _BLOCK, axis=1),
         _part(code.coefficients, first, _BLOCK),
         _part(line, first, _BLOCK + code.choices.shape[1]),
     )
 
 
-def _by_reach(code, function, *operands):
-    """``function(length, *operands)`` for a number of offsets that holds the code's reach."""
+def _by_reach(
+    code: RingTerms, up_to: Callable[[int], Callable[[*Operands], Array]], *operands: *Operands
+) -> Array:
+    """``up_to(length)(*operands)`` for a number of offsets that holds the code's reach."""
     most = code.choices.shape[1]
     step = 8 * -(-most // 32)
-    branches = [partial(function, min(n, most)) for n in range(step, most + step, step)]
-    return lax.switch((jnp.maximum(code.reach, 1) - 1) // step, branches, *operands)
+    branches = [up_to(min(n, most)) for n in range(step, most + step, step)]
+    found: Array = lax.switch((jnp.maximum(code.reach, 1) - 1) // step, branches, *operands)
+    return found
 
 
-def _row(modulus, i, length, bits, ratios, window, choices, later):
+def _row(
+    modulus: int, i: int, length: int, block: _Block, chosen: Array, later: list[Array]
+) -> Array:
     """x of the client of row i of a block: from the row where it arrived, else its choice."""
 
-    def terms():
+    def terms() -> Iterator[tuple[Array, Array, Array]]:
         for offset in range(1, length + 1):
-            value = later[offset - 1] if offset <= len(later) else window[i + offset]
-            yield ratios[i, offset], value, _held(bits[:, i], offset)
+            value = later[offset - 1] if offset <= len(later) else block.window[i + offset]
+            yield block.ratios[i, offset], value, _held(block.bits[:, i], offset)
 
-    return jnp.where(_held(bits[:, i], 0), sum_of_products(terms(), modulus), choices[i])
+    return jnp.where(_held(block.bits[:, i], 0), sum_of_products(terms(), modulus), chosen[i])
 
 
-def _gaps(modulus, length, bits, ratios, window):
+def _gaps(modulus: int, length: int, block: _Block) -> Array:
     """By how much each row of a block of constraints is missed, [rows, trajectories, trials]."""
 
-    def terms():
+    def terms() -> Iterator[tuple[Array, Array, Array]]:
         for offset in range(1, length + 1):
-            values = window[offset : offset + _BLOCK]
-            yield ratios[:, offset, None, None], values, _held(bits, offset)[:, None]
+            values = block.window[offset : offset + _BLOCK]
+            yield block.ratios[:, offset, None, None], values, _held(block.bits, offset)[:, None]
 
-    gaps = subtract(window[:_BLOCK], sum_of_products(terms(), modulus), modulus)
-    return jnp.where(_held(bits, 0)[:, None], gaps, np.uint32(0))
+    gaps = subtract(block.window[:_BLOCK], sum_of_products(terms(), modulus), modulus)
+    return jnp.where(_held(block.bits, 0)[:, None], gaps, np.uint32(0))
 
 
-def _held(bits, offset):
+def _held(bits: Array, offset: int) -> Array:
     return bits[offset // 32] & np.uint32(1 << offset % 32) != 0
 
 
-def _combined_choices(stage, choices, combination, num_groups, modulus):
+def _combined_choices(
+    once: Once, choices: Array, combination: Array, num_groups: Array, modulus: int
+) -> Array:
     """The choices of a combination of trajectories, uint32 [clients, trials]."""
 
-    def add_up(total, some, factors):
+    def add_up(total: Array, some: Array, factors: Array) -> Array:
         terms = ((some[:, i, None], factors[i]) for i in range(_GROUP))
         return add(total, sum_of_products(terms, modulus), modulus)
 
-    def add_group(group, total):
+    def add_group(group: Array, total: Array) -> Array:
         some = _part(choices, group * _GROUP, _GROUP, axis=1)
-        return stage(add_up, total, some, _part(combination, group * _GROUP, _GROUP))
+        return once(add_up, total, some, _part(combination, group * _GROUP, _GROUP))
 
-    shape = jax.ShapeDtypeStruct((len(choices), combination.shape[-1]), jnp.uint32)
-    return lax.fori_loop(0, num_groups, add_group, zeros_like_mesh(shape, combination))
+    nothing = zeros_like_mesh(combination, (len(choices), combination.shape[-1]), jnp.uint32)
+    total: Array = lax.fori_loop(0, num_groups, add_group, nothing)
+    return total

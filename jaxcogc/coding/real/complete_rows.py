@@ -17,20 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcogc._types import Array
 from jaxcogc.coding.real.orthogonal import client_order, factor, ones_combination
-from jaxcogc.runtime.compute_once import Stage
+from jaxcogc.runtime.compute_once import Once
 
 __all__ = ["packed_weights"]
 
 
-def packed_weights(matrix: jax.Array, complete: jax.Array, slots: int, stage: Stage) -> jax.Array:
+def packed_weights(matrix: Array, complete: Array, slots: int, once: Once) -> Array:
     """1^T C^+ of trials that have at most ``slots`` complete rows each.
 
     Args:
       matrix: float64 [trials or 1, attempts or 1, clients, clients], coefficients.
       complete: bool [trials, attempts, clients], complete rows that arrived.
       slots: what the arrays have room for; the loops end at the largest number of complete rows.
-      stage: runs a function so that its results are formed once.
+      once: runs a function so that its results are formed once.
 
     Returns:
       float64 [rows, trials]; exactly 0 for the other rows.
@@ -41,26 +42,26 @@ def packed_weights(matrix: jax.Array, complete: jax.Array, slots: int, stage: St
     places = jnp.cumsum(jnp.stack([complete[row] for row in order]), axis=0, dtype=jnp.int32)
     slot = jnp.stack([places[i] for i in np.argsort(order)]) - 1
     slot = jnp.where(complete, slot, slots)
-    numbers = stage(lambda slot: _row_numbers(slot, slots), slot)
-    columns = stage(_columns, matrix, numbers)
-    factors = factor(columns, stage, jnp.max(places[-1]))
-    weights = ones_combination(columns, factors, stage)
+    numbers = once(lambda slot: _row_numbers(slot, slots), slot)
+    columns = once(_columns, matrix, numbers)
+    factors = factor(columns, once, jnp.max(places[-1]))
+    weights = ones_combination(columns, factors, once)
 
-    def unpack(slot: jax.Array, weights: jax.Array) -> jax.Array:
+    def unpack(slot: Array, weights: Array) -> Array:
         held = (jnp.where(slot == j, weights[j], 0.0) for j in range(slots))
         return sum(held, jnp.zeros(slot.shape, jnp.float64))
 
-    return stage(unpack, slot, weights)
+    return once(unpack, slot, weights)
 
 
-def _row_numbers(slot: jax.Array, slots: int) -> jax.Array:
+def _row_numbers(slot: Array, slots: int) -> Array:
     """Row in every slot, int32 [slots, trials]; -1 in an empty one."""
     wanted = jnp.arange(slots)[:, None]
     terms = [jnp.where(slot[row] == wanted, row + 1, 0) for row in range(len(slot))]
     return sum(terms, jnp.full((slots, slot.shape[1]), -1, jnp.int32))
 
 
-def _columns(matrix: jax.Array, numbers: jax.Array) -> jax.Array:
+def _columns(matrix: Array, numbers: Array) -> Array:
     """The rows of those numbers, zero for -1: float64 [slots, clients, trials]."""
     tables = matrix.reshape(len(matrix), -1, matrix.shape[-1])
     numbers = numbers.T

@@ -21,15 +21,14 @@ bit-reversed order.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 from jax import lax
 
-from jaxcogc.runtime.compute_once import Stage, zeros_like_mesh
+from jaxcogc._types import Array, HostInts
+from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 __all__ = [
     "Factors",
@@ -59,13 +58,23 @@ class Factors(NamedTuple):
       independent: bool [clients, trials].
     """
 
-    basis: jax.Array
-    combinations: jax.Array
-    null: jax.Array
-    independent: jax.Array
+    basis: Array
+    combinations: Array
+    null: Array
+    independent: Array
 
 
-def client_order(num_clients: int) -> npt.NDArray[np.int64]:
+class _State(NamedTuple):
+    """What is known of the columns so far; as in `Factors`, with two numbers of every column."""
+
+    basis: Array
+    combinations: Array
+    null: Array
+    inverse_norms: Array  # float64 [clients, trials]: 1 / ||residual||, 0 where dependent
+    errors: Array  # float64 [clients, trials]: error_k^2
+
+
+def client_order(num_clients: int) -> HostInts:
     """The clients in bit-reversed order, int64 [clients].
 
     >>> client_order(6)
@@ -76,12 +85,12 @@ def client_order(num_clients: int) -> npt.NDArray[np.int64]:
     return np.array([i for i in reversed_bits if i < num_clients])
 
 
-def factor(columns: jax.Array, stage: Stage, count: jax.Array | None = None) -> Factors:
+def factor(columns: Array, once: Once, count: Array | None = None) -> Factors:
     """Factor the received matrices of all trials.
 
     Args:
       columns: float64 [clients, rows, trials], the columns of R.
-      stage: runs a function so that its results are formed once, not in each consumer.
+      once: runs a function so that its results are formed once, not in each consumer.
       count: int32, columns after so many are known to be zero and left out of everything (neither
         independent nor in the null space); all columns count by default.
 
@@ -93,20 +102,19 @@ def factor(columns: jax.Array, stage: Stage, count: jax.Array | None = None) -> 
     columns = jnp.pad(columns, ((0, 0), (0, length - rows), (0, 0)))
     shapes = [(length, trials), (width, trials), (width, trials), (trials,), (trials,)]
 
-    def nothing(count):
-        return zeros_like_mesh(
-            tuple(jax.ShapeDtypeStruct((count, *shape), jnp.float64) for shape in shapes), columns
-        )
+    def nothing(count: int) -> _State:
+        sizes = ((count, *shape) for shape in shapes)
+        return _State(*(zeros_like_mesh(columns, size, jnp.float64) for size in sizes))
 
     state = nothing(0)
     for start in range(0, clients, _PANEL):
         end = min(start + _PANEL, clients)  # only columns up to here: saves half of the work
         longer = zip(state, nothing(end - start), strict=True)
-        state = tuple(jnp.concatenate(pair) for pair in longer)
+        state = _State(*(jnp.concatenate(pair) for pair in longer))
         last = end if count is None else jnp.minimum(end, count)
-        state = lax.fori_loop(start, last, partial(_orthogonalise, columns, stage), state)
-    basis, combinations, null, inverse_norms, _ = state
-    return Factors(basis[:, :rows], combinations[:, :clients], null[:, :clients], inverse_norms > 0)
+        state = lax.fori_loop(start, last, partial(_orthogonalise, columns, once), state)
+    basis, combinations, null = state.basis[:, :rows], state.combinations, state.null
+    return Factors(basis, combinations[:, :clients], null[:, :clients], state.inverse_norms > 0)
 
 
 def _apart(length: int, trials: int) -> int:
@@ -114,45 +122,46 @@ def _apart(length: int, trials: int) -> int:
     return length + 1 if length * trials * 8 % 2048 == 0 else length
 
 
-def _orthogonalise(columns: jax.Array, stage: Stage, k: jax.Array, state: Any) -> Any:
+def _orthogonalise(columns: Array, once: Once, k: Array, state: _State) -> _State:
     basis, combinations, null, _, errors = state
     column = lax.dynamic_index_in_dim(columns, k, 0, keepdims=False)
-    parts = stage(_dots, basis, column)
-    rest = stage(_remove, column, parts, basis)
-    corrections = stage(_dots, basis, rest)
-    rest = stage(_remove, rest, corrections, basis)
+    parts = once(_dots, basis, column)
+    rest = once(_remove, column, parts, basis)
+    corrections = once(_dots, basis, rest)
+    rest = once(_remove, rest, corrections, basis)
 
-    def finish(column: Any, rest: Any, parts: Any, corrections: Any, errors: Any) -> Any:
+    def finish(
+        column: Array, rest: Array, parts: Array, corrections: Array, errors: Array
+    ) -> tuple[Array, Array, Array, Array]:
         square = _sum_products(rest, rest)
         noise = _EPS**2 * _sum_products(column, column)
         noise += _sum_products(parts * parts, errors)
         inverse = jnp.where(square > _SAFETY**2 * noise, 1 / jnp.sqrt(square), 0.0)
         return rest * inverse, inverse, noise * inverse * inverse, parts + corrections
 
-    unit, inverse, error, parts = stage(finish, column, rest, parts, corrections, errors)
+    unit, inverse, error, parts = once(finish, column, rest, parts, corrections, errors)
 
-    def combine(parts: jax.Array, combinations: jax.Array) -> jax.Array:
+    def combine(parts: Array, combinations: Array) -> Array:
         own = (jnp.arange(combinations.shape[1]) == k).astype(jnp.float64)
         return _remove(own[:, None], parts, combinations)
 
-    combination = stage(combine, parts, combinations)
+    combination = once(combine, parts, combinations)
 
-    def orthonormalise(null: jax.Array, vector: jax.Array) -> jax.Array:
-        vector = stage(lambda x, used: _normalised(jnp.where(used, 0.0, x)), vector, inverse > 0)
+    def orthonormalise(null: Array, vector: Array) -> Array:
+        vector = once(lambda x, used: _normalised(jnp.where(used, 0.0, x)), vector, inverse > 0)
         for _ in range(2):
-            vector = stage(_remove, vector, stage(_dots, null, vector), null)
-        return stage(_normalised, vector)
+            vector = once(_remove, vector, once(_dots, null, vector), null)
+        return once(_normalised, vector)
 
     added = lax.cond(
         jnp.any(inverse == 0), orthonormalise, lambda _, x: jnp.zeros_like(x), null, combination
     )
     found = (unit, combination * inverse, added, inverse, error)
-    return tuple(
-        lax.dynamic_update_index_in_dim(x, new, k, 0) for x, new in zip(state, found, strict=True)
-    )
+    pairs = zip(state, found, strict=True)
+    return _State(*(lax.dynamic_update_index_in_dim(x, new, k, 0) for x, new in pairs))
 
 
-def unit_weights(factors: Factors, stage: Stage) -> jax.Array:
+def unit_weights(factors: Factors, once: Once) -> Array:
     """Least-squares weights for every unit vector, float64 [clients, rows, trials].
 
     W_k with W_k R = e_k^T where that can be solved: it is row k of the pseudo-inverse then.
@@ -160,75 +169,75 @@ def unit_weights(factors: Factors, stage: Stage) -> jax.Array:
     weights = []
     for start in range(0, len(factors.basis), _PANEL):  # entry k of t_j is zero for j < k
         part = factors.combinations[start:, start : start + _PANEL], factors.basis[start:]
-        weights.append(stage(lambda t, q: _sum_products(t[:, :, None], q[:, None]), *part))
+        weights.append(once(lambda t, q: _sum_products(t[:, :, None], q[:, None]), *part))
     return jnp.concatenate(weights)
 
 
-def unit_distances(factors: Factors, stage: Stage) -> jax.Array:
+def unit_distances(factors: Factors, once: Once) -> Array:
     """Distance ||(I - P) e_k|| of every unit vector from the row space, [clients, trials]."""
-    return stage(lambda null: jnp.sqrt(_sum_products(null, null)), factors.null)
+    return once(lambda null: jnp.sqrt(_sum_products(null, null)), factors.null)
 
 
-def project_ones(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
+def project_ones(factors: Factors, once: Once) -> tuple[Array, Array]:
     """P 1, float64 [clients, trials], and the distance ||(I - P) 1||, float64 [trials]."""
     ones = jnp.ones(factors.null.shape[1:], jnp.float64)
 
-    def project(null: jax.Array) -> Any:
+    def project(null: Array) -> tuple[Array, Array]:
         parts = _sum([null[:, i] for i in range(len(null))])
         return _remove(ones, parts, null), jnp.sqrt(_sum_products(parts, parts))
 
-    return stage(project, factors.null)
+    return once(project, factors.null)
 
 
-def ones_weights(factors: Factors, stage: Stage) -> tuple[jax.Array, jax.Array]:
+def ones_weights(factors: Factors, once: Once) -> tuple[Array, Array]:
     """The pseudo-inverse's weights 1^T R^+ [rows, trials], and the distance ||(I - P) 1|| [trials].
 
     P 1 lies in the row space, so the weights are w = sum_k y_k q_k with y_k = t_k^T P 1.
     """
-    target, distance = project_ones(factors, stage)
-    parts = stage(_dots, factors.combinations, target)
-    return stage(lambda y, q: _sum_products(y[:, None], q), parts, factors.basis), distance
+    target, distance = project_ones(factors, once)
+    parts = once(_dots, factors.combinations, target)
+    return once(lambda y, q: _sum_products(y[:, None], q), parts, factors.basis), distance
 
 
-def ones_combination(columns: jax.Array, factors: Factors, stage: Stage) -> jax.Array:
+def ones_combination(columns: Array, factors: Factors, once: Once) -> Array:
     """The shortest x with R x as close to 1 as can be, float64 [clients, trials].
 
     That is R^+ 1 = sum_k (q_k^T 1) t_k, without what of it lies in the null space; where that is
     much, digits are lost, which a second solution for what is left of 1 brings back.
     """
 
-    def solve(target: jax.Array) -> jax.Array:
-        parts = stage(_dots, factors.basis, target)
-        found = stage(lambda y, t: _sum_products(y[:, None], t), parts, factors.combinations)
-        return stage(_remove, found, stage(_dots, factors.null, found), factors.null)
+    def solve(target: Array) -> Array:
+        parts = once(_dots, factors.basis, target)
+        found = once(lambda y, t: _sum_products(y[:, None], t), parts, factors.combinations)
+        return once(_remove, found, once(_dots, factors.null, found), factors.null)
 
     ones = jnp.ones(columns.shape[1:], jnp.float64)
     found = solve(ones)
-    return found + solve(stage(_remove, ones, found, columns))
+    return found + solve(once(_remove, ones, found, columns))
 
 
-def _normalised(vector: jax.Array) -> jax.Array:
+def _normalised(vector: Array) -> Array:
     square = _sum_products(vector, vector)
     return vector * jnp.where(square > 0, 1 / jnp.sqrt(square), 0.0)
 
 
-def _dots(vectors: jax.Array, other: jax.Array) -> jax.Array:
+def _dots(vectors: Array, other: Array) -> Array:
     """Inner products [vectors, trials] of vectors [vectors, length, trials] with one other."""
     return _sum([vectors[:, i] * other[i] for i in range(len(other))])
 
 
-def _remove(vector: jax.Array, parts: jax.Array, vectors: jax.Array) -> jax.Array:
+def _remove(vector: Array, parts: Array, vectors: Array) -> Array:
     """vector - sum_j parts_j vectors_j; vectors [vectors, ..., trials], parts [vectors, trials]."""
     shape = (len(parts), *(1,) * (vectors.ndim - 2), parts.shape[-1])
     return vector - _sum_products(parts.reshape(shape), vectors)
 
 
-def _sum_products(left: jax.Array, right: jax.Array) -> jax.Array:
+def _sum_products(left: Array, right: Array) -> Array:
     """Sum over the first axis of the product."""
     return _sum([left[i] * right[i] for i in range(len(left))])
 
 
-def _sum(terms: list[jax.Array]) -> jax.Array:
+def _sum(terms: list[Array]) -> Array:
     """Sum in pairs, term by term: a chain of operations that vectorises over trials.
 
     XLA's CPU backend compiles a reduction to a scalar loop (measured: three times slower).

@@ -12,18 +12,18 @@ from jaxcogc.coding.real.orthogonal import (
     unit_distances,
     unit_weights,
 )
-from jaxcogc.runtime.compute_once import unstaged
+from jaxcogc.runtime.compute_once import as_xla_likes
 
 
 @jax.jit
 def factors_and_weights(columns):
-    factors = factor(columns, unstaged)
+    factors = factor(columns, as_xla_likes)
     return (
         factors,
-        (unit_weights(factors, unstaged), unit_distances(factors, unstaged)),
-        ones_weights(factors, unstaged),
-        project_ones(factors, unstaged),
-        ones_combination(columns, factors, unstaged),
+        (unit_weights(factors, as_xla_likes), unit_distances(factors, as_xla_likes)),
+        ones_weights(factors, as_xla_likes),
+        project_ones(factors, as_xla_likes),
+        ones_combination(columns, factors, as_xla_likes),
     )
 
 
@@ -79,7 +79,9 @@ def test_columns_after_the_count_are_left_out(count):
     matrices[:, :, count:] = 0
     with jax.enable_x64(True):
         columns = jnp.asarray(np.transpose(matrices, (2, 1, 0)))
-        counted = jax.jit(lambda x, n: ones_combination(x, factor(x, unstaged, n), unstaged))
+        counted = jax.jit(
+            lambda x, n: ones_combination(x, factor(x, as_xla_likes, n), as_xla_likes)
+        )
         found = np.asarray(counted(columns, jnp.int32(count))).T
     expected = np.linalg.pinv(matrices, rcond=1e-12).sum(axis=2)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
