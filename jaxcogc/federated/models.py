@@ -18,8 +18,6 @@ from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import MODELS
 
-__all__ = ["Model", "make_model"]
-
 _FILTERS = (16, 32)
 _STRIDES = (2, 2)
 _SMALLEST_IMAGE = 4

@@ -24,8 +24,6 @@ from jaxcogc.training.compiled import compile_task
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.task import plan_inputs, plan_task
 
-__all__ = ["BoundBeside", "bound_beside_training"]
-
 
 class BoundBeside(NamedTuple):
     """What was promised and what was measured, of one scheme.

@@ -10,8 +10,6 @@ import numpy as np
 
 from jaxcogc.training.trained import Trained
 
-__all__ = ["Checkpoints"]
-
 
 class Checkpoints:
     """The checkpoints of one run in a folder; use it as a context.

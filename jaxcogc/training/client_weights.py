@@ -19,8 +19,6 @@ from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coe
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
 
-__all__ = ["EffectiveWeights", "effective_weights"]
-
 
 class EffectiveWeights(NamedTuple):
     """What a scheme weighs clients with, on average over the rounds not held.

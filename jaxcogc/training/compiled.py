@@ -18,8 +18,6 @@ from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.task import plan_inputs, plan_task
 from jaxcogc.training.trained import Trained
 
-__all__ = ["CompiledTraining", "compile_task", "compile_training"]
-
 _BLOCK_SECONDS = 2.0
 
 

@@ -13,8 +13,6 @@ from jaxcogc.federated.rounds.experiment import RoundSettings
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
 
-__all__ = ["TrainingPlan"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingPlan:

@@ -13,16 +13,6 @@ from jaxcogc.federated.rounds.experiment import RoundMetrics
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.trained import Trained
 
-__all__ = [
-    "COLUMNS",
-    "INTERVAL_LEVEL",
-    "SchemeSummary",
-    "SeedInterval",
-    "metrics_csv",
-    "seed_interval",
-    "summarize",
-]
-
 _MEASURED = tuple(name for name in RoundMetrics._fields if name != "finite")
 COLUMNS = ("scheme", "seed", "round", *_MEASURED)
 INTERVAL_LEVEL = 0.95
@@ -72,24 +62,19 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
         np.moveaxis(np.asarray(getattr(trained.metrics, name))[:, :, :rounds], 0, 1)
         for name in _MEASURED
     ]
-    formats = [_float_text if c.dtype.kind == "f" else _int_text for c in columns]
     lines = [",".join(COLUMNS)]
     for s, scheme in enumerate(plan.settings.schemes):
         for n, seed in enumerate(plan.seeds):
-            texts = [
-                [write(x) for x in column[s, n].tolist()]
-                for write, column in zip(formats, columns, strict=True)
+            rows = zip(*(column[s, n].tolist() for column in columns), strict=True)
+            lines += [
+                ",".join([scheme, str(seed), str(r), *map(_text, x)]) for r, x in enumerate(rows)
             ]
-            rows = zip(*texts, strict=True)
-            lines += [f"{scheme},{seed},{r}," + ",".join(row) for r, row in enumerate(rows)]
     return "\n".join(lines) + "\n"
 
 
-def _float_text(value: float) -> str:
-    return "" if value != value else f"{value:.9g}"
-
-
-def _int_text(value: int) -> str:
+def _text(value: float) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.9g}"
     return str(int(value))
 
 

@@ -16,8 +16,6 @@ from jaxcogc.federated.rounds.experiment import Inputs, Task
 from jaxcogc.federated.rounds.local_steps import Batch, ClientData
 from jaxcogc.training.plan import TrainingPlan
 
-__all__ = ["EvaluationChunks", "plan_inputs", "plan_task"]
-
 _MOMENTUM = 0.9
 _EVALUATED_AT_ONCE = 250
 

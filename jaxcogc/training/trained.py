@@ -9,8 +9,6 @@ import numpy as np
 from jaxcogc.federated.rounds.experiment import RoundMetrics, TrainState
 from jaxcogc.training.plan import TrainingPlan
 
-__all__ = ["NonFiniteUpdate", "Trained", "first_non_finite"]
-
 
 class Trained(NamedTuple):
     """Where a plan stands; on the host.

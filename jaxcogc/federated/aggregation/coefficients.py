@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 
 from jaxcogc._types import Array
-
-__all__ = ["Attempted", "Coefficients", "conclude"]
 
 
 class Coefficients(NamedTuple):
@@ -61,6 +60,7 @@ def conclude(attempted: Attempted, peer_uses: Array) -> tuple[Coefficients, Arra
       Coefficients, whose num_revealed is that of the last repeat alone, and bool [repeats]: which
       repeats were made.
     """
+    chex.assert_equal_shape([attempted.weights, attempted.revealed])
     repeats = attempted.hold.shape[0]
     number = jnp.arange(repeats)
     last = jnp.where(jnp.all(attempted.hold), repeats - 1, jnp.argmin(attempted.hold))

@@ -7,8 +7,10 @@ depends on the model.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from functools import partial
+from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -31,17 +33,9 @@ from jaxcogc.links.draws import (
 from jaxcogc.links.network import Network
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
 
-__all__ = [
-    "Channel",
-    "Evidence",
-    "LinkPolicy",
-    "PolicyOptions",
-    "RoundLinks",
-    "channel",
-    "draw_round",
-    "weigh",
-]
-
+T = TypeVar("T")
+Sharing = Literal["links", "free"]
+"""Clients share over links that may fail, or hold common data: coded sums that cannot fail."""
 _CHOICES = {
     "partial_normalisation": NORMALISATIONS,
     "placement": PLACEMENTS,
@@ -110,14 +104,13 @@ class RoundLinks(NamedTuple):
 
     Attributes:
       uplink_delivered: bool [repeats, tries, clients], in the clients' own order.
-      coded: Links of [repeats, attempts, ..], by places on the ring of the code.
-      replicated: the same for the first attempt, in which sharing cannot fail.
+      shared: on which coded sums travel, by places on the ring of the code: "links" [repeats,
+        attempts, ..], and "free", the first attempt with sharing that cannot fail.
       places: int32 [clients], the client at each place on the ring.
     """
 
     uplink_delivered: Array
-    coded: Links
-    replicated: Links
+    shared: dict[Sharing, Links]
     places: Array
 
 
@@ -126,16 +119,24 @@ class Evidence(NamedTuple):
 
     Attributes:
       uplink_delivered: bool [repeats, tries, clients].
-      coded, replicated: Recovery with leading repeats axis; None where no scheme asks.
+      recovered: Recovery [repeats] of the ways of sharing that schemes use.
       projection: floating [repeats, clients], (1/M) P 1; None where no scheme asks.
       alive: bool [clients], who takes part in this round.
+      arrival_weight: floating [clients] of the coefficients' dtype, see Channel.
+      policy: of the run.
     """
 
     uplink_delivered: Array
-    coded: Recovery | None
-    replicated: Recovery | None
+    recovered: dict[Sharing, Recovery]
     projection: Array | None
     alive: Array
+    arrival_weight: Array
+    policy: LinkPolicy
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the coefficients."""
+        return self.arrival_weight.dtype
 
 
 def channel(network: Network) -> Channel:
@@ -190,77 +191,56 @@ def draw_round(
     everything = jnp.ones_like(on_ring.peer_delivered)
     if alive is not None:
         everything &= jnp.take(alive, places) | jnp.eye(clients, dtype=bool)
-    replicated = Links(on_ring.uplink_delivered & first, everything)
-    return RoundLinks(uplink[:, :num_tries], on_ring, replicated, places)
+    free = Links(on_ring.uplink_delivered & first, everything)
+    return RoundLinks(uplink[:, :num_tries], {"links": on_ring, "free": free}, places)
 
 
-def weigh(
-    key: Key,
-    links: RoundLinks,
-    code: GradientCode | None,
-    *,
-    coded: bool,
-    replicated: bool,
-    projection: bool,
-    alive: Array | None = None,
-) -> Evidence:
-    """Decide what the links of a round let the schemes of a run recover.
+def recover_shared(
+    key: Key, code: GradientCode | None, links: RoundLinks, ways: Sequence[Sharing]
+) -> dict[Sharing, Recovery]:
+    """What coded sums give under several ways of sharing; K in the clients' own order.
 
     Args:
       key: feeds the random null vector.
-      links: of one round.
-      code: the gradient code; None will do when nothing is asked for.
-      coded: whether a scheme asks what coded sums over links tell.
-      replicated: the same where sharing cannot fail.
-      projection: whether a scheme asks for the least-squares projection.
-      alive: as in `draw_round`.
+      code: the gradient code; None will do without a way.
+      links: of one round and its repeats.
+      ways: some of those in ``links.shared``.
     """
-    stacks = [links.coded] * coded + [links.replicated] * replicated
+    if code is None or not ways:
+        return {}
     # One batch, so that the kernel is compiled once.
-    found = recover_stacks(key, code, stacks, links.places) if stacks else []
-    if alive is None:
-        alive = jnp.ones(links.places.shape, bool)
-    return Evidence(
-        links.uplink_delivered,
-        coded=found[0] if coded else None,
-        replicated=found[-1] if replicated else None,
-        projection=_project(code, links) if projection and code is not None else None,
-        alive=alive,
+    stacks = jax.tree.map(
+        lambda *parts: jnp.concatenate(parts), *(links.shared[way] for way in ways)
     )
+    found = _over_repeats(partial(recover, key), code, stacks)
+    found = found._replace(client_recovered=_in_client_order(found.client_recovered, links.places))
+    size = len(links.uplink_delivered)
+    return {
+        way: jax.tree.map(lambda x, n=n: lax.slice_in_dim(x, n * size, (n + 1) * size), found)
+        for n, way in enumerate(ways)
+    }
 
 
-def recover_stacks(
-    key: Key, code: GradientCode | None, stacks: list[Links], places: Array
-) -> list[Recovery]:
-    """`recover` for several Links [repeats, ..] at once; K in the clients' own order."""
-    if code is None:
-        raise ValueError("code = None: must be a GradientCode for the coded schemes")
-    sizes = [len(stack.uplink_delivered) for stack in stacks]
-    joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), *stacks)
-    if sum(sizes) == 1:  # not even a vmap of one, which would trace the decision once more
-        one = recover(key, code, jax.tree.map(lambda x: x[0], joined))
-        found = jax.tree.map(lambda x: x[None], one)
+def project(code: GradientCode, links: RoundLinks) -> Array:
+    """The coefficients of least squares, float64 [repeats, clients] in the clients' order."""
+    on_ring = _over_repeats(least_squares_coefficients, code, links.shared["links"])
+    with jax.enable_x64(True):
+        return _in_client_order(on_ring, links.places)
+
+
+def _over_repeats(
+    decide: Callable[[GradientCode, Links], T], code: GradientCode, links: Links
+) -> T:
+    """``decide`` for each repeat; one alone without a vmap, which would trace it once more."""
+    found: T
+    if len(links.uplink_delivered) > 1:
+        found = jax.vmap(decide, (None, 0))(code, links)
     else:
-        found = jax.vmap(recover, (None, None, 0))(key, code, joined)
-    found = found._replace(client_recovered=_in_client_order(found.client_recovered, places))
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(jax.tree.map(lambda x, a=start, n=size: lax.slice_in_dim(x, a, a + n), found))
-        start += size
-    return parts
+        one = decide(code, jax.tree.map(lambda x: x[0], links))
+        found = jax.tree.map(lambda x: x[None], one)
+    return found
 
 
 def _in_client_order(values: Array, places: Array) -> Array:
     """Values [repeats, places] as [repeats, clients]."""
     return jnp.zeros_like(values).at[..., places].set(values, unique_indices=True)
-
-
-def _project(code: GradientCode, links: RoundLinks) -> Array:
-    """The coefficients of least squares, float64 [repeats, clients] in the clients' order."""
-    if len(links.coded.uplink_delivered) == 1:  # as in `recover_stacks`
-        first = jax.tree.map(lambda x: x[0], links.coded)
-        on_ring = least_squares_coefficients(code, first)[None]
-    else:
-        on_ring = jax.vmap(least_squares_coefficients, (None, 0))(code, links.coded)
-    with jax.enable_x64(True):
-        return _in_client_order(on_ring, links.places)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +17,9 @@ import numpy as np
 from jaxcogc._types import Array, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.encoding import encode
-from jaxcogc.federated.aggregation.coefficients import Coefficients
 from jaxcogc.federated.aggregation.rules import RULES, Decoder
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.links.draws import Links
-
-__all__ = ["aggregate_payloads", "row_weights", "weighted_sum"]
 
 
 def row_weights(
@@ -45,15 +43,14 @@ def row_weights(
         nothing = jnp.zeros((rows,), jnp.float64)
     all_weights = []
     for number in range(len(names)):
-        one: Coefficients = jax.tree.map(lambda x, n=number: x[n], drawn.coefficients)
+        one: SchemeDraw = jax.tree.map(lambda x, n=number: x[n], drawn)
         weights = nothing
         with jax.enable_x64(True):
             if number in singles:
-                single = singles[number]
-                weights = _partial(one, drawn.places, sums[number], single, normalisation)
+                weights = _partial(one, sums[number], singles[number], normalisation)
             elif number in sums:
                 weights = sums[number] / clients
-            all_weights.append(jnp.where(one.hold, 0.0, weights))
+            all_weights.append(jnp.where(one.coefficients.hold, 0.0, weights))
     return jnp.stack(all_weights)
 
 
@@ -71,18 +68,16 @@ def _decode(
     return by_scheme
 
 
-def _partial(
-    one: Coefficients, places: Array, of_sum: Array, single: Array, normalisation: str
-) -> Array:
+def _partial(one: SchemeDraw, of_sum: Array, single: Array, normalisation: str) -> Array:
     """Weights [rows] of the sum where it decides, else of the average over K.
 
     ``of_sum`` float64 [rows], ``single`` float64 [clients, rows], by places on the ring.
     """
     clients = single.shape[0]
-    recovered = one.weights[places] != 0
-    count = one.num_recovered if normalisation == "recovered" else clients
+    recovered = one.coefficients.weights[one.places] != 0
+    count = one.coefficients.num_recovered if normalisation == "recovered" else clients
     partial = jnp.sum(jnp.where(recovered[:, None], single, 0.0), axis=0) / jnp.maximum(count, 1)
-    by_sum = one.exact & ~jnp.all(jnp.any(single != 0, axis=1))
+    by_sum = one.coefficients.exact & ~jnp.all(jnp.any(single != 0, axis=1))
     return jnp.where(by_sum, of_sum / clients, partial)
 
 
@@ -108,6 +103,7 @@ def aggregate_payloads(
 
 def weighted_sum(weights: Array, values: Array) -> Array:
     """sum_i weights_i values_i in the dtype of the values, at highest precision."""
+    chex.assert_axis_dimension(values, 0, len(weights))
     flat = values.reshape(values.shape[0], -1)
     total = jnp.matmul(weights.astype(values.dtype), flat, precision=jax.lax.Precision.HIGHEST)
     return total.reshape(values.shape[1:])

@@ -12,8 +12,6 @@ import jax
 
 from jaxcogc._types import ArrayLike, Key
 
-__all__ = ["RoundKeys", "initial_key", "round_keys"]
-
 
 class RoundKeys(NamedTuple):
     """The keys of one round, one typed key each.

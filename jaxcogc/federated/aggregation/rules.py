@@ -8,41 +8,23 @@ its rule here, a line in the table, and its name into `jaxcogc.names`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, HostFloats
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
 from jaxcogc.coding.recovery import Recovery
 from jaxcogc.federated.aggregation.coefficients import Attempted
-from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy
+from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links
-
-__all__ = ["RULES", "Constants", "Decoder", "SchemeRule"]
 
 _NEGLIGIBLE = 1e-9
 """A least-squares coefficient below this is rounding; exact zeros come out near 1e-17."""
-
-
-class Constants(NamedTuple):
-    """What rules need beside the evidence.
-
-    Attributes:
-      arrival_weight: floating [clients], see Channel.
-      policy: LinkPolicy.
-    """
-
-    arrival_weight: Array
-    policy: LinkPolicy
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the coefficients."""
-        return self.arrival_weight.dtype
 
 
 Decoder = Callable[[GradientCode, Links], Array]
@@ -54,9 +36,8 @@ class SchemeRule(NamedTuple):
 
     Attributes:
       attempt: the rule, from Evidence to coefficients.
-      sharing: between clients: "none"; "links", coded sums over links that may fail and that cost
-        uses; "free", coded sums of data held in common, which cannot fail. All but "none" need a
-        gradient code.
+      sharing: how clients share what they send coded sums of; None: they do not, and no code is
+        needed. Sharing over links costs uses.
       several_tries: a client tries its uplink num_tries times at most; elsewhere once an attempt.
       projects: the rule looks at the least-squares projection.
       sum_decoder: weights [rows] of the received rows that give the sum of all updates; of schemes
@@ -69,8 +50,8 @@ class SchemeRule(NamedTuple):
       outcomes: the decoder, in the names of exact and simulated outcomes, whose averages they are.
     """
 
-    attempt: Callable[[Evidence, Constants], Attempted]
-    sharing: Literal["none", "links", "free"] = "none"
+    attempt: Callable[[Evidence], Attempted]
+    sharing: Sharing | None = None
     several_tries: bool = False
     projects: bool = False
     sum_decoder: Decoder | None = None
@@ -82,120 +63,116 @@ class SchemeRule(NamedTuple):
     @property
     def coded(self) -> bool:
         """Whether a gradient code is needed."""
-        return self.sharing != "none"
+        return self.sharing is not None
 
 
-def _average(who: Array, constants: Constants, *, blind: bool = False) -> Array:
+def _average(who: Array, dtype: DTypeLike, *, blind: bool = False) -> Array:
     """1/|who| (blind: 1/M) on ``who`` [.., clients]; correctly rounded, from a table."""
     clients = who.shape[-1]
-    inverse = (1.0 / np.maximum(np.arange(clients + 1), 1)).astype(constants.dtype)
+    inverse = (1.0 / np.maximum(np.arange(clients + 1), 1)).astype(dtype)
     count = jnp.full(who.shape[:-1], clients) if blind else jnp.sum(who, -1, dtype=jnp.int32)
-    return jnp.where(who, jnp.asarray(inverse)[count][..., None], jnp.zeros((), constants.dtype))
+    return jnp.where(who, jnp.asarray(inverse)[count][..., None], jnp.zeros((), dtype))
 
 
-def _uplinks(evidence: Evidence) -> Array:
-    """Uplink uses [repeats] when every client that takes part sends once."""
+def _uses(evidence: Evidence, times: int = 1) -> Array:
+    """Uplink uses [repeats] when every client that takes part sends so many times."""
     repeats = evidence.uplink_delivered.shape[0]
-    return jnp.broadcast_to(jnp.sum(evidence.alive, dtype=jnp.int32), (repeats,))
+    return jnp.broadcast_to(jnp.sum(evidence.alive, dtype=jnp.int32), (repeats,)) * times
 
 
-def _uncoded(who: Array, weights: Array, uses: Array, exact: Array | None = None) -> Attempted:
-    """A scheme that averages those clients that it heard."""
-    everybody = jnp.all(who, -1)
-    return Attempted(weights, ~jnp.any(who, -1), everybody if exact is None else exact, who, uses)
+def _of_some(who: Array, weights: Array, uses: Array) -> Attempted:
+    """Exact where ``who`` [repeats, clients] is everybody, held where it is nobody."""
+    return Attempted(weights, ~jnp.any(who, -1), jnp.all(who, -1), who, uses)
 
 
-def _ideal(evidence: Evidence, constants: Constants) -> Attempted:
+def _ideal(evidence: Evidence) -> Attempted:
     """No link fails."""
     repeats = evidence.uplink_delivered.shape[0]
     who = jnp.broadcast_to(evidence.alive, (repeats, *evidence.alive.shape))
-    return _uncoded(who, _average(who, constants), _uplinks(evidence))
+    return _of_some(who, _average(who, evidence.dtype), _uses(evidence))
 
 
-def _intermittent(evidence: Evidence, constants: Constants) -> Attempted:
+def _intermittent(evidence: Evidence) -> Attempted:
     """The average of those whose uplink works."""
     who = evidence.uplink_delivered[:, 0]
-    return _uncoded(who, _average(who, constants), _uplinks(evidence))
+    return _of_some(who, _average(who, evidence.dtype), _uses(evidence))
 
 
-def _intermittent_blind(evidence: Evidence, constants: Constants) -> Attempted:
+def _intermittent_blind(evidence: Evidence) -> Attempted:
     """1/M for those whose uplink works; the server does not know who they are."""
     who = evidence.uplink_delivered[:, 0]
-    return _uncoded(who, _average(who, constants, blind=True), _uplinks(evidence))
+    return _of_some(who, _average(who, evidence.dtype, blind=True), _uses(evidence))
 
 
-def _inverse_probability(evidence: Evidence, constants: Constants) -> Attempted:
+def _inverse_probability(evidence: Evidence) -> Attempted:
     """1 / (M (1 - p_m)) for those whose uplink works: unbiased, and needs the p's."""
-    who = evidence.uplink_delivered[:, 0]
-    weight = constants.arrival_weight
-    weights = jnp.where(who, weight, jnp.zeros((), constants.dtype))
-    fair = jnp.asarray(1.0 / weight.shape[-1], constants.dtype)
-    exact = jnp.all(who, -1) & jnp.all(weight == fair)
-    return _uncoded(who, weights, _uplinks(evidence), exact)
+    who, weight = evidence.uplink_delivered[:, 0], evidence.arrival_weight
+    weights = jnp.where(who, weight, jnp.zeros((), evidence.dtype))
+    fair = jnp.asarray(1.0 / weight.shape[-1], evidence.dtype)
+    found = _of_some(who, weights, _uses(evidence))
+    return found._replace(exact=found.exact & jnp.all(weight == fair))
 
 
-def _retransmission(evidence: Evidence, constants: Constants) -> Attempted:
+def _retransmission(evidence: Evidence) -> Attempted:
     """Every client tries until it is heard, n times at most, and pays for the tries it made."""
-    tries = evidence.uplink_delivered[:, : constants.policy.num_tries]
+    most = evidence.policy.num_tries
+    tries = evidence.uplink_delivered[:, :most]
     who = jnp.any(tries, axis=1)
-    made = jnp.where(who, jnp.argmax(tries, axis=1) + 1, constants.policy.num_tries)
+    made = jnp.where(who, jnp.argmax(tries, axis=1) + 1, most)
     uses = jnp.sum(jnp.where(evidence.alive, made, 0), -1, dtype=jnp.int32)
-    return _uncoded(who, _average(who, constants), uses)
+    return _of_some(who, _average(who, evidence.dtype), uses)
 
 
-def _all_or_nothing(recovered: Recovery | None, constants: Constants, uses: Array) -> Attempted:
-    assert recovered is not None
+def _all_or_nothing(evidence: Evidence, recovered: Recovery, uses: Array) -> Attempted:
     who = jnp.broadcast_to(recovered.gc[:, None], recovered.client_recovered.shape)
-    weights = _average(who, constants)
+    weights = _average(who, evidence.dtype)
     return Attempted(weights, ~recovered.gc, recovered.gc, recovered.client_recovered, uses)
 
 
-def _replicated_gc(evidence: Evidence, constants: Constants) -> Attempted:
+def _replicated_gc(evidence: Evidence) -> Attempted:
     """Clients hold the data of their rows' support, so that sharing cannot fail."""
-    return _all_or_nothing(evidence.replicated, constants, _uplinks(evidence))
+    return _all_or_nothing(evidence, evidence.recovered["free"], _uses(evidence))
 
 
-def _gc(evidence: Evidence, constants: Constants) -> Attempted:
+def _gc(evidence: Evidence) -> Attempted:
     """Standard decoding: complete rows only, all or nothing."""
-    uses = _uplinks(evidence) * constants.policy.num_attempts
-    return _all_or_nothing(evidence.coded, constants, uses)
+    uses = _uses(evidence, evidence.policy.num_attempts)
+    return _all_or_nothing(evidence, evidence.recovered["links"], uses)
 
 
-def _partial(evidence: Evidence, constants: Constants, full: Array, revealed: Array) -> Attempted:
+def _partial(evidence: Evidence, full: Array, revealed: Array) -> Attempted:
     """Everybody where ``full`` [repeats], else the average over K."""
     who = revealed | full[:, None]
-    blind = constants.policy.partial_normalisation == "clients"
-    uses = _uplinks(evidence) * constants.policy.num_attempts
-    return _uncoded(who, _average(who, constants, blind=blind), uses)._replace(revealed=revealed)
+    blind = evidence.policy.partial_normalisation == "clients"
+    weights = _average(who, evidence.dtype, blind=blind)
+    uses = _uses(evidence, evidence.policy.num_attempts)
+    return _of_some(who, weights, uses)._replace(revealed=revealed)
 
 
-def _gc_plus(evidence: Evidence, constants: Constants) -> Attempted:
+def _gc_plus(evidence: Evidence) -> Attempted:
     """Complementary decoding: what `gc` gives, else the clients recovered one by one."""
-    coded = evidence.coded
-    assert coded is not None
-    return _partial(evidence, constants, coded.gc, coded.client_recovered)
+    found = evidence.recovered["links"]
+    return _partial(evidence, found.gc, found.client_recovered)
 
 
-def _row_space(evidence: Evidence, constants: Constants) -> Attempted:
+def _row_space(evidence: Evidence) -> Attempted:
     """The exact average whenever the rows that arrived span it, else as `gc_plus`."""
-    coded = evidence.coded
-    assert coded is not None
-    return _partial(evidence, constants, coded.sum_recovered, coded.client_recovered)
+    found = evidence.recovered["links"]
+    return _partial(evidence, found.sum_recovered, found.client_recovered)
 
 
-def _least_squares(evidence: Evidence, constants: Constants) -> Attempted:
+def _least_squares(evidence: Evidence) -> Attempted:
     """The combination closest to the average that can be formed, (1/M) P 1."""
-    coded, projection = evidence.coded, evidence.projection
-    assert coded is not None
+    found, projection = evidence.recovered["links"], evidence.projection
     assert projection is not None
     with jax.enable_x64(True):
         small = jnp.abs(projection) <= _NEGLIGIBLE
-        projection = jnp.where(small, 0.0, projection).astype(constants.dtype)
-    hold, exact = coded.rank == 0, coded.sum_recovered
-    everybody = jnp.ones_like(coded.client_recovered)
-    weights = jnp.where(exact[:, None], _average(everybody, constants), projection)
-    uses = _uplinks(evidence) * constants.policy.num_attempts
-    return Attempted(weights, hold, exact, coded.client_recovered, uses)
+        projection = jnp.where(small, 0.0, projection).astype(evidence.dtype)
+    exact = found.sum_recovered
+    everybody = jnp.ones_like(found.client_recovered)
+    weights = jnp.where(exact[:, None], _average(everybody, evidence.dtype), projection)
+    uses = _uses(evidence, evidence.policy.num_attempts)
+    return Attempted(weights, found.rank == 0, exact, found.client_recovered, uses)
 
 
 def _mean_of_average(lost: HostFloats) -> HostFloats:

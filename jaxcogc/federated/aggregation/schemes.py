@@ -20,20 +20,20 @@ from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.coefficients import Coefficients, conclude
 from jaxcogc.federated.aggregation.link_evidence import (
     Channel,
+    Evidence,
     LinkPolicy,
     PolicyOptions,
     RoundLinks,
     channel,
     draw_round,
-    weigh,
+    project,
+    recover_shared,
 )
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.rules import RULES, Constants, SchemeRule
+from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.names import SCHEMES
-
-__all__ = ["Scheme", "SchemeDraw", "check_names", "draw_schemes", "make_scheme"]
 
 
 class Scheme(NamedTuple):
@@ -49,18 +49,20 @@ class Scheme(NamedTuple):
 
 
 class SchemeDraw(NamedTuple):
-    """One round of several schemes.
+    """One round of several schemes; all with a leading schemes axis.
 
     Attributes:
-      coefficients: Coefficients with a leading schemes axis.
+      coefficients: what the server adds updates with.
       links: Links [schemes, attempts, ..] by places on the ring: those of the repeat that counts,
         for the payload path. Of a scheme without a code, those of the coded schemes.
-      places: int32 [clients], the client at each place.
+      places: int32 [schemes, clients], the client at each place.
+      rows: float64 [schemes, rows], what to weigh received rows with; None without payloads.
     """
 
     coefficients: Coefficients
     links: Links
     places: Array
+    rows: Array | None = None
 
 
 def make_scheme(
@@ -165,21 +167,23 @@ def draw_schemes(
     links = draw_round(
         keys, inputs.thresholds, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
     )
-    evidence = weigh(
-        keys.decoding,
-        links,
-        code,
-        coded=any(rule.sharing == "links" for rule in rules),
-        replicated=any(rule.sharing == "free" for rule in rules),
-        projection=any(rule.projects for rule in rules),
-        alive=alive,
+    ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
+    projection = None
+    if code is not None and any(rule.projects for rule in rules):
+        projection = project(code, links)
+    evidence = Evidence(
+        links.uplink_delivered,
+        recovered=recover_shared(keys.decoding, code, links, ways),
+        projection=projection,
+        alive=jnp.ones(links.places.shape, bool) if alive is None else alive,
+        arrival_weight=jnp.asarray(inputs.arrival_weight).astype(dtype),
+        policy=policy,
     )
-    constants = Constants(jnp.asarray(inputs.arrival_weight).astype(dtype), policy)
     parts, made = [], []
     silent = None if alive is None else ~jnp.take(alive, links.places)
     for rule in rules:
         uses = _peer_uses(rule, code, policy, silent)
-        part, repeats_made = conclude(rule.attempt(evidence, constants), uses)
+        part, repeats_made = conclude(rule.attempt(evidence), uses)
         parts.append(part)
         made.append(repeats_made)
     coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
@@ -189,7 +193,8 @@ def draw_schemes(
     if scale is not None:
         scaled = coefficients.weights * jnp.asarray(scale).astype(dtype)
         coefficients = coefficients._replace(weights=scaled)
-    return SchemeDraw(coefficients, _links_that_count(rules, links, repeats), links.places)
+    places = jnp.broadcast_to(links.places, (len(names), *links.places.shape))
+    return SchemeDraw(coefficients, _links_that_count(rules, links, repeats), places)
 
 
 def _peer_uses(
@@ -213,7 +218,7 @@ def _peer_uses(
 
 def _own_links(rule: SchemeRule, links: RoundLinks) -> Links:
     """Links [repeats, ..] that a scheme uses: those of coded sums for schemes without a code."""
-    return links.replicated if rule.sharing == "free" else links.coded
+    return links.shared[rule.sharing or "links"]
 
 
 def _links_that_count(rules: Sequence[SchemeRule], links: RoundLinks, made: Array) -> Links:
@@ -237,7 +242,7 @@ def _reveal(
 ) -> Coefficients:
     """Count whose update could be read from all repeats together, for the coded schemes."""
     coded = [number for number, rule in enumerate(rules) if rule.coded]
-    repeats, attempts, clients = links.coded.uplink_delivered.shape
+    repeats, attempts, clients = links.shared["links"].uplink_delivered.shape
 
     def stack(number: int) -> Links:
         which = _own_links(rules[number], links)

@@ -12,22 +12,11 @@ from typing import NamedTuple
 
 from jaxcogc.links.checks import check_count
 
-__all__ = [
-    "Condition",
-    "ConvergenceBound",
-    "LocalSteps",
-    "LossConstants",
-    "check_arguments",
-    "check_conditions",
-    "convergence_bound",
-    "one_round_bound",
-    "rounds_for_target",
-]
-
 MAX_LOCAL = 1 / 8
 """Of a = learning_rate num_local_steps smoothness."""
 MAX_SERVER = 1 / 2
 """Of b = server_learning_rate a."""
+_DESCENT = "descent constant c"
 
 
 class LossConstants(NamedTuple):
@@ -128,7 +117,7 @@ def check_conditions(
             MAX_SERVER,
             b <= MAX_SERVER,
         ),
-        Condition("descent constant c", c, 0.0, c > 0),
+        Condition(_DESCENT, c, 0.0, c > 0),
     )
 
 
@@ -220,29 +209,22 @@ def one_round_bound(
         )
     for condition in check_conditions(losses, steps, rho=rho):
         if not condition.holds:
-            must = "above" if condition.name.startswith("descent") else "at most"
+            must = "above" if condition.name == _DESCENT else "at most"
             raise ValueError(
                 f"{condition.name} = {condition.value:.4g}: the bound needs {must} "
                 f"{condition.limit:g}; allowed is a smaller learning_rate than "
                 f"{steps.learning_rate:g}"
             )
     L, variance, zeta2, gap = losses
-    eta, gamma, steps_taken = steps
+    eta, gamma, taken = steps
     _, _, c = _constants(losses, steps, rho)
-    spread = variance + 6 * steps_taken * zeta2
+    spread = variance + 6 * taken * zeta2
+    of_some = eta * variance + 2 * eta * taken * zeta2 + 10 * eta**3 * taken**2 * L**2 * spread
     return ConvergenceBound(
-        descent=gap / (c * gamma * eta * steps_taken * (1 - hold_probability)),
-        drift=2.5 * steps_taken * eta**2 * L**2 * spread / c,
+        descent=gap / (c * gamma * eta * taken * (1 - hold_probability)),
+        drift=2.5 * taken * eta**2 * L**2 * spread / c,
         noise=L * gamma * eta * variance / (clients * c),
-        partial=L
-        * gamma
-        * rho
-        * (
-            eta * variance
-            + 2 * eta * steps_taken * zeta2
-            + 10 * eta**3 * steps_taken**2 * L**2 * spread
-        )
-        / c,
+        partial=L * gamma * rho * of_some / c,
     )
 
 
@@ -254,21 +236,11 @@ def _constants(losses: LossConstants, steps: LocalSteps, rho: float) -> tuple[fl
 
 def check_arguments(losses: LossConstants, steps: LocalSteps, rho: float) -> None:
     """Raise a ValueError for numbers that make no sense, whatever the step size."""
-    positive = {
-        "smoothness": losses.smoothness,
-        "learning_rate": steps.learning_rate,
-        "server_learning_rate": steps.server_learning_rate,
-    }
-    not_negative = {
-        "gradient_variance": losses.gradient_variance,
-        "heterogeneity": losses.heterogeneity,
-        "initial_gap": losses.initial_gap,
-        "rho": rho,
-    }
-    for name, value in positive.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} = {value}: allowed is a positive, finite number")
-    for name, value in not_negative.items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} = {value}: allowed is a finite number of at least 0")
+    values = {**losses._asdict(), **steps._asdict(), "rho": rho}
+    for name in ("smoothness", "learning_rate", "server_learning_rate"):
+        if not 0 < values[name] < math.inf:
+            raise ValueError(f"{name} = {values[name]}: allowed is a positive, finite number")
+    for name in ("gradient_variance", "heterogeneity", "initial_gap", "rho"):
+        if not 0 <= values[name] < math.inf:
+            raise ValueError(f"{name} = {values[name]}: allowed is a finite number of at least 0")
     check_count("num_local_steps", steps.num_local_steps)

@@ -17,8 +17,6 @@ from jaxcogc.federated.convergence.bound import (
 )
 from jaxcogc.links.checks import check_count
 
-__all__ = ["best_learning_rate"]
-
 
 def best_learning_rate(
     losses: LossConstants,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -17,8 +18,6 @@ from jax.flatten_util import ravel_pytree
 from jaxcogc._types import Array, ArrayLike, Key, PyTree
 from jaxcogc.federated.convergence.bound import LossConstants
 from jaxcogc.links.checks import check_count
-
-__all__ = ["estimate_constants", "largest_constants", "squared_gradient_norm"]
 
 SampleLoss = Callable[[PyTree, PyTree], Array]
 """``sample_loss(params, sample)``, a scalar."""
@@ -92,6 +91,7 @@ def squared_gradient_norm(
     """
     point, rebuild = ravel_pytree(params)
     sizes = jnp.asarray(num_samples)
+    chex.assert_tree_shape_prefix(samples, sizes.shape)
 
     def loss(x: Array) -> Array:
         def of_client(client: tuple[PyTree, Array]) -> Array:
@@ -106,6 +106,7 @@ def squared_gradient_norm(
 def _estimate(
     key: Key, params: PyTree, samples: PyTree, sizes: Array, sample_loss: SampleLoss, steps: int
 ) -> tuple[Array, Array, Array, Array]:
+    chex.assert_tree_shape_prefix(samples, sizes.shape)
     point, rebuild = ravel_pytree(params)
     start = jax.random.normal(key, point.shape, point.dtype)
 

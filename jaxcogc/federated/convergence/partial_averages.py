@@ -30,18 +30,6 @@ from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS
 
-__all__ = [
-    "DrawnRounds",
-    "PartialLaw",
-    "check_theorem_applies",
-    "draw_rounds",
-    "mean_coefficients",
-    "partial_law",
-    "safe_rho",
-    "simulated_rho",
-    "uniform_rho",
-]
-
 _BATCH = 2**12
 _SYMMETRIC_FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 

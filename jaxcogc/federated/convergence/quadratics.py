@@ -7,8 +7,6 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_count
 
-__all__ = ["predicted_fixed_point"]
-
 
 def predicted_fixed_point(
     weights: HostFloats,

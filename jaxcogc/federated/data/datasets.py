@@ -13,8 +13,6 @@ from jaxcogc.federated.data.image_files import Images, read_cifar10_folder, read
 from jaxcogc.links.checks import check_choice
 from jaxcogc.names import DATASETS
 
-__all__ = ["Dataset", "load_dataset"]
-
 NUM_CLASSES = 10
 """Of each of the data sets."""
 

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Images", "read_cifar10_folder", "read_idx_folder"]
-
 _IDX_UBYTE = 0x08
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_FILE_RECORDS = 10_000

@@ -12,8 +12,6 @@ from jaxcogc._types import HostFloats, HostInts
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import PARTITIONS
 
-__all__ = ["Partition", "make_partition", "make_partitions"]
-
 
 class Partition(NamedTuple):
     """The samples of every client, as rows of equal length.

@@ -16,16 +16,6 @@ from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
 from jaxcogc.links.checks import check_count
 from jaxcogc.names import AGGREGATIONS
 
-__all__ = [
-    "Inputs",
-    "RoundMetrics",
-    "RoundSettings",
-    "RoundSpan",
-    "StateAndMetrics",
-    "Task",
-    "TrainState",
-]
-
 
 class Task(NamedTuple):
     """What is learnt; static.

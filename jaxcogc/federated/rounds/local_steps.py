@@ -15,16 +15,6 @@ from jax.typing import DTypeLike
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.runtime.random_words import key_words, threefry
 
-__all__ = [
-    "Batch",
-    "ClientData",
-    "LocalUpdate",
-    "LossFn",
-    "draw_samples",
-    "local_update",
-    "take_batch",
-]
-
 
 class Batch(NamedTuple):
     """Samples of one client in one local step.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +11,9 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, PyTree
-from jaxcogc.federated.aggregation.coefficients import Coefficients
 from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.schemes import draw_schemes
+from jaxcogc.federated.aggregation.schemes import SchemeDraw, draw_schemes
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
     RoundMetrics,
@@ -25,28 +23,8 @@ from jaxcogc.federated.rounds.experiment import (
     TrainState,
 )
 from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
-from jaxcogc.links.draws import Links
 
-__all__ = ["Decision", "RoundStep", "decide_round", "round_step"]
-
-
-class Decision(NamedTuple):
-    """What the links of a round decide for one run.
-
-    Attributes:
-      coefficients: of the scheme.
-      links: on which its payloads travel.
-      places: int32 [clients], the client at each place on the ring.
-      rows: float64 [rows], what to weigh received rows with; None where payloads are not sent.
-    """
-
-    coefficients: Coefficients
-    links: Links
-    places: Array
-    rows: Array | None
-
-
-AtRound = Callable[[Array, RoundKeys, Array], Decision]
+AtRound = Callable[[Array, RoundKeys, Array], SchemeDraw]
 """``at_round(index, keys, finite)``: a run's part of a round; index counts in the block."""
 RoundStep = Callable[[TrainState, Array, RoundKeys, Array], StateAndMetrics]
 """``step(state, index, keys, evaluated)``."""
@@ -54,7 +32,7 @@ RoundStep = Callable[[TrainState, Array, RoundKeys, Array], StateAndMetrics]
 
 def decide_round(
     settings: RoundSettings, inputs: Inputs, dtype: DTypeLike, keys: RoundKeys, alive: Array | None
-) -> Decision:
+) -> SchemeDraw:
     """Draw the links of one round and decide what every scheme makes of them: [schemes, ..].
 
     Args:
@@ -76,11 +54,10 @@ def decide_round(
         alive=alive,
         dtype=dtype,
     )
-    rows = None
     if settings.aggregation == "payload" and inputs.code is not None:
         rows = row_weights(settings.schemes, drawn, inputs.code, policy.partial_normalisation)
-    places = jnp.broadcast_to(drawn.places, (len(settings.schemes), *drawn.places.shape))
-    return Decision(drawn.coefficients, drawn.links, places, rows)
+        drawn = drawn._replace(rows=rows)
+    return drawn
 
 
 def round_step(
@@ -102,9 +79,9 @@ def round_step(
         deltas, losses = jax.vmap(update, axes)(state.params, data, clients, samples, keys.loss)
         finite = _finite(deltas)
         deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
-        decision = at_round(index, keys, finite)
-        one = decision.coefficients
-        aggregate = _aggregate(inputs, decision, coded, deltas)
+        drawn = at_round(index, keys, finite)
+        one = drawn.coefficients
+        aggregate = _aggregate(inputs, drawn, coded, deltas)
         state = _server_step(task.server_optimizer, state, aggregate, one.hold)
         unknown = jnp.full((), jnp.nan, losses.dtype)
         accuracy, loss = lax.cond(
@@ -145,18 +122,16 @@ def _like(flags: Array, values: Array) -> Array:
     return flags.reshape(flags.shape + (1,) * (values.ndim - 1))
 
 
-def _aggregate(inputs: Inputs, decision: Decision, coded: Array, deltas: PyTree) -> PyTree:
+def _aggregate(inputs: Inputs, drawn: SchemeDraw, coded: Array, deltas: PyTree) -> PyTree:
     """What the server adds: sum_k c_k Delta_k, by the coefficients or by real payloads."""
-    weights = lax.stop_gradient(decision.coefficients.weights)
+    weights = lax.stop_gradient(drawn.coefficients.weights)
     linear = jax.tree.map(lambda x: weighted_sum(weights, x), deltas)
-    if decision.rows is None or inputs.code is None:
+    if drawn.rows is None or inputs.code is None:
         return linear
     if inputs.scale is not None:
         scale = jnp.asarray(inputs.scale)
         deltas = jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
-    decoded = aggregate_payloads(
-        inputs.code, decision.links, decision.places, decision.rows, deltas
-    )
+    decoded = aggregate_payloads(inputs.code, drawn.links, drawn.places, drawn.rows, deltas)
     return jax.tree.map(lambda one, other: jnp.where(coded, one, other), decoded, linear)
 
 

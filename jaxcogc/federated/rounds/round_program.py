@@ -24,7 +24,7 @@ from jax.typing import DTypeLike
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
 from jaxcogc.federated.aggregation.rules import RULES
-from jaxcogc.federated.aggregation.schemes import check_names
+from jaxcogc.federated.aggregation.schemes import SchemeDraw, check_names
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
     RoundSettings,
@@ -33,11 +33,9 @@ from jaxcogc.federated.rounds.experiment import (
     Task,
     TrainState,
 )
-from jaxcogc.federated.rounds.one_round import Decision, RoundStep, decide_round, round_step
+from jaxcogc.federated.rounds.one_round import RoundStep, decide_round, round_step
 from jaxcogc.federated.rounds.run_axes import Run, of_seed, over_runs, runs_at_once, seed_key
 from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
-
-__all__ = ["TrainingProgram", "training_program"]
 
 _CPU_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 """LLVM's first level compiles a third faster than its third, and makes no slower rounds."""
@@ -75,13 +73,15 @@ def training_program(
         check_names(settings.schemes, inputs.code)
         chex.assert_shape(words, (None, 2))
         chex.assert_tree_shape_prefix(state, (len(words), len(settings.schemes)))
+        held = inputs.data.num_samples
+        chex.assert_equal_shape_prefix([inputs.data.indices, held], held.ndim)
         dtype = jax.tree.leaves(state.params)[0].dtype
-        decisions = None  # where links must wait for the updates
+        drawn = None  # where links must wait for the updates
         if not settings.drop_non_finite:
-            decisions = _draw_block(settings, inputs, span, dtype, words)
+            drawn = _draw_block(settings, inputs, span, dtype, words)
         at_once = 1 if settings.deterministic else runs_at_once(state.params, inputs, platform)
         one = partial(_one_run, task, settings, inputs, span, words)
-        return over_runs(one, state, decisions, at_once)
+        return over_runs(one, state, drawn, at_once)
 
     def sharded(
         state: TrainState, inputs: Inputs, words: Array, span: RoundSpan
@@ -110,12 +110,12 @@ def training_program(
 
 def _draw_block(
     settings: RoundSettings, inputs: Inputs, span: RoundSpan, dtype: DTypeLike, words: Array
-) -> Decision:
-    """Decisions [seeds, schemes, rounds, ..] of a block of rounds, all drawn at once."""
+) -> SchemeDraw:
+    """SchemeDraw [seeds, schemes, rounds, ..] of a block of rounds, all drawn at once."""
     block = settings.block_rounds
     numbers = span.first + jnp.arange(block, dtype=jnp.int32)
 
-    def one(seed: Array, number: Array) -> Decision:
+    def one(seed: Array, number: Array) -> SchemeDraw:
         keys = round_keys(seed_key(words[seed]), number.astype(jnp.uint32))
         return decide_round(settings, of_seed(inputs, seed), dtype, keys, None)
 
@@ -129,7 +129,7 @@ def _draw_block(
         drawn = lax.map(lambda seed: jax.tree.map(lambda x: x[0], several(seed[None])), seeds)
     else:
         drawn = several(seeds)
-    by_scheme: Decision = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 1), drawn)
+    by_scheme: SchemeDraw = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 1), drawn)
     return by_scheme
 
 
@@ -140,11 +140,11 @@ def _one_run(
     inputs = of_seed(inputs, run.seed)
     dtype = jax.tree.leaves(run.state.params)[0].dtype
 
-    def at_round(index: Array, keys: RoundKeys, alive: Array) -> Decision:
-        decided, place = run.decisions, index
+    def at_round(index: Array, keys: RoundKeys, alive: Array) -> SchemeDraw:
+        decided, place = run.drawn, index
         if decided is None:
             decided, place = decide_round(settings, inputs, dtype, keys, alive), run.scheme
-        own: Decision = jax.tree.map(lambda x: x[place], decided)
+        own: SchemeDraw = jax.tree.map(lambda x: x[place], decided)
         return own
 
     coded = jnp.array([RULES[name].coded for name in settings.schemes])[run.scheme]

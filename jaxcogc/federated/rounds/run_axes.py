@@ -11,18 +11,8 @@ from jax import lax
 
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.round_keys import initial_key
+from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task, TrainState
-from jaxcogc.federated.rounds.one_round import Decision
-
-__all__ = [
-    "Run",
-    "initial_state",
-    "of_seed",
-    "over_runs",
-    "runs_at_once",
-    "seed_key",
-    "seed_words",
-]
 
 T = TypeVar("T")
 _IMPL = "threefry2x32"
@@ -37,12 +27,12 @@ class Run(NamedTuple):
 
     Attributes:
       state: where it stands.
-      decisions: what the links decide in each of its rounds; None where that is not known yet.
+      drawn: what the links decide in each of its rounds; None where that is not known yet.
       seed, scheme: int32 scalars, the places on those axes.
     """
 
     state: TrainState
-    decisions: Decision | None
+    drawn: SchemeDraw | None
     seed: Array
     scheme: Array
 
@@ -108,14 +98,14 @@ def runs_at_once(params: PyTree, inputs: Inputs, platform: str) -> int:
 
 
 def over_runs(
-    one: Callable[[Run], T], state: TrainState, decisions: Decision | None, at_once: int
+    one: Callable[[Run], T], state: TrainState, drawn: SchemeDraw | None, at_once: int
 ) -> T:
     """``one`` for every run, so many at once under vmap, one group after the other.
 
     Args:
       one: from a Run to any pytree.
       state: [seeds, schemes, ..].
-      decisions: [seeds, schemes, rounds, ..], or None.
+      drawn: [seeds, schemes, rounds, ..], or None.
       at_once: divides the number of runs.
 
     Returns:
@@ -125,7 +115,7 @@ def over_runs(
     numbers = jnp.indices((seeds, schemes), jnp.int32)
     lead = (-1, at_once) if at_once > 1 else (-1,)
     runs = jax.tree.map(
-        lambda x: x.reshape(*lead, *x.shape[2:]), Run(state, decisions, numbers[0], numbers[1])
+        lambda x: x.reshape(*lead, *x.shape[2:]), Run(state, drawn, numbers[0], numbers[1])
     )
     done = lax.map(jax.vmap(one) if at_once > 1 else one, runs)
     by_run: T = jax.tree.map(lambda x: x.reshape(seeds, schemes, *x.shape[len(lead) :]), done)

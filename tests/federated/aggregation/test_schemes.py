@@ -13,7 +13,7 @@ from jaxcogc import Network, Recovery, cyclic_code, gc_outage_probability
 from jaxcogc.coding.codes import redraw
 from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy, channel
 from jaxcogc.federated.aggregation.round_keys import round_keys
-from jaxcogc.federated.aggregation.rules import RULES, Constants
+from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import _peer_uses, draw_schemes, make_scheme
 from jaxcogc.links.draws import draw_links
 from jaxcogc.names import CODED_SCHEMES, DECODERS, SCHEMES
@@ -237,11 +237,13 @@ def test_normalisation_by_all_clients_and_broadcasts():
     gc = jnp.array([False, False, False, True])
     rank = jnp.array([0, 2, 4, 2])
     coded = Recovery(gc, gc, jnp.asarray(known), rank, rank)
-    evidence = Evidence(jnp.ones((4, 1, 4), bool), coded, None, None, jnp.ones(4, bool))
+    everybody = jnp.ones(4, bool)
+    uplinks, weight = jnp.ones((4, 1, 4), bool), jnp.full(4, 0.25)
+    evidence = Evidence(uplinks, {"links": coded}, None, everybody, weight, LinkPolicy())
     weights = {}
     for normalisation in ("recovered", "clients"):
         policy = LinkPolicy(partial_normalisation=normalisation)
-        attempted = RULES["gc_plus"].attempt(evidence, Constants(jnp.full(4, 0.25), policy))
+        attempted = RULES["gc_plus"].attempt(evidence._replace(policy=policy))
         weights[normalisation] = np.asarray(attempted.weights)
         assert attempted.hold.tolist() == [True, False, False, False]
         assert attempted.exact.tolist() == [False, False, True, True]
