@@ -12,6 +12,7 @@ A public signature, and its docstring, names every dimension with one of these w
 | params    | numbers in one flattened update                                            |
 | rounds    | training rounds                                                            |
 | seeds     | independent repetitions of a training run                                  |
+| schemes   | aggregation schemes that are compared                                      |
 | points    | settings of a sweep                                                        |
 | samples   | labelled examples of a data set, or of a part of it                        |
 | sets      | sets of rows that a code is looked at by                                   |

@@ -25,7 +25,7 @@ from beartype.door import die_if_unbearable
 from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
-ROOMS = ("links", "coding", "design")
+ROOMS = ("links", "coding", "federated", "design", "training")
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 

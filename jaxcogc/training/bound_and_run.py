@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float64
 
 from jaxcogc._types import Array, HostFloats, PyTree
 from jaxcogc.federated.convergence.bound import LocalSteps, LossConstants, convergence_bound
@@ -38,8 +39,8 @@ class BoundBeside(NamedTuple):
         constants: of the losses, the largest along the run.
     """
 
-    measured: HostFloats
-    bound: HostFloats
+    measured: Float64[np.ndarray, "seeds rounds"]
+    bound: Float64[np.ndarray, "rounds"]
     floor: float
     hold: float
     rho: float

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, Unpack
 
 import numpy as np
+from jaxtyping import Float64
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
@@ -31,7 +32,7 @@ class EffectiveWeights(NamedTuple):
         trials: rounds simulated; None where exact.
     """
 
-    weights: HostFloats
+    weights: Float64[np.ndarray, "clients"]
     bias: float
     method: Literal["closed form", "enumeration", "simulation"]
     trials: int | None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import chex
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Int32
 
 from jaxcogc._types import Array
 
@@ -23,13 +24,13 @@ class Coefficients(NamedTuple):
       uplink_uses: int32, messages to the server.
     """
 
-    weights: Array
-    hold: Array
-    exact: Array
-    num_recovered: Array
-    num_revealed: Array
-    peer_uses: Array
-    uplink_uses: Array
+    weights: Float[Array, "... clients"]
+    hold: Bool[Array, "..."]
+    exact: Bool[Array, "..."]
+    num_recovered: Int32[Array, "..."]
+    num_revealed: Int32[Array, "..."]
+    peer_uses: Int32[Array, "..."]
+    uplink_uses: Int32[Array, "..."]
 
 
 class Attempted(NamedTuple):

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
+from jaxtyping import Bool, Float, Float64, Int32
 
-from jaxcogc._types import Array, ArrayLike, Key, PyTree
+from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.coefficients import Coefficients, conclude
@@ -61,15 +62,15 @@ class SchemeDraw(NamedTuple):
 
     coefficients: Coefficients
     links: Links
-    places: Array
-    rows: Array | None = None
+    places: Int32[Array, "schemes clients"]
+    rows: Float64[Array, "schemes rows"] | None = None
 
 
 def make_scheme(
     name: str,
     code: GradientCode | None = None,
     *,
-    target_weights: ArrayLike | None = None,
+    target_weights: Float[AnyArray, "clients"] | None = None,
     dtype: DTypeLike = jnp.float32,
     **policy: Unpack[PolicyOptions],
 ) -> Scheme:
@@ -141,8 +142,8 @@ def draw_schemes(
     policy: LinkPolicy,
     *,
     reciprocal: bool = False,
-    scale: ArrayLike | None = None,
-    alive: Array | None = None,
+    scale: Float[AnyArray, "clients"] | None = None,
+    alive: Bool[Array, "clients"] | None = None,
     dtype: DTypeLike = jnp.float32,
 ) -> SchemeDraw:
     """Draw one round of several schemes from one set of links.

@@ -14,6 +14,7 @@ from typing import NamedTuple, Unpack
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float64
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
@@ -43,9 +44,9 @@ class DrawnRounds(NamedTuple):
         exact: bool [trials]; the aggregate is the exact average.
     """
 
-    weights: HostFloats
-    hold: np.ndarray
-    exact: np.ndarray
+    weights: Float64[np.ndarray, "trials clients"]
+    hold: Bool[np.ndarray, "trials"]
+    exact: Bool[np.ndarray, "trials"]
 
 
 class PartialLaw(NamedTuple):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Float64
 
-from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_count
 
 
 def predicted_fixed_point(
-    weights: HostFloats,
-    hessians: HostFloats,
-    centres: HostFloats,
+    weights: Float[np.ndarray, "clients"],
+    hessians: Float[np.ndarray, "clients params params"],
+    centres: Float[np.ndarray, "clients params"],
     *,
     learning_rate: float,
     num_local_steps: int = 1,
-) -> HostFloats:
+) -> Float64[np.ndarray, "params"]:
     """Where a scheme's mean update vanishes on F_m(x) = (x - c_m)^T H_m (x - c_m) / 2.
 
     Local gradient steps from x move client m by -Q_m (x - c_m), Q_m = I - (I - eta H_m)^steps;

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Int32
 
 from jaxcogc.federated.data.image_files import Images, read_cifar10_folder, read_idx_folder
 from jaxcogc.links.checks import check_choice
@@ -30,10 +31,10 @@ class Dataset(NamedTuple):
     """
 
     name: str
-    train_inputs: np.ndarray
-    train_labels: np.ndarray
-    test_inputs: np.ndarray
-    test_labels: np.ndarray
+    train_inputs: Float32[np.ndarray, "samples ..."]
+    train_labels: Int32[np.ndarray, "samples"]
+    test_inputs: Float32[np.ndarray, "_tests ..."]
+    test_labels: Int32[np.ndarray, "_tests"]
     num_classes: int
 
 

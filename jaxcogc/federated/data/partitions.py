@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Int32, Integer
 
 from jaxcogc._types import HostFloats, HostInts
 from jaxcogc.links.checks import check_choice, check_count
@@ -24,13 +25,13 @@ class Partition(NamedTuple):
     Of several seeds, as `make_partitions` makes them, both have a leading seeds axis.
     """
 
-    indices: np.ndarray
-    num_samples: np.ndarray
+    indices: Int32[np.ndarray, "*seeds clients _capacity"]
+    num_samples: Int32[np.ndarray, "*seeds clients"]
 
 
 def make_partition(
     seed: int,
-    labels: np.ndarray,
+    labels: Integer[np.ndarray, "samples"],
     num_clients: int,
     *,
     kind: str = "iid",
@@ -86,7 +87,7 @@ def make_partition(
 
 def make_partitions(
     seeds: Sequence[int],
-    labels: np.ndarray,
+    labels: Integer[np.ndarray, "samples"],
     num_clients: int,
     *,
     kind: str = "iid",

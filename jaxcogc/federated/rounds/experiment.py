@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import optax
 
-from jaxcogc._types import AnyArray, Array, ArrayLike, Key, PyTree
+from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.link_evidence import Channel, LinkPolicy
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
@@ -101,7 +101,7 @@ class Inputs(NamedTuple):
     test: PyTree
     channel: Channel
     code: GradientCode | None = None
-    scale: ArrayLike | None = None
+    scale: AnyArray | None = None
 
 
 class RoundSpan(NamedTuple):

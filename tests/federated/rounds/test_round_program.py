@@ -2,6 +2,7 @@
 
 import sys
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,15 +139,28 @@ def small(seeds, schemes=PAIR, **settings):
     return Trainer(schemes, seeds, block_rounds=4, **LOCAL, **settings)
 
 
+def of_run(seed, scheme, trees):
+    return jax.tree.map(lambda x: x[seed, scheme], trees)
+
+
+def test_one_trace_serves_all_blocks_networks_and_data():
+    trainer = small((3,), ("gc",))
+    chex.clear_trace_counter()
+    trainer.program = jax.jit(chex.assert_max_traces(trainer.program.__wrapped__, n=1))
+    data = made_up_data(np.float32)
+    state, _ = trainer(network(0.3, 0.2), data, num=4)
+    turned = data._replace(indices=data.indices[::-1], num_samples=data.num_samples[::-1])
+    trainer(network(0.0, 0.9), turned, state, first=4, num=1)
+    with pytest.raises(AssertionError, match="traced"):  # the check can fail
+        trainer(network(0.3, 0.2), data._replace(indices=data.indices[:, :9]))
+
+
 def test_runs_do_not_depend_on_what_runs_beside_them():
     links, data = network(), made_up_data(np.float32)
     together, table = small((3, 4, 5))(links, data, num=4)
     mapped, same = small((3, 4, 5), deterministic=True)(links, data, num=4)
     alone, row = small((4,), PAIR[1:], deterministic=True)(links, data, num=4)
-    for one, other in zip(
-        jax.tree.leaves((alone, row)), jax.tree.leaves((mapped, same)), strict=False
-    ):
-        np.testing.assert_array_equal(one[0, 0], other[1, 1])  # bit for bit
+    chex.assert_trees_all_equal(of_run(0, 0, (alone, row)), of_run(1, 1, (mapped, same)))
     for name, fast, slow in zip(table._fields, table, same, strict=True):
         if fast.dtype.kind == "f":
             np.testing.assert_allclose(fast, slow, rtol=1e-4, equal_nan=True, err_msg=name)
@@ -163,10 +177,7 @@ def test_a_seed_alone_is_bit_for_bit_the_same_with_a_code_and_its_own_partition(
     together, table = small((3, 4), schemes, deterministic=True)(network(), both, num=4)
     single = small((4,), schemes[1:], deterministic=True)
     alone, row = single(network(), turned, num=4)
-    for one, other in zip(
-        jax.tree.leaves((alone, row)), jax.tree.leaves((together, table)), strict=False
-    ):
-        np.testing.assert_array_equal(one[0, 0], other[1, 1])
+    chex.assert_trees_all_equal(of_run(0, 0, (alone, row)), of_run(1, 1, (together, table)))
     other, _ = single(network(), data, num=4)
     assert np.abs(other.params - alone.params).max() > 1e-3  # the partition matters
 
@@ -181,7 +192,7 @@ def test_silent_client_is_an_erased_one():
     found, metrics = trainer(network(0.3, 0.2), spoilt, num=4)
     assert not metrics.finite[..., 1].any()
     assert metrics.finite[..., [0, 2]].all()
-    assert np.isfinite(found.params).all()
+    chex.assert_tree_all_finite(found.params)
     uplink, peer = np.full(CLIENTS, 0.3), np.full((CLIENTS, CLIENTS), 0.2)
     uplink[1], peer[:, 1] = 1.0, 1.0
     np.fill_diagonal(peer, 0.0)
