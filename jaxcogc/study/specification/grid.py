@@ -133,7 +133,6 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
-    from jaxcogc.allowed import MAX_CLIENTS
     from jaxcogc.links.network import Network
 
     for index, name in enumerate(section.files or ()):
