@@ -11,7 +11,7 @@ import numpy as np
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
-from jaxcogc.design.ring_order import RANDOM, Order, alike, reorder
+from jaxcogc.design.ring_order import RANDOM, Order, reorder
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
@@ -62,7 +62,7 @@ class Setting(NamedTuple):
 
     def averages_fairly(self, config: CodeConfig) -> bool:
         """Whether partial averages favour nobody: random places, over links that are all alike."""
-        return config.order == RANDOM and alike(self.network)
+        return config.order == RANDOM and self.network.links_alike
 
 
 class DecoderOutage(NamedTuple):

@@ -20,7 +20,6 @@ from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.ring_order import (
     RANDOM,
     Order,
-    alike,
     distinct_orders,
     log_outages_of_orders,
     random_orders,
@@ -111,7 +110,7 @@ def _within(found: DecoderOutage, low: float, high: float) -> DecoderOutage:
 
 def lowest_outage(setting: Setting, config: CodeConfig) -> float:
     """An outage that no decoder falls below: somebody's update reaches the server in no row."""
-    if config.order == RANDOM and not alike(setting.network):
+    if config.order == RANDOM and not setting.network.links_alike:
         return 0.0
     place = setting.placed(config)
     support = np.asarray(setting.code(config).field_matrix) != 0
@@ -129,7 +128,7 @@ def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
         num_attempts=config.attempts,
         redraw_code=config.redraw_code,
     )
-    if law is None or config.order != RANDOM or alike(network):
+    if law is None or config.order != RANDOM or network.links_alike:
         return None if law is None else DecoderOutage(Estimate.exact(law))
     power = config.attempts if config.redraw_code else 1
     return mean_gc_outage(

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from jaxcogc._types import Array
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_orders, reorder
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RING_KINDS, RingKind, ring_kind
 from jaxcogc.number_text import count_text
@@ -102,8 +102,7 @@ def sensitivity(
         raise ValueError(
             "reciprocal = True: allowed are independent links, which have a closed form"
         )
-    if kind not in RING_KINDS:
-        raise ValueError(f"kind = {kind!r}: allowed are {', '.join(RING_KINDS)}")
+    check_choice("kind", kind, RING_KINDS)
     check_count("num_attempts", num_attempts)
     if kind == "cyclic":
         outage = float(gc_outage_probability(network, num_stragglers, num_attempts))

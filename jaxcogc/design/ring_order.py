@@ -216,12 +216,6 @@ def _neighbours(order: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def alike(network: Network) -> bool:
-    """Whether all uplinks are equal and all links between clients, so that no order matters."""
-    peer = network.peer_erasure[~np.eye(network.num_clients, dtype=bool)]
-    return bool(np.ptp(network.uplink_erasure) == 0.0 and (peer.size == 0 or np.ptp(peer) == 0.0))
-
-
 def distinct_orders(
     network: Network, stragglers: int, kind: RingKind, most: int
 ) -> list[Order] | None:
@@ -244,7 +238,7 @@ def distinct_orders(
     [(0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2)]
     """
     clients = network.num_clients
-    if stragglers in (0, clients - 1) or alike(network):
+    if stragglers in (0, clients - 1) or network.links_alike:
         return [tuple(range(clients))]
     size = stragglers + 1
     count = math.factorial(clients - 1)

@@ -18,10 +18,10 @@ from jaxcogc.design.code_outage import CodeOutage, Setting
 from jaxcogc.design.configurations import CodeConfig, code_configs
 from jaxcogc.design.exact_outage import enumerated, within_what_is_known
 from jaxcogc.design.ranking import finalists, ranked, undecided
-from jaxcogc.design.ring_order import RANDOM, Order, alike
+from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_counting, weighted
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import OBJECTIVES, ORDERS
 
@@ -109,9 +109,8 @@ def design(
 def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
     if not 0.0 < target < 1.0:
         raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
-    for name, value, allowed in (("objective", objective, OBJECTIVES), ("order", order, ORDERS)):
-        if value not in allowed:
-            raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}")
+    check_choice("objective", objective, OBJECTIVES)
+    check_choice("order", order, ORDERS)
     check_count("max_attempts", max_attempts)
     check_count("max_tries", max_tries)
 
@@ -144,7 +143,7 @@ def _evaluated(
 ) -> Found:
     """All codes: exactly or by a short simulation; by a long one who may be the choice."""
     setting = search.setting
-    anew = configs[0].order == RANDOM and not alike(setting.network)
+    anew = configs[0].order == RANDOM and not setting.network.links_alike
     rare = not anew and search.target * num_trials < _FEWEST_EVENTS
     search.advance("compiling", 0.0)
     counted = compiled_counting(setting, configs, links_by_host=rare or anew)

@@ -88,6 +88,12 @@ class Network:
         """M, the number of clients."""
         return int(self.uplink_erasure.shape[-1])
 
+    @property
+    def links_alike(self) -> bool:
+        """Whether all uplinks are equal, and all links between clients."""
+        peer = self.peer_erasure[~np.eye(self.num_clients, dtype=bool)]
+        return all(bool((values == values[:1]).all()) for values in (self.uplink_erasure, peer))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
             return NotImplemented
@@ -167,11 +173,8 @@ class Network:
         check_shapes(uplink_snr.shape, peer_snr.shape, "uplink_snr", "peer_snr")
         peer_snr = np.where(np.eye(len(peer_snr), dtype=bool), np.inf, peer_snr)
         uplink_rate = rate if uplink_rate is None else uplink_rate
-        return cls(
-            rayleigh_erasure(uplink_snr, uplink_rate, name="uplink_snr"),
-            rayleigh_erasure(peer_snr, rate, name="peer_snr"),
-            reciprocal,
-        )
+        uplink = rayleigh_erasure(uplink_snr, uplink_rate, name="uplink_snr")
+        return cls(uplink, rayleigh_erasure(peer_snr, rate, name="peer_snr"), reciprocal)
 
     @classmethod
     def from_positions(
@@ -221,15 +224,12 @@ class Network:
         if uplink_snr_at_reference is None:
             uplink_snr_at_reference = snr_at_reference
         to_server = pairwise_distances(server[None, :], clients)[0]
-        between = pairwise_distances(clients, clients)
+        uplink_snr = law(
+            to_server, snr_at_reference=uplink_snr_at_reference, name="uplink_snr_at_reference"
+        )
+        peer_snr = law(pairwise_distances(clients, clients), snr_at_reference=snr_at_reference)
         return cls.from_snr(
-            law(
-                to_server, snr_at_reference=uplink_snr_at_reference, name="uplink_snr_at_reference"
-            ),
-            law(between, snr_at_reference=snr_at_reference),
-            rate=rate,
-            uplink_rate=uplink_rate,
-            reciprocal=reciprocal,
+            uplink_snr, peer_snr, rate=rate, uplink_rate=uplink_rate, reciprocal=reciprocal
         )
 
     @classmethod

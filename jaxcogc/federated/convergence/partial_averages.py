@@ -222,8 +222,7 @@ def check_theorem_applies(
     check_choice("rho", form, RHO_FORMS)
     check_choice("placement", placement, PLACEMENTS)
     clients = network.num_clients
-    peer = network.peer_erasure[~np.eye(clients, dtype=bool)]
-    if np.ptp(network.uplink_erasure) > 0 or (clients > 1 and np.ptp(peer) > 0):
+    if not network.links_alike:
         raise ValueError(
             "network has unequal links: partial averages are biased there and the bound does not "
             "apply; allowed are equal uplinks and equal peer links, or scheme gc"
@@ -235,7 +234,7 @@ def check_theorem_applies(
             f"code family {code.family!r} may favour clients: allowed are "
             f"{', '.join(_SYMMETRIC_FAMILIES)}, or placement random"
         )
-    alone = int(code.num_stragglers) in (0, clients - 1) or bool((peer == 1).all())
+    alone = int(code.num_stragglers) in (0, clients - 1) or network.peer_erasure[0, 1] == 1
     if form == "uniform" and not alone:
         raise ValueError(
             "rho = 'uniform': with a fixed code and 1 <= stragglers <= clients - 2 the recovered "
