@@ -17,10 +17,8 @@ from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.report import environment, rate_table, rates_and_ratios
 from benchmarks.training_case import SCHEMES, Case, Size, make_case, make_script, settings
 from benchmarks.training_loops import jitted_steps, torch_loop, why_no_torch
-from jaxcogc.federated.rounds.experiment import RoundSpan, TrainState
-from jaxcogc.federated.rounds.round_program import training_program
-from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
-from jaxcogc.runtime.devices import devices_that_divide
+from jaxcogc.federated import RoundSpan, TrainState, initial_state, seed_words, training_program
+from jaxcogc.runtime import devices_that_divide
 
 OURS = "jaxcogc, one program"
 NUM_SEEDS = 16

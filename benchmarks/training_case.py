@@ -9,16 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxcogc.coding.codes import cyclic_code
-from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, channel
-from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
-from jaxcogc.federated.aggregation.schemes import draw_schemes
-from jaxcogc.federated.data.datasets import load_dataset
-from jaxcogc.federated.data.partitions import make_partition
-from jaxcogc.federated.models import make_model
-from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task
-from jaxcogc.federated.rounds.local_steps import ClientData, draw_samples
-from jaxcogc.links.network import Network
+from jaxcogc import Network, cyclic_code, load_dataset, make_model, make_partition
+from jaxcogc.federated import (
+    ClientData,
+    Inputs,
+    LinkPolicy,
+    RoundKeys,
+    RoundSettings,
+    Task,
+    channel,
+    draw_samples,
+    draw_schemes,
+    round_keys,
+)
 
 LEARNING_RATE = 0.1
 SCHEMES = ("ideal", "intermittent", "retransmission", "gc", "gc_plus", "row_space")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.training_case import LEARNING_RATE, Case, Script
-from jaxcogc.federated.rounds.local_steps import Batch
+from jaxcogc.federated import Batch
 
 
 def why_no_torch() -> str | None:

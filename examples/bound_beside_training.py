@@ -7,18 +7,15 @@ estimated on the model and data, and ||grad F||^2 is measured in every round. Ta
 leaves a picture in FOLDER (default: results).
 """
 
-import sys
 from pathlib import Path
 
 import jax
+from points import leave_results
 
 from jaxcogc import Network, cyclic_code, load_dataset, make_partition
-from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
-from jaxcogc.federated.convergence.partial_averages import draw_rounds
-from jaxcogc.federated.rounds.experiment import RoundSettings
+from jaxcogc.federated import LinkPolicy, RoundSettings, draw_rounds
 from jaxcogc.figures import bound_figure, write_figure
-from jaxcogc.training.bound_and_run import BoundBeside, bound_beside_training
-from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training import BoundBeside, TrainingPlan, bound_beside_training
 
 SCHEMES = ("gc", "gc_plus")
 NUM_CLIENTS, NUM_STRAGGLERS = 10, 5
@@ -48,8 +45,8 @@ def bound_beside() -> dict[str, BoundBeside]:
     return bound_beside_training(plan, drawn)
 
 
-def main(folder: Path) -> None:
-    """Print a line for each scheme and leave the picture."""
+def bound_picture(folder: Path) -> list[tuple[Path, str]]:
+    """Print a line for each scheme; returns the picture's file and what it shows."""
     curves = bound_beside()
     for scheme, curve in curves.items():
         end = curve.measured[:, -1].mean()
@@ -68,10 +65,8 @@ def main(folder: Path) -> None:
     figure = bound_figure(curves, title="A bound beside what it bounds: digits", caption=caption)
     path = folder / "bound-beside-training.png"
     write_figure(figure, path)
-    print(f"{path}: the bound and the measured gradients, round by round")
+    return [(path, "the bound and the measured gradients, round by round")]
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-    target.mkdir(parents=True, exist_ok=True)
-    main(target)
+    leave_results(bound_picture)

@@ -14,17 +14,11 @@ import jax
 import numpy as np
 from points import leave_results
 
-from jaxcogc import GradientCode, Network, cyclic_code
-from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
-from jaxcogc.federated.data.datasets import load_dataset
-from jaxcogc.federated.data.partitions import make_partition
-from jaxcogc.federated.rounds.experiment import RoundSettings
+from jaxcogc import GradientCode, Network, cyclic_code, load_dataset, make_partition
+from jaxcogc.federated import LinkPolicy, RoundSettings
 from jaxcogc.figures import accuracy_figure, write_figure
-from jaxcogc.runtime.atomic_files import write_atomically
-from jaxcogc.training.compiled import compile_training
-from jaxcogc.training.plan import TrainingPlan
-from jaxcogc.training.summary import metrics_csv, summarize
-from jaxcogc.training.trained import Trained
+from jaxcogc.runtime import write_atomically
+from jaxcogc.training import Trained, TrainingPlan, compile_training, metrics_csv, summarize
 
 SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 NUM_CLIENTS, NUM_STRAGGLERS, NUM_ATTEMPTS = 10, 7, 2

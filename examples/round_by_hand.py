@@ -11,8 +11,7 @@ import jax
 import numpy as np
 
 from jaxcogc import Network, cyclic_code, draw_links
-from jaxcogc.federated.aggregation.round_keys import round_keys
-from jaxcogc.federated.rounds.local_steps import ClientData, draw_samples
+from jaxcogc.federated import ClientData, draw_samples, round_keys
 
 TOLERANCE = 1e-8
 

@@ -11,8 +11,12 @@ import pytest
 
 import jaxcogc
 from tests.places import PROJECT
-from tests.source_tree import PACKAGE, path_name
+from tests.source_tree import OUTSIDE, PACKAGE, path_name
 
+DOCUMENTS = [
+    *PROJECT.glob("*.md"),
+    *(p for d in ("docs", "benchmarks") for p in (PROJECT / d).rglob("*.md")),
+]
 GLOSSARY = "clients|attempts|rows|trials|params|rounds|seeds|points|samples"
 # Public names that take and return single numbers and named structures, which tell their shapes.
 NO_BARE_ARRAYS = {
@@ -115,6 +119,23 @@ def _names_used(tree: ast.AST) -> Iterator[str]:
             root, _, rest = ast.unparse(node).partition(".")
             if root in names:
                 yield f"{names[root]}.{rest}"
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=path_name)
+def test_examples_and_benchmarks_use_public_names(path: Path) -> None:
+    for name in _names_used(ast.parse(path.read_text())):
+        assert not name.startswith("jaxcogc") or _is_public(name), f"{name} is not public"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=path_name)
+def test_documents_name_public_names(path: Path) -> None:
+    """In their code and in their text."""
+    text = path.read_text()
+    for name in re.findall(r"\bjaxcogc(?:\.[A-Za-z_]\w*)+", text):
+        assert _is_public(name), f"{name} is not public"
+    for module, names in re.findall(r"\bfrom (jaxcogc[\w.]*) import ([\w, ]+)", text):
+        for name in names.split(","):
+            assert _is_public(f"{module}.{name.strip()}"), f"{module}.{name.strip()} is not public"
 
 
 def test_a_deeper_name_would_be_found() -> None:

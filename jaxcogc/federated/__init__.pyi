@@ -1,5 +1,9 @@
 from .aggregation.coefficients import Coefficients as Coefficients
+from .aggregation.link_evidence import Channel as Channel
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
+from .aggregation.link_evidence import channel as channel
+from .aggregation.round_keys import RoundKeys as RoundKeys
+from .aggregation.round_keys import round_keys as round_keys
 from .aggregation.schemes import Scheme as Scheme
 from .aggregation.schemes import SchemeDraw as SchemeDraw
 from .aggregation.schemes import draw_schemes as draw_schemes
@@ -10,6 +14,9 @@ from .convergence.bound import LossConstants as LossConstants
 from .convergence.bound import convergence_bound as convergence_bound
 from .convergence.bound import rounds_for_target as rounds_for_target
 from .convergence.learning_rate import best_learning_rate as best_learning_rate
+from .convergence.loss_constants import estimate_constants as estimate_constants
+from .convergence.loss_constants import largest_constants as largest_constants
+from .convergence.loss_constants import squared_gradient_norm as squared_gradient_norm
 from .convergence.partial_averages import draw_rounds as draw_rounds
 from .convergence.quadratics import predicted_fixed_point as predicted_fixed_point
 from .data.datasets import Dataset as Dataset
@@ -19,4 +26,14 @@ from .data.partitions import make_partition as make_partition
 from .data.partitions import make_partitions as make_partitions
 from .models import Model as Model
 from .models import make_model as make_model
+from .rounds.experiment import Inputs as Inputs
 from .rounds.experiment import RoundSettings as RoundSettings
+from .rounds.experiment import RoundSpan as RoundSpan
+from .rounds.experiment import Task as Task
+from .rounds.experiment import TrainState as TrainState
+from .rounds.local_steps import Batch as Batch
+from .rounds.local_steps import ClientData as ClientData
+from .rounds.local_steps import draw_samples as draw_samples
+from .rounds.round_program import training_program as training_program
+from .rounds.run_axes import initial_state as initial_state
+from .rounds.run_axes import seed_words as seed_words
