@@ -21,7 +21,8 @@ soak: $(INSTALLED)  ## every test with many repetitions
 lint: $(INSTALLED)  ## format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy jaxcogc examples $(wildcard benchmarks)
+	$(BIN)/mypy --strict jaxcogc
+	$(BIN)/mypy examples $(wildcard benchmarks)
 
 format: $(INSTALLED)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .

@@ -7,7 +7,6 @@ from .partition import partition_figure as partition_figure
 from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
 from .sensitivity import plot_sensitivity as plot_sensitivity
-from .study_curves import plot_study as plot_study
 from .style import COLOURS as COLOURS
 from .style import CURVE_COLOURS as CURVE_COLOURS
 from .style import Figure as Figure

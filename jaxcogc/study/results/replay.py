@@ -34,12 +34,14 @@ class Replay(NamedTuple):
     @property
     def complete(self) -> np.ndarray:
         """Rows that miss no update, arrived or not: bool [attempts, clients]."""
-        return np.all(self.peer_delivered | ~self.support, axis=-1)
+        complete: np.ndarray = np.all(self.peer_delivered | ~self.support, axis=-1)
+        return complete
 
     @property
     def held(self) -> np.ndarray:
         """Whose updates a row holds: bool [attempts, clients, clients]."""
-        return self.peer_delivered & self.support
+        held: np.ndarray = self.peer_delivered & self.support
+        return held
 
     def outcomes(self) -> dict[str, bool]:
         """Which of the outcomes that a study can watch happened."""
