@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import Any
 
 import jax
@@ -19,12 +19,8 @@ from benchmarks.decode import AnswersDiffer, has_ceilings, while_trips
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
-from jaxcogc.outage.closed_form import gc_outage_probability
-from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.outage.simulation import program
-from jaxcogc.outage.simulation.monte_carlo import compile_simulation
-from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
-from jaxcogc.runtime.devices import AXIS
+from jaxcogc import OutcomeCounts, compile_simulation, gc_outage_probability
+from jaxcogc.outage import trace_block
 
 OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"
 KERNELS = {OURS: "xla", PALLAS: "pallas"}
@@ -155,29 +151,17 @@ def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> 
             if name in timings:
                 console.print(f"{name}:")
                 cost = pipeline_cost(shape, kernel)
-                ceilings = ceilings_of(cost, BLOCK_TRIALS, timings[name].rate, rates, console)
+                ceilings = ceilings_of(cost, 2**14, timings[name].rate, rates, console)
                 result.setdefault("ceilings", {})[name] = ceilings
     return result
 
 
 def pipeline_cost(shape: Shape, kernel: str = "xla") -> Cost:
     """What our program does for one block of trials."""
-    code = make_code(shape)
-    run = prepare_run(np.zeros(2, np.uint32), make_network(shape), code)
-    none, one = np.int32(0), np.int32(1)
-    inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)
-    whole = run_shape(
-        make_network(shape),
-        code,
-        num_attempts=shape.attempts,
-        redraw_code=False,
-        devices=jax.devices()[:1],
-        kernel=kernel,
+    block = trace_block(
+        make_network(shape), make_code(shape), num_attempts=shape.attempts, kernel=kernel
     )
-    blocks = partial(program._count_blocks, whole, AXIS)
-    traced = jax.make_jaxpr(blocks, axis_env=[(AXIS, 1)])(inputs)
-    tiles = BLOCK_TRIALS // whole.tile
-    return cost_of(traced, [tiles, *(while_trips(shape) or [])])
+    return cost_of(block.jaxpr, [block.num_tiles, *(while_trips(shape) or [])])
 
 
 def run(

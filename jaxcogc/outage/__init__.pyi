@@ -15,6 +15,8 @@ from .intervals import wilson as wilson
 from .outage_point import OutagePoint as OutagePoint
 from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes
+from .simulation.block_trace import BlockTrace as BlockTrace
+from .simulation.block_trace import trace_block as trace_block
 from .simulation.monte_carlo import Simulation as Simulation
 from .simulation.monte_carlo import compile_simulation as compile_simulation
 from .simulation.monte_carlo import simulate_outcomes as simulate_outcomes

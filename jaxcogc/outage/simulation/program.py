@@ -32,7 +32,7 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
     blocks, and the flags uint8 [devices, trials] of each device's last block.
     """
     mesh = device_mesh(shape.devices)
-    count = _count_each_block if shape.kept else _count_blocks
+    count = _count_each_block if shape.kept else count_blocks
     program = jax.shard_map(
         partial(count, shape, mesh.axis_names[0]),
         mesh=mesh,
@@ -53,7 +53,7 @@ def _blank_inputs(shape: Shape) -> Inputs:
     return Inputs(run, number, number, number, number)
 
 
-def _count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
+def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices."""
     tiles = _tiles(shape, axis, inputs)
 

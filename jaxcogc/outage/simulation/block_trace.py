@@ -1,0 +1,67 @@
+"""What the Monte Carlo program does for one block of trials, traced and not run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.network import Network
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.simulation.program import count_blocks
+from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
+from jaxcogc.runtime.devices import AXIS
+
+
+class BlockTrace(NamedTuple):
+    """The program of one block on one device.
+
+    Attributes:
+        jaxpr: what JAX traced, as `jax.make_jaxpr` returns it.
+        num_trials: of the block.
+        num_tiles: in which they are computed.
+    """
+
+    jaxpr: Any
+    num_trials: int
+    num_tiles: int
+
+
+def trace_block(
+    network: Network, code: GradientCode, *, num_attempts: int = 1, kernel: str = "xla"
+) -> BlockTrace:
+    """Trace the count of one block, for whoever measures what it costs.
+
+    Args:
+        network, code: of the sizes meant.
+        num_attempts: attempts a round.
+        kernel: as in `compile_simulation`.
+
+    Returns:
+        BlockTrace.
+
+    Raises:
+        ValueError: sizes that do not fit.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code
+    >>> network = Network.homogeneous(4, uplink_erasure=0.2, peer_erasure=0.1)
+    >>> trace_block(network, cyclic_code(jax.random.key(0), 4, 1)).num_trials
+    16384
+    """
+    shape = run_shape(
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=False,
+        devices=jax.devices()[:1],
+        kernel=kernel,
+    )
+    none, one = np.int32(0), np.int32(1)
+    run = prepare_run(np.zeros(2, np.uint32), network, code)
+    inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)
+    traced = jax.make_jaxpr(partial(count_blocks, shape, AXIS), axis_env=[(AXIS, 1)])(inputs)
+    return BlockTrace(traced, BLOCK_TRIALS, BLOCK_TRIALS // shape.tile)
