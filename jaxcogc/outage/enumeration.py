@@ -1,8 +1,7 @@
 """Exact outcome probabilities of a small network: all of its link patterns, one by one.
 
-A peer link is looked at only where a row that needs it reaches the server, so one pattern stands
-for all that differ in links nobody looks at. What the remaining patterns recover is decided on
-the device; their probabilities are multiplied and added on the host in float64.
+A peer link is looked at only where a row that needs it reaches the server: one pattern stands for
+all that differ elsewhere. Patterns are decided on the device and weighed on the host in float64.
 """
 
 from __future__ import annotations
@@ -39,10 +38,9 @@ def enumerate_outcomes(
     """Exact probabilities of all outcomes, from every pattern of delivered and erased links.
 
     Args:
-        network: the links' erasure probabilities. At most 22 links may be random over all
-            attempts: links of probability 0 or 1, links outside the code's support, and links to
-            a client whose uplink never delivers cost nothing; both directions of a reciprocal
-            pair are one link.
+        network: at most 22 links may be random over all attempts; those of probability 0 or 1,
+            outside the code's support, or to a client whose uplink never delivers cost nothing,
+            and both directions of a reciprocal pair are one.
         code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
         num_attempts: attempts, at least 1.
         redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
@@ -54,13 +52,12 @@ def enumerate_outcomes(
         ``recover`` states; redrawn codes count as generic members of their family.
 
     Raises:
-        ValueError: more than 22 random links; network and code of different sizes; no attempt,
-            or not as many as the code was redrawn for; ``redraw_code`` for a family without a
-            random draw, or without a key.
+        ValueError: more than 22 random links, sizes that do not fit, ``redraw_code`` for a family
+            without a random draw, or without a key.
 
     Source: maths.md, section 5.
 
-    >>> from jaxcogc.coding.codes import uncoded
+    >>> from jaxcogc import uncoded
     >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)
     >>> outcomes = enumerate_outcomes(network, uncoded(2))
     >>> float(outcomes.gc_outage), outcomes.num_recovered_pmf
@@ -115,11 +112,7 @@ def enumerate_partial_sizes(
 
 
 def _enumerate(
-    network: Network,
-    code: GradientCode,
-    num_attempts: int,
-    redraw_code: bool,
-    key: Key | None,
+    network: Network, code: GradientCode, num_attempts: int, redraw_code: bool, key: Key | None
 ) -> _Sums:
     attempts = check_count("num_attempts", num_attempts)
     code, key = _code_and_key(code, attempts, redraw_code, key)

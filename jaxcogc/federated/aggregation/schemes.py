@@ -153,10 +153,9 @@ def draw_schemes(
       names: of `jaxcogc.names.SCHEMES`.
       inputs: the network.
       code: the gradient code; None when no scheme needs one.
-      policy: how the round uses the links.
-      reciprocal: T_mk = T_km.
-      scale: floating [clients], M a_k for target weights a; None: 1.
-      alive: bool [clients]; what another client would send is erased. None: everybody is.
+      policy, reciprocal: how the round uses the links; T_mk = T_km.
+      scale: M a_k for target weights a; None: 1.
+      alive: what another client would send is erased; None: everybody is.
       dtype: of the coefficients.
 
     Returns:
