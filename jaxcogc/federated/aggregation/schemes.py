@@ -149,8 +149,7 @@ def draw_schemes(
     """Draw one round of several schemes from one set of links.
 
     Args:
-      keys: of the round.
-      names: of `jaxcogc.names.SCHEMES`.
+      keys, names: of the round; of `jaxcogc.names.SCHEMES`.
       inputs: the network.
       code: the gradient code; None when no scheme needs one.
       policy, reciprocal: how the round uses the links; T_mk = T_km.
