@@ -14,6 +14,8 @@ FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 """Families of codes; a code of one's own is of the family "custom"."""
 RANDOM_FAMILIES = ("cyclic",)
 """Those that can be drawn anew in every attempt."""
+SYMMETRIC_FAMILIES = FAMILIES
+"""Those that look the same from each client; a code of one's own may favour some."""
 
 DECODERS = ("gc", "gc_plus", "row_space")
 """From the standard one to the best that any linear decoder can do."""

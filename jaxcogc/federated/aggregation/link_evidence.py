@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float
 
-from jaxcogc._types import Array, HostFloats, Key
+from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import least_squares_coefficients
 from jaxcogc.coding.recovery import Recovery, recover
@@ -96,7 +97,7 @@ class Channel(NamedTuple):
     """
 
     thresholds: LinkThresholds
-    arrival_weight: Array | HostFloats
+    arrival_weight: Float[AnyArray, "clients"]
 
 
 class RoundLinks(NamedTuple):

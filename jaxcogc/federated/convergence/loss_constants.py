@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Float, Int
 
-from jaxcogc._types import Array, ArrayLike, Key, PyTree
+from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.federated.convergence.bound import LossConstants
 from jaxcogc.links.checks import check_count
 
@@ -30,7 +31,7 @@ def estimate_constants(
     sample_loss: SampleLoss,
     params: PyTree,
     samples: PyTree,
-    num_samples: ArrayLike,
+    num_samples: Int[AnyArray, "clients"],
     *,
     batch_size: int,
     num_iterations: int = 100,
@@ -79,8 +80,8 @@ def largest_constants(constants: Sequence[LossConstants]) -> LossConstants:
 
 
 def squared_gradient_norm(
-    sample_loss: SampleLoss, params: PyTree, samples: PyTree, num_samples: ArrayLike
-) -> Array:
+    sample_loss: SampleLoss, params: PyTree, samples: PyTree, num_samples: Int[AnyArray, "clients"]
+) -> Float[Array, ""]:
     """||grad F||^2 of F = (1/M) sum_m F_m, what the bounds bound.
 
     Args:

@@ -29,10 +29,9 @@ from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
-from jaxcogc.names import PLACEMENTS, RHO_FORMS
+from jaxcogc.names import PLACEMENTS, RHO_FORMS, SYMMETRIC_FAMILIES
 
 _BATCH = 2**12
-_SYMMETRIC_FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
 
 
 class DrawnRounds(NamedTuple):
@@ -229,10 +228,10 @@ def check_theorem_applies(
         )
     if placement == "random":
         return
-    if code.family not in _SYMMETRIC_FAMILIES:
+    if code.family not in SYMMETRIC_FAMILIES:
         raise ValueError(
             f"code family {code.family!r} may favour clients: allowed are "
-            f"{', '.join(_SYMMETRIC_FAMILIES)}, or placement random"
+            f"{', '.join(SYMMETRIC_FAMILIES)}, or placement random"
         )
     alone = int(code.num_stragglers) in (0, clients - 1) or network.peer_erasure[0, 1] == 1
     if form == "uniform" and not alone:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import optax
+from jaxtyping import Float
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
@@ -101,7 +102,7 @@ class Inputs(NamedTuple):
     test: PyTree
     channel: Channel
     code: GradientCode | None = None
-    scale: AnyArray | None = None
+    scale: Float[AnyArray, "*seeds clients"] | None = None
 
 
 class RoundSpan(NamedTuple):

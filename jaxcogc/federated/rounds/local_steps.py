@@ -11,8 +11,9 @@ import numpy as np
 import optax
 from jax import lax
 from jax.typing import DTypeLike
+from jaxtyping import Float, Int32
 
-from jaxcogc._types import Array, Key, PyTree
+from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.runtime.random_words import key_words, threefry
 
 
@@ -25,7 +26,7 @@ class Batch(NamedTuple):
     """
 
     examples: PyTree
-    weights: Array
+    weights: Float[AnyArray, "_batch"]
 
 
 class ClientData(NamedTuple):
@@ -39,8 +40,8 @@ class ClientData(NamedTuple):
     """
 
     examples: PyTree
-    indices: Array
-    num_samples: Array
+    indices: Int32[AnyArray, "*seeds clients _capacity"]
+    num_samples: Int32[AnyArray, "*seeds clients"]
 
 
 LossFn = Callable[[PyTree, Batch, Key], Array]
@@ -51,7 +52,7 @@ LocalUpdate = Callable[[PyTree, ClientData, Array, Array | None, Key], tuple[PyT
 
 def draw_samples(
     key: Key, data: ClientData, local_steps: int, batch_size: int | None
-) -> Array | None:
+) -> Int32[Array, "clients _steps _batch"] | None:
     """Which of its samples every client uses in every local step of a round.
 
     Args:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import chex
 import jax
@@ -41,6 +41,7 @@ _CPU_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 """LLVM's first level compiles a third faster than its third, and makes no slower rounds."""
 
 
+@runtime_checkable
 class TrainingProgram(Protocol):
     """The jitted program that trains all runs for a block of rounds.
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import UInt32
 
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.round_keys import initial_key
@@ -37,7 +38,7 @@ class Run(NamedTuple):
     scheme: Array
 
 
-def seed_words(seeds: Sequence[int]) -> Array:
+def seed_words(seeds: Sequence[int]) -> UInt32[Array, "seeds 2"]:
     """The keys of seeds as arrays: uint32 [seeds, 2]."""
     return jnp.array([jax.random.key_data(jax.random.key(seed, impl=_IMPL)) for seed in seeds])
 
@@ -48,7 +49,9 @@ def seed_key(words: Array) -> Key:
     return key
 
 
-def initial_state(task: Task, settings: RoundSettings, words: Array) -> TrainState:
+def initial_state(
+    task: Task, settings: RoundSettings, words: UInt32[Array, "seeds 2"]
+) -> TrainState:
     """The start of all runs: one draw of parameters a seed, the same under every scheme.
 
     Args:
