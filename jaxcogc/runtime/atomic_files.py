@@ -7,7 +7,10 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["remove_unfinished", "write_atomically"]
+
+_RANDOM_BYTES = 8
+"""In the name of a file under way."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -40,7 +43,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     if mode is not None and not stat.S_ISREG(mode):
         target.write_bytes(data)
         return
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{secrets.token_hex(_RANDOM_BYTES)}.tmp")
     # 0o666 less the umask, as open() itself would do (mkstemp would give 0o600).
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -54,6 +57,13 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     except BaseException:  # a Ctrl-C must not leave it behind either
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed `write_atomically` left; for whoever alone writes into a folder."""
+    for path in folder.glob(".*.tmp"):
+        if len(path.stem) == 1 + 2 * _RANDOM_BYTES:
+            path.unlink(missing_ok=True)
 
 
 def _mode(target: Path) -> int | None:

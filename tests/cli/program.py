@@ -1,6 +1,7 @@
 """The command line as a program of its own, also where the package is not installed."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,14 +32,18 @@ def run_program(*arguments: str, **changes: str) -> subprocess.CompletedProcess[
 
 
 def start_program(*arguments: str, **changes: str) -> subprocess.Popen[str]:
-    """Start `jaxcogc`, to be interrupted."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**changes),
-    )
+    """Start `jaxcogc`, to be interrupted; it minds hang-ups, also where these tests ignore them."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(**changes),
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def free_address() -> str:

@@ -64,7 +64,7 @@ def test_a_picture_that_fails_takes_no_number_with_it(
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("latex could\nnot be found")
 
-    monkeypatch.setattr("jaxcogc.figures.outage_curves.plot_outcomes", fails)
+    monkeypatch.setattr("jaxcogc.figures.plot_outcomes", fails)
     small = "outage --clients 3 --stragglers 1 --attempts 1 --trials 100 --quiet"
     assert main([*small.split(), "--json", "x.json", "--plot", "x.png"]) == 1
     assert_one_line(capsys, ["--plot", "cannot be drawn", "latex could not be found"])

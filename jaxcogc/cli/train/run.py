@@ -22,6 +22,7 @@ from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
 from jaxcogc.cli.train.request import TrainRequest
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.number_text import level_text, probability_text
+from jaxcogc.runtime.atomic_files import remove_unfinished
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.compiled import CompiledTraining, compile_training
@@ -45,7 +46,9 @@ def run(request: TrainRequest) -> int:
             with blame("--out"):
                 request.out.mkdir(parents=True, exist_ok=True)
             checkpoints = stack.enter_context(Checkpoints(request.out / "checkpoints"))
-            if not request.asked.resume:
+            if request.asked.resume:
+                remove_unfinished(request.out)
+            else:
                 _write_setting(request, request.out)
         with display:
             display.compiling()

@@ -153,9 +153,8 @@ def draw_schemes(
       inputs: the network.
       code: the gradient code; None when no scheme needs one.
       policy, reciprocal: how the round uses the links; T_mk = T_km.
-      scale: M a_k for target weights a; None: 1.
+      scale, dtype: M a_k for target weights a (None: 1); of the coefficients.
       alive: what another client would send is erased; None: everybody is.
-      dtype: of the coefficients.
 
     Returns:
       SchemeDraw of one round; made for vmap over rounds and seeds.

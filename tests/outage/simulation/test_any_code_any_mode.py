@@ -39,8 +39,9 @@ def test_rows_need_not_hold_their_own_client(clients: int, offsets: tuple[int, .
 
 PROGRAM = """
 import json, jax, jaxcogc
-for clients, stragglers, attempts in ((5, 2, 2), (24, 3, 1), (34, 3, 1)):
-    network = jaxcogc.Network.homogeneous(clients, uplink_erasure=0.3, peer_erasure=0.1)
+sizes = ((5, 2, 2, 0.5, 0.3), (24, 3, 1, 0.05, 0.01), (34, 3, 1, 0.05, 0.01))
+for clients, stragglers, attempts, uplink, peer in sizes:
+    network = jaxcogc.Network.homogeneous(clients, uplink_erasure=uplink, peer_erasure=peer)
     code = jaxcogc.cyclic_code(jax.random.key(0), clients, stragglers)
     run = jaxcogc.simulate_outcomes(
         jax.random.key(1), network, code, num_trials=3000, num_attempts=attempts
