@@ -192,7 +192,7 @@ def main():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(60, features))
     labels = (inputs @ random.normal(size=(features, num_classes))).argmax(axis=1)
-    indices = np.argsort(labels, kind="stable").reshape(clients, 12)
+    indices = np.argsort(labels, kind="stable").astype(np.int32).reshape(clients, 12)
     data = ClientData((inputs, labels), indices, np.full(clients, 12, np.int32))
     network = Network.homogeneous(clients, uplink_erasure=0.4, peer_erasure=0.25)
     code = cyclic_code(jax.random.key(0), clients, 3)

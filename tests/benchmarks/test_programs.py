@@ -16,7 +16,7 @@ from benchmarks.cases import Shape, make_code, make_links
 from benchmarks.decisions import agreement
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.report import environment
-from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 
 SMALL = Shape(5, 3, 2)
 
@@ -187,7 +187,7 @@ def test_ceilings_of_our_programs():
     assert found["arithmetic_share"] == pytest.approx(1e5 / found["arithmetic_ceiling"])
     assert "ceiling of bandwidth" in console.export_text()
     # The pipeline does all that and draws the links as well.
-    per_trial = pipeline.pipeline_cost(SMALL).operations / pipeline.BLOCK_TRIALS
+    per_trial = pipeline.pipeline_cost(SMALL).operations / BLOCK_TRIALS
     assert per_trial > cost.operations / 256
     fused = pipeline.pipeline_cost(SMALL, "pallas")
     assert fused.bytes_moved < pipeline.pipeline_cost(SMALL).bytes_moved
