@@ -57,6 +57,11 @@ class PointResult(NamedTuple):
         return self.standing.reason if self.trials else NOT_RUN
 
     @property
+    def blocks_fixed(self) -> bool:
+        """Whether no interval that was looked at, and no clock, decided the number of blocks."""
+        return self.standing.final and not self.rule.looks_at_intervals
+
+    @property
     def watched(self) -> str:
         """The outcome that the rules look at."""
         return self.rule.outcome
@@ -101,4 +106,5 @@ def difference(store: Store, one: PointResult, other: PointResult, outcome: str)
         counted(store.prefix(result.point.id)).by_name()[outcome][:length]
         for result in (one, other)
     )
-    return paired_difference(mine, theirs, one.rule.level)
+    fixed = all(result.blocks_fixed for result in (one, other))
+    return paired_difference(mine, theirs, one.rule.level, looked=not fixed)

@@ -77,8 +77,11 @@ def test_differences_between_points_are_paired(
     rows = rows_of(capsys.readouterr().out)
     assert {row["difference_method"] for row in rows} == {"paired-blocks-t"}
     assert [float(row["difference"]) for row in rows] == [0, -50 / 2**14] * 3
-    # Both points have the same noise: nothing of it is left in their difference.
-    assert [float(row["difference_low"]) for row in rows] == [0, -50 / 2**14] * 3
+    # Both points have the same noise: nothing of it is left in their difference. But a difference
+    # of nothing in 65,536 trials may still be one of some of them.
+    for row in rows:
+        width = float(row["difference_high"]) - float(row["difference_low"])
+        assert 2 * 3.6 / 65_536 < width < 150 / 65_536
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.intervals import clopper_pearson, negative_binomial
 from jaxcogc.outage.outcomes import counted, gained
 from jaxcogc.study.results.estimates import paired_difference, point_estimates
-from jaxcogc.study.specification.stop_rules import Standing, StopRule
+from jaxcogc.study.specification.stop_rules import Standing, StopRule, standing
 
 COUNTS = {
     "trials": 3 * BLOCK_TRIALS,
@@ -71,6 +71,35 @@ def test_where_the_events_did_not_come_the_plan_is_completed_by_clopper_pearson(
 def test_all_else_is_anytime(reason):
     rule = RULE._replace(relative_width=0.1, decide_below=0.5)
     assert methods(estimates(rule, reason)) == {ANYTIME}
+
+
+def test_events_beside_a_decision_are_not_estimated_as_if_they_alone_could_stop():
+    """(k - 1) / (N - 1) is biased there: as high as the docs say where the events came first."""
+    generator, true, most, ratios = np.random.default_rng(0), 1e-3, 100, {}
+    rule = StopRule("gc_outage", most * BLOCK_TRIALS, max_events=50, decide_below=2e-3)
+    covered, runs, looks = 0, 400, 60
+    for run in range(runs):
+        events = generator.binomial(BLOCK_TRIALS, true, most)
+        where = standing(rule, events)
+        trials, total = where.num_blocks * BLOCK_TRIALS, int(events[: where.num_blocks].sum())
+        naive, trial = total / trials, None
+        if where.reason == "max-events":
+            last = int(events[where.num_blocks - 1])
+            places = np.sort(generator.choice(BLOCK_TRIALS, last, replace=False)) + 1
+            trial = trials - BLOCK_TRIALS + int(places[50 - (total - last) - 1])
+            naive = 49 / (trial - 1)
+        ratios.setdefault(where.reason, []).append(naive / true)
+        if run >= looks:
+            continue
+        counts = {**COUNTS, "trials": trials, "gc": trials - total}
+        counts |= dict.fromkeys(("gc_plus_full", "row_space_exact"), trials)
+        counts |= dict.fromkeys(("gc_plus_partial", "row_space_partial"), 0)
+        found = point_estimates(rule, where, counts, trial)["gc_outage"]
+        assert (found.method, float(found)) == (ANYTIME, total / trials)
+        covered += found.low <= true <= found.high
+    assert np.mean(ratios["max-events"]) == pytest.approx(1.16, abs=0.04)
+    assert np.mean(np.concatenate(list(ratios.values()))) == pytest.approx(0.95, abs=0.03)
+    assert covered >= stats.binom.ppf(1e-6, looks, 0.95)
 
 
 def test_trials_are_not_fixed_where_an_interval_could_have_ended_them():
