@@ -8,6 +8,8 @@
 ('95 %, 90 %', '1 attempt', '2 attempts')
 >>> value_text(0.1), value_text(True), value_text("cyclic"), value_text(None)
 ('0.1', 'true', 'cyclic', '')
+>>> value_text(1e6), value_text(0.1000001)
+('1e+06', '0.1000001')
 """
 
 
@@ -43,9 +45,10 @@ def count_text(number: int, noun: str) -> str:
 
 
 def value_text(value: object) -> str:
-    """A value on an axis of a grid; nothing for None."""
+    """A value on an axis of a grid, no two values alike; nothing for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)

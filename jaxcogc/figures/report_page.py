@@ -125,14 +125,19 @@ def _best(table: ResultTable) -> str:
     if len(table.values("stragglers")) < 2:
         return ""
     lines = []
-    for setting, result, apart in best_stragglers(table):
-        cells = [*map(value_text, setting.values()), value_text(result.point.stragglers)]
-        cells += [_interval(result.estimates.get(result.watched)), "yes" if apart else "no"]
-        lines.append(cells)
+    several = len(table.counted.watched) > 1
+    words = {True: "yes", False: "no", None: "no other"}
+    for setting, outcome, result, apart in best_stragglers(table):
+        cells = [*map(value_text, setting.values()), *([outcome] if several else [])]
+        cells += [value_text(result.point.stragglers), _interval(result.estimates[outcome])]
+        lines.append([*cells, words[apart]])
     axes = [name for name in table.varying_axes if name != "stragglers"]
-    header = [*axes, "best stragglers", table.watched[0], "apart from the others"]
+    watched = ["outcome"] if several else []
+    header = [*axes, *watched, "best stragglers"]
+    header += ["probability" if several else table.counted.watched[0], "apart from the others"]
     return (
-        "<h2>Best stragglers</h2><p class='note'>“Apart” when the intervals do not overlap.</p>"
+        "<h2>Best stragglers</h2><p class='note'>“Apart” when the intervals do not overlap;"
+        " “no other” where one number of stragglers alone was counted.</p>"
         + f"<div class='wide'>{_html_table(header, lines, 'best')}</div>"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxcogc.names import HARMFUL_OUTCOMES
@@ -15,34 +16,36 @@ class BestStragglers(NamedTuple):
 
     Attributes:
       setting: what they have in common, by axis.
-      result: the point whose watched probability is best (lowest, of a failure).
-      apart: whether its interval is apart from all others'.
+      outcome: whose probabilities are compared: what a rule of theirs watches.
+      result: the point whose probability is best (lowest, of a failure).
+      apart: whether its interval is apart from all others'; None where there is no other.
     """
 
     setting: dict[str, Value]
+    outcome: str
     result: PointResult
-    apart: bool
+    apart: bool | None
 
 
 def best_stragglers(table: ResultTable) -> list[BestStragglers]:
     """The best number of stragglers for each combination of the other axes."""
     axes = [name for name in table.varying_axes if name != "stragglers"]
-    groups: dict[tuple[str, ...], list[PointResult]] = {}
+    groups: dict[tuple[Value, ...], list[PointResult]] = {}
     for result in table.counted.results:
-        setting = {name: result.label(name) for name in axes}
-        groups.setdefault(tuple(map(str, setting.values())), []).append(result)
-    found = []
-    for members in groups.values():
-        outcome = members[0].watched
-        wrong_way = 1 if outcome in HARMFUL_OUTCOMES else -1
-        estimates = [result.estimates[outcome] for result in members]
-        place = min(range(len(members)), key=lambda n: wrong_way * estimates[n].best)
-        best = estimates[place]
-        others = estimates[:place] + estimates[place + 1 :]
-        apart = all(
-            other.low > best.high if outcome in HARMFUL_OUTCOMES else other.high < best.low
-            for other in others
-        )
-        setting = {name: members[place].label(name) for name in axes}
-        found.append(BestStragglers(setting, members[place], apart))
-    return found
+        groups.setdefault(tuple(result.label(name) for name in axes), []).append(result)
+    return [
+        _best(dict(zip(axes, values, strict=True)), outcome, members)
+        for values, members in groups.items()
+        for outcome in dict.fromkeys(result.watched for result in members)
+    ]
+
+
+def _best(
+    setting: dict[str, Value], outcome: str, members: Sequence[PointResult]
+) -> BestStragglers:
+    harmful = outcome in HARMFUL_OUTCOMES
+    best = (min if harmful else max)(members, key=lambda result: result.estimates[outcome])
+    ours = best.estimates[outcome]
+    others = [result.estimates[outcome] for result in members if result is not best]
+    apart = all(o.low > ours.high if harmful else o.high < ours.low for o in others)
+    return BestStragglers(setting, outcome, best, apart if others else None)

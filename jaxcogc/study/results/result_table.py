@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 from jaxcogc.names import GAINS, OUTCOMES
+from jaxcogc.number_text import value_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.results.origins import Origin, read_origins
 from jaxcogc.study.results.point_results import PointResult, difference, read_results
@@ -100,19 +101,20 @@ class ResultTable:
         if match is None:
             raise ValueError(f"{condition!r}: allowed is COLUMN=VALUE, with = != < <= > or >=")
         name, sign, text = match.groups()
-        compare = _COMPARE[sign]
+        compare, cells = _COMPARE[sign], self._column(name)
+        # Small or capital letters are alike, unless two names differ in them.
+        same: Callable[[str], str] = str if text in cells else str.lower
 
         def holds(value: Value) -> bool:
             if value is None:
                 return False
             if isinstance(value, bool | str):
-                return compare(str(value).lower(), text.lower())
+                return compare(same(value_text(value)), same(text))
             try:
                 return compare(float(value), float(text))
             except ValueError:
                 raise ValueError(f"{condition!r}: allowed is a number for {name}") from None
 
-        cells = self._column(name)
         return self.only(r for r, value in zip(self.results, cells, strict=True) if holds(value))
 
     def sorted_by(self, column: str) -> Self:

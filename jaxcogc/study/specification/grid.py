@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxcogc.allowed import MAX_CLIENTS
 from jaxcogc.names import RANDOM_FAMILIES
-from jaxcogc.study.specification.point import NetworkText, Point, Value
+from jaxcogc.study.specification.network_labels import tell_apart
+from jaxcogc.study.specification.point import (
+    HOMOGENEOUS,
+    POSITIONS,
+    NetworkSource,
+    NetworkText,
+    Point,
+    Value,
+)
 from jaxcogc.study.specification.sections import NetworkSection, Specification
 
 MAX_POINTS = 100_000
-_Labelled = tuple[NetworkText, dict[str, Value]]
-"""A network of the grid, and its values on the axes."""
+
+
+class _Labelled(NamedTuple):
+    """A network of the grid, its values on the axes, and what it is called after."""
+
+    links: NetworkText
+    labels: dict[str, Value]
+    source: NetworkSource
 
 
 def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...], tuple[str, ...]]:
@@ -41,13 +59,12 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
         protocol.redraw_code,
         specification.run.seed,
     )
-    for (links, labels), family, stragglers, attempts, redraw_code, seed in grid:
+    for (links, labels, source), family, stragglers, attempts, redraw_code, seed in grid:
         stragglers = 0 if family == "uncoded" else stragglers
         values: dict[str, Value] = {"code": family, "stragglers": stragglers, "attempts": attempts}
         values |= {"redraw_code": redraw_code, "seed": seed}
-        point = Point(
-            links, family, stragglers, attempts, redraw_code, seed, labels={**labels, **values}
-        )
+        setting = links, family, stragglers, attempts, redraw_code, seed
+        point = Point(*setting, labels={**labels, **values}, source=source)
         reason = _why_no_code(family, point.num_clients, stragglers, redraw_code)
         if reason is None:
             points.setdefault(point.id, point)
@@ -57,7 +74,8 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
             words = f"{family}, {stragglers} stragglers, {point.num_clients} clients"
             skipped.setdefault(words + (", redrawn" if redraw_code else ""), reason)
     _refuse_what_fits_nowhere(specification, fitting, skipped)
-    return tuple(points.values()), tuple(f"{words}: {why}" for words, why in skipped.items())
+    apart = tell_apart(points.values())
+    return tuple(apart), tuple(f"{words}: {why}" for words, why in skipped.items())
 
 
 def _refuse_what_fits_nowhere(
@@ -119,17 +137,18 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
         section.clients or (),
         section.uplink_erasure or (),
         section.peer_erasure or (),
-        section.reciprocal,
+        section.reciprocal or (False,),
     ):
         network = Network.homogeneous(
             clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=reciprocal
         )
         labels: dict[str, Value] = {
-            "network": "homogeneous",
+            "network": HOMOGENEOUS,
             "clients": clients,
             "uplink_erasure": uplink,
         }
-        yield NetworkText.of(network), {**labels, "peer_erasure": peer, "reciprocal": reciprocal}
+        labels |= {"peer_erasure": peer, "reciprocal": reciprocal}
+        yield _Labelled(NetworkText.of(network), labels, NetworkSource(HOMOGENEOUS))
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
@@ -143,26 +162,27 @@ def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
         if network.num_clients > MAX_CLIENTS:
             allowed = f"allowed is at most {MAX_CLIENTS} clients"
             raise ValueError(f"network.files[{index}] = {name!r}: {allowed}")
-        label = "".join("_" if c in ",;\"'\n" else c for c in Path(name).stem)
-        labels: dict[str, Value] = {"network": label, "clients": network.num_clients}
-        for reciprocal in section.reciprocal:
-            links = network
-            if reciprocal and not network.reciprocal:
-                try:
-                    links = dataclasses.replace(network, reciprocal=True)
-                except ValueError as error:
-                    raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
-            yield NetworkText.of(links), {**labels, "reciprocal": links.reciprocal}
+        path = os.path.abspath(folder / name)
+        labels: dict[str, Value] = {"network": Path(name).stem, "clients": network.num_clients}
+        for reciprocal in section.reciprocal or (network.reciprocal,):
+            try:
+                links = dataclasses.replace(network, reciprocal=reciprocal)
+            except ValueError as error:
+                raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
+            source = NetworkSource.of_file(path, links)
+            yield _Labelled(NetworkText.of(links), {**labels, "reciprocal": reciprocal}, source)
 
 
 def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
     from jaxcogc.links.network import Network
 
+    places = json.dumps([section.positions, section.server, section.reference_distance])
+    source = NetworkSource(POSITIONS, hashlib.sha256(places.encode()).hexdigest()[:16])
     for snr, exponent, rate, reciprocal in itertools.product(
         section.snr_at_reference or (),
         section.path_loss_exponent or (),
         section.rate or (),
-        section.reciprocal,
+        section.reciprocal or (False,),
     ):
         try:
             network = Network.from_positions(
@@ -177,9 +197,9 @@ def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
         except ValueError as error:
             raise ValueError(f"network.positions: {error}") from None
         labels: dict[str, Value] = {
-            "network": "positions",
+            "network": POSITIONS,
             "clients": network.num_clients,
             "snr_at_reference": snr,
         }
         labels |= {"path_loss_exponent": exponent, "rate": rate, "reciprocal": reciprocal}
-        yield NetworkText.of(network), labels
+        yield _Labelled(NetworkText.of(network), labels, source)

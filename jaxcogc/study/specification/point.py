@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Of the random words and of what a block counts: a change makes other points."""
 METHOD = "monte-carlo"
+HOMOGENEOUS, POSITIONS = "homogeneous", "positions"
+"""What networks that come from no file are called."""
 
 Value = str | int | float | bool | None
 """A word or number of a table."""
@@ -65,6 +67,12 @@ class NetworkText:
         return found
 
     @property
+    def digest(self) -> str:
+        """Hash of the probabilities alone: the same of two directions drawn as one, or as two."""
+        fields = {**self._fields, "reciprocal": False}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
     def num_clients(self) -> int:
         """M, the number of clients."""
         return len(self._fields["uplink_erasure"])
@@ -73,6 +81,24 @@ class NetworkText:
     def reciprocal(self) -> bool:
         """Whether two clients hear each other, or neither the other."""
         return bool(self._fields["reciprocal"])
+
+
+class NetworkSource(NamedTuple):
+    """What a network is called after, where its other labels do not say everything about it.
+
+    Attributes:
+      path: of its file; else a word for its kind.
+      digest: hash of what the file says of the links (not whether they are reciprocal, which is an
+        axis of its own), or of the positions; empty where the labels say everything.
+    """
+
+    path: str
+    digest: str = ""
+
+    @classmethod
+    def of_file(cls, path: str, network: Network) -> NetworkSource:
+        """Of a network that was read from a file."""
+        return cls(path, NetworkText.of(network).digest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +111,7 @@ class Point:
       attempts, redraw_code: the protocol.
       seed: of code and trials.
       labels: the values on the axes of the grid, by name: words and numbers for tables.
+      source: of the network.
     """
 
     links: NetworkText
@@ -94,6 +121,7 @@ class Point:
     redraw_code: bool
     seed: int
     labels: Mapping[str, Value] = dataclasses.field(compare=False)
+    source: NetworkSource = dataclasses.field(default=NetworkSource(HOMOGENEOUS), compare=False)
 
     @cached_property
     def id(self) -> str:
@@ -138,4 +166,4 @@ def axes_of(points: Iterable[Point]) -> tuple[str, ...]:
 def values_on(axis: str, points: Iterable[Point]) -> list[Value]:
     """Where the points stand on an axis, each value once; None where a point has no such axis."""
     found = (point.labels.get(axis) for point in points)
-    return list({str(value): value for value in found}.values())
+    return list({(type(value), value): value for value in found}.values())

@@ -82,7 +82,7 @@ class NetworkSection(Section):
     path_loss_exponent: _Numbers | None = None
     rate: _Numbers | None = None
     reference_distance: _Number = 1.0
-    reciprocal: _Switches = (False,)
+    reciprocal: _Switches | None = None
 
 
 class CodeSection(Section):

@@ -6,10 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jaxcogc.study.specification.point import NetworkText, Point
+from jaxcogc.study.specification.point import (
+    HOMOGENEOUS,
+    POSITIONS,
+    NetworkSource,
+    NetworkText,
+    Point,
+)
 from jaxcogc.study.specification.stop_rules import StopRule
 
 COLUMNS = "id, setting, labels, rule, gc_outage"
+_SOURCE = "network_source"
+"""Beside the labels, in stores that tell what the networks are called after."""
+_KINDS = (HOMOGENEOUS, POSITIONS)
 
 
 class StoredPoint(NamedTuple):
@@ -28,8 +37,9 @@ class StoredPoint(NamedTuple):
 
 def point_row(place: int, point: Point, rule: StopRule) -> tuple[str, int, str, str, str]:
     """The row of the table of points; `place` is the point's in its grid."""
-    setting, labels = json.dumps(point.setting), json.dumps(dict(point.labels))
-    return point.id, place, setting, labels, json.dumps(rule._asdict())
+    labels = {**point.labels, _SOURCE: point.source}
+    setting = json.dumps(point.setting)
+    return point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict())
 
 
 def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> StoredPoint:
@@ -43,15 +53,20 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
       ValueError, TypeError, KeyError: the row is damaged.
     """
     id, setting, labels, rule, closed_form = row
-    fields = json.loads(setting)
+    fields, values = json.loads(setting), json.loads(labels)
+    links, source = networks[fields["network"]], values.pop(_SOURCE, None)
+    if source is None:
+        word = str(values.get("network"))
+        source = (word, "") if word in _KINDS else (f"{word}.json", links.digest)
     point = Point(
-        links=networks[fields["network"]],
+        links=links,
         family=fields["code"],
         stragglers=fields["stragglers"],
         attempts=fields["attempts"],
         redraw_code=fields["redraw_code"],
         seed=fields["seed"],
-        labels=json.loads(labels),
+        labels=values,
+        source=NetworkSource(*source),
     )
     if point.id != id:
         raise ValueError(f"point {id} is another")

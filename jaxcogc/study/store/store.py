@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.study.specification.network_labels import tell_apart
 from jaxcogc.study.specification.point import NetworkText
 from jaxcogc.study.store.block_rows import (
     COUNT_COLUMNS,
@@ -119,7 +120,9 @@ class Store:
         networks = {id: NetworkText(id, text) for id, text in texts}
         query = f"SELECT {COLUMNS} FROM points LEFT JOIN laws ON point = id ORDER BY place, id"
         with decoding_errors(self.path):
-            return [stored_point(networks, row) for row in self.rows(query)]
+            stored = [stored_point(networks, row) for row in self.rows(query)]
+            apart = tell_apart(point for point, *_ in stored)
+        return [old._replace(point=new) for old, new in zip(stored, apart, strict=True)]
 
     def find_point(self, prefix: str) -> StoredPoint:
         """The point whose identity begins so."""
