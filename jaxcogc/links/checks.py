@@ -26,8 +26,11 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
     """`values` as real float64 numbers of any shape, or of `num_axes` axes.
 
     Raises:
-      ValueError: something that is not a number, a ragged list, another number of axes.
+      ValueError: something that is not a number, a ragged list, another number of axes, an entry
+        that is masked: behind a mask stands a number that was never measured.
     """
+    if _has_mask(values):
+        raise ValueError(f"{name} has masked entries: allowed is a number everywhere")
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biufO":
@@ -43,6 +46,13 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
         axes = "one axis" if num_axes == 1 else f"{num_axes} axes"
         raise ValueError(f"{name} has shape {array.shape}: allowed is an array with {axes}")
     return array
+
+
+def _has_mask(values: Any) -> bool:
+    """Whether an entry of an array, or of one in a list of them, is masked."""
+    if isinstance(values, list | tuple):
+        return any(map(_has_mask, values))
+    return bool(np.ma.is_masked(values))
 
 
 def check_elements(name: str, values: HostFloats, is_allowed: Any, allowed: str) -> None:

@@ -1,7 +1,8 @@
 """The network file: one JSON object.
 
 `{"uplink_erasure": [clients], "peer_erasure": [[clients] x clients], "reciprocal": false}`;
-`reciprocal` may be left out, and other keys are ignored.
+`reciprocal` may be left out, and other keys are ignored; a key that stands twice is a mistake. A
+byte-order mark before the text means nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def read_network_file(path: str | os.PathLike[str]) -> NetworkFile:
         the line names the file and the field.
     """
     try:
-        return _parse(Path(path).read_text(encoding="utf-8"))
+        return _parse(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ValueError(f"{os.fspath(path)}: cannot be read: {reason}") from None
@@ -58,7 +59,7 @@ def read_network_file(path: str | os.PathLike[str]) -> NetworkFile:
 
 def _parse(text: str) -> NetworkFile:
     try:
-        fields = json.loads(text)
+        fields = json.loads(text, object_pairs_hook=_each_key_once)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"is not valid JSON: {error.msg} ({where})") from None
@@ -87,6 +88,15 @@ def _parse(text: str) -> NetworkFile:
     if not isinstance(reciprocal, bool):
         raise ValueError(f"reciprocal = {json.dumps(reciprocal)}: allowed are true and false")
     return NetworkFile(uplink, peer, reciprocal)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has the field {json.dumps(twice)[:60]} twice: allowed is each once")
+    return fields
 
 
 def _numbers(name: str, values: Any) -> list[float]:

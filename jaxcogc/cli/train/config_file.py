@@ -36,8 +36,10 @@ def config_text(config: Mapping[str, Any]) -> str:
     alpha = 0.5
     """
     lines = ["# jaxcogc train --config THIS_FILE --out NEW_FOLDER"]
-    # Numbers, booleans, lists and strings are written alike in JSON and TOML.
-    lines += [f"{name} = {json.dumps(value)}" for name, value in config.items()]
+    # Numbers, booleans, lists and strings are written alike in JSON and TOML, but for the escapes
+    # of rare characters: DEL, and those that JSON writes as two halves.
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in config.items()]
+    lines = [line.replace("\x7f", "\\u007f") for line in lines]
     return "\n".join(lines) + "\n"
 
 
@@ -48,7 +50,7 @@ def read_config(flag: str, path: Path) -> dict[str, Any]:
     allowed.
     """
     with blame(f"{flag} {path}"):
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     options = TrainOptions.options()
     for name in found:
         if name not in CHECKSUMS and (name not in options or name in NOT_KEPT):

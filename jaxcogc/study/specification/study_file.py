@@ -41,7 +41,8 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     """
     name = os.fspath(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        # A byte-order mark, as some editors put one before every text, means nothing.
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{name}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
