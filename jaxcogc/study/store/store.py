@@ -183,7 +183,7 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
 
     Args:
       path: its file.
-      make: create it when there is no file.
+      make: create it when there is no file. Without, a store that may only be read can be opened.
 
     Raises:
       StoreError: no file, or one that is foreign, truncated, damaged or newer; left as it is.
@@ -193,7 +193,7 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
         if not make:
             raise StoreError(f"{path}: there is no such file; jaxcogc collect makes one")
         create(path)
-    return Store(path, connect(path))
+    return Store(path, connect(path, write=make))
 
 
 def now() -> str:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 APPLICATION_ID = 0x6A636763
 """Marks a file as ours ("jcgc" in its header)."""
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60.0
+_MARK_SECONDS = 10.0
+"""How long renaming takes at most."""
 
 Cell = str | int | float | bytes | None
 """What a table holds at one place."""
@@ -88,26 +93,62 @@ def decoding_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: is damaged ({reason}): restore a copy") from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a store that exists.
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open a store that exists; for reading it need not be in a place that can be written.
 
     Raises:
       StoreError: no such file, a foreign, truncated or newer one; it is left as it is.
     """
     check_file(path)
     with sqlite_errors(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            # A commit is on the disk when it returns: not even a power cut loses it.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            # The header may lag behind the write-ahead log.
-            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-            _check_version(path, version)
+        if write and not _can_be_written(path):
+            raise StoreError(f"{path}: {_NOT_WRITABLE.format('it may only be read')}")
+        if write or all(map(_can_be_written, (path, path.parent))):
+            return _opened(path)
+        if not _beside(path):
+            return _opened(path, "?immutable=1")
+        try:  # another program is at work on it: SQLite sorts that out where it can
+            return _opened(path)
+        except sqlite3.OperationalError:
+            return _copied(path)
+
+
+def _opened(path: Path, options: str = "") -> sqlite3.Connection:
+    uri = path.absolute().as_uri() + options
+    connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+    try:
+        # A commit is on the disk when it returns: not even a power cut loses it.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        # The header may lag behind the write-ahead log.
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        _check_version(path, version)
+        return connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """What a file and the log beside it hold, in memory: both may only be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in (path, *_beside(path)):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(_opened(Path(folder) / path.name)) as copy:
+            connection = sqlite3.connect(":memory:", isolation_level=None)
+            copy.backup(connection)
             return connection
-        except BaseException:
-            connection.close()
-            raise
+
+
+def _beside(path: Path) -> list[Path]:
+    """The logs that a program at work, or one that was killed, has left beside a store."""
+    logs = (path.with_name(path.name + ending) for ending in ("-wal", "-journal"))
+    return [log for log in logs if log.exists() and log.stat().st_size]
+
+
+def _can_be_written(path: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, os.W_OK, effective_ids=effective)
 
 
 def check_file(path: Path) -> None:
@@ -131,8 +172,7 @@ def check_file(path: Path) -> None:
     page = int.from_bytes(header[16:18], "big")
     expected = number[28] * (65536 if page == 1 else page)
     # With a write-ahead log beside it the file may lag behind: then SQLite itself must judge.
-    log = path.with_name(path.name + "-wal")
-    if size < expected and not (log.exists() and log.stat().st_size):
+    if size < expected and not _beside(path):
         raise StoreError(
             f"{path}: is truncated ({size:,} of {expected:,} bytes): restore a copy, or merge what "
             "other machines have"
@@ -160,8 +200,36 @@ def create(path: Path) -> None:
                 connection.execute("PRAGMA journal_mode = WAL")
             finally:
                 connection.close()
-            with suppress(FileExistsError):
-                os.link(temporary, path)
+            _give_name(temporary, path)
         finally:
             for leftover in (temporary, *(Path(f"{temporary}-{end}") for end in ("wal", "shm"))):
                 leftover.unlink(missing_ok=True)
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    """Call a file by its name, unless another process has a file of that name by now."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links: who has made the mark may rename
+        mark = path.with_name(f".{path.name}.new")
+        while not path.exists():
+            try:
+                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                _wait_for(mark)
+                continue
+            try:
+                if not path.exists():
+                    os.replace(temporary, path)
+            finally:
+                mark.unlink(missing_ok=True)
+
+
+def _wait_for(mark: Path) -> None:
+    """Wait a moment; take away the mark of a process that was killed."""
+    time.sleep(0.02)
+    with suppress(FileNotFoundError):
+        if time.time() - mark.stat().st_mtime > _MARK_SECONDS:
+            mark.unlink()
