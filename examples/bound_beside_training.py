@@ -7,14 +7,15 @@ estimated on the model and data, and ||grad F||^2 is measured in every round. Ta
 leaves a picture in FOLDER (default: results).
 """
 
+from functools import partial
 from pathlib import Path
 
 import jax
-from points import leave_results
+from points import leave_picture, leave_results
 
 from jaxcogc import Network, cyclic_code, load_dataset, make_partition
 from jaxcogc.federated import LinkPolicy, RoundSettings, draw_rounds
-from jaxcogc.figures import bound_figure, write_figure
+from jaxcogc.figures import bound_figure
 from jaxcogc.training import BoundBeside, TrainingPlan, bound_beside_training
 
 SCHEMES = ("gc", "gc_plus")
@@ -62,9 +63,9 @@ def bound_picture(folder: Path) -> list[tuple[Path, str]]:
         f"sigma² {constants.gradient_variance:.2f}, zeta² {constants.heterogeneity:.2f}; "
         f"band: all {len(SEEDS)} seeds"
     )
-    figure = bound_figure(curves, title="A bound beside what it bounds: digits", caption=caption)
+    title = "A bound beside what it bounds: digits"
     path = folder / "bound-beside-training.png"
-    write_figure(figure, path)
+    leave_picture(path, partial(bound_figure, curves, title=title, caption=caption))
     return [(path, "the bound and the measured gradients, round by round")]
 
 

@@ -8,15 +8,16 @@ clients repairs that. Every scheme and seed is trained in one compiled program. 
 picture in FOLDER (default: results).
 """
 
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
-from points import leave_results
+from points import leave_picture, leave_results
 
 from jaxcogc import GradientCode, Network, cyclic_code, load_dataset, make_partition
 from jaxcogc.federated import LinkPolicy, RoundSettings
-from jaxcogc.figures import accuracy_figure, write_figure
+from jaxcogc.figures import accuracy_figure
 from jaxcogc.runtime import write_atomically
 from jaxcogc.training import Trained, TrainingPlan, compile_training, metrics_csv, summarize
 
@@ -84,8 +85,8 @@ def leave(plan: TrainingPlan, trained: Trained, name: str, title: str, folder: P
     table, picture = folder / f"{name}.csv", folder / f"{name}.png"
     write_atomically(table, metrics_csv(plan, trained))
     caption = f"mean and 95 % Student-t interval (of the logit) over {len(plan.seeds)} seeds"
-    figure = accuracy_figure(plan, trained, title=title, caption=caption)
-    write_figure(figure, picture)
+    draw = partial(accuracy_figure, plan, trained, title=title, caption=caption)
+    leave_picture(picture, draw)
     return [
         (table, f"{title}: every round of every scheme and seed"),
         (picture, f"{title}: accuracy against rounds and uplink uses"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from hall_network import SHIPPED
-from points import leave_results
+from points import leave_picture, leave_results
 
 from jaxcogc import Network
-from jaxcogc.figures import COLOURS, new_figure, write_figure
+from jaxcogc.figures import COLOURS, new_figure
 
 
 def hall_map(folder: Path) -> list[tuple[Path, str]]:
@@ -55,7 +55,7 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
         width, depth = fields["hall_metres"]
         axes.set(xlim=(0, width), ylim=(0, depth), aspect="equal", xlabel="metres", ylabel="metres")
         picture = folder / "hall-12-map.png"
-        write_figure(figure, picture)
+        leave_picture(picture, lambda: figure)
     return [(picture, "the hall: where clients stand, their uplinks, and who hears whom")]
 
 

@@ -7,6 +7,7 @@ compiled program serves a whole curve, because probabilities are its inputs; all
 random numbers, so the curves are smooth. Leaves a table and a picture in FOLDER (default: results).
 """
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -15,13 +16,14 @@ from points import (
     attempts_text,
     compile_side_by_side,
     csv_row,
+    leave_picture,
     leave_results,
     simulate_point,
     write_csv,
 )
 
 from jaxcogc import GradientCode, Network, Simulation, cyclic_code, gc_outage_probability
-from jaxcogc.figures import OutageCurve, plot_outage_curves, write_figure
+from jaxcogc.figures import OutageCurve, plot_outage_curves
 from jaxcogc.outage import OutagePoint
 
 NUM_CLIENTS, NUM_STRAGGLERS, UPLINK_ERASURE = 10, 7, 0.4
@@ -85,7 +87,8 @@ def outage_curves(folder: Path) -> list[tuple[Path, str]]:
         ]
     table, picture = folder / "outage-curves.csv", folder / "outage-curves.png"
     write_csv(table, rows)
-    figure = plot_outage_curves(
+    draw = partial(
+        plot_outage_curves,
         curves,
         x_label="peer erasure probability",
         title=f"{NUM_CLIENTS} clients, cyclic code, {NUM_STRAGGLERS} stragglers, "
@@ -93,7 +96,7 @@ def outage_curves(folder: Path) -> list[tuple[Path, str]]:
         caption=f"95 % Clopper-Pearson intervals; {NUM_TRIALS:,} trials a point, the same random "
         f"numbers at every point; seed {SEED}",
     )
-    write_figure(figure, picture)
+    leave_picture(picture, draw)
     return [
         (table, "every outcome's probability by peer erasure and attempts"),
         (picture, "failures of the three decoders against the peer erasure"),

@@ -7,6 +7,7 @@ a table (CSV) and a picture (PNG) in FOLDER (default: results).
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -14,13 +15,14 @@ from points import (
     attempts_text,
     compile_side_by_side,
     csv_row,
+    leave_picture,
     leave_results,
     simulate_point,
     write_csv,
 )
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.figures import OutageCurve, plot_outage_curves, write_figure
+from jaxcogc.figures import OutageCurve, plot_outage_curves
 
 ATTEMPTS = (1, 2)
 NUM_TRIALS = 100_000
@@ -56,13 +58,14 @@ def outage_table(name: str, network: Network, folder: Path) -> list[tuple[Path, 
         print(f"{name}, {label}: compiled in {simulation.compile_seconds:.1f} s", flush=True)
     table, picture = folder / f"{name}.csv", folder / f"{name}.png"
     write_csv(table, rows)
-    figure = plot_outage_curves(
+    draw = partial(
+        plot_outage_curves,
         curves,
         x_label="stragglers s that the cyclic code tolerates",
         title=f"{name}: {network.num_clients} clients, cyclic code",
         caption=f"95 % Clopper-Pearson intervals; {NUM_TRIALS:,} trials a point; seed {SEED}",
     )
-    write_figure(figure, picture)
+    leave_picture(picture, draw)
     return [
         (table, f"{name}: every outcome's probability by stragglers and attempts"),
         (picture, f"{name}: failures of the three decoders against the number of stragglers"),

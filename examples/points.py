@@ -18,6 +18,7 @@ from jaxcogc import (
     compile_simulation,
     outcomes_from_counts,
 )
+from jaxcogc.figures import Figure, write_figure
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage import OutagePoint, closed_form_gc_outage
 from jaxcogc.runtime import write_atomically
@@ -89,6 +90,15 @@ def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     write_atomically(path, stream.getvalue())
 
 
+def leave_picture(path: Path, draw: Callable[[], Figure]) -> None:
+    """Draw and write a picture; of one that cannot be drawn a line says why, and the rest stays."""
+    path.unlink(missing_ok=True)
+    try:
+        write_figure(draw(), path)
+    except Exception as error:  # whatever a user's own settings make Matplotlib do
+        print(f"{path}: cannot be drawn: {' '.join(str(error).split())}", file=sys.stderr)
+
+
 def leave_results(make: Callable[[Path], list[tuple[Path, str]]], argument: int = 1) -> None:
     """Make an example's files in the folder that the command line names; a line says what each is.
 
@@ -98,5 +108,9 @@ def leave_results(make: Callable[[Path], list[tuple[Path, str]]], argument: int 
     """
     folder = Path(sys.argv[argument] if len(sys.argv) > argument else "results")
     folder.mkdir(parents=True, exist_ok=True)
-    for path, meaning in make(folder):
-        print(f"{path}: {meaning}")
+    files = make(folder)
+    for path, meaning in files:
+        if path.exists():
+            print(f"{path}: {meaning}")
+    if not all(path.exists() for path, _ in files):
+        raise SystemExit(1)

@@ -5,16 +5,17 @@
 leaves a picture (PNG) and a table (CSV) in FOLDER (default: results).
 """
 
+from functools import partial
 from pathlib import Path
 
 import jax
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from points import leave_results, write_csv
+from points import leave_picture, leave_results, write_csv
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.figures import COLOURS, new_figure, write_figure
+from jaxcogc.figures import COLOURS, Figure, new_figure
 from jaxcogc.outage import Structure, structure_by_attempts
 
 NUM_CLIENTS, NUM_STRAGGLERS = 8, 5
@@ -78,6 +79,29 @@ def draw_full_rank(axes: Axes, found: Results) -> None:
 def structure_picture(folder: Path) -> list[tuple[Path, str]]:
     """Simulate, write the picture and the table; returns the files and what they show."""
     found = simulate()
+    picture, table = folder / "structure.png", folder / "structure.csv"
+    places = np.arange(NUM_CLIENTS + 1)
+    rows = [
+        {
+            "erasure": erasure,
+            "attempts": attempts,
+            "redrawn": redraw,
+            "full_rank": float(result.full_rank),
+            "mean_rank": float(result.rank_pmf @ places),
+            "mean_recovered": float(result.num_recovered_pmf @ places),
+        }
+        for (erasure, attempts, redraw), result in found.items()
+    ]
+    write_csv(table, rows)
+    leave_picture(picture, partial(draw, found))
+    return [
+        (picture, "rank, complete rows and recovered clients against erasure and attempts"),
+        (table, "the same as numbers"),
+    ]
+
+
+def draw(found: Results) -> Figure:
+    """The four panels."""
     with new_figure(
         f"What the server holds: {NUM_CLIENTS} clients, cyclic code, s = {NUM_STRAGGLERS}",
         f"{NUM_TRIALS:,} rounds a point; bands: the middle 80 % of the rounds; "
@@ -99,25 +123,7 @@ def structure_picture(folder: Path) -> list[tuple[Path, str]]:
             draw_distributions(axes, found, name, colour)
         panels[3].set_title("Probability of full rank")
         draw_full_rank(panels[3], found)
-    picture, table = folder / "structure.png", folder / "structure.csv"
-    write_figure(figure, picture)
-    places = np.arange(NUM_CLIENTS + 1)
-    rows = [
-        {
-            "erasure": erasure,
-            "attempts": attempts,
-            "redrawn": redraw,
-            "full_rank": float(result.full_rank),
-            "mean_rank": float(result.rank_pmf @ places),
-            "mean_recovered": float(result.num_recovered_pmf @ places),
-        }
-        for (erasure, attempts, redraw), result in found.items()
-    ]
-    write_csv(table, rows)
-    return [
-        (picture, "rank, complete rows and recovered clients against erasure and attempts"),
-        (table, "the same as numbers"),
-    ]
+    return figure
 
 
 if __name__ == "__main__":

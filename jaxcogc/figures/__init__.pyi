@@ -1,5 +1,7 @@
 from .accuracy import accuracy_figure as accuracy_figure
 from .bound import bound_figure as bound_figure
+from .colours import COLOURS as COLOURS
+from .colours import CURVE_COLOURS as CURVE_COLOURS
 from .outage_curves import OutageCurve as OutageCurve
 from .outage_curves import plot_outage_curves as plot_outage_curves
 from .outage_curves import plot_outcomes as plot_outcomes
@@ -7,8 +9,6 @@ from .partition import partition_figure as partition_figure
 from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
 from .sensitivity import plot_sensitivity as plot_sensitivity
-from .style import COLOURS as COLOURS
-from .style import CURVE_COLOURS as CURVE_COLOURS
 from .style import Figure as Figure
 from .style import figure_bytes as figure_bytes
 from .style import new_figure as new_figure

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from jaxcogc.figures.style import COLOURS, new_figure
+from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.style import new_figure
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import seed_interval
 from jaxcogc.training.trained import Trained

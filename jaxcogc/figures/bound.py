@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxcogc.figures.style import COLOURS, new_figure
+from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.style import new_figure
 from jaxcogc.training.bound_and_run import BoundBeside
 
 __all__ = ["bound_figure"]

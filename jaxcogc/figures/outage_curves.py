@@ -12,13 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
-from jaxcogc.figures.style import (
-    COLOURS,
-    draw_estimates,
-    legend_entry,
-    new_figure,
-)
+from jaxcogc.figures.style import draw_estimates, legend_entry, new_figure
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint

@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from jaxcogc.figures.style import COLOURS, draw_bound_arrow, legend_entry
+from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.style import draw_bound_arrow, legend_entry
 from jaxcogc.number_text import probability_text
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate, estimate

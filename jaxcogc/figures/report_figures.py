@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from jaxcogc.figures.colours import CURVE_COLOURS
 from jaxcogc.figures.curve_layout import (
     MAX_CURVES,
     Curve,
@@ -18,7 +20,6 @@ from jaxcogc.figures.curve_layout import (
     panels_of,
     setting_text,
 )
-from jaxcogc.figures.style import CURVE_COLOURS
 from jaxcogc.number_text import estimate_text, value_text
 from jaxcogc.study.results.point_results import PointResult
 from jaxcogc.study.results.result_table import ResultTable
@@ -60,7 +61,7 @@ def _figure(panel: Panel, layout: Layout) -> go.Figure:
     for number, curve in enumerate(panel.curves[:MAX_CURVES]):
         _add_curve(figure, curve, CURVE_COLOURS[number % len(CURVE_COLOURS)])
     figure.update_layout(
-        title=panel.title or None,
+        title=_plain(panel.title) or None,
         xaxis_title=layout.x.replace("_", " "),
         yaxis_title=layout.outcomes[0],
         legend_title="click hides, double click isolates",
@@ -76,7 +77,7 @@ def _figure(panel: Panel, layout: Layout) -> go.Figure:
 def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
     seen = [mark for mark in curve.marks if mark.estimate.best > 0]
     unseen = [mark for mark in curve.marks if mark.estimate.best == 0]
-    group = {"legendgroup": curve.label}
+    group, label = {"legendgroup": curve.label}, _plain(curve.label)
     x: list[Value] = [mark.x for mark in seen]
     if seen:
         high = [mark.estimate.high for mark in seen]
@@ -96,10 +97,10 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
         x=x or [None],  # its legend entry stays: it hides the arrows too
         y=np.array([mark.estimate.best for mark in seen] or [np.nan]),
         mode="lines+markers",
-        name=curve.label,
+        name=label,
         line={"color": colour},
         customdata=[_hover(mark) for mark in seen],
-        hovertemplate="%{customdata}<extra>" + curve.label + "</extra>",
+        hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
         **group,
     )
     if unseen:
@@ -109,7 +110,7 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
             mode="markers",
             marker={"symbol": "arrow-down", "size": 13, "color": colour},
             customdata=[_hover(mark) for mark in unseen],
-            hovertemplate="%{customdata}<extra>" + curve.label + "</extra>",
+            hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
             showlegend=False,
             **group,
         )
@@ -120,7 +121,7 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
             y=[mark.law for mark in law],
             mode="lines",
             line={"color": "black", "width": 1, "dash": "dot"},
-            hovertemplate="closed form %{y:.4g}<extra>" + curve.label + "</extra>",
+            hovertemplate=f"closed form %{{y:.4g}}<extra>{label}</extra>",
             showlegend=False,
             **group,
         )
@@ -133,6 +134,11 @@ def _hover(mark: Mark) -> str:
         f"{estimate.method}<br>{result.trials:,} trials, stopped by {result.reason}<br>"
         f"point {result.point.id[:8]}"
     )
+
+
+def _plain(text: str) -> str:
+    """A text in which Plotly finds no tags, and no places to fill in."""
+    return html.escape(text, quote=False).replace("%{", "%&#123;")
 
 
 def _faint(colour: str) -> str:
@@ -159,7 +165,7 @@ def heat_map(table: ResultTable, outcome: str) -> go.Figure | None:
     if len(groups) > 1:
         shown = [[n == number for n in range(len(groups))] for number in range(len(groups))]
         buttons = [
-            {"label": label, "method": "update", "args": [{"visible": visible}]}
+            {"label": _plain(label), "method": "update", "args": [{"visible": visible}]}
             for label, visible in zip(groups, shown, strict=True)
         ]
         menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.15, "yanchor": "bottom"}
@@ -175,8 +181,8 @@ def _cells(table: ResultTable, outcome: str, across: str, up: str) -> dict[str, 
     found = {(result.label(across), result.label(up)): result for result in table.results}
     grid = [[found.get((x, y)) for x in columns] for y in lines]
     return {
-        "x": [value_text(x) for x in columns],
-        "y": [value_text(y) for y in lines],
+        "x": [_plain(value_text(x)) for x in columns],
+        "y": [_plain(value_text(y)) for y in lines],
         "z": [[_log(result, outcome) for result in line] for line in grid],
         "text": [[_cell_text(result, outcome) for result in line] for line in grid],
         "hovertemplate": f"{across} %{{x}}, {up} %{{y}}<br>%{{text}}<extra></extra>",

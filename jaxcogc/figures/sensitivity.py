@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxcogc.design.link_sensitivity import Sensitivity
-from jaxcogc.figures.style import COLOURS, new_figure
+from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.style import new_figure
 
 __all__ = ["plot_sensitivity"]
 

@@ -9,14 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from jaxcogc.figures.colours import COLOURS, CURVE_COLOURS
 from jaxcogc.figures.curve_layout import Curve, Layout, Panel, caption_of, is_numeric, panels_of
-from jaxcogc.figures.style import (
-    COLOURS,
-    CURVE_COLOURS,
-    draw_estimates,
-    legend_entry,
-    new_figure,
-)
+from jaxcogc.figures.style import draw_estimates, legend_entry, new_figure, plain
 from jaxcogc.number_text import value_text
 from jaxcogc.study.results.result_table import ResultTable
 from jaxcogc.study.specification.point import Value
@@ -52,7 +47,7 @@ def plot_study(table: ResultTable, layout: Layout, *, title: str, linear: bool =
             for number, curve in enumerate(panel.curves):
                 _draw(axes, curve, number, places, linear)
             _label_x(axes, layout, places)
-            axes.set_title(panel.title)
+            axes.set_title(plain(panel.title))
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[:, 0]:
@@ -92,7 +87,7 @@ def _label_x(axes: Axes, layout: Layout, places: dict[Value, float]) -> None:
     words = [value for value in places if not isinstance(value, int | float)]
     if words or len(places) <= 12:
         values = list(places)
-        axes.set_xticks([places[v] for v in values], [value_text(v) for v in values])
+        axes.set_xticks([places[v] for v in values], [plain(value_text(v)) for v in values])
 
 
 def _limit(axes: Axes, panels: Sequence[Panel], linear: bool) -> None:

@@ -5,6 +5,7 @@ Figures are built without pyplot: no window system, and no state shared between 
 
 import io
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Figure
 from matplotlib.lines import Line2D
 
+from jaxcogc.figures.colours import COLOURS
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.runtime.atomic_files import write_atomically
-
-COLOURS = {
-    "gc": "#D55E00",
-    "gc_plus": "#0072B2",
-    "row_space": "#009E73",
-    "other": "#7A5195",
-    "note": "#555555",
-}
-"""Of the three decoders (Okabe and Ito's, for any colour vision), of the rest, of remarks."""
-
-CURVE_COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#E69F00", "#56B4E9", "#7A5195", "#000000"),
-)
-"""Of curves that no decoder tells apart, one after the other."""
 
 _STYLE: Any = {
     "font.size": 10.5,
@@ -46,6 +33,9 @@ _STYLE: Any = {
     "grid.linewidth": 0.8,
     "legend.frameon": False,
     "svg.hashsalt": "jaxcogc",
+    # Numbers on a logarithmic axis are mathematics, text is none: whatever a user has set.
+    "text.parse_math": True,
+    "text.usetex": False,
 }
 
 
@@ -54,8 +44,8 @@ def new_figure(title: str, caption: str, *, height: float) -> Iterator[Figure]:
     """An empty figure to draw in, in the style of all pictures.
 
     Args:
-        title: stands above.
-        caption: stands below.
+        title: stands above; text, in which a dollar sign is one.
+        caption: stands below; likewise.
         height: in inches; the width is 11.5.
 
     >>> with new_figure("a title", "a caption", height=3.0) as figure:
@@ -64,8 +54,9 @@ def new_figure(title: str, caption: str, *, height: float) -> Iterator[Figure]:
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11.5, height), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
-        figure.supxlabel(caption, x=0.01, ha="left", fontsize=9, color=COLOURS["note"])
+        place: Any = {"x": 0.01, "ha": "left", "parse_math": False}
+        figure.suptitle(title, fontsize=12.5, fontweight="bold", **place)
+        figure.supxlabel(caption, fontsize=9, color=COLOURS["note"], **place)
         yield figure
 
 
@@ -81,7 +72,8 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     if kind not in metadata:
         raise ValueError(f"suffix = {suffix!r}: allowed are .png, .svg and .pdf")
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
         figure.savefig(stream, format=kind, dpi=150, metadata=metadata[kind])
     return stream.getvalue()
 
@@ -89,6 +81,15 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure to a file, whole or not at all; its name ends in .png, .svg or .pdf."""
     write_atomically(Path(path), figure_bytes(figure, Path(path).suffix))
+
+
+def plain(text: str) -> str:
+    """A text whose dollar signs Matplotlib draws, instead of reading mathematics between them.
+
+    >>> print(plain("run_$1_$2"))
+    run_\\$1_\\$2
+    """
+    return text.replace("$", r"\$")
 
 
 def draw_estimates(
@@ -140,6 +141,7 @@ def draw_bound_arrow(
 def legend_entry(
     marker: str, colour: str, label: str, *, filled: bool = True, dashes: Any = "none"
 ) -> Line2D:
-    """An entry of a legend."""
+    """An entry of a legend; its label is text."""
     face = colour if filled else "white"
-    return Line2D([], [], marker=marker, color=colour, mfc=face, linestyle=dashes, label=label)
+    look: dict[str, Any] = {"marker": marker, "color": colour, "mfc": face, "linestyle": dashes}
+    return Line2D([], [], label=plain(label), **look)

@@ -1,5 +1,6 @@
 """The report: its structure always, its behaviour in a browser where there is one."""
 
+import dataclasses
 import re
 import time
 import warnings
@@ -10,6 +11,7 @@ from jaxcogc.figures.report_page import report_page
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.results.best_stragglers import best_stragglers
 from jaxcogc.study.results.result_table import read_table
+from jaxcogc.study.specification.study_file import parse_study
 from jaxcogc.study.store.store import open_store
 from tests.figures import browser
 from tests.study.fake import FakeEngine, small_study
@@ -64,6 +66,28 @@ def test_the_best_stragglers_are_known(store):
     assert [found.setting["uplink_erasure"] for found in best] == [0.05, 0.1, 0.15, 0.2]
     assert {found.result.point.stragglers for found in best} == {1}
     assert all(found.apart for found in best)
+
+
+def test_a_single_point_is_apart_from_no_other(tmp_path):
+    """Two studies in one store: one has one number of stragglers alone."""
+    study = small_study("max_trials = 1", uplinks=1)
+    for points in (study.points[:1], parse_study(OTHER).points):
+        part = dataclasses.replace(study, points=points)
+        collect(part, tmp_path / "s.db", engine=FakeEngine(lambda point, block: 50))
+    (best,) = re.findall("<table id='best'>.*?</table>", report_page(tmp_path / "s.db"))
+    assert re.findall("<td>(yes|no|no other)</td></tr>", best) == ["no other", "no other"]
+
+
+OTHER = """
+[network]
+clients = 4
+uplink_erasure = 0.5
+peer_erasure = 0.1
+[code]
+stragglers = 1
+[stop]
+max_trials = 1
+"""
 
 
 def test_in_a_browser(page, tmp_path):

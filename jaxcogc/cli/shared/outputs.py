@@ -50,9 +50,9 @@ def write_picture(flag: str, path: str, draw: Callable[[], Figure]) -> bool:
 
     Errors: UserError when the disk refuses.
     """
-    from jaxcogc.figures.style import figure_bytes
-
     try:
+        from jaxcogc.figures import figure_bytes  # Matplotlib itself may not take a user's settings
+
         data = figure_bytes(draw(), Path(path).suffix)
     except Exception as error:  # whatever a user's own settings make Matplotlib do
         print(f"error: {flag}: cannot be drawn: {one_line(error)}", file=sys.stderr)

@@ -1,11 +1,16 @@
 """`jaxcogc plot`: curves of a study."""
 
-from functools import partial
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_picture
 from jaxcogc.cli.studies.options import PlotOptions
 from jaxcogc.cli.studies.store_errors import store_errors
+
+if TYPE_CHECKING:
+    from jaxcogc.figures import Figure
 
 
 def plot(options: PlotOptions) -> int:
@@ -15,7 +20,6 @@ def plot(options: PlotOptions) -> int:
     is chosen: the longest numeric axis along x, the others as curves, the watched outcome.
     """
     with store_errors():
-        from jaxcogc.figures.study_curves import plot_study
         from jaxcogc.study.results.result_table import read_table
         from jaxcogc.study.store.store import open_store
 
@@ -39,9 +43,14 @@ def plot(options: PlotOptions) -> int:
         )
         panels_of(table, layout)  # not more curves than can be told apart
         title = options.title or " · ".join(study.name for study in studies)
-        draw = partial(plot_study, table, layout, title=title, linear=options.linear)
     except ValueError as error:
         raise UserError(f"--x, --curves, --panels, --outcome: {error}") from error
+
+    def draw() -> Figure:
+        from jaxcogc.figures.study_curves import plot_study
+
+        return plot_study(table, layout, title=title, linear=options.linear)
+
     return int(not write_picture("--out", options.out, draw))
 
 
