@@ -30,6 +30,7 @@ _TEMPLATE: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 13},
     "margin": {"l": 70, "r": 20, "t": 50, "b": 60},
+    "hoverlabel": {"namelength": -1},  # 15 characters do not tell names apart
 }
 
 

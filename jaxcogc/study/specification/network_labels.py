@@ -15,6 +15,7 @@ from pathlib import PurePath
 from jaxcogc.study.specification.point import Point
 
 _FEWEST_DIGITS = 4
+_NO_WORDS = ("na", "n/a", "#n/a", "#na", "<na>", "none", "null", "nil", "true", "false")
 
 
 def tell_apart(points: Iterable[Point]) -> list[Point]:
@@ -69,6 +70,20 @@ def _shortest(path: str, others: Sequence[str]) -> str:
 
 
 def _name(path: str, length: int) -> str:
-    """The last parts of a path without its ending, in characters that need no quotes in CSV."""
-    text = "/".join(PurePath(path).with_suffix("").parts[-length:])
-    return "".join("_" if c in ",;\"'\n" else c for c in text)
+    """The last parts of a path without its ending, in characters that need no quotes in CSV.
+
+    Nor does any of them move a terminal's cursor. A name that a program which reads the CSV would
+    take for a number or for a missing value keeps its ending.
+    """
+    whole = PurePath(path)
+    short = whole.with_suffix("").parts[-length:]
+    parts = whole.parts[-length:] if _is_no_word("/".join(short)) else short
+    return "".join(c if c.isprintable() and c not in ",;\"'" else "_" for c in "/".join(parts))
+
+
+def _is_no_word(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.lower() in _NO_WORDS
+    return True

@@ -1,11 +1,14 @@
 """What a person reads tells apart what the identity tells apart; no axis depends on its order."""
 
+import io
 import itertools
 import json
 
 import numpy as np
+import pandas
 import pytest
 
+from jaxcogc.cli.app import main
 from jaxcogc.figures.curve_layout import layout_of, panels_of
 from jaxcogc.figures.report_figures import heat_map
 from jaxcogc.links.network import Network
@@ -107,6 +110,27 @@ def test_names_that_are_alike_in_a_table_only(tmp_path):
     assert len(set(found)) == len(names)
     assert_apart(table_of(tmp_path / "s.db"), len(names))
     assert not any(c in name for name in found for c in ",;\"'")
+
+
+def test_names_are_words_to_whoever_reads_the_csv(tmp_path, capsys):
+    """No name ends a line, moves a cursor, or comes back as a number or as a missing value."""
+    odd = ["a\rb", "a\tb", "a\x1b[31mb", "a\u2028b", "a\x85b", "a\x7fb"]
+    names = [*odd, "NA", "None", "nan", "007", "7", "1e5", "true", "v1.2", "plain"]
+    for place, name in enumerate(names):
+        write(tmp_path / f"{name}.json", place / 20)
+    count(tmp_path, tmp_path / "s.db", [f"{name}.json" for name in names], [1])
+    found = networks(tmp_path / "s.db")
+    assert len(set(found)) == len(names)
+    assert all(name.isprintable() for name in found)
+    assert found[-2:] == ["v1.2", "plain"]
+    assert main(["show", "--store", str(tmp_path / "s.db"), "--csv", "-"]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) == len(names) + 1
+    read = pandas.read_csv(io.StringIO(text))
+    assert read["network"].tolist() == found
+    assert len(read.groupby("network")) == len(names)
+    # A probability of 0 is a number, not a missing one.
+    assert read["gc_plus_none"].notna().all()
 
 
 def test_other_positions_are_another_network(tmp_path):
