@@ -16,10 +16,10 @@ from .decoding import real_recovery as real_recovery
 from .decoding import row_space_weights as row_space_weights
 from .encoding import encode as encode
 from .encoding import received_matrix as received_matrix
+from .exact.decision import Recovery as Recovery
 from .exact.loop_rounds import LoopRounds as LoopRounds
 from .exact.loop_rounds import loop_rounds as loop_rounds
 from .gradient_code import GradientCode as GradientCode
 from .payload_error import measured_error as measured_error
 from .payload_error import predicted_error as predicted_error
-from .recovery import Recovery as Recovery
 from .recovery import recover as recover

@@ -18,7 +18,7 @@ from jaxcogc.coding.gradient_code import GradientCode, build_code, read_only
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
-from jaxcogc.runtime.random_words import host_generator
+from jaxcogc.runtime.random_words import host_generator, split
 
 __all__ = [
     "GradientCode",
@@ -204,7 +204,7 @@ def redraw(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
     check_count("num_attempts", num_attempts)
     host_generator(key)  # says what is wrong with the key
     with jax.ensure_compile_time_eval():
-        keys = list(jax.random.split(key, num_attempts))
+        keys = list(split(key, num_attempts))
     codes = [cyclic_code(k, code.num_clients, int(code.num_stragglers)) for k in keys]
     return GradientCode(
         read_only(np.stack([c.matrix for c in codes]), np.float64),

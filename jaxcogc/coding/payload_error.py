@@ -6,7 +6,6 @@ coefficients are rounded too, which is a fixed error.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
@@ -17,6 +16,7 @@ from jaxcogc.coding.conditioning import DecodableSets
 from jaxcogc.coding.encoding import encode
 from jaxcogc.coding.gradient_code import GradientCode
 from jaxcogc.links.draws import Links
+from jaxcogc.runtime.random_words import normal
 
 __all__ = ["measured_error", "predicted_error", "rounding_error"]
 
@@ -79,7 +79,7 @@ def measured_error(
       float64 [sets].
     """
     clients = code.num_clients
-    updates = jax.random.normal(key, (clients, num_params), jnp.float32).astype(dtype)
+    updates = normal(key, (clients, num_params), jnp.float32).astype(dtype)
     everybody = Links(jnp.ones((1, clients), bool), jnp.ones((1, clients, clients), bool))
     payload = np.asarray(encode(code, everybody, updates).astype(jnp.float32), np.float64)
     exact = np.asarray(updates.astype(jnp.float32), np.float64).sum(axis=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxcogc._types import HostFloats, Key
@@ -17,6 +16,7 @@ from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outcomes import EXACT_OUTCOMES
+from jaxcogc.runtime.random_words import split
 
 __all__ = [
     "CodeOutage",
@@ -44,7 +44,7 @@ class Setting(NamedTuple):
     @classmethod
     def from_key(cls, key: Key, network: Network, level: float) -> Setting:
         """With keys drawn from one."""
-        code_key, trial_key = jax.random.split(key)
+        code_key, trial_key = split(key)
         return cls(network, code_key, trial_key, level)
 
     @property

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-import jax
-
 from jaxcogc.design.candidates import Candidate, coded_candidates, uncoded_candidates
 from jaxcogc.design.code_outage import CodeOutage, Setting
 from jaxcogc.design.configurations import CodeConfig, code_configs
@@ -24,6 +22,7 @@ from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_countin
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import OBJECTIVES, ORDERS
+from jaxcogc.runtime.random_words import seed_key
 
 __all__ = ["Design", "design"]
 
@@ -97,7 +96,7 @@ def design(
     screening = min(check_count("screening_trials", screening_trials), trials)
     accuracy = accuracy or Accuracy()
     uncoded = uncoded_candidates(network, target, max_tries, accuracy)
-    setting = Setting.from_key(jax.random.key(seed), network, level)
+    setting = Setting.from_key(seed_key(seed), network, level)
     search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
     advance("ordering the ring", 0.0)
     configs = code_configs(network, max_attempts, order)

@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.coding.exact.decision import Recovery
+from jaxcogc.coding.recovery import recover
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
@@ -22,6 +23,7 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links
+from jaxcogc.runtime.random_words import seed_key, split
 
 MAX_RANDOM_LINKS = 22
 _TILES = (2**10, 2**15)
@@ -148,9 +150,9 @@ def _decide_and_sum(
 def _code_and_key(
     code: GradientCode, attempts: int, redraw_code: bool, key: Key | None
 ) -> tuple[GradientCode, Key]:
-    given, key = key is not None, jax.random.key(0) if key is None else key
+    given, key = key is not None, seed_key(0) if key is None else key
     if redraw_code:
-        code_key, key = jax.random.split(key)
+        code_key, key = split(key)
         code = redraw(code_key, code, attempts)  # names a family without a random draw
         if not given:
             raise ValueError("key = None: allowed with redraw_code is a key from jax.random.key")

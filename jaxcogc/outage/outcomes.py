@@ -25,7 +25,7 @@ from jaxcogc.names import HARMFUL_OUTCOMES
 
 if TYPE_CHECKING:  # integer counts are read without JAX
     from jaxcogc._types import Array
-    from jaxcogc.coding.recovery import Recovery
+    from jaxcogc.coding.exact.decision import Recovery
 
 __all__ = ["EXACT_OUTCOMES", "ByOutcome", "classify", "counted", "gained"]
 

@@ -17,6 +17,7 @@ from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.network import Network
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
+from jaxcogc.runtime.random_words import fold_in, split
 
 __all__ = ["Structure", "structure", "structure_by_attempts"]
 
@@ -111,16 +112,16 @@ def structure_by_attempts(
     trials, most = check_count("num_trials", num_trials), max(attempts)
     for number in attempts:
         check_count("num_attempts", number)
-    code_key, key = jax.random.split(key)
+    code_key, key = split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, most)
     clients = network.num_clients
     totals = [np.zeros((3, most * clients + 1), np.int64) for _ in attempts]
     members = np.zeros((len(attempts), clients), np.int64)
-    decisions = jax.random.fold_in(key, 2**31)
+    decisions = fold_in(key, 2**31)
     for batch, start in enumerate(range(0, trials, _BATCH_TRIALS)):
         counted = min(_BATCH_TRIALS, trials - start)
-        links = _draw(jax.random.fold_in(key, batch), network, most)
+        links = _draw(fold_in(key, batch), network, most)
         for index, number in enumerate(attempts):
             rank, complete, recovered = _decide(decisions, code, links, np.int32(number))
             rows = (rank, complete, recovered.sum(axis=1))
@@ -143,7 +144,7 @@ def structure_by_attempts(
 def _draw(key: Key, network: Network, attempts: int) -> Links:
     """A batch of trials; in 64-bit mode, where a traced network keeps its digits."""
     with jax.enable_x64(True):
-        links: Links = _draw_batch(jax.random.split(key, _BATCH_TRIALS), network, attempts)
+        links: Links = _draw_batch(split(key, _BATCH_TRIALS), network, attempts)
     return links
 
 

@@ -1,8 +1,11 @@
 """Where random numbers come from: what a seed means, and the words behind a key.
 
-Threefry-2x32 with 20 rounds is JAX's own generator, but JAX wraps it in loops that its CPU backend
-does not fuse; here a word is a pure function of (key, counter), in plain elementwise operations, so
-that any word can be skipped or rebuilt alone.
+Every word is Threefry-2x32 with 20 rounds of (key, counter). The functions that have a namesake in
+`jax.random` give what that gives by default, but whatever generator or order of counters a user has
+chosen for JAX (`jax_default_prng_impl`, `jax_threefry_partitionable`): the package uses no other.
+
+JAX wraps its Threefry in loops that its CPU backend does not fuse; `threefry` is plain elementwise
+operations, for many words at once.
 """
 
 from __future__ import annotations
@@ -10,14 +13,22 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.random import threefry_2x32
+from jax.typing import DTypeLike
 
-from jaxcogc._types import AnyArray, Array, Key
+from jaxcogc._types import AnyArray, Array, ArrayLike, Key
 
 Words = tuple[AnyArray, AnyArray]
 """Two uint32 arrays, of a key or of a counter."""
 
+_IMPLEMENTATION = "threefry2x32"
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
+
+
+def seed_key(seed: int) -> Key:
+    """The key of a seed in 0 .. 2^32 - 1."""
+    return jax.random.key(seed, impl=_IMPLEMENTATION)
 
 
 def seed_keys(seed: int) -> tuple[Key, Key]:
@@ -29,37 +40,102 @@ def seed_keys(seed: int) -> tuple[Key, Key]:
     Args:
       seed: in 0 .. 2^32 - 1.
     """
-    code_key, trial_key = jax.random.split(jax.random.key(seed))
+    code_key, trial_key = split(seed_key(seed))
     return code_key, trial_key
 
 
 def host_generator(key: Key) -> np.random.PCG64:
-    """A NumPy bit generator seeded with 128 bits of a concrete typed key, in either mode of JAX.
+    """A NumPy bit generator seeded with 128 bits of a concrete key, in either mode of JAX.
 
     Raises:
-      ValueError: not a scalar typed key, or a traced one.
+      ValueError: not one key, or a traced one.
     """
     if isinstance(key, jax.core.Tracer):
         raise ValueError("key is traced: allowed is a concrete key, as codes are built on the host")
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not typed or key.shape != ():
-        raise ValueError(f"key = {key!r}: allowed is one typed key, as of jax.random.key(seed)")
+    if not _is_key(key) or key_data(key).ndim != 1:
+        raise ValueError(f"key = {key!r}: allowed is one key, as of jax.random.key(seed)")
     with jax.ensure_compile_time_eval():
-        words = np.asarray(jax.random.bits(key, (4,), np.uint32))
+        words = np.asarray(random_bits(key, (4,)))
     return np.random.PCG64(np.random.SeedSequence([int(word) for word in words]))
 
 
-def key_words(key: Key) -> Words:
-    """Two uint32 words that stand for a typed key of any implementation.
+def _is_key(key: object) -> bool:
+    if not isinstance(key, jax.Array | np.ndarray):
+        return False
+    raw = key.dtype == np.uint32 and key.ndim > 0 and key.shape[-1] in (2, 4)
+    return raw or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+def key_data(key: Key) -> Array:
+    """The two words of a key, or of each of an array of keys: uint32 [.., 2].
 
     Args:
-      key: one typed key, as made by ``jax.random.key``.
-
-    Returns:
-      Two uint32 scalars.
+      key: typed, or raw words as of ``jax.random.PRNGKey``; of any implementation. Those of JAX's
+        other generators hold the words of the same seed's Threefry key, twice.
     """
-    words = jax.random.bits(key, (2,), jnp.uint32)
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    data: Array = jax.random.key_data(key) if typed else jnp.asarray(key)
+    return data[..., :2]
+
+
+def data_key(words: AnyArray) -> Key:
+    """The key of two words: the reverse of `key_data`."""
+    key: Key = jax.random.wrap_key_data(jnp.asarray(words), impl=_IMPLEMENTATION)
+    return key
+
+
+def key_words(key: Key) -> Words:
+    """Two random words of a key, uint32 scalars, as a key of `threefry`."""
+    words = random_bits(key, (2,))
     return words[0], words[1]
+
+
+def split(key: Key, number: int = 2) -> Array:
+    """So many new keys of one: [number]. As `jax.random.split`."""
+    return data_key(jnp.stack(_blocks(key, number), axis=-1))
+
+
+def fold_in(key: Key, data: ArrayLike) -> Key:
+    """A new key of one key and a whole number, uint32. As `jax.random.fold_in`."""
+    counter = jnp.asarray(data).astype(jnp.uint32)[None]
+    return data_key(jnp.concatenate(_words_of(key, counter)))
+
+
+def random_bits(key: Key, shape: tuple[int, ...]) -> Array:
+    """Random words, uint32 of that shape, fewer than 2^32. As `jax.random.bits`."""
+    first, second = _blocks(key, int(np.prod(shape)))
+    return (first ^ second).reshape(shape)
+
+
+def permutation(key: Key, values: Array) -> Array:
+    """Values [n], n at most 1 600, in random order. As `jax.random.permutation`.
+
+    Sorted by random words: two of them are equal, and so keep their order, in one of 3 000 cases
+    at that length.
+    """
+    shuffled: Array = jax.lax.sort_key_val(random_bits(split(key)[1], values.shape), values)[1]
+    return shuffled
+
+
+def normal(key: Key, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Standard normal numbers of single precision, given as that type. As `jax.random.normal`."""
+    mantissa = random_bits(key, shape) >> np.uint32(9) | np.uint32(0x3F800000)
+    unit = jax.lax.bitcast_convert_type(mantissa, jnp.float32) - np.float32(1)  # in [0, 1)
+    low = np.nextafter(np.float32(-1), np.float32(0))
+    uniform = jnp.maximum(low, unit * (np.float32(1) - low) + low)
+    return (np.float32(np.sqrt(2)) * jax.lax.erf_inv(uniform)).astype(dtype)
+
+
+def _blocks(key: Key, number: int) -> tuple[Array, Array]:
+    """Of the counters 0 .. number - 1, two words each."""
+    return _words_of(key, jnp.arange(number, dtype=jnp.uint32))
+
+
+def _words_of(key: Key, counters: Array) -> tuple[Array, Array]:
+    """By JAX's own function, which compiles faster than `threefry`: for the few words of a key."""
+    number = len(counters)
+    found = threefry_2x32(key_data(key), jnp.concatenate([jnp.zeros_like(counters), counters]))
+    return found[:number], found[number:]
 
 
 def threefry(key: Words, counter: Words) -> tuple[Array, Array]:

@@ -21,6 +21,7 @@ from jaxcogc.federated.convergence.loss_constants import (
 )
 from jaxcogc.federated.convergence.partial_averages import DrawnRounds, partial_law, safe_rho
 from jaxcogc.federated.rounds.local_steps import Batch
+from jaxcogc.runtime.random_words import seed_key
 from jaxcogc.training.compiled import compile_task
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.task import plan_inputs, plan_task
@@ -86,9 +87,7 @@ def bound_beside_training(
     def constants_at(params: PyTree) -> LossConstants:
         size = plan.settings.batch_size
         sizes = plan.partition.num_samples
-        found = estimate_constants(
-            jax.random.key(0), loss, params, samples, sizes, batch_size=size or 1
-        )
+        found = estimate_constants(seed_key(0), loss, params, samples, sizes, batch_size=size or 1)
         return found if size else found._replace(gradient_variance=0.0)
 
     begin = constants_at(measured.first)
@@ -163,6 +162,6 @@ def _sample_loss(plan: TrainingPlan) -> SampleLoss:
 
     def loss(params: PyTree, sample: PyTree) -> Array:
         one = jax.tree.map(lambda x: jnp.asarray(x)[None], sample)
-        return task.loss_fn(params, Batch(one, jnp.ones(1, jnp.float32)), jax.random.key(0))
+        return task.loss_fn(params, Batch(one, jnp.ones(1, jnp.float32)), seed_key(0))
 
     return loss

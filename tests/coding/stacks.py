@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.host_field import MERSENNE_31
-from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
 from tests.reference import PRIME, decide_links
 

@@ -17,7 +17,8 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.coding.decoding import real_recovery
-from jaxcogc.coding.recovery import Recovery, decision_rule, recover
+from jaxcogc.coding.exact.decision import Recovery, decision_rule
+from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import disagreements, oracle, random_links, recover_many

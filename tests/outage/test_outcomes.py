@@ -6,7 +6,7 @@ import operator
 import jax
 import numpy as np
 
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.names import DECODERS, GAINS, OUTCOMES
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate

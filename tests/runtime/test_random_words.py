@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcogc.runtime import random_words
 from jaxcogc.runtime.random_words import key_words, threefry
 
 # Counter, key and result: known-answer vectors of the Random123 library, threefry2x32, 20 rounds.
@@ -56,12 +57,64 @@ def test_different_counters_give_different_words():
     assert len(np.unique(x << np.uint64(32) | y)) == len(numbers)
 
 
-@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg"])
-def test_any_typed_key_becomes_two_words(implementation):
-    keys = [jax.random.key(seed, impl=implementation) for seed in range(20)]
+@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey], ids=["typed", "raw"])
+@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_a_seed_has_the_same_two_words_whatever_the_key_is_made_by(implementation, make_key):
+    keys = [make_key(seed, impl=implementation) for seed in range(20)]
     found = [tuple(map(int, key_words(key))) for key in keys]
     assert len(set(found)) == 20
-    assert found[0] == tuple(map(int, jax.random.bits(keys[0], (2,), jnp.uint32)))
+    reference = jax.random.key(0, impl="threefry2x32")
+    with jax.threefry_partitionable(True):
+        assert found[0] == tuple(map(int, jax.random.bits(reference, (2,), jnp.uint32)))
     first, second = jax.jit(key_words)(keys[1])
     assert (int(first), int(second)) == found[1]
     assert first.dtype == second.dtype == jnp.uint32
+
+
+def everything_of_a_key(key):
+    """What each function with a namesake in jax.random gives for a key, as arrays."""
+    return [
+        random_words.key_data(random_words.split(key, 3)),
+        random_words.key_data(random_words.fold_in(key, np.int32(9))),
+        random_words.key_data(random_words.fold_in(key, np.uint32(2**32 - 1))),
+        random_words.random_bits(key, (3, 5)),
+        random_words.permutation(key, jnp.arange(300)),
+        random_words.normal(key, (4, 3), jnp.float32),
+    ]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("partitionable", [False, True])
+@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_no_setting_changes_the_words(implementation, partitionable, wide):
+    key = jax.random.key(7, impl="threefry2x32")
+    with jax.threefry_partitionable(True):
+        expected = [
+            jax.random.key_data(jax.random.split(key, 3)),
+            jax.random.key_data(jax.random.fold_in(key, 9)),
+            jax.random.key_data(jax.random.fold_in(key, np.uint32(2**32 - 1))),
+            jax.random.bits(key, (3, 5), jnp.uint32),
+            jax.random.permutation(key, jnp.arange(300)),
+            jax.random.normal(key, (4, 3), jnp.float32),
+        ]
+    with (
+        jax.default_prng_impl(implementation),
+        jax.threefry_partitionable(partitionable),
+        jax.enable_x64(wide),
+    ):
+        for found in (everything_of_a_key(jax.random.key(7)), everything_of_a_key(key)):
+            for ours, theirs in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_keys_under_vmap():
+    keys = random_words.split(random_words.seed_key(1), 4)
+    folded = jax.vmap(random_words.fold_in, (None, 0))(keys[0], jnp.arange(3))
+    again = [random_words.fold_in(keys[0], number) for number in range(3)]
+    np.testing.assert_array_equal(
+        random_words.key_data(folded), [random_words.key_data(key) for key in again]
+    )
+    pairs = jax.vmap(random_words.split)(keys)
+    np.testing.assert_array_equal(
+        random_words.key_data(pairs[2]), random_words.key_data(random_words.split(keys[2]))
+    )

@@ -14,7 +14,7 @@ from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.train.config_file import CONFIG_NAME, check_same, kept
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
 from jaxcogc.names import SERVER_OPTIMIZERS
-from jaxcogc.runtime.random_words import seed_keys
+from jaxcogc.runtime.random_words import fold_in, seed_keys
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
@@ -117,11 +117,10 @@ def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) ->
 
 def _redraw(code: GradientCode, num_attempts: int) -> GradientCode:
     """Another code of the family for every attempt."""
-    import jax
 
     from jaxcogc.coding.codes import redraw
 
-    return redraw(jax.random.fold_in(seed_keys(CODE_SEED)[0], 1), code, num_attempts)
+    return redraw(fold_in(seed_keys(CODE_SEED)[0], 1), code, num_attempts)
 
 
 def _read_data(options: TrainOptions, clients: int) -> tuple[Dataset, Partition]:

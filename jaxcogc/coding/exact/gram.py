@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc._types import AnyArray, Array
+from jaxcogc._types import AnyArray, Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
 from jaxcogc.links.draws import Needed, needed
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
@@ -43,16 +43,17 @@ class GramTerms(NamedTuple):
     pairs: Needed
 
 
-def gram_terms(coefficients: Array, modulus: int) -> GramTerms:
+def gram_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> GramTerms:
     """Prepare a code for ``null_vector``.
 
     Args:
       coefficients: uint32 [attempts, clients, clients], the code over GF(modulus).
       modulus: a prime below 2^31.
+      choice: of the generic weights, uint32.
     """
     attempts, clients, _ = coefficients.shape
     rows = jnp.arange(attempts * clients, dtype=jnp.uint32)
-    words, _ = threefry((jnp.uint32(0), jnp.uint32(0)), (rows, jnp.uint32(0)))
+    words, _ = threefry((jnp.uint32(0), jnp.uint32(0)), (rows, jnp.asarray(choice, jnp.uint32)))
     weights = (random_elements(words, modulus - 1) + 1).reshape(attempts, clients, 1)
     weighted = multiply(weights, coefficients, modulus)
     column, offset = np.arange(clients), np.arange(clients)[:, None]

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc._types import Array
+from jaxcogc._types import Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import (
     add,
     inverse,
@@ -82,12 +82,13 @@ def most_trajectories(num_clients: int) -> int:
     return _GROUP * -(-3 * num_clients // (8 * _GROUP))
 
 
-def ring_terms(coefficients: Array, modulus: int) -> RingTerms:
+def ring_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> RingTerms:
     """Prepare the code of one attempt for `ring_null_vector`.
 
     Args:
       coefficients: uint32 [clients, clients], the code over GF(modulus).
       modulus: a prime below 2^31.
+      choice: of the trajectories, uint32.
     """
     clients = len(coefficients)
     most, nobody = most_trajectories(clients), -clients % _BLOCK
@@ -100,7 +101,7 @@ def ring_terms(coefficients: Array, modulus: int) -> RingTerms:
     reach = jnp.max(jnp.where(used, offset, 0)).astype(jnp.int32)
     cut = -(-(reach + nobody) // _BLOCK) * _BLOCK
     counter = jnp.arange(len(ratios) * most, dtype=jnp.uint32)
-    words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.uint32(0)))
+    words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.asarray(choice, jnp.uint32)))
     choices = random_elements(words, modulus).reshape(-1, most)
     choices = jnp.concatenate([choices, choices[nobody : nobody + most]])
     return RingTerms(ratios, choices, reach, cut, jnp.all(own != 0) & (cut < most))

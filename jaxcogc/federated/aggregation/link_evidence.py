@@ -21,7 +21,8 @@ from jaxtyping import Float
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import least_squares_coefficients
-from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.coding.exact.decision import Recovery
+from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import (
@@ -33,6 +34,7 @@ from jaxcogc.links.draws import (
 )
 from jaxcogc.links.network import Network
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
+from jaxcogc.runtime.random_words import fold_in, permutation
 
 T = TypeVar("T")
 Sharing = Literal["links", "free"]
@@ -172,7 +174,7 @@ def draw_round(
     num_draws = max(num_tries, policy.num_attempts)
 
     def draw(repeat: Array) -> Links:
-        key = jax.random.fold_in(keys.links, repeat)
+        key = fold_in(keys.links, repeat)
         return draw_thresholded_links(key, thresholds, num_draws, reciprocal=reciprocal)
 
     links = jax.vmap(draw)(jnp.arange(policy.max_repeats + 1, dtype=jnp.uint32))
@@ -183,7 +185,7 @@ def draw_round(
     places = jnp.arange(clients, dtype=jnp.int32)
     on_ring = Links(uplink[:, : policy.num_attempts], peer[:, : policy.num_attempts])
     if policy.placement == "random":
-        places = jax.random.permutation(keys.placement, places)
+        places = permutation(keys.placement, places)
         on_ring = Links(
             jnp.take(on_ring.uplink_delivered, places, axis=-1),
             jnp.take(jnp.take(on_ring.peer_delivered, places, axis=-1), places, axis=-2),

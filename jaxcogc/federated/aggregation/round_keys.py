@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-
 from jaxcogc._types import ArrayLike, Key
+from jaxcogc.runtime.random_words import fold_in, split
 
 
 class RoundKeys(NamedTuple):
@@ -33,7 +32,7 @@ class RoundKeys(NamedTuple):
 
 def initial_key(seed_key: Key) -> Key:
     """The key of a seed's initial parameters."""
-    return jax.random.split(seed_key)[0]
+    return split(seed_key)[0]
 
 
 def round_keys(seed_key: Key, round_index: ArrayLike) -> RoundKeys:
@@ -43,5 +42,5 @@ def round_keys(seed_key: Key, round_index: ArrayLike) -> RoundKeys:
       seed_key: ``jax.random.key(seed)``.
       round_index: uint32 scalar, the number of the round, from 0.
     """
-    key = jax.random.fold_in(jax.random.split(seed_key)[1], round_index)
-    return RoundKeys(*jax.random.split(key, len(RoundKeys._fields)))
+    key = fold_in(split(seed_key)[1], round_index)
+    return RoundKeys(*split(key, len(RoundKeys._fields)))

@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 from jaxcogc._types import Array, HostFloats
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.federated.aggregation.coefficients import Attempted
 from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links

@@ -35,6 +35,7 @@ from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.names import SCHEMES
+from jaxcogc.runtime.random_words import split
 
 
 class Scheme(NamedTuple):
@@ -108,7 +109,7 @@ def make_scheme(
     link_policy = LinkPolicy(**policy)
 
     def draw(key: Key, state: PyTree, network: Network) -> tuple[Coefficients, PyTree]:
-        keys = RoundKeys(*jax.random.split(key, len(RoundKeys._fields)))
+        keys = RoundKeys(*split(key, len(RoundKeys._fields)))
         scale = None if target_weights is None else jnp.asarray(target_weights, dtype)
         drawn = draw_schemes(
             keys,

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.federated.convergence.bound import LossConstants
 from jaxcogc.links.checks import check_count
+from jaxcogc.runtime.random_words import normal
 
 SampleLoss = Callable[[PyTree, PyTree], Array]
 """``sample_loss(params, sample)``, a scalar."""
@@ -109,7 +110,7 @@ def _estimate(
 ) -> tuple[Array, Array, Array, Array]:
     chex.assert_tree_shape_prefix(samples, sizes.shape)
     point, rebuild = ravel_pytree(params)
-    start = jax.random.normal(key, point.shape, point.dtype)
+    start = normal(key, point.shape, point.dtype)
 
     def of_client(client: tuple[PyTree, Array]) -> tuple[Array, Array, Array, Array]:
         loss = partial(_client_loss, sample_loss, rebuild, *client)

@@ -30,6 +30,7 @@ from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS, SYMMETRIC_FAMILIES
+from jaxcogc.runtime.random_words import fold_in, split
 
 _BATCH = 2**12
 
@@ -93,13 +94,13 @@ def draw_rounds(
     check_names(schemes, code)
     trials = check_count("num_trials", num_trials)
     how = LinkPolicy(**policy)
-    code_key, null_key, link_key = jax.random.split(key, 3)
+    code_key, null_key, link_key = split(key, 3)
     if redraw_code and code is not None:
         code = redraw(code_key, code, how.num_attempts)
     inputs = channel(network)
     parts = []
     for number in range(-(-trials // _BATCH)):
-        batch_key = jax.random.fold_in(link_key, number)
+        batch_key = fold_in(link_key, number)
         drawn = _draw_batch(
             batch_key, null_key, inputs, code, schemes, policy=how, reciprocal=network.reciprocal
         )
@@ -127,7 +128,7 @@ def _draw_batch(
     """Coefficients with leading axes [trials, schemes]; one null vector's key serves all."""
 
     def one(number: jax.Array) -> Coefficients:
-        keys = RoundKeys(*jax.random.split(jax.random.fold_in(key, number), len(RoundKeys._fields)))
+        keys = RoundKeys(*split(fold_in(key, number), len(RoundKeys._fields)))
         keys = keys._replace(decoding=null_key)
         return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
 

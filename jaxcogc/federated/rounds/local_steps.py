@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Int32
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
-from jaxcogc.runtime.random_words import key_words, threefry
+from jaxcogc.runtime.random_words import fold_in, key_words, threefry
 
 
 class Batch(NamedTuple):
@@ -125,7 +125,7 @@ def local_update(
         key: Key,
     ) -> tuple[PyTree, Array]:
         dtype = jax.tree.leaves(params)[0].dtype
-        key = jax.random.fold_in(key, client)
+        key = fold_in(key, client)
 
         def step(
             carry: tuple[PyTree, optax.OptState], number: Array
@@ -133,7 +133,7 @@ def local_update(
             here, state = carry
             chosen = None if samples is None else samples[number]
             batch = take_batch(data, client, chosen, dtype)
-            step_key = jax.random.fold_in(key, number)
+            step_key = fold_in(key, number)
             loss, gradient = jax.value_and_grad(loss_fn)(here, batch, step_key)
             if proximal:
                 gradient = jax.tree.map(

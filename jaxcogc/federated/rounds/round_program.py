@@ -34,8 +34,9 @@ from jaxcogc.federated.rounds.experiment import (
     TrainState,
 )
 from jaxcogc.federated.rounds.one_round import RoundStep, decide_round, round_step
-from jaxcogc.federated.rounds.run_axes import Run, of_seed, over_runs, runs_at_once, seed_key
+from jaxcogc.federated.rounds.run_axes import Run, of_seed, over_runs, runs_at_once
 from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
+from jaxcogc.runtime.random_words import data_key
 
 _CPU_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 """LLVM's first level compiles a third faster than its third, and makes no slower rounds."""
@@ -117,7 +118,7 @@ def _draw_block(
     numbers = span.first + jnp.arange(block, dtype=jnp.int32)
 
     def one(seed: Array, number: Array) -> SchemeDraw:
-        keys = round_keys(seed_key(words[seed]), number.astype(jnp.uint32))
+        keys = round_keys(data_key(words[seed]), number.astype(jnp.uint32))
         return decide_round(settings, of_seed(inputs, seed), dtype, keys, None)
 
     def several(seeds: Array) -> PyTree:
@@ -150,7 +151,7 @@ def _one_run(
 
     coded = jnp.array([RULES[name].coded for name in settings.schemes])[run.scheme]
     step = round_step(task, settings, inputs, at_round, coded)
-    return _loop(settings, seed_key(words[run.seed]), span, step, run.state)
+    return _loop(settings, data_key(words[run.seed]), span, step, run.state)
 
 
 def _loop(

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import UInt32
 
-from jaxcogc._types import Array, Key, PyTree
+from jaxcogc._types import Array, PyTree
 from jaxcogc.federated.aggregation.round_keys import initial_key
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task, TrainState
+from jaxcogc.runtime.random_words import data_key, key_data, seed_key
 
 T = TypeVar("T")
-_IMPL = "threefry2x32"
 
 _CACHED = 2**16
 """Bytes of the clients' models that a CPU trains at once, where one run does not have more. Beyond
@@ -40,13 +40,7 @@ class Run(NamedTuple):
 
 def seed_words(seeds: Sequence[int]) -> UInt32[Array, "seeds 2"]:
     """The keys of seeds as arrays: uint32 [seeds, 2]."""
-    return jnp.array([jax.random.key_data(jax.random.key(seed, impl=_IMPL)) for seed in seeds])
-
-
-def seed_key(words: Array) -> Key:
-    """The typed key of one row of `seed_words`."""
-    key: Key = jax.random.wrap_key_data(words, impl=_IMPL)
-    return key
+    return jnp.stack([key_data(seed_key(seed)) for seed in seeds])
 
 
 def initial_state(
@@ -62,7 +56,7 @@ def initial_state(
     copies = len(settings.schemes)
 
     def one(seed: Array) -> TrainState:
-        params = task.init(initial_key(seed_key(seed)))
+        params = task.init(initial_key(data_key(seed)))
         state = TrainState(params, task.server_optimizer.init(params))
         of_schemes: TrainState = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (copies, *jnp.shape(x))), state

@@ -16,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from scipy import special
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import LinkTable
@@ -41,6 +40,7 @@ from jaxcogc.outage.rare.proposals import (
 from jaxcogc.outage.rare.weighted_sums import Group, Sums
 from jaxcogc.outage.simulation.block_words import host_words
 from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
+from jaxcogc.runtime.random_words import fold_in, split
 
 __all__ = ["Mixture", "choose_mixture", "importance_groups"]
 
@@ -99,7 +99,7 @@ def importance_groups(
     Returns:
         A Group for each component of the mixture.
     """
-    pilot_key, key = jax.random.split(key)
+    pilot_key, key = split(key)
     mixture = choose_mixture(pilot_key, code, table)
     sums = [Sums.zero(code.num_clients) for _ in mixture.proposals]
     for batch in _batches(key, code, table, mixture, num_trials):
@@ -133,7 +133,7 @@ def choose_mixture(key: Key, code: GradientCode, table: LinkTable) -> Mixture:
     kept: list[Proposal] = []
     tilts: dict[str, list[Proposal]] = {}
     for pilot in range(_PILOT_ROUNDS):
-        pilot_key = jax.random.fold_in(key, pilot)
+        pilot_key = fold_in(key, pilot)
         batches = list(_batches(pilot_key, code, table, mixture, _PILOT_BATCHES * BATCH_TRIALS))
         found = _rare_events(batches)
         if pilot == 0:

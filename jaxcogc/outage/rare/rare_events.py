@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
-
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.links.checks import check_count
@@ -16,6 +14,7 @@ from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare.importance import importance_groups
 from jaxcogc.outage.rare.strata import strata_groups
 from jaxcogc.outage.rare.weighted_sums import RareOutcomes, rare_outcomes_from_groups
+from jaxcogc.runtime.random_words import split
 
 __all__ = ["METHODS", "RareOutcomes", "rare_outcomes"]
 
@@ -72,7 +71,7 @@ def rare_outcomes(
     ()
     """
     trials = _checked(network, code, num_trials, method, num_attempts, level)
-    code_key, key = jax.random.split(key)
+    code_key, key = split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
     table = link_table(network, code, num_attempts)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import comb, gcd
 
-import jax
 import numpy as np
 
 from jaxcogc._types import HostFloats, Key
@@ -24,6 +23,7 @@ from jaxcogc.outage.random_links import DELIVERED, ERASED, LinkTable
 from jaxcogc.outage.rare.weighted_sums import FAILURES, Group, Sums
 from jaxcogc.outage.simulation.block_words import host_words
 from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
+from jaxcogc.runtime.random_words import split
 
 __all__ = ["fewest_erasures", "log_count_law", "strata_groups"]
 
@@ -60,7 +60,7 @@ def strata_groups(
     """
     law = log_count_law(table.erasure)
     safe_below = fewest_erasures(table, code)
-    pilot_key, key, pattern_key = jax.random.split(key, 3)
+    pilot_key, key, pattern_key = split(key, 3)
     groups: list[Group] = []
     while len(groups) <= len(table.erasure):
         if comb(len(table.erasure), len(groups)) > _MOST_PATTERNS:

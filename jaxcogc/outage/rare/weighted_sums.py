@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from jaxcogc._types import HostFloats
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate

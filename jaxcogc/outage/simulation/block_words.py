@@ -6,8 +6,8 @@ trials comes the block's key, and from that
 * the links of its trials: a link's word depends on (the run's words, block, trial in its block,
   attempt, receiver, sender) and on nothing else, so that points of a study share their words and
   any trial can be rebuilt by itself;
-* one random vector for all trials of the block, field elements that the null vectors start from:
-  it changes nothing but the chance of a misjudgement.
+* field elements that the trials' null vectors start from: they change nothing but which trials are
+  misjudged, each by a chance of its own.
 
 Nothing depends on erasure probabilities, the code, the tile, the device or the process.
 
@@ -19,13 +19,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.exact.prime_field import random_elements
+from jaxcogc.coding.exact.free_elements import free_elements
 from jaxcogc.links.draws import (
     Links,
     LinkThresholds,
@@ -34,17 +32,24 @@ from jaxcogc.links.draws import (
     draw_rows,
     draw_thresholded_links,
 )
-from jaxcogc.runtime.random_words import host_generator, key_words
+from jaxcogc.runtime.random_words import (
+    data_key,
+    fold_in,
+    host_generator,
+    key_words,
+    random_bits,
+    split,
+)
 
 __all__ = [
     "HostWords",
     "block_key",
-    "block_vector",
     "host_words",
     "redrawn_code",
     "run_words",
     "tile_rows",
     "trial_links",
+    "trial_vectors",
 ]
 
 _CODE_KEY = 0xC0DE
@@ -52,24 +57,22 @@ _CODE_KEY = 0xC0DE
 
 def run_words(key: Key) -> np.ndarray:
     """The two words, uint32 [2], that stand for a run's key; fetching them waits for the device."""
-    return np.asarray(jax.random.bits(key, (2,), jnp.uint32))
+    return np.asarray(random_bits(key, (2,)))
 
 
 def redrawn_code(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
     """The code of every attempt of a run that redraws it; ``key`` is the run's."""
-    return redraw(jax.random.fold_in(key, _CODE_KEY), code, num_attempts)
+    return redraw(fold_in(key, _CODE_KEY), code, num_attempts)
 
 
 def block_key(words: AnyArray, block: AnyArray) -> Key:
     """The key of a block, from the words of its run and its number, int32."""
-    key = jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
-    return jax.random.fold_in(key, jnp.asarray(block))
+    return fold_in(data_key(words), block)
 
 
-def block_vector(key: Key, num_clients: int, modulus: int) -> Array:
-    """The random vector of a block: uint32 [clients, 1], elements of the field."""
-    words = jax.random.bits(jax.random.fold_in(key, 1), (num_clients, 1), jnp.uint32)
-    return random_elements(words, modulus)
+def trial_vectors(key: Key, num_clients: int, trials: Array, modulus: int) -> Array:
+    """What the null vectors of some trials of a block start from, as `free_elements` says."""
+    return free_elements(fold_in(key, 1), num_clients, trials, modulus)
 
 
 def tile_rows(
@@ -129,5 +132,5 @@ class HostWords(NamedTuple):
 
 def host_words(key: Key, batch: int) -> HostWords:
     """Of a batch, from the key of all of them and its number."""
-    draw_key, decision_key = jax.random.split(jax.random.fold_in(key, batch))
+    draw_key, decision_key = split(fold_in(key, batch))
     return HostWords(np.random.Generator(host_generator(draw_key)), decision_key)

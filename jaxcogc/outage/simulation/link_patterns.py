@@ -1,8 +1,7 @@
 """Trials whose links the caller chooses: patterns of erased links, decided on the device.
 
-A pattern is decided by two independent null vectors: a client or the sum counts as recovered when
-both say so. Each errs one way only, with the chance that `recover` states (5e-9 an element), so
-that together they err with about its square. Probabilities of 1e-9 and far below can be told.
+A pattern is decided by two independent null vectors, which err together with about the square of
+the chance of one (`coding.double_recovery`). Probabilities of 1e-9 and far below can be told.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ import numpy as np
 
 from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.recovery import Recovery, recover
+from jaxcogc.coding.double_recovery import recover_twice
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 
@@ -58,7 +58,7 @@ def decide_patterns(
     trials, links = len(erased), len(table.erasure)
     padded = np.zeros((BATCH_TRIALS, len(table.gates)), bool)
     padded[:trials, : erased.shape[1]] = erased
-    looked_at, recovery = _decide(jax.random.split(key), code, table.where, table.gates, padded)
+    looked_at, recovery = _decide(key, code, table.where, table.gates, padded)
     return DecidedPatterns(
         erased[:, :links],
         np.asarray(looked_at)[:trials, :links],
@@ -68,7 +68,7 @@ def decide_patterns(
 
 @jax.jit
 def _decide(
-    keys: Array, code: GradientCode, where: Array, gates: Array, erased: Array
+    key: Key, code: GradientCode, where: Array, gates: Array, erased: Array
 ) -> tuple[Array, Recovery]:
     attempts, clients, _ = where.shape
     chex.assert_shape(gates, (attempts * clients**2, 2))
@@ -80,12 +80,4 @@ def _decide(
     heard = jnp.pad(heard, ((0, 0), (0, 2))).at[:, -2].set(True)
     looked_at = heard[:, gates[:, 0]] | heard[:, gates[:, 1]]
     links = Links(uplinks, delivered | jnp.eye(clients, dtype=bool))
-    by_trial = jax.vmap(recover, (None, None, 0))
-    both = jax.vmap(by_trial, (0, None, None))(keys, code, links)
-    return looked_at, Recovery(
-        jnp.all(both.gc, axis=0),
-        jnp.all(both.sum_recovered, axis=0),
-        jnp.all(both.client_recovered, axis=0),
-        both.rank[0],
-        both.num_complete_rows[0],
-    )
+    return looked_at, recover_twice(key, code, links)

@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.recovery import decision_rule
+from jaxcogc.coding.exact.decision import decision_rule
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
@@ -29,6 +29,9 @@ from jaxcogc.outage.simulation.program_inputs import Inputs, Shape, prepare_run,
 from jaxcogc.runtime.devices import describe_devices
 
 _LOG = logging.getLogger(__name__)
+
+FEW_TRIALS = 2**16
+"""Up to so many trials the faster program costs more to compile than it saves."""
 
 
 class Simulation(NamedTuple):
@@ -84,7 +87,11 @@ def simulate_outcomes(
     True
     """
     simulation = compile_simulation(
-        network, code, num_attempts=num_attempts, redraw_code=redraw_code
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=redraw_code,
+        few_trials=num_trials <= FEW_TRIALS,
     )
     total = OutcomeCounts.zero(network.num_clients)
     for counts in simulation.counts(key, network, code, num_trials):
@@ -101,6 +108,7 @@ def compile_simulation(
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
+    few_trials: bool = False,
 ) -> Simulation:
     """Compile the Monte Carlo program for networks and codes of this shape.
 
@@ -113,6 +121,8 @@ def compile_simulation(
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
         it does not compile, one log line says so and the XLA program takes its place.
+      few_trials: a program that compiles in seconds at any size and runs five to ten times slower,
+        in place of ``kernel``; worth it up to some `FEW_TRIALS` trials. It counts the same.
 
     Returns:
       Simulation.
@@ -129,6 +139,7 @@ def compile_simulation(
         tile=tile,
         devices=devices,
         kernel=kernel,
+        few_trials=few_trials,
     )
     counts = partial(_run, _compile_or_fall_back(shape), shape)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
@@ -141,7 +152,8 @@ def _compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
         except Exception as error:  # whatever a kernel compiler may raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
-    return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
+            return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
+    return compiled_program(shape)
 
 
 def _run(

@@ -15,10 +15,10 @@ from jax.sharding import PartitionSpec
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.bit_rows import pack_rows
-from jaxcogc.coding.recovery import Recovery, prepare_code, recover_rows
+from jaxcogc.coding.exact.decision import Recovery, prepare_code, recover_rows
 from jaxcogc.links.draws import Links, LinkThresholds, by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.block_words import block_key, block_vector, tile_rows, trial_links
+from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_links, trial_vectors
 from jaxcogc.outage.simulation.count_table import empty_table, outcome_flags, outcome_table
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
 from jaxcogc.runtime.devices import compiler_options, device_mesh
@@ -112,21 +112,20 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
     def decide(index: Array) -> _DecidedTile:
         block = first + index // tiles
         key = block_key(run.words, block)
-        trials = index % tiles * shape.tile + jnp.arange(shape.tile)
+        places = index % tiles * shape.tile + jnp.arange(shape.tile)
+        trials = places.astype(jnp.uint32)
         rows = tile_rows(
             key,
             thresholds,
-            trials.astype(jnp.uint32),
+            trials,
             code.gram.pairs,
             num_attempts=shape.attempts,
             reciprocal=shape.reciprocal,
         )
-        random = block_vector(key, shape.clients, shape.rule.modulus)
-        recovery = recover_rows(
-            shape.rule, code, jnp.broadcast_to(random, (shape.clients, shape.tile)), rows
-        )
+        random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
+        recovery = recover_rows(shape.rule, code, random, rows)
         last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
-        counted = trials < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
+        counted = places < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
         return _DecidedTile(recovery, counted)
 
     return _Tiles(jnp.asarray(inputs.num_blocks) * tiles, decide)
@@ -168,7 +167,7 @@ def _rebuild(shape: Shape, run: Run, block: Array, place: Array) -> RebuiltTrial
     recovery = recover_rows(
         shape.rule,
         prepare_code(coefficients, run.num_stragglers, shape.rule.modulus),
-        block_vector(key, shape.clients, shape.rule.modulus),
+        trial_vectors(key, shape.clients, place[None], shape.rule.modulus),
         pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
     )
     return RebuiltTrial(links, jax.tree.map(lambda leaf: leaf[..., 0], recovery))

@@ -10,11 +10,13 @@ import numpy as np
 
 from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.coding.recovery import DecisionRule, decision_rule, tile_size
+from jaxcogc.coding.exact.decision import DecisionRule, decision_rule
+from jaxcogc.coding.recovery import tile_size
 from jaxcogc.links.draws import LinkThresholds, check_limits, link_thresholds
 from jaxcogc.links.network import Network
 from jaxcogc.names import KERNELS
 from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.runtime.random_words import seed_key
 
 
 class Shape(NamedTuple):
@@ -91,11 +93,13 @@ def run_shape(
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
+    few_trials: bool = False,
 ) -> Shape:
     """The shape of the program for networks and codes of these sizes.
 
     Args:
-        network, code, num_attempts, redraw_code, tile, devices, kernel: as in `compile_simulation`.
+        network, code, num_attempts, redraw_code, tile, devices, kernel, few_trials: as in
+            `compile_simulation`.
 
     Raises:
         ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
@@ -111,12 +115,12 @@ def run_shape(
     if tile not in [2**n for n in range(15)]:
         raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
     if redraw_code and not code.redrawn:
-        code = redraw(jax.random.key(0), code, num_attempts)
+        code = redraw(seed_key(0), code, num_attempts)
     return Shape(
         network.num_clients,
         num_attempts,
         network.reciprocal,
-        decision_rule(code, kernel),
+        decision_rule(code, "loops" if few_trials else kernel),
         tile,
         tuple(jax.devices() if devices is None else devices),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.links.network import Network
 from jaxcogc.outage.random_links import LinkTable
 from jaxcogc.outage.simulation.block_words import host_words

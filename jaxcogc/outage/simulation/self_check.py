@@ -31,12 +31,13 @@ from jaxcogc.outage.simulation.block_words import run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.simulation.program_inputs import prepare_run
 from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.random_words import seed_key
 
 _CLIENTS, _STRAGGLERS, _ATTEMPTS = 4, 2, 2
 _SPEED_SECONDS = 2.0
 _VIRTUAL_DEVICES = 4
 _FALSE_ALARM = 1e-9
-_CODE = cyclic_code(jax.random.key(1), _CLIENTS, _STRAGGLERS)
+_CODE = cyclic_code(seed_key(1), _CLIENTS, _STRAGGLERS)
 
 
 class Check(NamedTuple):
@@ -66,7 +67,7 @@ def _network(erasure: float) -> Network:
 
 
 def _count(simulation: BlockSimulation, erasure: float, num_blocks: int) -> list[OutcomeCounts]:
-    run = prepare_run(run_words(jax.random.key(2)), _network(erasure), _CODE)
+    run = prepare_run(run_words(seed_key(2)), _network(erasure), _CODE)
     counts: list[OutcomeCounts] = []
     while len(counts) < num_blocks:
         num = min(simulation.most_blocks, num_blocks - len(counts))
@@ -104,7 +105,7 @@ def _closed_form(simulation: BlockSimulation) -> Check:
 
 
 def _speed(simulation: BlockSimulation) -> Check:
-    run = prepare_run(run_words(jax.random.key(2)), _network(0.3), _CODE)
+    run = prepare_run(run_words(seed_key(2)), _network(0.3), _CODE)
     started, blocks = time.perf_counter(), 0
     while time.perf_counter() - started < _SPEED_SECONDS:
         simulation.start(run, blocks, simulation.most_blocks)()

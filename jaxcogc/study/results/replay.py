@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.simulation.program import rebuild_trial
 from jaxcogc.outage.simulation.program_inputs import run_shape

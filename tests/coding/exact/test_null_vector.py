@@ -20,10 +20,10 @@ from jaxcogc.coding.codes import (
     fractional_repetition_code,
 )
 from jaxcogc.coding.exact.bit_rows import pack_rows
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import random_elements
-from jaxcogc.coding.recovery import Recovery
 from jaxcogc.links.draws import Links
 from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
 from tests.reference import PRIME, RowSpace, cyclic_matrix, unit

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from jaxcogc.coding.codes import cyclic_code, cyclic_mds_code, uncoded
 from jaxcogc.coding.exact import ring_walk as ring
 from jaxcogc.coding.exact.bit_rows import pack_rows
+from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import inverse, multiply, random_elements
 from jaxcogc.coding.host_field import MERSENNE_31
-from jaxcogc.coding.recovery import prepare_code, recover
+from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
 from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
 from tests.reference import PRIME, RowSpace, cyclic_matrix

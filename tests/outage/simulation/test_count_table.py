@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcogc.coding.recovery import Recovery
+from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
 from tests.checks import same_counts

@@ -1,0 +1,206 @@
+"""What the trials of a tile recover, decided by a null vector of each; the batch axis is last."""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Bool, Int32
+
+from jaxcogc._types import Array, ArrayLike
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.exact.bit_rows import pack_offsets
+from jaxcogc.coding.exact.gram import GramTerms, gram_terms
+from jaxcogc.coding.exact.looped_elimination import looped_null_vector
+from jaxcogc.coding.exact.null_vector import null_vector
+from jaxcogc.coding.exact.prime_field import add
+from jaxcogc.coding.exact.ring_walk import RingTerms, ring_null_vector, ring_terms, walks_around
+
+_COUNTED_FAMILIES = ("cyclic", "uncoded")
+
+
+class Recovery(NamedTuple):
+    """What one trial recovers. Under a batch every field has the batch's axes too.
+
+    Attributes:
+      gc: bool; 1 in row(complete rows): the standard decoder has the exact average.
+      sum_recovered: bool; 1 in row(R): the row-space decoder has the exact average.
+      client_recovered: bool [clients]; e_k in row(R), the set K.
+      rank: int32; rank of the received matrix of all attempts.
+      num_complete_rows: int32; complete rows that arrived. With one code for all attempts a
+        client's row counts once, however often it arrives.
+    """
+
+    gc: Bool[Array, ""]
+    sum_recovered: Bool[Array, ""]
+    client_recovered: Bool[Array, "clients"]
+    rank: Int32[Array, ""]
+    num_complete_rows: Int32[Array, ""]
+
+
+class PreparedCode(NamedTuple):
+    """A code as the kernel wants it; arrays only, so that one program serves many codes.
+
+    Attributes:
+      gram: terms of the weighted Gram matrices.
+      support: uint32 [words, attempts, clients]; bit per offset, set on the support of a row.
+      num_stragglers: int32 scalar.
+      ring: for the walk around the ring; None where it never pays.
+    """
+
+    gram: GramTerms
+    support: Array
+    num_stragglers: Array
+    ring: RingTerms | None
+
+
+class DecisionRule(NamedTuple):
+    """The static half of a code: what the compiled program is specialised to.
+
+    Attributes:
+      modulus: the prime.
+      counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
+      redrawn: every attempt has a code of its own.
+      kernel: "xla"; "loops", which compiles in a second or two and runs five to ten times slower;
+        or "pallas" for a GPU and at most 16 clients. All find the same.
+    """
+
+    modulus: int
+    counted: bool
+    redrawn: bool
+    kernel: str = "xla"
+
+
+def decision_rule(code: GradientCode, kernel: str = "xla") -> DecisionRule:
+    """How `gc` is decided for a code: by counting complete rows, or by a second null vector."""
+    counted = code.family in _COUNTED_FAMILIES and not code.redrawn
+    return DecisionRule(code.modulus, counted, code.redrawn, kernel)
+
+
+def prepare_code(
+    coefficients: Array, num_stragglers: ArrayLike, modulus: int, choice: ArrayLike = 0
+) -> PreparedCode:
+    """Terms and support of a code; once, outside any loop over trials.
+
+    Args:
+      coefficients: uint32 [attempts, clients, clients], the code over GF(modulus).
+      num_stragglers: int32 scalar.
+      modulus: the prime.
+      choice: of the generic weights and trajectories, a number.
+    """
+    choice = jnp.asarray(choice, jnp.uint32)
+    attempts, clients, _ = coefficients.shape
+    return PreparedCode(
+        gram_terms(coefficients, modulus, choice),
+        pack_offsets((coefficients != 0).reshape(1, -1), attempts, clients)[..., 0],
+        jnp.asarray(num_stragglers, jnp.int32),
+        ring_terms(coefficients[0], modulus, choice) if walks_around(attempts, clients) else None,
+    )
+
+
+class Stacks(NamedTuple):
+    """The received rows that a tile's trials are decided by; the batch axis is last.
+
+    Attributes:
+      rows: uint32 [words, attempts, clients, stacks] packed rows: those of the trials and, where
+        counting does not decide `gc`, their complete rows alone as so many more stacks.
+      num_complete: int32 [trials]; as of `Recovery`.
+    """
+
+    rows: Array
+    num_complete: Array
+
+
+class Zeros(NamedTuple):
+    """Where the null vectors of some stacks are zero.
+
+    Attributes:
+      clients: bool [clients, stacks].
+      total: bool [stacks]; the sum over the clients.
+      rank: int32 [stacks], of the received rows.
+    """
+
+    clients: Array
+    total: Array
+    rank: Array
+
+
+def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Array) -> Recovery:
+    """Decide a whole tile of trials at once; the batch axis is last everywhere.
+
+    Args:
+      rule: the static half of the code.
+      code: the prepared code.
+      random: uint32 [clients, trials] field elements.
+      rows: uint32 [words, attempts, clients, trials] packed rows, zero where erased.
+
+    Returns:
+      Recovery with a trailing trials axis.
+    """
+    stacks = stacks_to_decide(rule, code, rows)
+    zeros = zeros_of(*null_vector_of(rule, code, stacks, random), rule.modulus)
+    return recovery_from_zeros(rule, code.num_stragglers, zeros, stacks.num_complete)
+
+
+def stacks_to_decide(rule: DecisionRule, code: PreparedCode, rows: Array) -> Stacks:
+    """The stacks of some trials, ``rows`` as in `recover_rows`."""
+    support = code.support[..., None]
+    complete = jnp.all((rows & support) == support, axis=0) & ((rows[0] & 1) != 0)
+    distinct = complete if rule.redrawn else jnp.any(complete, axis=0, keepdims=True)
+    num_complete = jnp.sum(distinct, axis=(0, 1), dtype=jnp.int32)
+    if not rule.counted:
+        complete_rows = jnp.where(complete, support, np.uint32(0))
+        rows = jnp.concatenate([rows, complete_rows], axis=-1)
+    return Stacks(rows, num_complete)
+
+
+def zeros_of(vector: Array, rank: Array, modulus: int) -> Zeros:
+    """Where null vectors, uint32 [clients, stacks], are zero."""
+    total = reduce(partial(add, modulus=modulus), vector)
+    return Zeros(vector == 0, total == 0, rank)
+
+
+def recovery_from_zeros(
+    rule: DecisionRule, num_stragglers: Array, zeros: Zeros, num_complete: Array
+) -> Recovery:
+    """What the null vectors of `stacks_to_decide` say, with a trailing trials axis."""
+    trials = len(num_complete)
+    if rule.counted:
+        gc = num_complete >= len(zeros.clients) - num_stragglers
+    else:
+        gc = zeros.total[trials:]
+    of_trials = zeros.total[:trials], zeros.clients[:, :trials], zeros.rank[:trials]
+    return Recovery(gc, *of_trials, num_complete)
+
+
+def null_vector_of(
+    rule: DecisionRule, code: PreparedCode, stacks: Stacks, random: Array
+) -> tuple[Array, Array]:
+    """Null vectors, uint32 [clients, stacks], and ranks, by the way that kernel and code ask for.
+
+    The two stacks of a trial start from the same ``random``, uint32 [clients, trials].
+    """
+    rows = stacks.rows
+    random = jnp.tile(random, (1, rows.shape[-1] // random.shape[-1]))
+    if rule.kernel == "loops":
+        return looped_null_vector(rows, code.gram, random, rule.modulus)
+    if rule.kernel == "pallas":  # imported where it is used: Pallas takes a second to load
+        from jaxcogc.coding.exact import pallas_kernel
+
+        return pallas_kernel.null_vector(rows, code.gram, random, rule.modulus)
+
+    def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
+        return null_vector(rows, code.gram, random, rule.modulus)
+
+    def by_ring(ring: RingTerms, rows: Array, random: Array) -> tuple[Array, Array]:
+        return ring_null_vector(rows, ring, random, rule.modulus)
+
+    if code.ring is None:
+        return by_gram(rows, random)
+    found: tuple[Array, Array] = lax.cond(
+        code.ring.usable, partial(by_ring, code.ring), by_gram, rows, random
+    )
+    return found
