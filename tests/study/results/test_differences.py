@@ -50,7 +50,7 @@ def test_all_trials_differing_is_no_more_than_all():
 @pytest.mark.parametrize(("more", "fewer"), [(0.03, 0), (3, 3)])
 def test_looked_at_after_every_block_it_is_seldom_ever_wrong(more, fewer):
     """Numbers of trials that differ in a block; a third would be wrong once by Student."""
-    generator, runs, wrong = np.random.default_rng(8), 40, 0
+    generator, runs, wrong = np.random.default_rng(8), 24, 0
     for _ in range(runs):
         ours, theirs = drawn(generator, 40 * more, 40 * fewer, 40)
         looks = (paired_difference(ours[:n], theirs[:n], 0.9, looked=True) for n in range(2, 41, 3))
