@@ -91,6 +91,12 @@ class GradientCode:
             values, exact_residues(values, MERSENNE_31), num_stragglers, "custom", MERSENNE_31
         )
 
+    def repeated(self, times: int) -> GradientCode:
+        """A redrawn code whose attempts are sent so many times over; traced or on the host."""
+        words, field_matrix, num_stragglers = _children(self)
+        tiled = [jnp.concatenate([jnp.asarray(x)] * times) for x in (words, field_matrix)]
+        return _unflatten((self.family, self.modulus), (*tiled, num_stragglers))
+
     def __getattr__(self, name: str) -> Any:
         if name == "matrix" and "_words" in self.__dict__:
             return _from_words(self.__dict__["_words"])

@@ -11,7 +11,6 @@ from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Bool, Float, Float64, Int32
 
@@ -253,9 +252,7 @@ def _reveal(
 
     stacks = jax.tree.map(lambda *x: jnp.stack(x), *[stack(number) for number in coded])
     if code.redrawn:  # a repeat sends with the codes of the round
-        tiled = jnp.tile(jnp.asarray(code.field_matrix), (repeats, 1, 1))
-        unused = np.zeros(tiled.shape)  # what is recovered is decided over the field
-        code = GradientCode(unused, tiled, code.num_stragglers, code.family, code.modulus)
+        code = code.repeated(repeats)
     found = jax.vmap(recover, (None, None, 0))(key, code, stacks)
     counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32)
     revealed = coefficients.num_revealed.at[jnp.array(coded)].set(counted)
