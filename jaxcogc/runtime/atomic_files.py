@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["remove_unfinished", "write_atomically"]
+__all__ = ["is_unfinished", "remove_unfinished", "write_atomically"]
 
 _RANDOM_BYTES = 8
 """In the name of a file under way."""
@@ -62,8 +62,13 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed `write_atomically` left; for whoever alone writes into a folder."""
     for path in folder.glob(".*.tmp"):
-        if len(path.stem) == 1 + 2 * _RANDOM_BYTES:
+        if is_unfinished(path):
             path.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file has the name of one that `write_atomically` has not finished."""
+    return path.match(".*.tmp") and len(path.stem) == 1 + 2 * _RANDOM_BYTES
 
 
 def _mode(target: Path) -> int | None:

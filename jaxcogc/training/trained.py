@@ -24,6 +24,22 @@ class Trained(NamedTuple):
     metrics: RoundMetrics
 
 
+def as_planned(plan: TrainingPlan, trained: Trained) -> Trained:
+    """Where the plan would stand, had it not been begun with another number of rounds.
+
+    Nothing else depends on that number but which rounds are evaluated: the last one always is.
+    """
+    number = np.arange(1, trained.metrics.test_loss.shape[-1] + 1)
+    done = number <= trained.round_index
+    spare = done & (number % plan.settings.evaluate_every != 0) & (number != plan.rounds)
+    accuracy, loss = (
+        np.where(spare, np.asarray(np.nan, x.dtype), x)
+        for x in (trained.metrics.test_accuracy, trained.metrics.test_loss)
+    )
+    metrics = trained.metrics._replace(test_accuracy=accuracy, test_loss=loss)
+    return trained._replace(metrics=metrics)
+
+
 class NonFiniteUpdate(NamedTuple):
     """An update that was not finite; its round counts from 0, as metrics do."""
 

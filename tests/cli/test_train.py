@@ -148,7 +148,7 @@ def test_config_reruns_and_differences_are_named(
     config = tomllib.loads((whole / "config.toml").read_text())
     assert config["scheme"] == ["intermittent", "gc"]
     before = sorted((p, p.stat().st_mtime_ns) for p in whole.rglob("*"))
-    for extra in ["--rounds 41", "--seed 8", "--uplink-erasure 0.3", "--scheme gc"]:
+    for extra in ["--learning-rate 1", "--seed 8", "--uplink-erasure 0.3", "--scheme gc"]:
         name = extra.split()[0].removeprefix("--").replace("-", "_")
         assert main(["train", "--out", str(whole), "--resume", *extra.split()]) == 2
         err = capsys.readouterr().err

@@ -11,10 +11,13 @@ from typing import Any
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.options import check_written
 from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.cli.train.run_folder import CONFIG_NAME
 
-CONFIG_NAME = "config.toml"
-CHECKSUMS = ("network_sha256", "labels_sha256")
+CHECKSUMS = ("network_sha256", "inputs_sha256", "labels_sha256")
 """Kept beside the options: a resumed run must have the same."""
+MAY_DIFFER = ("rounds", "network", "data_dir")
+"""In a resumed run: nothing done so far depends on how many rounds are to come, and files are the
+same where their checksums are, wherever they lie."""
 NOT_KEPT = ("out", "resume", "config", "json", "quiet")
 """Options that change no number."""
 
@@ -78,6 +81,8 @@ def complete(typed: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     given = {name for name, text in typed.items() if text not in (None, False, [])}
     found = read_config(flag, path)
+    if "network" in found and (path.parent / found["network"]).is_file():
+        found["network"] = str(path.parent / found["network"])  # the copy that a run keeps
     return {
         name: value
         for name, value in found.items()
@@ -100,7 +105,7 @@ def check_same(path: Path, config: Mapping[str, Any]) -> None:
     different = [
         f"{key} ({_shown(there, key)} there, {_shown(config, key)} now)"
         for key in keys
-        if there.get(key) != config.get(key)
+        if key not in MAY_DIFFER and there.get(key) != config.get(key)
     ]
     if different:
         raise UserError(f"--resume: another configuration than {path}: {', '.join(different)}")

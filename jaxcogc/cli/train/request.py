@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 from jaxcogc.cli.shared.code_options import read_code
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
-from jaxcogc.cli.train.config_file import CONFIG_NAME, check_same, kept
+from jaxcogc.cli.train.config_file import check_same, config_text, kept, read_config
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
+from jaxcogc.cli.train.run_folder import (
+    CHECKPOINTS,
+    CONFIG_NAME,
+    NETWORK_FOLDER,
+    is_new,
+    rounds_kept,
+)
 from jaxcogc.names import SERVER_OPTIMIZERS
 from jaxcogc.runtime.random_words import fold_in, seed_keys
 
@@ -37,7 +44,7 @@ class TrainRequest:
         plan: what is trained.
         title: of the table and the pictures.
         out: the folder of the run.
-        config: what `config.toml` says.
+        files: what the folder holds from its first moment on, by path below it.
         started: `time.perf_counter()` when the verb began.
     """
 
@@ -45,7 +52,7 @@ class TrainRequest:
     plan: TrainingPlan
     title: str
     out: Path | None
-    config: dict[str, Any]
+    files: dict[str, bytes]
     started: float
 
 
@@ -64,17 +71,24 @@ def read_request(options: TrainOptions) -> TrainRequest:
         code = _redraw(code, options.attempts)
     dataset, partition = _read_data(options, network.num_clients)
     config = kept(options)
-    config["network_sha256"] = hashlib.sha256(network.to_json().encode()).hexdigest()
-    config["labels_sha256"] = hashlib.sha256(dataset.train_labels.tobytes()).hexdigest()
+    files = _network_copy(options, config)
+    for name, content in (
+        ("network", network.to_json().encode()),
+        ("inputs", dataset.train_inputs.tobytes()),
+        ("labels", dataset.train_labels.tobytes()),
+    ):
+        config[f"{name}_sha256"] = hashlib.sha256(content).hexdigest()
     if options.resume and out is not None:
         check_same(out / CONFIG_NAME, config)
+        _check_rounds(out, options.rounds)
+    files[CONFIG_NAME] = config_text(config).encode()
     return TrainRequest(
         asked=options,
         plan=_plan(options, network, code, dataset, partition),
         title=f"{options.dataset}, {options.partition} among {network.num_clients} clients · "
         f"{options.model} · {source}",
         out=out,
-        config=config,
+        files=files,
         started=started,
     )
 
@@ -89,9 +103,27 @@ def _read_out(options: TrainOptions) -> Path | None:
         raise rejected("--out", options.out, "a folder")
     if options.resume and not (out / CONFIG_NAME).is_file():
         raise rejected("--out", options.out, f"with --resume a folder with {CONFIG_NAME}")
-    if not options.resume and out.is_dir() and any(out.iterdir()):
+    if not options.resume and not is_new(out):
         raise rejected("--out", options.out, "a new or empty folder (--resume goes on with a run)")
     return out
+
+
+def _network_copy(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
+    """The network's file, to be kept with the run: the run does not depend on where it lies."""
+    if options.network is None:
+        return {}
+    path = Path(options.network)
+    config["network"] = f"{NETWORK_FOLDER}/{path.name}"
+    with blame("--network"):
+        return {config["network"]: path.read_bytes()}
+
+
+def _check_rounds(out: Path, rounds: int) -> None:
+    """Raise UserError unless the rounds asked for are those of the run, or more than are done."""
+    planned = read_config("--resume", out / CONFIG_NAME).get("rounds")
+    done = max(rounds_kept(out / CHECKPOINTS), default=0)
+    if rounds != planned and rounds <= done:
+        raise rejected("--rounds", rounds, f"more than the {done} that are done in {out}")
 
 
 def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) -> TrainOptions:

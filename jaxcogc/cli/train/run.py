@@ -14,20 +14,20 @@ from rich.table import Table
 
 from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console, told_interrupts
-from jaxcogc.cli.shared.errors import blame
+from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.train.config_file import CONFIG_NAME, config_text
 from jaxcogc.cli.train.request import TrainRequest
+from jaxcogc.cli.train.run_folder import CHECKPOINTS, held_folder
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.number_text import level_text, probability_text
-from jaxcogc.runtime.atomic_files import remove_unfinished
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.compiled import CompiledTraining, compile_training
+from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import INTERVAL_LEVEL, SchemeSummary, metrics_csv, summarize
-from jaxcogc.training.trained import NonFiniteUpdate, Trained, first_non_finite
+from jaxcogc.training.trained import NonFiniteUpdate, Trained, as_planned, first_non_finite
 
 _RUN_FAILED = 1
 _EXPENDABLE = ("peer\nuses", "clients\nin it", "exact", "test\nloss", "uplink\nuses")
@@ -43,21 +43,18 @@ def run(request: TrainRequest) -> int:
     with interrupts as interruption, ExitStack() as stack:
         checkpoints = None
         if request.out is not None:
-            with blame("--out"):
-                request.out.mkdir(parents=True, exist_ok=True)
-            checkpoints = stack.enter_context(Checkpoints(request.out / "checkpoints"))
-            if request.asked.resume:
-                remove_unfinished(request.out)
-            else:
-                _write_setting(request, request.out)
+            resume = request.asked.resume
+            held = held_folder(request.out, request.files, resume=resume, warn=display.say)
+            stack.enter_context(held)
+            checkpoints = stack.enter_context(Checkpoints(request.out / CHECKPOINTS))
+            _draw_partition(request.plan, request.out / "partition.png")
         with display:
             display.compiling()
             compiled = compile_training(request.plan)
             display.counting(compiled.compile_seconds, compiled.device)
-            first = compiled.start()
-            trained = (checkpoints.restore(first) if checkpoints else None) or first
-            if request.asked.resume:
-                display.say(f"going on after {trained.round_index} rounds")
+            trained = compiled.start()
+            if request.asked.resume and checkpoints is not None:
+                trained = _restore(request.plan, checkpoints, trained, display)
             display.advance(trained.round_index)
             start, began = trained.round_index, time.perf_counter()
             keeper = _Keeper(request, checkpoints, interruption)
@@ -137,15 +134,42 @@ def _write_metrics(request: TrainRequest, out: Path, trained: Trained, rounds: i
     write_file("--out", out / "metrics.csv", text.encode())
 
 
-def _write_setting(request: TrainRequest, out: Path) -> None:
-    """What is known before the first round."""
-    plan = request.plan
-    labels, classes = plan.dataset.train_labels, plan.dataset.num_classes
+def _restore(
+    plan: TrainingPlan, checkpoints: Checkpoints, first: Trained, display: CountDisplay
+) -> Trained:
+    """Where the run stood, as if it had been planned with as many rounds as now."""
+    found = checkpoints.restore(first)
+    trained = found.trained
+    damaged = ", ".join(map(str, found.damaged))
+    if trained is None and damaged:
+        raise UserError(
+            f"--resume: no checkpoint can be read (damaged: after {damaged} rounds): start anew "
+            "with --config and another --out"
+        )
+    if damaged and trained is not None:
+        print(
+            f"warning: the checkpoint after {damaged} rounds is damaged and was removed: going on "
+            f"from an older one, after {trained.round_index} rounds",
+            file=sys.stderr,
+        )
+    trained = as_planned(plan, trained or first)
+    display.say(f"going on after {trained.round_index} rounds")
+    return trained
+
+
+def _draw_partition(plan: TrainingPlan, path: Path) -> None:
+    """Who holds what, under the first seed; unless it is there from before."""
+    if path.exists():
+        return
     first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
-    title = f"Who holds which samples under seed {plan.seeds[0]}"
-    write_file("--out", out / CONFIG_NAME, config_text(request.config).encode())
-    draw = partial(figures.partition_figure, first, labels, classes, title=title)
-    write_picture("--out", str(out / "partition.png"), draw)
+    draw = partial(
+        figures.partition_figure,
+        first,
+        plan.dataset.train_labels,
+        plan.dataset.num_classes,
+        title=f"Who holds which samples under seed {plan.seeds[0]}",
+    )
+    write_picture("--out", str(path), draw)
 
 
 def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> int:
