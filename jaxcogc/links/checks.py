@@ -18,6 +18,7 @@ __all__ = [
     "check_elements",
     "check_shapes",
     "check_symmetry",
+    "check_unmasked",
     "number_array",
 ]
 
@@ -29,8 +30,7 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
       ValueError: something that is not a number, a ragged list, another number of axes, an entry
         that is masked: behind a mask stands a number that was never measured.
     """
-    if _has_mask(values):
-        raise ValueError(f"{name} has masked entries: allowed is a number everywhere")
+    check_unmasked(name, values)
     try:
         array = np.asarray(values)
         if array.dtype.kind not in "biufO":
@@ -46,6 +46,12 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
         axes = "one axis" if num_axes == 1 else f"{num_axes} axes"
         raise ValueError(f"{name} has shape {array.shape}: allowed is an array with {axes}")
     return array
+
+
+def check_unmasked(name: str, values: Any) -> None:
+    """Raise a ValueError where an entry is masked, as others would take what is behind it."""
+    if _has_mask(values):
+        raise ValueError(f"{name} has masked entries: allowed is a number everywhere")
 
 
 def _has_mask(values: Any) -> bool:

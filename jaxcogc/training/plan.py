@@ -10,6 +10,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.data.datasets import Dataset
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.rounds.experiment import RoundSettings
+from jaxcogc.links.checks import check_unmasked
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
 
@@ -27,10 +28,14 @@ class TrainingPlan:
         when no scheme needs one).
       settings: schemes, and how a round goes.
       rounds: how many.
-      seeds: of the runs; every seed is trained under every scheme.
+      seeds: of the runs, each once; every seed is trained under every scheme.
       learning_rate: of the clients' SGD.
       server_optimizer: of `jaxcogc.names.SERVER_OPTIMIZERS`, with its server_learning_rate.
       target: "equal" aims at the average over clients, "data-size" at that over samples.
+
+    Raises:
+      ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
+        and an interval over them of no width), data with masked entries.
     """
 
     dataset: Dataset
@@ -50,6 +55,10 @@ class TrainingPlan:
         if self.target not in TARGETS:
             allowed = " and ".join(map(repr, TARGETS))
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds = {self.seeds}: allowed are seeds, each once")
+        for name, values in self.dataset._asdict().items():
+            check_unmasked(name, values)
         shape = np.shape(self.partition.num_samples)
         if len(shape) == 2 and shape[0] != len(self.seeds):
             raise ValueError(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from jaxcogc._types import AnyArray, HostFloats
 from jaxcogc.federated.rounds.experiment import RoundMetrics
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.trained import Trained
@@ -16,11 +15,15 @@ from jaxcogc.training.trained import Trained
 _MEASURED = tuple(name for name in RoundMetrics._fields if name != "finite")
 COLUMNS = ("scheme", "seed", "round", *_MEASURED)
 INTERVAL_LEVEL = 0.95
+DIVERGED_LOSS = 745.0
+"""Beyond it a model leaves the right class, on average, less than the smallest float64."""
 
 
 @dataclass(frozen=True)
 class SeedInterval:
-    """A mean over seeds and its interval; None where one seed gives none, or it is not finite."""
+    """A mean over seeds and its interval; None where it is not finite, or where one seed or seeds
+    that all agree do not tell how wide it is.
+    """
 
     mean: float | None = None
     low: float | None = None
@@ -35,6 +38,7 @@ class SchemeSummary:
       test_accuracy, test_loss: of the last evaluation, over seeds.
       hold_fraction, exact_fraction: of all rounds.
       mean_num_recovered, uplink_uses, peer_uses: means per round.
+      diverged: the seeds whose loss is not finite or above `DIVERGED_LOSS` at the end.
     """
 
     test_accuracy: SeedInterval
@@ -44,13 +48,14 @@ class SchemeSummary:
     mean_num_recovered: float
     uplink_uses: float
     peer_uses: float
+    diverged: tuple[int, ...]
 
 
 def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = None) -> str:
     """The table of all rounds done: one line for each scheme, seed and round.
 
     Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
-    are empty where nothing was evaluated.
+    are empty where nothing was evaluated, and losses "nan" where they are no number.
 
     Args:
       plan: what was run.
@@ -62,6 +67,11 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
         np.moveaxis(np.asarray(getattr(trained.metrics, name))[:, :, :rounds], 0, 1)
         for name in _MEASURED
     ]
+    # An accuracy is a number wherever it was evaluated; a loss need not be.
+    unknown = np.isnan(columns[_MEASURED.index("test_accuracy")])
+    for number, name in enumerate(_MEASURED):
+        if name in ("test_accuracy", "test_loss"):
+            columns[number] = np.where(unknown, None, columns[number])
     lines = [",".join(COLUMNS)]
     for s, scheme in enumerate(plan.settings.schemes):
         for n, seed in enumerate(plan.seeds):
@@ -72,10 +82,10 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
     return "\n".join(lines) + "\n"
 
 
-def _text(value: float) -> str:
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.9g}"
-    return str(int(value))
+def _text(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(int(value))
 
 
 def seed_interval(values: Iterable[float], *, fraction: bool = False) -> SeedInterval:
@@ -96,7 +106,7 @@ def seed_interval(values: Iterable[float], *, fraction: bool = False) -> SeedInt
     mean = float(values.mean())
     if not np.isfinite(mean):
         return SeedInterval()
-    if values.size < 2:
+    if np.ptp(values) == 0:
         return SeedInterval(mean)
     quantile = stats.t.ppf((1 + INTERVAL_LEVEL) / 2, values.size - 1)
     half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
@@ -116,26 +126,31 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
     """
     done = [np.asarray(x)[:, :, : trained.round_index] for x in trained.metrics]
     return {
-        scheme: _summary(RoundMetrics(*(x[:, number].astype(np.float64) for x in done)))
+        scheme: _summary(plan, RoundMetrics(*(x[:, number].astype(np.float64) for x in done)))
         for number, scheme in enumerate(plan.settings.schemes)
     }
 
 
-def _summary(metrics: RoundMetrics) -> SchemeSummary:
+def _summary(plan: TrainingPlan, metrics: RoundMetrics) -> SchemeSummary:
     """Of one scheme; float64 [seeds, rounds]."""
+    evaluated = np.flatnonzero(~np.isnan(metrics.test_accuracy).all(axis=0))
+    last = evaluated[-1:]  # none, where nothing was evaluated yet
+    accuracy, loss = (
+        np.asarray(x)[:, last].sum(axis=1) if last.size else np.full(len(x), np.nan)
+        for x in (metrics.test_accuracy, metrics.test_loss)
+    )
+    fine = np.asarray(metrics.train_loss)[:, -1] <= DIVERGED_LOSS
+    if last.size:
+        fine &= loss <= DIVERGED_LOSS
     return SchemeSummary(
-        test_accuracy=seed_interval(_last_evaluated(metrics.test_accuracy), fraction=True),
-        test_loss=seed_interval(_last_evaluated(metrics.test_loss)),
+        test_accuracy=seed_interval(accuracy, fraction=True),
+        test_loss=seed_interval(loss),
         hold_fraction=float(metrics.hold.mean()),
         exact_fraction=float(metrics.exact.mean()),
         mean_num_recovered=float(metrics.num_recovered.mean()),
         uplink_uses=float(metrics.uplink_uses.mean()),
         peer_uses=float(metrics.peer_uses.mean()),
+        diverged=tuple(
+            seed for seed, good in zip(plan.seeds, fine.tolist(), strict=True) if not good
+        ),
     )
-
-
-def _last_evaluated(values: AnyArray) -> HostFloats:
-    """Of [seeds, rounds], the column of the last evaluation; NaN when there was none."""
-    values = np.asarray(values)
-    evaluated = np.flatnonzero(~np.isnan(values).all(axis=0))
-    return values[:, evaluated[-1]] if evaluated.size else np.full(len(values), np.nan)

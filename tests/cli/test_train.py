@@ -104,7 +104,9 @@ def test_json_holds_exactly_what_is_promised(whole: Path) -> None:
         "mean_num_recovered",
         "uplink_uses",
         "peer_uses",
+        "diverged",
     ]
+    assert gc["diverged"] == []
     assert json.loads((whole / "summary.json").read_text())["schemes"] == fields["schemes"]
 
 
@@ -179,6 +181,24 @@ def test_update_that_is_not_finite_stops_the_run(
     with (folder / "metrics.csv").open() as stream:
         rounds = {int(row["round"]) for row in csv.DictReader(stream)}
     assert rounds == set(range(stopped))
+
+
+@pytest.mark.parametrize("extra", [[], ["--on-nan", "drop"]])
+def test_a_run_that_diverged_is_named(
+    extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Losses of 1e29, and clients that are all left out in the end."""
+    target = tmp_path / "x.json"
+    loud = [*SMALL, "--rounds", "4", "--json", str(target), *extra]
+    assert main([*loud, "--learning-rate", "1e36" if extra else "1e28"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error: diverged: intermittent (seed 7, 8), gc (seed " in err
+    table = [line for line in err.splitlines() if "│" in line]
+    assert all("diverged" in line for line in table)
+    assert max(map(len, err.split("error:")[0].splitlines())) <= 120
+    fields = json.loads(target.read_text())
+    assert fields["schemes"]["intermittent"]["diverged"] == [7, 8]
 
 
 MISTAKES = [

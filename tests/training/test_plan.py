@@ -104,7 +104,9 @@ def test_interval_of_a_fraction_stays_one():
     near, wide = [0.97, 1.0], seed_interval([0.97, 1.0], fraction=True)
     assert seed_interval(near).high > 1
     assert 0 < wide.low < wide.mean < wide.high <= 1
-    assert seed_interval([1.0, 1.0], fraction=True) == SeedInterval(1.0, 1.0, 1.0)
+    for same in ([1.0, 1.0], [0.25, 0.25, 0.25], [0.5]):  # no interval of no width
+        assert seed_interval(same, fraction=True) == SeedInterval(same[0], None, None)
+        assert seed_interval(same) == SeedInterval(same[0], None, None)
     plain, narrow = (seed_interval([0.5, 0.5001], fraction=f) for f in (False, True))
     for end in ("low", "high"):  # the same where it is narrow
         assert getattr(narrow, end) == pytest.approx(getattr(plain, end), abs=1e-6)
@@ -147,3 +149,31 @@ def test_picture_of_several_seeds_and_of_one(plan, trained):
     alone = accuracy_figure(one, trained._replace(metrics=metrics), title="t", caption="c")
     assert not alone.axes[0].collections
     assert figure_bytes(alone, ".png").startswith(b"\x89PNG")
+
+
+def test_equal_seeds_and_masked_data_are_refused(plan):
+    for seeds in ((4, 4), (4, 5, 4), ()):
+        with pytest.raises(ValueError, match="each once"):
+            dataclasses.replace(plan, seeds=seeds)
+    for name in ("train_inputs", "train_labels", "test_labels"):
+        values = np.ma.masked_array(getattr(plan.dataset, name))
+        values[0] = np.ma.masked
+        with pytest.raises(ValueError, match=f"{name} has masked entries"):
+            dataclasses.replace(plan, dataset=plan.dataset._replace(**{name: values}))
+
+
+@pytest.mark.parametrize("value", [1e29, np.inf, np.nan])
+@pytest.mark.parametrize("name", ["test_loss", "train_loss"])
+def test_runs_that_diverged_are_named(plan, trained, name, value):
+    """And a loss that is no number is not replaced by the one before."""
+    losses = np.array(getattr(trained.metrics, name))
+    losses[1, 0, 4] = value
+    spoilt = trained._replace(metrics=trained.metrics._replace(**{name: losses}))
+    summary = summarize(plan, spoilt)
+    assert summary["ideal"].diverged == (5,)
+    assert summary["gc"].diverged == ()
+    if name == "test_loss" and not np.isfinite(value):
+        assert summary["ideal"].test_loss == SeedInterval()
+    table = pd.read_csv(io.StringIO(metrics_csv(plan, spoilt)), keep_default_na=False)
+    row = table[(table.scheme == "ideal") & (table.seed == 5) & (table["round"] == 4)]
+    assert str(row[name].iloc[0]) == f"{np.float32(value):.9g}"

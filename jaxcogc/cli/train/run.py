@@ -26,7 +26,13 @@ from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.compiled import CompiledTraining, compile_training
 from jaxcogc.training.plan import TrainingPlan
-from jaxcogc.training.summary import INTERVAL_LEVEL, SchemeSummary, metrics_csv, summarize
+from jaxcogc.training.summary import (
+    DIVERGED_LOSS,
+    INTERVAL_LEVEL,
+    SchemeSummary,
+    metrics_csv,
+    summarize,
+)
 from jaxcogc.training.trained import NonFiniteUpdate, Trained, as_planned, first_non_finite
 
 _RUN_FAILED = 1
@@ -76,8 +82,8 @@ def run(request: TrainRequest) -> int:
             "compile_seconds": compiled.compile_seconds,
             "rounds_per_second": (trained.round_index - start) / max(seconds, 1e-9),
         }
-        whole = _report(request, trained, measured, interruption, console)
-        return interruption.exit_code or (0 if whole else _RUN_FAILED)
+        fine = _report(request, trained, measured, interruption, console)
+        return interruption.exit_code or (0 if fine else _RUN_FAILED)
 
 
 def _blocks(
@@ -193,7 +199,7 @@ def _report(
     interruption: Interruption,
     console: Console,
 ) -> bool:
-    """Write and print what came out; whether all of it could be written."""
+    """Write and print what came out; whether all of it could be written, and nothing diverged."""
     plan = request.plan
     summary = summarize(plan, trained)
     seeds = f"{len(plan.seeds)} seeds" if len(plan.seeds) > 1 else "1 seed"
@@ -201,7 +207,8 @@ def _report(
         f"{level_text(INTERVAL_LEVEL)} Student-t intervals over seeds (accuracy: of its logit)"
     )
     caption = f"{trained.round_index} rounds, {seeds}"
-    caption += f"; {interval}" if len(plan.seeds) > 1 else "; no interval from one seed"
+    several = "; none where all seeds agree"
+    caption += f"; {interval}{several}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
     schemes = {name: asdict(row) for name, row in summary.items()}
@@ -217,11 +224,28 @@ def _report(
         speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
         table = _table(summary, request.title, f"{caption}; {speed}")
         print_table(console, table, *_EXPENDABLE)
+    converged = _name_diverged(summary)
     if request.out is None:
-        return True
+        return converged
     draw = partial(figures.accuracy_figure, plan, trained, title=request.title, caption=caption)
     with interruption.shield:
-        return write_picture("--out", str(request.out / "accuracy.png"), draw)
+        return write_picture("--out", str(request.out / "accuracy.png"), draw) and converged
+
+
+def _name_diverged(summary: dict[str, SchemeSummary]) -> bool:
+    """One line for all runs that diverged; whether there are none."""
+    found = [
+        f"{name} (seed {', '.join(map(str, x.diverged))})"
+        for name, x in summary.items()
+        if x.diverged
+    ]
+    if found:
+        print(
+            f"error: diverged: {', '.join(found)}: a loss that is not finite or above "
+            f"{DIVERGED_LOSS:g} (a smaller --learning-rate may help)",
+            file=sys.stderr,
+        )
+    return not found
 
 
 def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table:
@@ -237,7 +261,7 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
             name,
             _number(accuracy.mean),
             "" if accuracy.low is None else f"{accuracy.low:.4f} – {accuracy.high:.4f}",
-            _number(row.test_loss.mean),
+            "diverged" if row.diverged else _number(row.test_loss.mean),
             probability_text(row.hold_fraction),
             probability_text(row.exact_fraction),
             f"{row.mean_num_recovered:.2f}",

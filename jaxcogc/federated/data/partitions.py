@@ -10,7 +10,13 @@ import numpy as np
 from jaxtyping import Int32, Integer
 
 from jaxcogc._types import HostFloats, HostInts
-from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.links.checks import (
+    check_choice,
+    check_count,
+    check_elements,
+    check_unmasked,
+    number_array,
+)
 from jaxcogc.names import PARTITIONS
 
 
@@ -60,14 +66,19 @@ def make_partition(
         A Partition, in which no sample has two clients.
 
     Raises:
-        ValueError: an argument outside what is allowed, more shards than samples.
+        ValueError: an argument outside what is allowed (labels: whole numbers, none of them NaN
+            or masked), more shards than samples.
 
     >>> part = make_partition(0, np.array([0, 0, 0, 1, 1, 1]), 3, kind="shards",
     ...                       classes_per_client=1)
     >>> int(part.num_samples.sum()), part.indices.shape
     (6, (3, 3))
     """
+    check_unmasked("labels", labels)
     labels = np.asarray(labels)
+    if labels.dtype.kind not in "biu":
+        number_array("labels", labels)
+        check_elements("labels", labels, labels == np.floor(labels), "a whole number")
     clients = check_count("num_clients", num_clients)
     rng = np.random.default_rng(check_count("seed", seed, low=0))
     if labels.ndim != 1 or len(labels) < clients:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxcogc.federated.data.partitions import make_partition
+from jaxcogc.federated.data.partitions import make_partition, make_partitions
 from jaxcogc.figures.partition import class_counts, partition_figure
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.names import PARTITIONS
@@ -115,3 +115,17 @@ def test_picture_holds_the_counts() -> None:
         figure._supxlabel.get_text()
     )
     assert len(figure_bytes(figure, ".png")) > 1000
+
+
+@pytest.mark.parametrize("kind", ["iid", "dirichlet", "shards", "size-skew"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.5, "masked"])
+def test_labels_that_are_none_do_not_vanish(kind, bad):
+    labels = np.ma.masked_array(np.arange(12.0) % 3)
+    labels[4] = np.ma.masked if bad == "masked" else bad
+    labels = labels if bad == "masked" else labels.data
+    for make in (
+        make_partition,
+        lambda seed, *rest, **more: make_partitions([seed], *rest, **more),
+    ):
+        with pytest.raises(ValueError, match="labels"):
+            make(0, labels, 3, kind=kind)
