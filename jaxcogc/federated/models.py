@@ -17,6 +17,7 @@ from flax import nnx
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import MODELS
+from jaxcogc.runtime.jax_settings import plain_settings
 
 _FILTERS = (16, 32)
 _STRIDES = (2, 2)
@@ -115,6 +116,7 @@ def _pure(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     if jax.tree.leaves(rest):
         raise TypeError("a model whose state is more than parameters cannot be a pure function")
 
+    @plain_settings()
     def init(key: Key) -> PyTree:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 

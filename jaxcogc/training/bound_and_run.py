@@ -21,6 +21,7 @@ from jaxcogc.federated.convergence.loss_constants import (
 )
 from jaxcogc.federated.convergence.partial_averages import DrawnRounds, partial_law, safe_rho
 from jaxcogc.federated.rounds.local_steps import Batch
+from jaxcogc.runtime.jax_settings import plain_settings
 from jaxcogc.runtime.random_words import seed_key
 from jaxcogc.training.compiled import compile_task
 from jaxcogc.training.plan import TrainingPlan
@@ -58,6 +59,7 @@ class _Measured(NamedTuple):
     last: PyTree
 
 
+@plain_settings()
 def bound_beside_training(
     plan: TrainingPlan, drawn: Mapping[str, DrawnRounds]
 ) -> dict[str, BoundBeside]:

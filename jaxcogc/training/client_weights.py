@@ -19,6 +19,7 @@ from jaxcogc.federated.aggregation.schemes import check_names
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
+from jaxcogc.runtime.jax_settings import plain_settings
 
 
 class EffectiveWeights(NamedTuple):
@@ -38,6 +39,7 @@ class EffectiveWeights(NamedTuple):
     trials: int | None
 
 
+@plain_settings()
 def effective_weights(
     key: Key,
     network: Network,

@@ -14,6 +14,7 @@ from jaxcogc.federated.rounds.experiment import Inputs, RoundSpan, StateAndMetri
 from jaxcogc.federated.rounds.round_program import training_program
 from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
 from jaxcogc.runtime.devices import describe_devices, devices_that_divide
+from jaxcogc.runtime.jax_settings import plain_settings
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.task import plan_inputs, plan_task
 from jaxcogc.training.trained import Trained
@@ -47,6 +48,7 @@ def compile_training(plan: TrainingPlan) -> CompiledTraining:
     return compile_task(plan, plan_task(plan), plan_inputs(plan))
 
 
+@plain_settings()
 def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTraining:
     """`compile_training` for a task and arrays that are not quite those of the plan."""
     started = time.perf_counter()
@@ -58,12 +60,14 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
     lowered = program.lower(first, inputs, words, RoundSpan.of(0, 1, plan.rounds))
     compiled, (_, shapes) = lowered.compile(), lowered.out_info
 
+    @plain_settings()
     def run(state: TrainState, start: int, num_active: int) -> StateAndMetrics:
-        after: StateAndMetrics = compiled(
-            state, inputs, words, RoundSpan.of(start, num_active, plan.rounds)
-        )
-        return after
+        span = RoundSpan.of(start, num_active, plan.rounds)
+        after = compiled(jax.tree.map(jnp.array, state), inputs, words, span)
+        on_host: StateAndMetrics = jax.tree.map(np.array, after)
+        return on_host
 
+    @plain_settings()
     def start() -> Trained:
         state = jax.tree.map(np.asarray, initial_state(task, settings, words))
         metrics = jax.tree.map(
@@ -83,17 +87,15 @@ def _blocks(
     plan: TrainingPlan, run: Callable[[TrainState, int, int], StateAndMetrics], trained: Trained
 ) -> Iterator[Trained]:
     """Blocks of rounds that take about the same time; what is yielded shares no memory."""
-    state = jax.tree.map(jnp.array, trained.state)
-    done, metrics, size = trained.round_index, trained.metrics, 1
+    state, done, metrics, size = *trained, 1
     while done < plan.rounds:
         started = time.perf_counter()
         size = min(size, plan.settings.block_rounds, plan.rounds - done)
-        state, table = run(state, done, size)
-        rows = jax.tree.map(np.asarray, table)
+        state, rows = run(state, done, size)
         metrics = jax.tree.map(np.copy, metrics)
         for whole, part in zip(metrics, rows, strict=True):
             whole[:, :, done : done + size] = part[:, :, :size]
         done += size
-        yield Trained(jax.tree.map(np.array, state), done, metrics)
+        yield Trained(jax.tree.map(np.copy, state), done, metrics)
         if time.perf_counter() - started < _BLOCK_SECONDS / 2:
             size *= 2

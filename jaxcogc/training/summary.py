@@ -71,7 +71,8 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
     unknown = np.isnan(columns[_MEASURED.index("test_accuracy")])
     for number, name in enumerate(_MEASURED):
         if name in ("test_accuracy", "test_loss"):
-            columns[number] = np.where(unknown, None, columns[number])
+            columns[number] = columns[number].astype(object)
+            columns[number][unknown] = None
     lines = [",".join(COLUMNS)]
     for s, scheme in enumerate(plan.settings.schemes):
         for n, seed in enumerate(plan.seeds):

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import time
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -81,6 +83,23 @@ def test_devices_and_64_bits_change_nothing(whole: Path, tmp_path: Path) -> None
             np.testing.assert_allclose(*numbers, rtol=1e-4, equal_nan=True)
         else:
             assert columns[0] == columns[1]
+
+
+def test_the_settings_of_a_user_change_nothing(whole: Path, tmp_path: Path) -> None:
+    """All at once: other random numbers, less precision, nothing promoted, nothing transferred."""
+    with ExitStack() as stack:
+        for setting in (
+            jax.default_prng_impl("rbg"),
+            jax.threefry_partitionable(False),
+            jax.default_matmul_precision("bfloat16"),
+            jax.numpy_rank_promotion("raise"),
+            jax.numpy_dtype_promotion("strict"),
+            jax.transfer_guard("disallow"),
+        ):
+            stack.enter_context(setting)
+        arguments = [*SMALL, "--rounds", str(ROUNDS), "--out", str(tmp_path / "run"), "--quiet"]
+        assert main(arguments) == 0
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
 
 
 def test_json_holds_exactly_what_is_promised(whole: Path) -> None:

@@ -82,3 +82,14 @@ def test_transforms_and_precision(made) -> None:
 def test_bad_input(arguments, named) -> None:
     with pytest.raises(ValueError, match=named):
         make_model(*arguments)
+
+
+@pytest.mark.parametrize("name", ["softmax", "mlp", "cnn"])
+def test_initial_parameters_are_those_of_the_key(name: str) -> None:
+    """Whatever order of random words a user has set, or generator for bare seeds."""
+    model = make_model(name, (8, 8, 1), 3)
+    key = jax.random.key(3, impl="threefry2x32")
+    expected = model.init(key)
+    with jax.threefry_partitionable(False), jax.default_prng_impl("rbg"):
+        found = jax.jit(model.init)(key)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6), found, expected)
