@@ -36,8 +36,8 @@ ArrayLike = jax.typing.ArrayLike
 AnyArray = jax.Array | np.ndarray
 """An array on a device or on the host."""
 
-Key = jaxtyping.Key[jax.Array, ""]
-"""One typed random key, as `jax.random.key(seed)` makes it."""
+Key = jaxtyping.Key[jax.Array, ""] | jaxtyping.UInt32[jax.Array, "_words"]
+"""One random key: typed, as `jax.random.key(seed)` makes it, or the words of an old one."""
 
 Numbers = npt.ArrayLike | jax.Array
 """Anything that NumPy turns into an array: lists of numbers too."""

@@ -5,6 +5,7 @@ Products of two residues stay below 2^62, so NumPy's uint64 holds them.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -75,15 +76,19 @@ def residue(value: float, modulus: int) -> int:
     """A finite float64 as an element of GF(modulus), without rounding.
 
     An integer is itself; a float that is the nearest one to a fraction p/q, q <= 4096, stands for
-    that fraction (so 0.1 is 1/10); any other float is what it is to the last bit, an integer times
-    a power of two. All of them have a residue, since every prime above 4096 is prime to q.
+    that fraction (so 0.1 is 1/10), unless the float is so large that one in a million of its size
+    is near such a fraction by chance (0.1 up to 2^25, 1/4096 up to 2^8). Any other float is what it
+    is to the last bit, an integer times a power of two. All of them have a residue, since every
+    prime above 4096 is prime to q.
 
     >>> residue(-1.0, 7919), residue(1 / 3, 7919) * 3 % 7919, residue(2.0**-60, 7919) * 2**60 % 7919
     (7918, 1, 1)
     """
     exact = Fraction(value)
     simple = exact.limit_denominator(_LARGEST_DENOMINATOR)
-    fraction = simple if float(simple) == value else exact
+    near_by_chance = simple.denominator**2 * math.ulp(value)  # so many such fractions to a float
+    meant = float(simple) == value and near_by_chance <= 2.0**-20
+    fraction = simple if meant else exact
     return fraction.numerator * pow(fraction.denominator, -1, modulus) % modulus
 
 

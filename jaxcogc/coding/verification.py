@@ -32,7 +32,8 @@ def verify_code(
     """Check the property that a code's family promises.
 
     All families: the real and the field coefficients have the same zeros. Cyclic: any M - s rows
-    span the all-one vector and no M - s - 1 do; cyclic MDS and custom: any M - s rows do. All
+    span the all-one vector and no M - s - 1 do; cyclic MDS and custom: any M - s rows do, custom
+    over the field too, as there nothing else ties the two together. All
     sets of rows are tried when they are few, else the windows of neighbouring rows and a fixed
     number of random sets. Fractional repetition: the rows of a block are equal, and one row of
     each block add up to 1. Over the field: the rank is M - s (cyclic families), 1 is spanned.
@@ -146,8 +147,15 @@ def _verify_field(
     allowed = len(field_matrix) - num_stragglers
     if family != "custom" and rank != allowed:
         raise ValueError(f"the field coefficients have rank {rank}: allowed is {allowed}")
-    if not spans_ones_mod(field_matrix, modulus):
-        raise ValueError("the exact rows of the matrix do not span the all-one vector")
+    size = len(field_matrix) - num_stragglers
+    sets = row_sets(np.random.PCG64(0), len(field_matrix), size) if family == "custom" else ()
+    for rows in (*sets, range(len(field_matrix))):
+        if not spans_ones_mod(field_matrix[list(rows)], modulus):
+            raise ValueError(
+                f"rows {list(map(int, rows))} of the matrix span the all-one vector only up to "
+                "rounding: allowed are integers and fractions of small denominators by which they "
+                "do exactly, or a family's own constructor"
+            )
 
 
 def _verify_blocks(matrix: npt.NDArray[np.generic], num_stragglers: int) -> None:
