@@ -77,8 +77,9 @@ def make_partition(
     check_unmasked("labels", labels)
     labels = np.asarray(labels)
     if labels.dtype.kind not in "biu":
-        number_array("labels", labels)
-        check_elements("labels", labels, labels == np.floor(labels), "a whole number")
+        values = number_array("labels", labels)
+        whole = np.isfinite(values) & (values == np.floor(values))
+        check_elements("labels", values, whole, "a whole number")
     clients = check_count("num_clients", num_clients)
     rng = np.random.default_rng(check_count("seed", seed, low=0))
     if labels.ndim != 1 or len(labels) < clients:
