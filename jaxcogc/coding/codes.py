@@ -18,6 +18,7 @@ from jaxcogc.coding.gradient_code import GradientCode, build_code, read_only
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import host_generator, split
 
 __all__ = [
@@ -68,6 +69,7 @@ def make_code(
     return uncoded(num_clients)
 
 
+@under_plain_settings
 def cyclic_code(
     key: Key, num_clients: int, num_stragglers: int, *, num_draws: int = 16
 ) -> GradientCode:
@@ -180,6 +182,7 @@ def uncoded(num_clients: int) -> GradientCode:
     return build_code(identity, identity, 0, "uncoded", MERSENNE_31)
 
 
+@under_plain_settings
 def redraw(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
     """Independent codes of one family, one for each attempt.
 

@@ -34,6 +34,7 @@ from jaxcogc.coding.real.orthogonal import (
 from jaxcogc.coding.real.trial_tiles import in_tiles
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
     "RealRecovery",
@@ -65,6 +66,7 @@ class RealRecovery(NamedTuple):
     rank: Int32[Array, ""]
 
 
+@under_plain_settings
 def gc_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"]:
     """Standard decoder: w = 1^T C^+, C the complete rows alone.
 
@@ -89,6 +91,7 @@ def gc_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"]:
     return _decode(_complete_ones_kernel, code, links, complete=True)
 
 
+@under_plain_settings
 def row_space_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"]:
     """Best linear decoder of the sum: w = 1^T R^+, R all that arrived.
 
@@ -106,6 +109,7 @@ def row_space_weights(code: GradientCode, links: Links) -> Float64[Array, "rows"
     return _decode(_ones_kernel, code, links)
 
 
+@under_plain_settings
 def gc_plus_weights(code: GradientCode, links: Links) -> Float64[Array, "clients rows"]:
     """Complementary decoder: for each recoverable client k the least-squares W_k R = e_k^T.
 
@@ -125,6 +129,7 @@ def gc_plus_weights(code: GradientCode, links: Links) -> Float64[Array, "clients
     return _decode(_units_kernel, code, links)
 
 
+@under_plain_settings
 def least_squares_coefficients(code: GradientCode, links: Links) -> Float64[Array, "clients"]:
     """Coefficients (1/M) P 1 of the least-squares decoder, P the projector onto the row space.
 
@@ -142,6 +147,7 @@ def least_squares_coefficients(code: GradientCode, links: Links) -> Float64[Arra
     return _decode(_projection_kernel, code, links)
 
 
+@under_plain_settings
 def real_recovery(code: GradientCode, links: Links) -> RealRecovery:
     """What was recovered, decided in float64: a second opinion on `recover`.
 

@@ -14,12 +14,14 @@ from jaxtyping import Float64
 from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.draws import Links
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = ["check_sizes", "encode", "received_matrix"]
 
 Updates = TypeVar("Updates")
 
 
+@under_plain_settings
 def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows clients"]:
     """R = diag(tau) (B o T), the attempts stacked (maths.md section 3).
 
@@ -49,6 +51,7 @@ def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows cl
         return received.reshape(-1, code.num_clients)
 
 
+@under_plain_settings
 def encode(code: GradientCode, links: Links, updates: Updates) -> Updates:
     """The coded sums that arrive at the server: row r holds sum_k R_rk update_k.
 

@@ -16,6 +16,7 @@ from jaxcogc.coding.conditioning import DecodableSets
 from jaxcogc.coding.encoding import encode
 from jaxcogc.coding.gradient_code import GradientCode
 from jaxcogc.links.draws import Links
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import normal
 
 __all__ = ["measured_error", "predicted_error", "rounding_error"]
@@ -58,6 +59,7 @@ def predicted_error(
     return error
 
 
+@under_plain_settings
 def measured_error(
     key: Key,
     code: GradientCode,

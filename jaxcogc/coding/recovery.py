@@ -29,12 +29,14 @@ from jaxcogc.coding.exact.prime_field import random_elements
 from jaxcogc.coding.exact.trial_batches import batched_decision
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.compute_once import in_branches
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import random_bits
 
 _FEW_TRIALS = 2**12
 """Up to so many in one call a program that compiles soon serves better than one that runs fast."""
 
 
+@under_plain_settings
 def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     """Decide exactly what one trial recovers.
 

@@ -25,6 +25,7 @@ from jaxcogc.outage.closed_form import (
 )
 from jaxcogc.outage.standard_decoding import outage_and_success
 from jaxcogc.outage.wide_range_floats import unscaled
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
     "LawSensitivity",
@@ -76,6 +77,7 @@ class WeakLink(NamedTuple):
     repaired: float
 
 
+@under_plain_settings
 def sensitivity(
     network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: RingKind = "cyclic"
 ) -> Sensitivity:
@@ -142,6 +144,7 @@ def _repaired(
     return by_uplink, by_peer
 
 
+@under_plain_settings
 def weakest_links(network: Network, found: Sensitivity) -> list[WeakLink]:
     """All links that matter, the one whose repair leaves the fewest outages first.
 

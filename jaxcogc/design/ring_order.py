@@ -24,6 +24,7 @@ from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.standard_decoding import outage_and_success
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
     "EXHAUSTIVE",
@@ -66,6 +67,7 @@ class RingOrder(NamedTuple):
     log_outage: float
 
 
+@under_plain_settings
 def reorder(network: Network, order: Order) -> Network:
     """The network whose client i is client order[i] of the given one.
 
@@ -121,6 +123,7 @@ def _log_outages(
     return jax.vmap(one)(orders)
 
 
+@under_plain_settings
 def best_order(
     network: Network,
     num_stragglers: int,

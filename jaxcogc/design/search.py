@@ -22,6 +22,7 @@ from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_countin
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import OBJECTIVES, ORDERS
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key
 
 __all__ = ["Design", "design"]
@@ -52,6 +53,7 @@ class Design(NamedTuple):
     candidates: list[Candidate]
 
 
+@under_plain_settings
 def design(
     network: Network,
     *,

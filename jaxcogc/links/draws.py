@@ -23,6 +23,7 @@ from jaxtyping import Bool
 from jaxcogc._types import AnyArray, Array, ArrayLike, Key
 from jaxcogc.allowed import MAX_ATTEMPTS, MAX_CLIENTS
 from jaxcogc.links.network import Network
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import Words, key_words, threefry
 
 _ALL_ONES = np.uint32(0xFFFFFFFF)
@@ -81,6 +82,7 @@ def _split_words(erasure: AnyArray, xp: ModuleType) -> LinkThresholds:
     )
 
 
+@under_plain_settings
 def draw_links(key: Key, network: Network, num_attempts: int = 1) -> Links:
     """Draw every link of one trial.
 

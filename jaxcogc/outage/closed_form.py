@@ -23,8 +23,10 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.standard_decoding import outage_and_success
 from jaxcogc.outage.wide_range_floats import Scaled, unscaled
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
+@under_plain_settings
 def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
     """Probability that the standard decoder fails: the law of one cyclic code.
 
@@ -55,6 +57,7 @@ def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: i
     return _cyclic_law(network, num_stragglers, num_attempts, False)
 
 
+@under_plain_settings
 def log_gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
     """Natural logarithm of ``gc_outage_probability``, also where that underflows.
 
@@ -78,6 +81,7 @@ def log_gc_outage_probability(network: Network, num_stragglers: int, num_attempt
     return _cyclic_law(network, num_stragglers, num_attempts, True)
 
 
+@under_plain_settings
 def fractional_repetition_outage_probability(
     network: Network, num_stragglers: int, num_attempts: int = 1
 ) -> Any:
@@ -112,6 +116,7 @@ def fractional_repetition_outage_probability(
     return _evaluate(network, _Law("blocks", size - 1, attempts, False))
 
 
+@under_plain_settings
 def closed_form_gc_outage(
     network: Network, code: GradientCode, *, num_attempts: int = 1, redraw_code: bool = False
 ) -> float | None:

@@ -1,7 +1,7 @@
 """Exact outcome probabilities of a small network: all of its link patterns, one by one.
 
-A peer link is looked at only where a row that needs it reaches the server: one pattern stands for
-all that differ elsewhere. Patterns are decided on the device and weighed on the host in float64.
+A peer link matters only where a row that needs it reaches the server: one pattern stands for all
+that differ elsewhere. Patterns are decided on the device and weighed on the host in float64.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key, split
 
 MAX_RANDOM_LINKS = 22
 _TILES = (2**10, 2**15)
 
 
+@under_plain_settings
 def enumerate_outcomes(
     network: Network,
     code: GradientCode,
@@ -44,18 +46,18 @@ def enumerate_outcomes(
             outside the code's support, or to a client whose uplink never delivers cost nothing,
             and both directions of a reciprocal pair are one.
         code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
-        num_attempts: attempts, at least 1.
+        num_attempts: at least 1.
         redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
         key: for ``redraw_code`` and the random null vector; a fixed one by default.
 
     Returns:
         Outcomes whose estimates are exact (``low = best = high``, method "exact") and whose
-        ``trials`` is None. Each pattern's decision has the chance of a misjudgement that
-        ``recover`` states; redrawn codes count as generic members of their family.
+        ``trials`` is None. A pattern is misjudged by the chance that ``recover`` states; redrawn
+        codes count as generic members of their family.
 
     Raises:
-        ValueError: more than 22 random links, sizes that do not fit, ``redraw_code`` for a family
-            without a random draw, or without a key.
+        ValueError: more than 22 random links, sizes that do not fit, or ``redraw_code`` without a
+            key or a family that is drawn.
 
     Source: maths.md, section 5.
 
@@ -71,11 +73,7 @@ def enumerate_outcomes(
 def num_random_links(network: Network, code: GradientCode, *, num_attempts: int = 1) -> int:
     """Links, over all attempts, whose state is open and matters; 2 to this power are the patterns.
 
-    Args:
-        network, code, num_attempts: as in `enumerate_outcomes`.
-
-    Raises:
-        ValueError: as `enumerate_outcomes`, but for too many links.
+    Arguments and errors as of `enumerate_outcomes`, but for too many links.
     """
     attempts = check_count("num_attempts", num_attempts)
     _check_sizes(network, code, attempts)

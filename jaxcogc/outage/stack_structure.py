@@ -17,6 +17,7 @@ from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.network import Network
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, split
 
 __all__ = ["Structure", "structure", "structure_by_attempts"]
@@ -45,6 +46,7 @@ class Structure(NamedTuple):
     trials: int
 
 
+@under_plain_settings
 def structure(
     key: Key,
     network: Network,
@@ -90,6 +92,7 @@ def structure(
     )[0]
 
 
+@under_plain_settings
 def structure_by_attempts(
     key: Key,
     network: Network,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import types
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar, cast
 
 import jax
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextmanager
@@ -24,3 +29,18 @@ def plain_settings() -> Iterator[None]:
         stack.enter_context(jax.numpy_rank_promotion("allow"))
         stack.enter_context(jax.transfer_guard("allow"))
         yield
+
+
+def under_plain_settings(function: F) -> F:
+    """Decorate a function that shall run under `plain_settings`; what it returns later does not."""
+    settings = plain_settings
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with settings():
+            return function(*args, **kwargs)
+
+    # With the globals of its module: doctest asks for them before it reads a docstring.
+    wrapper = types.FunctionType(
+        call.__code__, function.__globals__, function.__name__, None, call.__closure__
+    )
+    return cast("F", functools.wraps(function)(wrapper))

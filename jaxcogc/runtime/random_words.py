@@ -97,7 +97,8 @@ def split(key: Key, number: int = 2) -> Array:
 
 def fold_in(key: Key, data: ArrayLike) -> Key:
     """A new key of one key and a whole number, uint32. As `jax.random.fold_in`."""
-    counter = jnp.asarray(data).astype(jnp.uint32)[None]
+    number = np.uint32(data) if isinstance(data, int) else jnp.asarray(data).astype(jnp.uint32)
+    counter = jnp.asarray(number)[None]
     return data_key(jnp.concatenate(_words_of(key, counter)))
 
 

@@ -207,12 +207,16 @@ def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Cal
     def run(**typed: Any) -> int:
         options = record.read(typed, complete(typed) if complete else None)
         check_files(options.files())
-        if options.starts_jax():
-            try:
-                check_start()
-            except CannotStart as error:
-                raise UserError(str(error)) from error
-        return work(options)
+        if not options.starts_jax():
+            return work(options)
+        try:
+            check_start()
+        except CannotStart as error:
+            raise UserError(str(error)) from error
+        from jaxcogc.runtime.jax_settings import plain_settings  # imports JAX
+
+        with plain_settings():
+            return work(options)
 
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

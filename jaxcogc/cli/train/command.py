@@ -13,10 +13,8 @@ def train(options: TrainOptions) -> int:
     code 130). A run that diverged is named, with exit code 1.
     """
     from jaxcogc.cli.train.request import read_request
-    from jaxcogc.runtime.jax_settings import plain_settings
 
-    with plain_settings():
-        request = read_request(options)
-        from jaxcogc.cli.train.run import run  # Optax, Flax: only now, past most mistakes
+    request = read_request(options)
+    from jaxcogc.cli.train.run import run  # Optax, Flax: only now, past most mistakes
 
-        return run(request)
+    return run(request)

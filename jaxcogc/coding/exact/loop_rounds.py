@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.ring_walk import walks_around
 from jaxcogc.coding.gradient_code import GradientCode
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
 class LoopRounds(NamedTuple):
@@ -24,6 +25,7 @@ class LoopRounds(NamedTuple):
     offset_groups: int
 
 
+@under_plain_settings
 def loop_rounds(code: GradientCode, *, num_attempts: int = 1) -> LoopRounds | None:
     """Rounds of the loops inside the exact decision.
 

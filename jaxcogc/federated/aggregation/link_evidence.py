@@ -34,6 +34,7 @@ from jaxcogc.links.draws import (
 )
 from jaxcogc.links.network import Network
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, permutation
 
 T = TypeVar("T")
@@ -142,6 +143,7 @@ class Evidence(NamedTuple):
         return self.arrival_weight.dtype
 
 
+@under_plain_settings
 def channel(network: Network) -> Channel:
     """The inputs that stand for a network; of one on the host, exact in either mode of JAX."""
     lost = network.uplink_erasure

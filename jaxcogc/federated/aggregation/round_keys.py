@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jaxcogc._types import ArrayLike, Key
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, split
 
 
@@ -35,6 +36,7 @@ def initial_key(seed_key: Key) -> Key:
     return split(seed_key)[0]
 
 
+@under_plain_settings
 def round_keys(seed_key: Key, round_index: ArrayLike) -> RoundKeys:
     """The keys of one round of one seed.
 

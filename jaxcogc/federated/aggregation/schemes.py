@@ -34,6 +34,7 @@ from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.names import SCHEMES
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
 
 
@@ -66,6 +67,7 @@ class SchemeDraw(NamedTuple):
     rows: Float64[Array, "schemes rows"] | None = None
 
 
+@under_plain_settings
 def make_scheme(
     name: str,
     code: GradientCode | None = None,
@@ -134,6 +136,7 @@ def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
             raise ValueError(f"scheme {name!r} with code = None: must be a GradientCode")
 
 
+@under_plain_settings
 def draw_schemes(
     keys: RoundKeys,
     names: tuple[str, ...],

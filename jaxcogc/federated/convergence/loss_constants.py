@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.federated.convergence.bound import LossConstants
 from jaxcogc.links.checks import check_count
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import normal
 
 SampleLoss = Callable[[PyTree, PyTree], Array]
@@ -27,6 +28,7 @@ Rebuild = Callable[[Array], PyTree]
 _MAP_BATCH = 256
 
 
+@under_plain_settings
 def estimate_constants(
     key: Key,
     sample_loss: SampleLoss,
@@ -69,6 +71,7 @@ def estimate_constants(
     return LossConstants(float(smooth), float(variance) / size, float(spread), float(loss))
 
 
+@under_plain_settings
 def largest_constants(constants: Sequence[LossConstants]) -> LossConstants:
     """Field by field the largest, except for the initial gap: that of the first point.
 
@@ -80,6 +83,7 @@ def largest_constants(constants: Sequence[LossConstants]) -> LossConstants:
     return largest._replace(initial_gap=constants[0].initial_gap)
 
 
+@under_plain_settings
 def squared_gradient_norm(
     sample_loss: SampleLoss, params: PyTree, samples: PyTree, num_samples: Int[AnyArray, "clients"]
 ) -> Float[Array, ""]:

@@ -30,6 +30,7 @@ from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS, SYMMETRIC_FAMILIES
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, split
 
 _BATCH = 2**12
@@ -64,6 +65,7 @@ class PartialLaw(NamedTuple):
     held: float
 
 
+@under_plain_settings
 def draw_rounds(
     key: Key,
     network: Network,

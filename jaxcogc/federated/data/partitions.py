@@ -74,12 +74,7 @@ def make_partition(
     >>> int(part.num_samples.sum()), part.indices.shape
     (6, (3, 3))
     """
-    check_unmasked("labels", labels)
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "biu":
-        values = number_array("labels", labels)
-        whole = np.isfinite(values) & (values == np.floor(values))
-        check_elements("labels", values, whole, "a whole number")
+    labels = _whole_labels(labels)
     clients = check_count("num_clients", num_clients)
     rng = np.random.default_rng(check_count("seed", seed, low=0))
     if labels.ndim != 1 or len(labels) < clients:
@@ -136,6 +131,16 @@ def make_partitions(
     capacity = max(part.indices.shape[1] for part in parts)
     rows = [[np.resize(row[:n], capacity) for row, n in zip(*p, strict=True)] for p in parts]
     return Partition(np.array(rows, np.int32), np.stack([part.num_samples for part in parts]))
+
+
+def _whole_labels(labels: np.ndarray) -> np.ndarray:
+    check_unmasked("labels", labels)
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biu":
+        values = number_array("labels", labels)
+        whole = np.isfinite(values) & (values == np.floor(values))
+        check_elements("labels", values, whole, "a whole number")
+    return labels
 
 
 def _rows(

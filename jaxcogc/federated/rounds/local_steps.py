@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Int32
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, key_words, threefry
 
 
@@ -50,6 +51,7 @@ LocalUpdate = Callable[[PyTree, ClientData, Array, Array | None, Key], tuple[PyT
 """``update(params, data, client, samples, key) -> (delta, loss)``, see `local_update`."""
 
 
+@under_plain_settings
 def draw_samples(
     key: Key, data: ClientData, local_steps: int, batch_size: int | None
 ) -> Int32[Array, "clients _steps _batch"] | None:

@@ -36,6 +36,7 @@ from jaxcogc.federated.rounds.experiment import (
 from jaxcogc.federated.rounds.one_round import RoundStep, decide_round, round_step
 from jaxcogc.federated.rounds.run_axes import Run, of_seed, over_runs, runs_at_once
 from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import data_key
 
 _CPU_OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
@@ -59,6 +60,7 @@ class TrainingProgram(Protocol):
         """Trace, and do not compile yet."""
 
 
+@under_plain_settings
 def training_program(
     task: Task, settings: RoundSettings, *, devices: Sequence[jax.Device] | None = None
 ) -> TrainingProgram:

@@ -14,6 +14,7 @@ from jaxcogc._types import Array, PyTree
 from jaxcogc.federated.aggregation.round_keys import initial_key
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, Task, TrainState
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import data_key, key_data, seed_key
 
 T = TypeVar("T")
@@ -38,11 +39,13 @@ class Run(NamedTuple):
     scheme: Array
 
 
+@under_plain_settings
 def seed_words(seeds: Sequence[int]) -> UInt32[Array, "seeds 2"]:
     """The keys of seeds as arrays: uint32 [seeds, 2]."""
     return jnp.stack([key_data(seed_key(seed)) for seed in seeds])
 
 
+@under_plain_settings
 def initial_state(
     task: Task, settings: RoundSettings, words: UInt32[Array, "seeds 2"]
 ) -> TrainState:

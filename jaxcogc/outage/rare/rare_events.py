@@ -14,6 +14,7 @@ from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare.importance import importance_groups
 from jaxcogc.outage.rare.strata import strata_groups
 from jaxcogc.outage.rare.weighted_sums import RareOutcomes, rare_outcomes_from_groups
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
 
 __all__ = ["METHODS", "RareOutcomes", "rare_outcomes"]
@@ -21,6 +22,7 @@ __all__ = ["METHODS", "RareOutcomes", "rare_outcomes"]
 METHODS = ("importance", "strata")
 
 
+@under_plain_settings
 def rare_outcomes(
     key: Key,
     network: Network,

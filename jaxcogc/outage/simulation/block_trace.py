@@ -14,6 +14,7 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.program import count_blocks
 from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime.devices import AXIS
+from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
 class BlockTrace(NamedTuple):
@@ -30,6 +31,7 @@ class BlockTrace(NamedTuple):
     num_tiles: int
 
 
+@under_plain_settings
 def trace_block(
     network: Network, code: GradientCode, *, num_attempts: int = 1, kernel: str = "xla"
 ) -> BlockTrace:

@@ -27,6 +27,7 @@ from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, Shape, prepare_run, run_shape
 from jaxcogc.runtime.devices import describe_devices
+from jaxcogc.runtime.jax_settings import plain_settings, under_plain_settings
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Simulation(NamedTuple):
     counts: Callable[[Key, Network, GradientCode, int], Iterator[OutcomeCounts]]
 
 
+@under_plain_settings
 def simulate_outcomes(
     key: Key,
     network: Network,
@@ -99,6 +101,7 @@ def simulate_outcomes(
     return outcomes_from_counts(total)
 
 
+@under_plain_settings
 def compile_simulation(
     network: Network,
     code: GradientCode,
@@ -166,9 +169,10 @@ def _run(
 ) -> Iterator[OutcomeCounts]:
     """Call the compiled program on consecutive blocks and hand out what it counted."""
     _check_run(shape, network, code, num_trials)
-    if shape.rule.redrawn and not code.redrawn:
-        code = redrawn_code(key, code, shape.attempts)
-    run = prepare_run(run_words(key), network, code)
+    with plain_settings():
+        if shape.rule.redrawn and not code.redrawn:
+            code = redrawn_code(key, code, shape.attempts)
+        run = prepare_run(run_words(key), network, code)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
     first, per_device = 0, 1
@@ -181,7 +185,9 @@ def _run(
             full_blocks=np.int32(num_trials // BLOCK_TRIALS),
             last_trials=np.int32(num_trials % BLOCK_TRIALS),
         )
-        yield counts_from_table(np.asarray(program(inputs)), shape.clients)
+        with plain_settings():  # not around the yield: whoever iterates has settings of his own
+            table = np.asarray(program(inputs))
+        yield counts_from_table(table, shape.clients)
         first += per_device * num_devices
         per_device = min(2 * per_device, shape.most_blocks)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jaxcogc
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.study.collection.engine import Engine
 from jaxcogc.study.collection.progress import Listener, Summary
 from jaxcogc.study.collection.scheduler import Collector
@@ -17,6 +18,7 @@ from jaxcogc.study.specification.study_file import Study, read_study
 from jaxcogc.study.store.store import Store, now, open_store
 
 
+@under_plain_settings
 def collect(
     study: Study | str | os.PathLike[str],
     store: str | os.PathLike[str],
