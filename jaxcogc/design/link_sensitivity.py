@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
+from scipy import special
 
 from jaxcogc._types import Array
 from jaxcogc.design.candidates import Candidate
@@ -18,11 +20,7 @@ from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RING_KINDS, RingKind, ring_kind
 from jaxcogc.number_text import count_text
-from jaxcogc.outage.closed_form import (
-    fractional_repetition_outage_probability,
-    gc_outage_probability,
-    log_gc_outage_probability,
-)
+from jaxcogc.outage.closed_form import log_outage_gradient, rows_can_be_counted
 from jaxcogc.outage.standard_decoding import outage_and_success
 from jaxcogc.outage.wide_range_floats import unscaled
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -46,6 +44,7 @@ class Sensitivity(NamedTuple):
 
     Attributes:
         outage: the outage probability of standard decoding.
+        log_outage: its natural logarithm, also where that underflows.
         uplink: [clients], d log P_O / d p_m.
         peer: [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
         repaired_uplink, repaired_peer: the same shapes, the outage probability were that link
@@ -53,6 +52,7 @@ class Sensitivity(NamedTuple):
     """
 
     outage: float
+    log_outage: float
     uplink: Float64[np.ndarray, "clients"]
     peer: Float64[np.ndarray, "clients clients"]
     repaired_uplink: Float64[np.ndarray, "clients"]
@@ -81,7 +81,7 @@ class WeakLink(NamedTuple):
 def sensitivity(
     network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: RingKind = "cyclic"
 ) -> Sensitivity:
-    """Derivatives of the closed form by automatic differentiation, and every link repaired in turn.
+    """Derivatives of the closed form, in 64 bits, and every link repaired in turn.
 
     Args:
         network: independent links.
@@ -106,24 +106,17 @@ def sensitivity(
         )
     check_choice("kind", kind, RING_KINDS)
     check_count("num_attempts", num_attempts)
-    if kind == "cyclic":
-        outage = float(gc_outage_probability(network, num_stragglers, num_attempts))
-        slopes = jax.grad(log_gc_outage_probability)(network, num_stragglers, num_attempts)
-        scale = 1.0
-    else:
-        law = fractional_repetition_outage_probability
-        outage = float(law(network, num_stragglers, num_attempts))
-        slopes = jax.grad(law)(network, num_stragglers, num_attempts)
-        scale = 1.0 / outage if outage > 0.0 else 0.0
+    slopes = log_outage_gradient(network, num_stragglers, num_attempts, kind=kind)
     with jax.enable_x64(True):
         leaves = (network.uplink_erasure, network.peer_erasure)
         uplink, peer = (jnp.asarray(leaf, jnp.float64) for leaf in leaves)
         repaired = _repaired(uplink, peer, np.int32(num_stragglers), kind, num_attempts)
         repaired_uplink, repaired_peer = (np.asarray(x) for x in repaired)
     return Sensitivity(
-        outage,
-        scale * np.asarray(slopes.uplink_erasure, np.float64),
-        scale * np.asarray(slopes.peer_erasure, np.float64),
+        math.exp(slopes.log_outage),
+        slopes.log_outage,
+        slopes.uplink,
+        slopes.peer,
         repaired_uplink,
         repaired_peer,
     )
@@ -175,6 +168,7 @@ def in_own_order(found: Sensitivity, order: Order) -> Sensitivity:
     grid = np.ix_(place, place)
     return Sensitivity(
         found.outage,
+        found.log_outage,
         found.uplink[place],
         found.peer[grid],
         found.repaired_uplink[place],
@@ -201,12 +195,14 @@ def mean_sensitivity(
     for order in orders:
         there = sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind)
         each.append(in_own_order(there, order))
-    outages = np.array([found.outage for found in each])
-    shares = outages / outages.sum() if outages.any() else np.full(len(each), 1.0 / len(each))
+    logs = np.array([found.log_outage for found in each])
+    log_sum = float(special.logsumexp(logs))
+    shares = np.exp(logs - log_sum) if log_sum > -math.inf else np.full(len(each), 1 / len(each))
     # Where an outage is impossible a slope may be infinite: it has no share, unless all are so.
     counted = [(share, found) for share, found in zip(shares, each, strict=True) if share > 0.0]
     return Sensitivity(
-        float(outages.mean()),
+        float(np.mean([found.outage for found in each])),
+        log_sum - math.log(len(each)),
         sum((share * found.uplink for share, found in counted), np.zeros(network.num_clients)),
         sum((share * found.peer for share, found in counted), np.zeros((network.num_clients,) * 2)),
         np.mean([found.repaired_uplink for found in each], axis=0),
@@ -243,6 +239,7 @@ def sensitivity_of(network: Network, candidate: Candidate) -> LawSensitivity:
     if candidate.code is not None:
         law = f"standard decoding, {candidate.code} code, s = {candidate.stragglers}, "
         law += count_text(attempts, "attempt")
-        law += " (upper bound)" if candidate.code == "cyclic-mds" else ""
+        exact = rows_can_be_counted(candidate.code, len(own), candidate.stragglers)
+        law += "" if exact else " (upper bound)"
         law += f", mean over {len(orders)} placements" if len(orders) > 1 else ""
     return LawSensitivity(law, found)

@@ -1,8 +1,8 @@
 """Outage laws of the standard decoder for independent links, in closed form.
 
 Here are the public functions: what they accept, and precision and derivatives whatever mode the
-caller is in. The laws themselves are in ``laws.py``. Nothing here decides about a realization:
-the closed form is the oracle of the modules that do.
+caller is in. The laws themselves are in ``standard_decoding.py``. Nothing here decides about a
+realization: the closed form is the oracle of the modules that do.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc._types import Array
+from jaxcogc._types import Array, HostFloats
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
-from jaxcogc.outage.standard_decoding import outage_and_success
+from jaxcogc.outage.standard_decoding import outage_and_success, outage_slopes
 from jaxcogc.outage.wide_range_floats import Scaled, unscaled
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
@@ -106,14 +106,10 @@ def fractional_repetition_outage_probability(
     >>> print(fractional_repetition_outage_probability(network, 1))
     0.4375
     """
-    size = _checked_stragglers(network, num_stragglers) + 1
-    if network.num_clients % size:
-        raise ValueError(
-            f"num_stragglers = {size - 1}: allowed for fractional repetition is a number with "
-            f"num_stragglers + 1 dividing the {network.num_clients} clients"
-        )
+    stragglers = _checked_stragglers(network, num_stragglers)
+    _check_blocks(network, stragglers)
     attempts = check_count("num_attempts", num_attempts)
-    return _evaluate(network, _Law("blocks", size - 1, attempts, False))
+    return _evaluate(network, _Law("blocks", stragglers, attempts, False))
 
 
 @under_plain_settings
@@ -154,13 +150,63 @@ def closed_form_gc_outage(
         return None
     if code.family == "fractional-repetition":
         return float(fractional_repetition_outage_probability(network, stragglers, attempts))
-    if code.family == "cyclic-mds" and not (stragglers in (0, clients - 1) or is_prime(clients)):
+    if not rows_can_be_counted(code.family, clients, stragglers):
         return None
     if redrawn:
         if attempts * (clients - stragglers - 1) >= clients:
             return None
         return float(gc_outage_probability(network, stragglers)) ** attempts
     return float(gc_outage_probability(network, stragglers, attempts))
+
+
+def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> bool:
+    """Whether a code fails exactly where its law by the number (or blocks) of rows says so.
+
+    Of a cyclic MDS code of a composite number of clients fewer rows may suffice: the cyclic law is
+    an upper bound (maths.md, section 5).
+
+    >>> rows_can_be_counted("cyclic-mds", 5, 2), rows_can_be_counted("cyclic-mds", 4, 1)
+    (True, False)
+    """
+    ends = num_stragglers in (0, num_clients - 1)
+    return family != "cyclic-mds" or ends or is_prime(num_clients)
+
+
+class LogOutageGradient(NamedTuple):
+    """The logarithm of an outage probability, and its slopes.
+
+    Attributes:
+        log_outage: -inf where an outage is impossible.
+        uplink, peer: [clients] and [clients, clients], derivatives by erasure probabilities.
+    """
+
+    log_outage: float
+    uplink: HostFloats
+    peer: HostFloats
+
+
+def log_outage_gradient(
+    network: Network, num_stragglers: int, num_attempts: int = 1, *, kind: RingKind = "cyclic"
+) -> LogOutageGradient:
+    """Logarithm of the outage and its slopes, in 64 bits whatever mode the caller is in.
+
+    Args:
+        network, num_stragglers, num_attempts: as in `gc_outage_probability`.
+        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+
+    Raises:
+        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+    """
+    stragglers = _checked_stragglers(network, num_stragglers)
+    if kind == "blocks":
+        _check_blocks(network, stragglers)
+    attempts = check_count("num_attempts", num_attempts)
+    with jax.enable_x64(True):
+        leaves = (network.uplink_erasure, network.peer_erasure)
+        uplink, peer = (jnp.asarray(leaf, jnp.float64) for leaf in leaves)
+        _, logarithm = _values(uplink, peer, stragglers, kind, attempts)
+        _, slopes = _gradients(uplink, peer, stragglers, kind, attempts)
+        return LogOutageGradient(float(logarithm), *map(np.asarray, slopes))
 
 
 class _Law(NamedTuple):
@@ -193,10 +239,8 @@ def _evaluate(network: Network, law: _Law) -> Any:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _law_value(law: _Law, uplink: Array, peer: Array) -> Array:
     with jax.enable_x64(True):
-        probability, logarithm = _values(
-            uplink, peer, law.num_stragglers, law.kind, law.num_attempts
-        )
-        value: Array = logarithm if law.logarithm else probability
+        values = _values(uplink, peer, law.num_stragglers, law.kind, law.num_attempts)
+        value: Array = values[law.logarithm]
         return value
 
 
@@ -235,16 +279,26 @@ def _gradients(
 ) -> tuple[Any, Any]:
     """Slopes of the probability and of its logarithm: by uplinks, by peers."""
 
-    def digits(leaves: tuple[Array, Array]) -> tuple[Array, Scaled]:
-        outage, _ = outage_and_success(*leaves, stragglers, kind, attempts)
-        return outage.digits, outage
+    outage, _ = outage_and_success(uplink, peer, stragglers, kind, attempts)
+    slopes = outage_slopes(uplink, peer, stragglers, kind, attempts)
 
-    slopes, outage = jax.grad(digits, has_aux=True)((uplink, peer))
-    plain = jax.tree.map(lambda d: unscaled(Scaled(d, outage.exponent)), slopes)
-    # An impossible outage that no link alone makes possible has 0 / 0: called slope 0.
-    relative = jax.tree.map(lambda d: jnp.where(d == 0.0, 0.0, d / outage.digits), slopes)
-    return plain, relative
+    def by_outage(slope: Scaled) -> Array:
+        # An impossible outage that no link alone makes possible has 0 / 0: called slope 0.
+        exponent = jnp.where(outage.digits == 0.0, 0, slope.exponent - outage.exponent)
+        zero = slope.digits == 0.0
+        quotient = jnp.where(zero, 0.0, slope.digits) / jnp.where(zero, 1.0, outage.digits)
+        return unscaled(Scaled(quotient, exponent))
+
+    return tuple(map(unscaled, slopes)), tuple(map(by_outage, slopes))
 
 
 def _checked_stragglers(network: Network, num_stragglers: Any) -> int:
     return check_count("num_stragglers", num_stragglers, low=0, high=network.num_clients - 1)
+
+
+def _check_blocks(network: Network, stragglers: int) -> None:
+    if network.num_clients % (stragglers + 1):
+        raise ValueError(
+            f"num_stragglers = {stragglers}: allowed for fractional repetition is a number with "
+            f"num_stragglers + 1 dividing the {network.num_clients} clients"
+        )

@@ -41,72 +41,173 @@ def outage_and_success(
     ...     print(outage.digits, success.digits * 2.0**success.exponent)
     0.75 0.25
     """
-    clients = jnp.arange(uplink.shape[0])
-    receivers, senders = clients[:, None], clients[None, :]
+    clients = uplink.shape[0]
+    support = _support(clients, stragglers, kind)
+    _, missing, complete = _row_probabilities(uplink, peer, support, attempts)
     if kind == "cyclic":
-        support = (senders - receivers) % clients.size <= stragglers
-        missing, complete = _row_probabilities(uplink, peer, support, attempts)
-        return _too_few_rows(missing, complete, stragglers)
+        law, _ = _num_missing(missing, complete)
+        too_few = jnp.arange(clients + 1) > stragglers
+        return total(law, too_few), total(law, ~too_few)
+    last = (jnp.arange(clients) + 1) % (stragglers + 1) == 0
+    return _block_by_block(missing, complete, last)[0]
+
+
+def outage_slopes(
+    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
+) -> tuple[Scaled, Scaled]:
+    """Derivatives of the outage probability, positive sums too: small ones beside large ones.
+
+    A link loses the round where it is the only one of its row to fail in an attempt, the row is
+    missing in the other attempts, and everything hangs on that client's row.
+
+    Args:
+        uplink, peer, stragglers, kind, attempts: as in `outage_and_success`.
+
+    Returns:
+        [clients] by uplinks and [clients, clients] by peers.
+
+    Source: maths.md, section 5.
+
+    >>> with jax.enable_x64(True):
+    ...     halves = jnp.full(2, 0.5)
+    ...     by_uplink, _ = outage_slopes(halves, jnp.zeros((2, 2)), 0, "cyclic", 1)
+    ...     print(by_uplink.digits * 2.0**by_uplink.exponent)
+    [0.5 0.5]
+    """
+    clients = jnp.arange(uplink.shape[0])
+    support = _support(clients.size, stragglers, kind)
+    fail, missing, complete = _row_probabilities(uplink, peer, support, attempts)
+    pivotal = _all_hangs_on(missing, complete, stragglers, kind)
+    fails_before, _ = _power(fail, attempts - 1)
+    times = multiply(scaled(jnp.full(clients.size, float(attempts))), fails_before)
+    factor = multiply(pivotal, times)
+    erasures = jnp.concatenate([uplink[None], jnp.where(support, peer, 0.0).T])
+    slopes = multiply(Scaled(*(leaf[None] for leaf in factor)), _others(scaled(1.0 - erasures)))
+    by_uplink, by_sender = (Scaled(*(leaf[i] for leaf in slopes)) for i in (0, slice(1, None)))
+    by_peer = jnp.where(support, by_sender.digits.T, 0.0)
+    return by_uplink, Scaled(by_peer, by_sender.exponent.T)
+
+
+def _support(clients: int, stragglers: Any, kind: RingKind) -> Array:
+    """Whom a row needs besides its own client: bool [receivers, senders]."""
+    receivers, senders = jnp.arange(clients)[:, None], jnp.arange(clients)[None, :]
     size = stragglers + 1
-    support = senders // size == receivers // size
-    missing, complete = _row_probabilities(uplink, peer, support, attempts)
-    return _some_block_empty(missing, complete, (clients + 1) % size == 0)
+    if kind == "cyclic":
+        covered = (senders - receivers) % clients < size
+    else:
+        covered = senders // size == receivers // size
+    others: Array = covered & (senders != receivers)
+    return others
 
 
 def _row_probabilities(
     uplink: Array, peer: Array, support: Array, attempts: int
-) -> tuple[Scaled, Scaled]:
-    """Probabilities that no complete row of a client arrives, and that one does; [clients]."""
-    clients = uplink.size
-    peer = jnp.where(support & ~jnp.eye(clients, dtype=bool), peer, 0.0)
+) -> tuple[Scaled, Scaled, Scaled]:
+    """Probabilities of a client's row; [clients].
 
-    def one_link(carry: tuple[Array, Array], erasure: Array) -> tuple[tuple[Array, Array], None]:
+    Returns:
+        That it is lost in an attempt, that no complete one arrives in all, and that one does.
+    """
+
+    def one_link(carry: tuple[Scaled, Scaled], erasure: Array) -> tuple[Any, None]:
         fails, works = carry  # 1 - works would cancel
-        return (fails + works * erasure, works * (1.0 - erasure)), None
+        lost = multiply(works, scaled(erasure))
+        return (add(fails, lost), multiply(works, scaled(1.0 - erasure))), None
 
-    (fails, works), _ = jax.lax.scan(one_link, (uplink, 1.0 - uplink), peer.T)
-    one = scaled(jnp.ones(clients)), scaled(jnp.zeros(clients))
-    fail, work = scaled(fails), scaled(works)
-
-    def one_attempt(carry: tuple[Scaled, Scaled], _: None) -> tuple[tuple[Scaled, Scaled], None]:
-        missing, complete = carry
-        return (multiply(missing, fail), add(complete, multiply(missing, work))), None
-
-    (missing, complete), _ = jax.lax.scan(one_attempt, one, None, length=attempts)
-    return missing, complete
+    start = scaled(uplink), scaled(1.0 - uplink)
+    (fail, work), _ = jax.lax.scan(one_link, start, jnp.where(support, peer, 0.0).T)
+    missing, sums = _power(fail, attempts)
+    return fail, missing, multiply(work, sums)
 
 
-def _too_few_rows(missing: Scaled, complete: Scaled, stragglers: Any) -> tuple[Scaled, Scaled]:
-    """Poisson-binomial law: more than ``stragglers`` clients miss, or at most so many."""
-    num_missing = jnp.arange(missing.digits.size + 1)
-    start = scaled((num_missing == 0).astype(jnp.float64))
+def _power(numbers: Scaled, exponent: int) -> tuple[Scaled, Scaled]:
+    """The numbers to that power, and the sum of all lower powers."""
+    shape = numbers.digits.shape
 
-    def one_client(law: Scaled, client: tuple[Scaled, Scaled]) -> tuple[Scaled, None]:
+    def once_more(carry: tuple[Scaled, Scaled], _: None) -> tuple[tuple[Scaled, Scaled], None]:
+        power, sums = carry
+        return (multiply(power, numbers), add(sums, power)), None
+
+    start = scaled(jnp.ones(shape)), scaled(jnp.zeros(shape))
+    return jax.lax.scan(once_more, start, None, length=exponent)[0]
+
+
+def _others(numbers: Scaled) -> Scaled:
+    """Of each number along the leading axis, the product of all others."""
+
+    def one(product: Scaled, number: Scaled) -> tuple[Scaled, Scaled]:
+        return multiply(product, number), product
+
+    start = scaled(jnp.ones(numbers.digits.shape[1:]))
+    _, before = jax.lax.scan(one, start, numbers)
+    _, after = jax.lax.scan(one, start, numbers, reverse=True)
+    return multiply(before, after)
+
+
+def _all_hangs_on(missing: Scaled, complete: Scaled, stragglers: Any, kind: RingKind) -> Scaled:
+    """Probability that the round succeeds with a client's row and fails without it; [clients]."""
+    clients, size = missing.digits.size, stragglers + 1
+    place = jnp.arange(clients)
+    if kind == "cyclic":  # exactly s of the other rows are missing
+        _, before = _num_missing(missing, complete)
+        _, after = _num_missing(missing, complete, reverse=True)
+        number = jnp.arange(clients + 1)
+        rest = Scaled(*(leaf[:, (stragglers - number) % (clients + 1)] for leaf in after))
+        both = multiply(before, rest)
+        return total(Scaled(*(leaf.T for leaf in both)), (number <= stragglers)[:, None])
+    # No other row of its block arrives, and one of every other block.
+    _, before = _block_by_block(missing, complete, (place + 1) % size == 0)
+    _, after = _block_by_block(missing, complete, place % size == 0, reverse=True)
+    same = place[:, None] // size == place // size
+
+    def one_client(alone: Scaled, client: Any) -> tuple[Scaled, None]:
+        misses, counts = client
+        factor = Scaled(jnp.where(counts, misses.digits, 1.0), jnp.where(counts, misses[1], 0))
+        return multiply(alone, factor), None
+
+    counted = same & (place[:, None] != place)
+    alone, _ = jax.lax.scan(one_client, scaled(jnp.ones(clients)), (missing, counted))
+    return multiply(alone, multiply(before, after))
+
+
+def _num_missing(
+    missing: Scaled, complete: Scaled, *, reverse: bool = False
+) -> tuple[Scaled, Scaled]:
+    """Poisson-binomial law of how many clients miss, [clients + 1]; [m]: of those before m."""
+    start = scaled((jnp.arange(missing.digits.size + 1) == 0).astype(jnp.float64))
+
+    def one_client(law: Scaled, client: tuple[Scaled, Scaled]) -> tuple[Scaled, Scaled]:
         misses, arrives = client
         # What rolls around is 0: no more clients can miss than there were.
         shifted = Scaled(*(jnp.roll(leaf, 1) for leaf in law))
-        return add(multiply(law, arrives), multiply(shifted, misses)), None
+        return add(multiply(law, arrives), multiply(shifted, misses)), law
 
-    law, _ = jax.lax.scan(one_client, start, (missing, complete))
-    too_few = num_missing > stragglers
-    return total(law, too_few), total(law, ~too_few)
+    return jax.lax.scan(one_client, start, (missing, complete), reverse=reverse)
 
 
-def _some_block_empty(missing: Scaled, complete: Scaled, last: Array) -> tuple[Scaled, Scaled]:
-    """Blocks of consecutive clients, ended where ``last``: one without a row, or none."""
+def _block_by_block(
+    missing: Scaled, complete: Scaled, last: Array, *, reverse: bool = False
+) -> tuple[tuple[Scaled, Scaled], Scaled]:
+    """Blocks of consecutive clients, ended where ``last``: one without a row, or none.
+
+    Returns:
+        Outage and success, and [clients]: success of all blocks that ended before a client.
+    """
     one, zero = scaled(jnp.ones(())), scaled(jnp.zeros(()))
 
     def select(condition: Array, yes: Scaled, no: Scaled) -> Scaled:
         return Scaled(*(jnp.where(condition, y, n) for y, n in zip(yes, no, strict=True)))
 
-    def one_client(carry: Any, client: Any) -> tuple[Any, None]:
+    def one_client(carry: Any, client: Any) -> tuple[Any, Scaled]:
         outage, success, empty, covered = carry
+        before = success
         misses, arrives, ends = client
         covered = add(covered, multiply(empty, arrives))
         empty = multiply(empty, misses)
         outage = select(ends, add(outage, multiply(success, empty)), outage)
         success = select(ends, multiply(success, covered), success)
-        return (outage, success, select(ends, one, empty), select(ends, zero, covered)), None
+        return (outage, success, select(ends, one, empty), select(ends, zero, covered)), before
 
-    carry, _ = jax.lax.scan(one_client, (zero, one, one, zero), (missing, complete, last))
-    return carry[0], carry[1]
+    clients, start = (missing, complete, last), (zero, one, one, zero)
+    carry, before = jax.lax.scan(one_client, start, clients, reverse=reverse)
+    return (carry[0], carry[1]), before

@@ -26,13 +26,17 @@ class Scaled(NamedTuple):
 
 
 def scaled(numbers: Array) -> Scaled:
-    """The numbers with digits in [1/2, 1), or 0; any shape, float64.
+    """The numbers with digits in [1/2, 1), or 0; any shape, float64, also below 2^-1022.
 
     >>> with jax.enable_x64(True):
     ...     print(*scaled(jnp.float64(12.0)))
     0.75 4
     """
-    return _normal(numbers, jnp.zeros(jnp.shape(numbers), jnp.int32))
+    bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(numbers), jnp.int64)
+    # Arithmetic takes what is below 2^-1022 for 0; its bits are those of a whole number.
+    below = (bits >> 52 == 0) & (bits != 0)
+    digits = jnp.where(below, bits.astype(jnp.float64), numbers)
+    return _normal(digits, jnp.where(below, -1074, 0).astype(jnp.int32))
 
 
 def unscaled(numbers: Scaled) -> Array:

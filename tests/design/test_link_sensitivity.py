@@ -1,11 +1,15 @@
 """Sensitivities against finite differences, repairs against the closed form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.link_sensitivity import (
     in_own_order,
     sensitivity,
+    sensitivity_of,
     weakest_links,
 )
 from jaxcogc.design.ring_order import reorder
@@ -66,6 +70,15 @@ def test_weakest_link_first_and_by_own_numbers():
         perfect = changed(network, link.receiver, link.sender, 0.0)
         law = float(np.exp(log_gc_outage_probability(reorder(perfect, order), 1, 2)))
         assert link.repaired == pytest.approx(law, rel=1e-9)
+
+
+@pytest.mark.parametrize(("clients", "stragglers", "bound"), [(4, 1, True), (3, 1, False)])
+def test_a_law_that_is_only_a_bound_says_so(clients, stragglers, bound):
+    own = tuple(range(clients))
+    config = CodeConfig("cyclic-mds", stragglers, 2, False, own)
+    candidate = SimpleNamespace(code=config.family, **config._asdict())
+    found = sensitivity_of(random_network(clients, 3), candidate)
+    assert ("upper bound" in found.law) == bound
 
 
 def test_heat_map():

@@ -12,6 +12,7 @@ from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
 from jaxcogc.number_text import level_text, probability_text
+from jaxcogc.outage.closed_form import rows_can_be_counted
 
 EXPENDABLE = ("read", "client\nuses", "ring", "rounds", "±", "A", "s", "code")
 """Columns that a narrow terminal does without, the first one first."""
@@ -109,7 +110,21 @@ def summary(request: DesignRequest, result: Design) -> str:
         text += f"{probability_text(result.given_order.outage)}."
     if chosen.order == RANDOM:
         text += "\nRing: every client at another place in every round."
-    return text
+    return text + _about_orders(request, result)
+
+
+def _about_orders(request: DesignRequest, result: Design) -> str:
+    """A line where orders were chosen by a law that is only a bound for the code."""
+    clients = request.network.num_clients
+    codes = ((c.code, c.stragglers) for c in result.candidates if c.code is not None)
+    if request.asked.order != "optimised" or all(
+        rows_can_be_counted(code, clients, s) for code, s in codes
+    ):
+        return ""
+    return (
+        f"\nOrders for cyclic-mds codes minimise the cyclic law, an upper bound: of {clients} "
+        "clients, a composite number, no law of their own is known."
+    )
 
 
 def link_table(links: Sequence[WeakLink], outage: float, law: str) -> Table:
