@@ -15,6 +15,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -218,6 +219,8 @@ def draw_rows(
       All zero for a row that the server did not hear.
     """
     clients = thresholds.high.shape[1]
+    chex.assert_shape(thresholds, (clients + clients % 2, clients))
+    chex.assert_type(trials, jnp.uint32)
     words = np.arange(-(-clients // 32), dtype=np.uint32)[:, None, None, None]
     attempt = np.arange(num_attempts, dtype=np.uint32)[:, None, None]
     receiver = np.arange(clients, dtype=np.uint32)[:, None]

@@ -125,8 +125,9 @@ def structure_by_attempts(
     for batch, start in enumerate(range(0, trials, _BATCH_TRIALS)):
         counted = min(_BATCH_TRIALS, trials - start)
         links = _draw(fold_in(key, batch), network, most)
+        decision = fold_in(decisions, batch)
         for index, number in enumerate(attempts):
-            rank, complete, recovered = _decide(decisions, code, links, np.int32(number))
+            rank, complete, recovered = _decide(decision, code, links, np.int32(number))
             rows = (rank, complete, recovered.sum(axis=1))
             for total, row in zip(totals[index], rows, strict=True):
                 total += np.bincount(np.asarray(row)[:counted], minlength=len(total))
@@ -163,5 +164,6 @@ def _decide(
     """Rank, complete rows and K of each trial when only the first attempts are made."""
     made = jnp.arange(links.uplink_delivered.shape[1]) < attempts
     links = links._replace(uplink_delivered=links.uplink_delivered & made[:, None])
-    found = jax.vmap(recover, (None, None, 0))(key, code, links)
+    keys = split(key, len(links.uplink_delivered))  # no chance hits all trials at once
+    found = jax.vmap(recover, (0, None, 0))(keys, code, links)
     return found.rank, found.num_complete_rows, found.client_recovered

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial, reduce
 from typing import NamedTuple
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -140,6 +141,9 @@ def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Ar
     Returns:
       Recovery with a trailing trials axis.
     """
+    words, attempts, clients = code.support.shape
+    chex.assert_shape(random, (clients, rows.shape[-1]))
+    chex.assert_shape(rows, (words, attempts, clients, None))
     stacks = stacks_to_decide(rule, code, rows)
     zeros = zeros_of(*null_vector_of(rule, code, stacks, random), rule.modulus)
     return recovery_from_zeros(rule, code.num_stragglers, zeros, stacks.num_complete)

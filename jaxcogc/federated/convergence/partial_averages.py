@@ -96,7 +96,7 @@ def draw_rounds(
     check_names(schemes, code)
     trials = check_count("num_trials", num_trials)
     how = LinkPolicy(**policy)
-    code_key, null_key, link_key = split(key, 3)
+    code_key, _, link_key = split(key, 3)
     if redraw_code and code is not None:
         code = redraw(code_key, code, how.num_attempts)
     inputs = channel(network)
@@ -104,7 +104,7 @@ def draw_rounds(
     for number in range(-(-trials // _BATCH)):
         batch_key = fold_in(link_key, number)
         drawn = _draw_batch(
-            batch_key, null_key, inputs, code, schemes, policy=how, reciprocal=network.reciprocal
+            batch_key, inputs, code, schemes, policy=how, reciprocal=network.reciprocal
         )
         parts.append(jax.device_get(DrawnRounds(drawn.weights, drawn.hold, drawn.exact)))
     rounds = jax.tree.map(lambda *part: np.concatenate(part)[:trials], *parts)
@@ -119,7 +119,6 @@ def draw_rounds(
 @partial(jax.jit, static_argnames=("schemes", "policy", "reciprocal"))
 def _draw_batch(
     key: Key,
-    null_key: Key,
     inputs: Channel,
     code: GradientCode | None,
     schemes: tuple[str, ...],
@@ -127,11 +126,10 @@ def _draw_batch(
     policy: LinkPolicy,
     reciprocal: bool,
 ) -> Coefficients:
-    """Coefficients with leading axes [trials, schemes]; one null vector's key serves all."""
+    """Coefficients with leading axes [trials, schemes]."""
 
     def one(number: jax.Array) -> Coefficients:
         keys = RoundKeys(*split(fold_in(key, number), len(RoundKeys._fields)))
-        keys = keys._replace(decoding=null_key)
         return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
 
     return jax.vmap(one)(jnp.arange(_BATCH, dtype=jnp.uint32))
