@@ -106,8 +106,7 @@ def fractional_repetition_outage_probability(
     >>> print(fractional_repetition_outage_probability(network, 1))
     0.4375
     """
-    stragglers = _checked_stragglers(network, num_stragglers)
-    _check_blocks(network, stragglers)
+    stragglers = _checked_stragglers(network, num_stragglers, "blocks")
     attempts = check_count("num_attempts", num_attempts)
     return _evaluate(network, _Law("blocks", stragglers, attempts, False))
 
@@ -197,9 +196,7 @@ def log_outage_gradient(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
     """
-    stragglers = _checked_stragglers(network, num_stragglers)
-    if kind == "blocks":
-        _check_blocks(network, stragglers)
+    stragglers = _checked_stragglers(network, num_stragglers, kind)
     attempts = check_count("num_attempts", num_attempts)
     with jax.enable_x64(True):
         leaves = (network.uplink_erasure, network.peer_erasure)
@@ -278,7 +275,6 @@ def _gradients(
     uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
 ) -> tuple[Any, Any]:
     """Slopes of the probability and of its logarithm: by uplinks, by peers."""
-
     outage, _ = outage_and_success(uplink, peer, stragglers, kind, attempts)
     slopes = outage_slopes(uplink, peer, stragglers, kind, attempts)
 
@@ -292,13 +288,12 @@ def _gradients(
     return tuple(map(unscaled, slopes)), tuple(map(by_outage, slopes))
 
 
-def _checked_stragglers(network: Network, num_stragglers: Any) -> int:
-    return check_count("num_stragglers", num_stragglers, low=0, high=network.num_clients - 1)
-
-
-def _check_blocks(network: Network, stragglers: int) -> None:
-    if network.num_clients % (stragglers + 1):
+def _checked_stragglers(network: Network, num_stragglers: Any, kind: RingKind = "cyclic") -> int:
+    clients = network.num_clients
+    stragglers = check_count("num_stragglers", num_stragglers, low=0, high=clients - 1)
+    if kind == "blocks" and clients % (stragglers + 1):
         raise ValueError(
             f"num_stragglers = {stragglers}: allowed for fractional repetition is a number with "
-            f"num_stragglers + 1 dividing the {network.num_clients} clients"
+            f"num_stragglers + 1 dividing the {clients} clients"
         )
+    return stragglers
