@@ -6,9 +6,15 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxcogc.runtime.rendezvous import Say, meet
+
 
 def join_processes(
-    coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    say: Say = lambda text: None,
 ) -> None:
     """Make this process one of a distributed run; call it before anything touches a device.
 
@@ -16,13 +22,16 @@ def join_processes(
       coordinator: "HOST:PORT" of process 0; None where SLURM, Open MPI or Kubernetes tell.
       num_processes: processes of the run; None likewise.
       process_id: number of this process, from 0; None likewise.
+      say: told every now and then who is waited for, where a coordinator is named.
 
     Raises:
-      ValueError: nothing tells what the other processes are.
+      ValueError: nothing tells what the other processes are, or not all of them came in time.
     """
     try:
+        if coordinator is not None and num_processes is not None and process_id is not None:
+            meet(coordinator, num_processes, process_id, say=say)
         jax.distributed.initialize(coordinator, num_processes, process_id)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
         if coordinator is None:
             reason = f"nothing here tells which they are ({reason.rstrip('.')})"

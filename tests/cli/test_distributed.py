@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from jaxcogc.cli.app import main
-from tests.cli.program import assert_one_line, free_address, run_program, start_program
+from tests.cli.program import (
+    assert_one_line,
+    environment,
+    free_address,
+    run_program,
+    start_program,
+)
 
 SMALL = ["outage", "--clients", "3", "--stragglers", "1"]
 Pair = tuple[subprocess.Popen[str], subprocess.Popen[str]]
@@ -131,3 +138,30 @@ def test_kernel_and_tile_change_no_number(capsys: pytest.CaptureFixture[str]) ->
     assert numbers(other.stdout) == numbers(plain)
     assert "kernel pallas does not compile here, using xla" in other.stderr
     assert other.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("process_id", "missing"),
+    [("0", "waiting for 1 of 2 processes"), ("1", "waiting for process 0 at")],
+    ids=["first", "second"],
+)
+def test_a_process_that_never_comes(process_id: str, missing: str) -> None:
+    """Short of patience here: in the program it is five minutes."""
+    impatient = (
+        "import sys; from jaxcogc.runtime import rendezvous; from jaxcogc.cli.app import main;"
+        "rendezvous._FIRST_WORD = 0.1; rendezvous.meet.__kwdefaults__['seconds'] = 1.0;"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    where = ["--distributed", "--coordinator", free_address(), "--num-processes", "2"]
+    finished = subprocess.run(
+        [sys.executable, "-c", impatient, *SMALL, *where, "--process-id", process_id],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert finished.returncode == 2
+    words, error = finished.stderr.splitlines()
+    assert words.startswith(missing)
+    assert error.startswith(f"error: --distributed: cannot join the processes: {missing}")
+    assert finished.stdout == ""

@@ -60,7 +60,12 @@ def join(options: ProcessOptions) -> bool:
 
     _keep_standard_output()
     with blame("--distributed"):
-        join_processes(options.coordinator, options.num_processes, options.process_id)
+        join_processes(
+            options.coordinator,
+            options.num_processes,
+            options.process_id,
+            say=lambda text: print(text, file=sys.stderr, flush=True),
+        )
     return is_first_process()
 
 
