@@ -43,7 +43,8 @@ def test_a_right_call_passes() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("key", jax.random.key_data(KEY)),
+        ("key", jnp.zeros((2, 2), jnp.uint32)),
+        ("key", jnp.zeros(2, jnp.int32)),
         ("key", jax.random.split(KEY, 3)),
         ("links", tuple(LINKS)),
         ("weights", WEIGHTS[:2]),
@@ -64,7 +65,7 @@ def test_a_wrong_value_is_found(name: str, value: object) -> None:
 
 def test_public_functions_and_methods_are_checked() -> None:
     with pytest.raises(TypeCheckError, match="draw_links: argument key"):
-        draw_links(jax.random.key_data(KEY), NETWORK)
+        draw_links(np.asarray(jax.random.key_data(KEY)), NETWORK)
     with pytest.raises(TypeCheckError, match=r"Network\.homogeneous: argument num"):
         Network.homogeneous(np.int64(3), uplink_erasure=0.5, peer_erasure=0.5)
     with pytest.raises(TypeCheckError, match=r"GradientCode\.__init__: argument matrix"):

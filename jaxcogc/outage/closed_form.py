@@ -189,12 +189,8 @@ def log_outage_gradient(
 ) -> LogOutageGradient:
     """Logarithm of the outage and its slopes, in 64 bits whatever mode the caller is in.
 
-    Args:
-        network, num_stragglers, num_attempts: as in `gc_outage_probability`.
-        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
-
-    Raises:
-        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+    Arguments and errors as of `gc_outage_probability`; ``kind`` is ``"blocks"`` for fractional
+    repetition.
     """
     stragglers = _checked_stragglers(network, num_stragglers, kind)
     attempts = check_count("num_attempts", num_attempts)
