@@ -61,7 +61,7 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
     trials, attempts, clients = links.uplink_delivered.shape
     coefficients = jnp.broadcast_to(code.field_matrix, (attempts, clients, clients))
     rule = decision_rule(code)
-    size = min(trials, tile_size(clients))
+    size = min(trials, tile_size(clients, attempts))
     if trials % size:
         raise ValueError(f"{trials} trials: must be a power of two")
 

@@ -83,15 +83,17 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     return _decision(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
 
 
-def tile_size(num_clients: int) -> int:
+def tile_size(num_clients: int, num_attempts: int) -> int:
     """Trials that one call of the kernel takes at once on this machine's default backend.
 
     On a CPU the elimination state of a tile stays near the L2 cache; on an accelerator a tile fills
-    the chip. Results do not depend on it.
+    the chip. From 32 attempts on it is smaller, so that the rows take no more memory.
+    Results do not depend on it.
     """
+    shrink = 1 << max(0, num_attempts.bit_length() - 5)
     if jax.default_backend() != "cpu":
-        return 2**14
-    return int(np.clip(2 ** int(np.log2(2**14 / num_clients)), 128, 2048))
+        return max(2**14 // shrink, 128)
+    return max(int(np.clip(2 ** int(np.log2(2**14 / num_clients)), 128, 2048)) // shrink, 16)
 
 
 @cache
@@ -115,7 +117,7 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random: Array, links: Link
     trials = len(random)
     if trials <= _FEW_TRIALS:
         rule = rule._replace(kernel="loops")
-    tile = min(trials, tile_size(random.shape[1]))
+    tile = min(trials, tile_size(random.shape[1], links.uplink_delivered.shape[1]))
     once = in_branches(random[0, 0] <= np.uint32(rule.modulus))
     peers = links.peer_delivered.reshape(trials, -1)
 

@@ -43,8 +43,13 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
+def num_processes() -> int:
+    """Processes of this run."""
+    return int(jax.process_count())
+
+
 def any_process(flag: bool) -> bool:
     """Whether the flag is set in any process; all of them must ask, in the same order."""
-    if jax.process_count() == 1:
+    if num_processes() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))

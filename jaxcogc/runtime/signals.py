@@ -9,6 +9,7 @@ signal ends the process even then.
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,12 +24,23 @@ class Interruption:
     """Whether somebody asked the run to stop; look at it between two pieces of work.
 
     `shield` is a lock: while it is held a second signal waits, so that a file under way is
-    finished.
+    finished. `nothing_to_finish` is a text: while it is not empty the first signal ends the process
+    with this line, as the second does.
     """
 
     def __init__(self) -> None:
         self.signal_number = 0
         self.shield = threading.Lock()
+        self.nothing_to_finish = ""
+
+    @contextmanager
+    def ending_at_once(self, text: str) -> Iterator[None]:
+        """A block, such as a compilation, whose loss costs nothing; signals end it with a line."""
+        self.nothing_to_finish = "" if self.requested else text
+        try:
+            yield
+        finally:
+            self.nothing_to_finish = ""
 
     @property
     def requested(self) -> bool:
@@ -92,10 +104,14 @@ def _watch(
             number = received[0]
             if number not in SIGNALS:
                 continue
-            if not interruption.requested:
+            last_words = interruption.nothing_to_finish
+            if not interruption.requested and not last_words:
                 interruption.signal_number = number
                 on_first()
             else:
                 with interruption.shield:
                     on_second()
+                    if last_words:
+                        with suppress(OSError):
+                            print(last_words, file=sys.stderr, flush=True)
                     os._exit(128 + number)

@@ -71,15 +71,20 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_signal_before_the_first_batch(tmp_path: Path) -> None:
-    """The compilation runs to its end; nothing was counted, so nothing is written."""
-    process = start_program(*ENDLESS, "--json", str(tmp_path / "out.json"))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_before_the_first_batch(number: signal.Signals, tmp_path: Path) -> None:
+    """Nothing was counted, so nothing is lost: no compilation is waited for."""
+    process = start_program(
+        *ENDLESS, "--json", str(tmp_path / "out.json"), JAX_ENABLE_COMPILATION_CACHE="0"
+    )
     _wait_for(process, "compiling")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    if "before a trial was counted" in err:  # else the batch in flight came first
-        assert list(tmp_path.iterdir()) == []
+    started = time.perf_counter()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    assert time.perf_counter() - started < 3
+    assert err == "interrupted before a trial was counted; nothing written\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,14 @@ from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
 from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import FEW_TRIALS, Simulation, compile_simulation
-from jaxcogc.runtime.processes import any_process
+from jaxcogc.runtime.processes import any_process, num_processes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
 
 if TYPE_CHECKING:
     from jaxcogc.figures import Figure
 
+NOTHING_COUNTED = "interrupted before a trial was counted; nothing written"
 _UNQUALIFIED = (
     "mean_rank",
     "num_recovered_pmf",
@@ -50,22 +51,25 @@ def run(request: OutageRequest) -> int:
     console = new_console()
     total = request.asked.trials * len(request.codes)
     display = CountDisplay(console, total, quiet=request.asked.quiet)
+    # Of several processes the others would wait for one that is gone.
+    last_words = NOTHING_COUNTED if num_processes() == 1 else ""
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         with display:
-            display.compiling()
-            simulation = compile_simulation(
-                request.network,
-                request.codes[0],
-                num_attempts=request.asked.attempts,
-                redraw_code=request.asked.redraw_code,
-                tile=request.asked.tile,
-                kernel=request.asked.kernel,
-                few_trials=total <= FEW_TRIALS and request.asked.kernel == KERNELS[0],
-            )
+            with interruption.ending_at_once(last_words):
+                display.compiling()
+                simulation = compile_simulation(
+                    request.network,
+                    request.codes[0],
+                    num_attempts=request.asked.attempts,
+                    redraw_code=request.asked.redraw_code,
+                    tile=request.asked.tile,
+                    kernel=request.asked.kernel,
+                    few_trials=total <= FEW_TRIALS and request.asked.kernel == KERNELS[0],
+                )
             display.counting(simulation.compile_seconds, simulation.device)
             counts, seconds = _count(request, simulation, interruption, display)
         if not counts:
-            print("interrupted before a trial was counted; nothing written", file=sys.stderr)
+            print(NOTHING_COUNTED, file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
         complete = _report(request, simulation, counts, seconds, interruption, console)
         whole = sum(each.trials for each in counts) == total

@@ -23,6 +23,7 @@ from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
 _GROUP = 4  # offsets that one pass over a diagonal adds
+_UNROLLED_ATTEMPTS = 8  # more of them go round a loop, or compiling would take minutes
 
 
 class GramTerms(NamedTuple):
@@ -90,17 +91,28 @@ def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Arr
     Returns:
       uint32 [diagonals, clients, trials]; [d, j] is entry (j, j + d).
     """
-    num_words, _, clients, trials = rows.shape
+    num_words, attempts, clients, trials = rows.shape
     wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
     part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
 
-    def add_group(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
+    def add_some(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
         for place, offset in enumerate(range(first, min(first + _GROUP, clients))):
             window = wrapped[:, :, clients - offset : 2 * clients - offset]
             held = (x & bit == bit for x, bit in zip(window, bits[:, place], strict=True))
             for both, term in zip(reduce(operator.and_, held), terms[place], strict=True):
                 total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
         return total
+
+    def add_group(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
+        if attempts <= _UNROLLED_ATTEMPTS:
+            return add_some(first, total, wrapped, terms, bits)
+
+        def add_attempt(attempt: Array, total: Array) -> Array:
+            own, own_terms = part(wrapped, attempt, 1, axis=1), part(terms, attempt, 1, axis=1)
+            return add_some(first, total, own, own_terms, bits)
+
+        summed: Array = lax.fori_loop(0, attempts, add_attempt, total)
+        return summed
 
     adders = [partial(add_group, first) for first in range(0, clients, _GROUP)]
 

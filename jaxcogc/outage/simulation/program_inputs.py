@@ -109,7 +109,7 @@ def run_shape(
         raise ValueError(
             f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
         )
-    tile = tile_size(network.num_clients) if tile is None else tile
+    tile = tile_size(network.num_clients, num_attempts) if tile is None else tile
     if kernel not in KERNELS:
         raise ValueError(f"kernel = {kernel!r}: must be 'xla' or 'pallas'")
     if tile not in [2**n for n in range(15)]:
