@@ -47,7 +47,7 @@ class LinkThresholds(NamedTuple):
     """Erasure probabilities as 64-bit integers; the diagonal holds the uplinks.
 
     Attributes:
-      high: uint32 [clients, clients], the upper words of round(p 2^64).
+      high: uint32 [clients, clients], the upper words of floor(p 2^64).
       low: uint32 [clients, clients], the lower words. Both words all ones means p = 1.
     """
 
