@@ -143,6 +143,10 @@ class Options:
         """Whether the verb computes, alone in this process as far as is known."""
         return False
 
+    def uses_jax(self) -> bool:
+        """Whether the verb computes, alone or among other processes."""
+        return self.starts_jax()
+
     def files(self) -> list[NamedFile]:
         """The files and folders that the options name."""
         named = []
@@ -207,10 +211,11 @@ def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Cal
     def run(**typed: Any) -> int:
         options = record.read(typed, complete(typed) if complete else None)
         check_files(options.files())
-        if not options.starts_jax():
+        if not options.uses_jax():
             return work(options)
         try:
-            check_start()
+            if options.starts_jax():
+                check_start()
         except CannotStart as error:
             raise UserError(str(error)) from error
         from jaxcogc.runtime.jax_settings import plain_settings  # imports JAX

@@ -35,6 +35,10 @@ class ProcessOptions(Options):
         """See `Options`."""
         return not self.distributed  # the other processes are joined first
 
+    def uses_jax(self) -> bool:
+        """See `Options`."""
+        return True
+
 
 def check_processes(options: ProcessOptions) -> None:
     """Raise UserError where the four options do not go together."""
