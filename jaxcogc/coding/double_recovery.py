@@ -10,7 +10,7 @@ about the square of the chance of one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -39,14 +39,6 @@ from jaxcogc.runtime.random_words import fold_in
 __all__ = ["recover_twice"]
 
 
-class _Tile(NamedTuple):
-    """Which of the two vectors, and the numbers and links of some trials."""
-
-    vector: Array
-    trials: Array
-    links: Links
-
-
 def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
     """Decide what many trials recover, each by two independent null vectors.
 
@@ -65,10 +57,10 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
     if trials % size:
         raise ValueError(f"{trials} trials: must be a power of two")
 
-    def look(tile: _Tile) -> tuple[Zeros, Array]:
-        prepared = prepare_code(coefficients, code.num_stragglers, code.modulus, tile.vector)
-        stacks = stacks_to_decide(rule, prepared, pack_rows(*tile.links))
-        random = free_elements(fold_in(key, tile.vector), clients, tile.trials, code.modulus)
+    def look(numbers: Array, links: Links, choice: Array) -> tuple[Zeros, Array]:
+        prepared = prepare_code(coefficients, code.num_stragglers, code.modulus, choice)
+        stacks = stacks_to_decide(rule, prepared, pack_rows(*links))
+        random = free_elements(fold_in(key, choice), clients, numbers, code.modulus)
         vector, rank = null_vector_of(rule, prepared, stacks, random)
         unproven = ~_annihilated(coefficients, stacks.rows, vector, code.modulus)
         zeros = zeros_of(vector, rank, code.modulus)
@@ -76,10 +68,10 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
 
     numbers = jnp.arange(trials, dtype=jnp.uint32)
     cut = jax.tree.map(lambda x: x.reshape(-1, size, *x.shape[1:]), (numbers, links))
-    vectors = jnp.arange(2, dtype=jnp.uint32)
+    choices = jnp.arange(2, dtype=jnp.uint32)
 
     def decide(tile: tuple[Array, Links]) -> Recovery:
-        zeros, num_complete = lax.map(lambda vector: look(_Tile(vector, *tile)), vectors)
+        zeros, num_complete = lax.map(partial(look, *tile), choices)
         both = Zeros(
             jnp.all(zeros.clients, axis=0),
             jnp.all(zeros.total, axis=0),

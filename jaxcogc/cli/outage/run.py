@@ -18,12 +18,11 @@ from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.names import KERNELS
 from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
 from jaxcogc.outage.outage_point import OutagePoint
-from jaxcogc.outage.simulation.monte_carlo import FEW_TRIALS, Simulation, compile_simulation
+from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process, num_processes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
@@ -64,7 +63,7 @@ def run(request: OutageRequest) -> int:
                     redraw_code=request.asked.redraw_code,
                     tile=request.asked.tile,
                     kernel=request.asked.kernel,
-                    few_trials=total <= FEW_TRIALS and request.asked.kernel == KERNELS[0],
+                    num_trials=total,
                 )
             display.counting(simulation.compile_seconds, simulation.device)
             counts, seconds = _count(request, simulation, interruption, display)

@@ -31,7 +31,7 @@ from jaxcogc.runtime.jax_settings import plain_settings, under_plain_settings
 
 _LOG = logging.getLogger(__name__)
 
-FEW_TRIALS = 2**16
+_FEW_TRIALS = 2**16
 """Up to so many trials the faster program costs more to compile than it saves."""
 
 
@@ -93,7 +93,7 @@ def simulate_outcomes(
         code,
         num_attempts=num_attempts,
         redraw_code=redraw_code,
-        few_trials=num_trials <= FEW_TRIALS,
+        num_trials=num_trials,
     )
     total = OutcomeCounts.zero(network.num_clients)
     for counts in simulation.counts(key, network, code, num_trials):
@@ -111,7 +111,7 @@ def compile_simulation(
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
-    few_trials: bool = False,
+    num_trials: int | None = None,
 ) -> Simulation:
     """Compile the Monte Carlo program for networks and codes of this shape.
 
@@ -124,8 +124,9 @@ def compile_simulation(
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
         it does not compile, one log line says so and the XLA program takes its place.
-      few_trials: a program that compiles in seconds at any size and runs five to ten times slower,
-        in place of ``kernel``; worth it up to some `FEW_TRIALS` trials. It counts the same.
+      num_trials: that will be asked for, where that is known. For no more than 2^16 "xla" gives a
+        program that compiles in seconds at any size, runs five to ten times slower and counts the
+        same.
 
     Returns:
       Simulation.
@@ -142,7 +143,7 @@ def compile_simulation(
         tile=tile,
         devices=devices,
         kernel=kernel,
-        few_trials=few_trials,
+        few_trials=kernel == "xla" and num_trials is not None and num_trials <= _FEW_TRIALS,
     )
     counts = partial(_run, _compile_or_fall_back(shape), shape)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)

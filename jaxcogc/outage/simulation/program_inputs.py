@@ -98,8 +98,8 @@ def run_shape(
     """The shape of the program for networks and codes of these sizes.
 
     Args:
-        network, code, num_attempts, redraw_code, tile, devices, kernel, few_trials: as in
-            `compile_simulation`.
+        network, code, num_attempts, redraw_code, tile, devices, kernel: as in `compile_simulation`.
+        few_trials: decide by loops, in place of ``kernel``.
 
     Raises:
         ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.

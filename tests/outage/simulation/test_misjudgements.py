@@ -22,11 +22,12 @@ def test_a_chance_hits_no_whole_block() -> None:
     """
     network = Network.homogeneous(CLIENTS, uplink_erasure=1.0, peer_erasure=0.5)
     code = small_field_code()
-    simulation = compile_simulation(network, code, few_trials=True, devices=jax.devices()[:1])
+    trials = 3 * BLOCK_TRIALS
+    simulation = compile_simulation(network, code, num_trials=trials, devices=jax.devices()[:1])
     expected = BLOCK_TRIALS / MODULUS
     spread = 5 * np.sqrt(expected * (1 - 1 / MODULUS))
     whole = np.zeros(CLIENTS)
-    for counts in simulation.counts(jax.random.key(0), network, code, 3 * BLOCK_TRIALS):
+    for counts in simulation.counts(jax.random.key(0), network, code, trials):
         blocks = counts.trials / BLOCK_TRIALS
         assert np.all(np.abs(counts.client_recovered - blocks * expected) < spread * blocks**0.5)
         whole += counts.client_recovered
