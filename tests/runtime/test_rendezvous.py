@@ -56,13 +56,15 @@ def test_all_come_in_any_order_and_leave_the_port() -> None:
 
 def test_whoever_waits_says_for_whom_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "_FIRST_WORD", 0.2)
+    monkeypatch.setattr(rendezvous, "_NEXT_WORD", 0.2)
     address, words = free_address(), list[str]()
-    first = started(address, 3, 0, seconds=1.5, say=words.append)
-    second = started(address, 3, 1, seconds=10)
-    error = "waiting for 1 of 3 processes: none came within 1.5 seconds"
+    first = started(address, 3, 0, seconds=4, say=words.append)
+    second = started(address, 3, 1, seconds=20)
+    error = "waiting for 1 of 3 processes: none came within 4 seconds"
     assert first() == error
     assert second() == error  # it is told at once
-    assert words == ["waiting for 1 of 3 processes"]
+    assert words[-1] == "waiting for 1 of 3 processes"
+    assert set(words[:-1]) <= {f"waiting for {n} of 3 processes" for n in (1, 2)}  # a busy machine
 
 
 def test_process_0_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
