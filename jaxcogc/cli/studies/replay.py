@@ -14,6 +14,7 @@ def replay(options: ReplayOptions) -> int:
 
         with open_store(options.store) as opened:
             point = opened.find_point(options.point).point
+            opened.check_words_format()
     from jaxcogc.cli.studies.replay_run import run
 
     return run(options, point)

@@ -14,8 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxcogc.links.network import Network
 
-FORMAT_VERSION = 1
-"""Of the random words and of what a block counts: a change makes other points."""
+WORDS_FORMAT = 1
+"""Of the random words and of what a block counts. Who changes either raises it, on all backends at
+once: stores of another format are shown, but not extended, merged or replayed."""
 METHOD = "monte-carlo"
 HOMOGENEOUS, POSITIONS = "homogeneous", "positions"
 """What networks that come from no file are called."""
@@ -110,6 +111,7 @@ class Point:
       family, stragglers: the code.
       attempts, redraw_code: the protocol.
       seed: of code and trials.
+      words_format: of the random words that its blocks are counted from.
       labels: the values on the axes of the grid, by name: words and numbers for tables.
       source: of the network.
     """
@@ -121,12 +123,13 @@ class Point:
     redraw_code: bool
     seed: int
     labels: Mapping[str, Value] = dataclasses.field(compare=False)
+    words_format: int = WORDS_FORMAT
     source: NetworkSource = dataclasses.field(default=NetworkSource(HOMOGENEOUS), compare=False)
 
     @cached_property
     def id(self) -> str:
         """Hash of what changes the numbers, and of nothing else: 16 hexadecimal digits."""
-        content = {**self.setting, "format": FORMAT_VERSION, "method": METHOD}
+        content = {**self.setting, "format": self.words_format, "method": METHOD}
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

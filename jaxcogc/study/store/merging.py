@@ -24,10 +24,13 @@ def merge_stores(
       Number of blocks added, of blocks that were there, and of points after it.
 
     Raises:
-      StoreError: a file that is no store, or counts that contradict each other.
+      StoreError: a file that is no store, other random words, or counts that contradict each
+        other.
     """
     opened = [open_store(Path(source)) for source in sources]  # all of them, before a file is made
     try:
+        for source in opened:
+            source.check_words_format()
         with open_store(Path(target), make=True) as store:
             num_new = num_rows = 0
             with store.transaction() as connection:

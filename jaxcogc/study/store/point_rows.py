@@ -18,6 +18,8 @@ from jaxcogc.study.specification.stop_rules import StopRule
 COLUMNS = "id, setting, labels, rule, gc_outage"
 _SOURCE = "network_source"
 """Beside the labels, in stores that tell what the networks are called after."""
+_FORMAT, _FIRST_FORMAT = "words_format", 1
+"""Beside the setting; stores that do not tell are of the first."""
 _KINDS = (HOMOGENEOUS, POSITIONS)
 
 
@@ -38,7 +40,7 @@ class StoredPoint(NamedTuple):
 def point_row(place: int, point: Point, rule: StopRule) -> tuple[str, int, str, str, str]:
     """The row of the table of points; `place` is the point's in its grid."""
     labels = {**point.labels, _SOURCE: point.source}
-    setting = json.dumps(point.setting)
+    setting = json.dumps({**point.setting, _FORMAT: point.words_format})
     return point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict())
 
 
@@ -66,6 +68,7 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
         redraw_code=fields["redraw_code"],
         seed=fields["seed"],
         labels=values,
+        words_format=fields.get(_FORMAT, _FIRST_FORMAT),
         source=NetworkSource(*source),
     )
     if point.id != id:

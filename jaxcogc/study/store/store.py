@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.study.specification.network_labels import tell_apart
-from jaxcogc.study.specification.point import NetworkText
+from jaxcogc.study.specification.point import WORDS_FORMAT, NetworkText
 from jaxcogc.study.store.block_rows import (
     COUNT_COLUMNS,
     SCALARS,
@@ -124,6 +124,16 @@ class Store:
             apart = tell_apart(point for point, *_ in stored)
         return [old._replace(point=new) for old, new in zip(stored, apart, strict=True)]
 
+    def check_words_format(self) -> None:
+        """Refuse to add to counts of random words that this program does not draw (StoreError)."""
+        others = {stored.point.words_format for stored in self.points()} - {WORDS_FORMAT}
+        if others:
+            raise StoreError(
+                f"{self.path}: its random words are of format {min(others)}, this program draws "
+                f"format {WORDS_FORMAT}: it can be shown, but not extended, merged or replayed; "
+                "collect into another file"
+            )
+
     def find_point(self, prefix: str) -> StoredPoint:
         """The point whose identity begins so."""
         found = [stored for stored in self.points() if stored.point.id.startswith(prefix)]
@@ -186,14 +196,22 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
       make: create it when there is no file. Without, a store that may only be read can be opened.
 
     Raises:
-      StoreError: no file, or one that is foreign, truncated, damaged or newer; left as it is.
+      StoreError: no file, or one that is foreign, truncated, damaged or newer, or to be added to
+        and of other random words; left as it is.
     """
     path = Path(path)
     if not path.exists():
         if not make:
             raise StoreError(f"{path}: there is no such file; jaxcogc collect makes one")
         create(path)
-    return Store(path, connect(path, write=make))
+    store = Store(path, connect(path, write=make))
+    if make:
+        try:
+            store.check_words_format()
+        except BaseException:
+            store.close()
+            raise
+    return store
 
 
 def now() -> str:
