@@ -48,7 +48,8 @@ def test_they_are_not_extended_merged_or_replayed(
 ) -> None:
     ours, other = stores
     before, target = other.read_bytes(), tmp_path / "new.db"
-    words = f"its random words are of format {WORDS_FORMAT + 1}, this program draws format {WORDS_FORMAT}"
+    theirs, today = WORDS_FORMAT + 1, WORDS_FORMAT
+    words = f"its random words are of format {theirs}, this program draws format {today}"
     with pytest.raises(StoreError, match=words):
         collect(STUDY, other, engine=ENGINE)
     point = OTHER.points[0].id
