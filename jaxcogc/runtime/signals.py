@@ -33,14 +33,18 @@ class Interruption:
         self.shield = threading.Lock()
         self.nothing_to_finish = ""
 
+    def end_at_once(self, text: str) -> None:
+        """From now on the first signal ends the process with this line; where empty, no more."""
+        self.nothing_to_finish = "" if self.requested else text
+
     @contextmanager
     def ending_at_once(self, text: str) -> Iterator[None]:
         """A block, such as a compilation, whose loss costs nothing; signals end it with a line."""
-        self.nothing_to_finish = "" if self.requested else text
+        self.end_at_once(text)
         try:
             yield
         finally:
-            self.nothing_to_finish = ""
+            self.end_at_once("")
 
     @property
     def requested(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from jaxcogc.cli.outage.request import OutageRequest
-from jaxcogc.cli.outage.run import network_title
+from jaxcogc.cli.outage.run import NOTHING_COUNTED, network_title
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
@@ -60,6 +60,7 @@ def _sample(
     def advance(trials: int) -> None:
         nonlocal done
         if not prepared:
+            interruption.end_at_once("")
             prepared.append(time.perf_counter() - started)
             display.counting(prepared[0], device)
         done += trials
@@ -67,6 +68,7 @@ def _sample(
 
     started = time.perf_counter()
     with display:
+        interruption.end_at_once(NOTHING_COUNTED)
         display.compiling()
         rare = rare_outcomes(
             seed_keys(request.asked.seed)[1],

@@ -11,17 +11,20 @@ from jaxcogc.cli.shared.progress import Display
 from jaxcogc.number_text import count_text, interval_text, probability_text
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.runtime.signals import Interruption
 from jaxcogc.study.collection.progress import Listener, Progress
 from jaxcogc.study.specification.point import Point, axes_of, values_on
 from jaxcogc.study.specification.study_file import Study
 
 _PAUSE_SECONDS = 2.0
+_INTERRUPTED = "interrupted while compiling; what was counted is in the store"
 
 
 class CollectDisplay(Display, Listener):
     """A bar over the points on a terminal, a plain line now and then elsewhere, or nothing."""
 
     def __init__(self, console: Console, study: Study, *, quiet: bool) -> None:
+        self.interruption: Interruption | None = None  # who may end a compilation at once
         columns = BarColumn(bar_width=16), MofNCompleteColumn(), TextColumn("{task.description}")
         super().__init__(console, *columns, quiet=quiet)
         self._study = study
@@ -38,10 +41,14 @@ class CollectDisplay(Display, Listener):
         self._pause()
         attempts = count_text(point.attempts, "attempt")
         size = f"{point.num_clients} clients, {attempts}, {point.family} code"
+        if self.interruption is not None:
+            self.interruption.end_at_once(_INTERRUPTED)
         self.show(f"compiling for {size}", description=f"compiling for {size}")
 
     def compiled(self, seconds: float) -> None:
         """See `Listener`."""
+        if self.interruption is not None:
+            self.interruption.end_at_once("")
         if seconds >= 0.1:  # else another point's program serves this one too
             self.say(f"compiled in {seconds:.1f} s")
         self._since = time.perf_counter()

@@ -23,6 +23,8 @@ def run(options: CollectOptions, study: Study, *, leads: bool) -> int:
     console = new_console(_LOG_WIDTH)
     display = CollectDisplay(console, study, quiet=options.quiet or not leads)
     with told_interrupts(console, display.say, "blocks under way") as interruption:
+        if not options.distributed:  # others would wait for one that is gone
+            display.interruption = interruption
         for line in study.skipped:
             display.say(f"no such code, left out: {line}")
         with display, store_errors():

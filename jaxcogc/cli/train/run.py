@@ -37,6 +37,7 @@ from jaxcogc.training.trained import NonFiniteUpdate, Trained, as_planned, first
 
 _RUN_FAILED = 1
 _EXPENDABLE = ("peer\nuses", "clients\nin it", "exact", "test\nloss", "uplink\nuses")
+_NOTHING_DONE = "interrupted before a round was done"
 _WRITING_SHARE = 0.1
 """Of the time, at most, goes into rewriting metrics.csv while a run goes on."""
 
@@ -55,8 +56,9 @@ def run(request: TrainRequest) -> int:
             checkpoints = stack.enter_context(Checkpoints(request.out / CHECKPOINTS))
             _draw_partition(request.plan, request.out / "partition.png")
         with display:
-            display.compiling()
-            compiled = compile_training(request.plan)
+            with interruption.ending_at_once(_NOTHING_DONE):
+                display.compiling()
+                compiled = compile_training(request.plan)
             display.counting(compiled.compile_seconds, compiled.device)
             trained = compiled.start()
             if request.asked.resume and checkpoints is not None:
@@ -74,7 +76,7 @@ def run(request: TrainRequest) -> int:
         if failure is not None:
             return _stop(request, trained, failure)
         if trained.round_index == 0:
-            print("interrupted before a round was done", file=sys.stderr)
+            print(_NOTHING_DONE, file=sys.stderr)
             return interruption.exit_code
         keeper.keep(trained, last=True)
         measured = {

@@ -164,6 +164,7 @@ class Collector:
 
     def _prepare(self, point: Point) -> None:
         if not self.engine.is_ready(point):
+            self._commit()  # compiling takes long, and may be ended
             self.listener.compiling(point)
             seconds = self.engine.prepare(point)
             self.compile_seconds += seconds
