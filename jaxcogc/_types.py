@@ -1,7 +1,8 @@
 """The words for array dimensions, and the array aliases that signatures use.
 
 A public signature, and its docstring, names every dimension with one of these words, as in
-`Float64[Array, "rows clients"]`. One word has one length throughout a call (the tests check that):
+`Float64[Array, "rows clients"]`. One word has one length throughout a call (the tests check that;
+a word with `_` before it may have any length):
 
 | word      | length                                                                     |
 |-----------|----------------------------------------------------------------------------|
@@ -16,6 +17,7 @@ A public signature, and its docstring, names every dimension with one of these w
 | points    | settings of a sweep                                                        |
 | samples   | labelled examples of a data set, or of a part of it                        |
 | sets      | sets of rows that a code is looked at by                                   |
+| chosen    | rows in such a set                                                         |
 
 Booleans say *delivered*, probabilities are *erasure* probabilities, counts are `num_*`.
 """

@@ -25,7 +25,7 @@ from beartype.door import die_if_unbearable
 from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
-ROOMS = ("links", "coding", "federated", "design", "training")
+ROOMS = ("links", "coding", "outage", "federated", "design", "training")
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 
@@ -76,16 +76,21 @@ def _check_methods(cls: type) -> None:
         if name.startswith("_") and name != "__init__":
             continue
         if inspect.isfunction(value) and value.__module__ == cls.__module__:
-            setattr(cls, name, checked(value))
+            # A constructor that `dataclass` made has the annotations of the fields.
+            made = name == "__init__" and getattr(cls, "__dataclass_params__", None)
+            setattr(cls, name, checked(value, cls if made and made.init else None))
         elif isinstance(value, classmethod):
             setattr(cls, name, classmethod(checked(value.__func__)))
         elif isinstance(value, property) and value.fget:
             setattr(cls, name, property(checked(value.fget)))
 
 
-def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+def checked(function: Callable[..., Any], annotated: type | None = None) -> Callable[..., Any]:
+    """The function, checked after each call by its annotations (or by those of a class)."""
     signature, check = inspect.signature(function), _check_call
-    hints = functools.cache(lambda: typing.get_type_hints(function, include_extras=True))
+    hints = functools.cache(
+        lambda: typing.get_type_hints(annotated or function, include_extras=True)
+    )
 
     def call(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
@@ -109,7 +114,7 @@ def _check_call(
     values = [(f"argument {name}", hints.get(name), value) for name, value in arguments.items()]
     values.append(("the result", hints.get("return"), result))
     with jaxtyped("context"):
-        for what, hint, value in values:
+        for what, hint, value in sorted(values, key=lambda item: _is_sum(item[1])):
             kind = parameters.get(what.removeprefix("argument "))
             if hint is None or (kind and kind.kind in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD)):
                 continue
@@ -123,6 +128,11 @@ def _check_call(
                 raise TypeCheckError(f"{function.__qualname__}: {where}: {error}") from None
 
 
+def _is_sum(hint: Any) -> bool:
+    """A shape such as "clients+1": checked when the word in it has a length already."""
+    return "+" in str(hint)
+
+
 def _fields(value: Any, hint: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, annotation and value of every field of a record that the annotation names."""
     cls = type(value)
@@ -130,7 +140,8 @@ def _fields(value: Any, hint: Any) -> Iterator[tuple[str, Any, Any]]:
         return
     if not (hasattr(cls, "_fields") or hasattr(cls, "__dataclass_fields__")):
         return
-    for name, field_hint in typing.get_type_hints(cls, include_extras=True).items():
+    hints = typing.get_type_hints(cls, include_extras=True).items()
+    for name, field_hint in sorted(hints, key=lambda item: _is_sum(item[1])):
         # Of a code under a trace the coefficients are made when asked for: not for us.
         if hasattr(cls, "_fields") or name in vars(value):
             yield name, field_hint, getattr(value, name)

@@ -1,5 +1,6 @@
 """The check of public signatures bites, and loses no doctest."""
 
+import ast
 import doctest
 import importlib.util
 import re
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from jaxtyping import Bool, Float64, TypeCheckError
 
+from jaxcogc import _types
 from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import uncoded
 from jaxcogc.coding.encoding import received_matrix
@@ -17,6 +19,7 @@ from jaxcogc.coding.gradient_code import GradientCode
 from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.network import Network
 from tests.shape_checks import checked, public_names
+from tests.source_tree import SOURCES, tree_of
 
 KEY = jax.random.key(0)
 NETWORK = Network.homogeneous(3, uplink_erasure=0.5, peer_erasure=0.5)
@@ -25,6 +28,7 @@ LINKS = draw_links(KEY, NETWORK, 2)
 
 WEIGHTS = np.array([1.0, 0.0, 0.0])
 RESULT = jnp.zeros(3, bool)
+DTYPES = ("Bool", "Float", "Float32", "Float64", "Int", "Int32", "Int64", "Key", "UInt32")
 
 
 @checked
@@ -75,6 +79,23 @@ def test_public_functions_and_methods_are_checked() -> None:
 def test_what_a_function_refuses_itself_is_not_checked() -> None:
     with pytest.raises(ValueError, match="uplink_delivered has shape"):
         received_matrix(uncoded(4), LINKS)
+
+
+def test_shapes_use_the_words_of_the_glossary() -> None:
+    """`_word` and `...` say that a length is free, `*word` that an axis may be missing."""
+    glossary = set(re.findall(r"^\| (\w+) +\|", _types.__doc__ or "", re.MULTILINE)) - {"word"}
+    assert {"clients", "attempts", "rows"} <= glossary
+    nodes = [node for path in SOURCES for node in ast.walk(tree_of(path))]
+    shapes = {
+        ast.literal_eval(node.slice.elts[1])
+        for node in nodes
+        if isinstance(node, ast.Subscript)
+        and getattr(node.value, "id", None) in DTYPES
+        and isinstance(node.slice, ast.Tuple)
+    }
+    words = {word.lstrip("*").removesuffix("+1") for shape in shapes for word in shape.split()}
+    assert "clients" in words
+    assert {w for w in words - glossary if not (w == "..." or w[0] == "_" or w.isdigit())} == set()
 
 
 @pytest.mark.parametrize("module", public_names())

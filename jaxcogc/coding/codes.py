@@ -14,9 +14,9 @@ from jaxcogc.coding.constructions import (
     cyclic_mds_matrices,
     cyclic_residues,
 )
-from jaxcogc.coding.gradient_code import GradientCode, build_code, read_only
+from jaxcogc.coding.gradient_code import GradientCode, build_code
 from jaxcogc.coding.host_field import MERSENNE_31
-from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.links.checks import check_choice, check_count, read_only
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import host_generator, split
@@ -210,7 +210,7 @@ def redraw(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
         keys = list(split(key, num_attempts))
     codes = [cyclic_code(k, code.num_clients, int(code.num_stragglers)) for k in keys]
     return GradientCode(
-        read_only(np.stack([c.matrix for c in codes]), np.float64),
+        read_only(np.stack([c.matrix for c in codes])),
         read_only(np.stack([c.field_matrix for c in codes]), np.uint32),
         codes[0].num_stragglers,
         code.family,

@@ -12,13 +12,13 @@ from jax import lax
 from jax.tree_util import GetAttrKey
 from jaxtyping import Float64, Int32, UInt32
 
-from jaxcogc._types import AnyArray, Array
+from jaxcogc._types import AnyArray, Array, Numbers
 from jaxcogc.coding.constructions import exact_residues
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.verification import verify_code
-from jaxcogc.links.checks import check_count, check_elements, number_array
+from jaxcogc.links.checks import check_count, check_elements, number_array, read_only
 
-__all__ = ["GradientCode", "build_code", "read_only"]
+__all__ = ["GradientCode", "build_code"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class GradientCode:
         return len(self.field_matrix.shape) == 3
 
     @classmethod
-    def from_matrix(cls, matrix: Any, num_stragglers: int = 0) -> GradientCode:
+    def from_matrix(cls, matrix: Numbers, num_stragglers: int = 0) -> GradientCode:
         """A code of your own.
 
         Over the field, every coefficient is taken exactly: an integer, the fraction p/q of small
@@ -122,7 +122,7 @@ class GradientCode:
 
 
 def build_code(
-    matrix: Any, field_matrix: Any, num_stragglers: int, family: str, modulus: int
+    matrix: np.ndarray, field_matrix: np.ndarray, num_stragglers: int, family: str, modulus: int
 ) -> GradientCode:
     """Put a code together from what a construction returns, and verify its promise.
 
@@ -134,14 +134,7 @@ def build_code(
     return GradientCode(matrix, field_matrix, np.int32(num_stragglers), family, modulus)
 
 
-def read_only(values: Any, dtype: Any) -> np.ndarray:
-    """A copy that nobody can change."""
-    array = np.array(values, dtype, order="C")
-    array.setflags(write=False)
-    return array
-
-
-def _to_words(matrix: Any) -> Any:
+def _to_words(matrix: AnyArray) -> AnyArray:
     """The bits of float64 numbers as uint32 [..., 2]; they pass 32-bit traces unharmed."""
     if isinstance(matrix, np.ndarray):
         return np.ascontiguousarray(matrix, np.float64).view(np.uint32).reshape(*matrix.shape, 2)

@@ -22,7 +22,7 @@ from jaxcogc.names import RING_KINDS, RingKind, ring_kind
 from jaxcogc.number_text import count_text
 from jaxcogc.outage.closed_form import log_outage_gradient, rows_can_be_counted
 from jaxcogc.outage.standard_decoding import outage_and_success
-from jaxcogc.outage.wide_range_floats import unscaled
+from jaxcogc.outage.wide_range_floats import to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
@@ -127,7 +127,7 @@ def _repaired(
     uplink: Array, peer: Array, stragglers: Array, kind: RingKind, attempts: int
 ) -> tuple[Array, Array]:
     def law(uplink: Array, peer: Array) -> Array:
-        return unscaled(outage_and_success(uplink, peer, stragglers, kind, attempts)[0])
+        return to_float64(outage_and_success(uplink, peer, stragglers, kind, attempts)[0])
 
     clients = jnp.arange(uplink.size)
     by_uplink = jax.lax.map(lambda m: law(uplink.at[m].set(0.0), peer), clients)

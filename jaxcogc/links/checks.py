@@ -20,6 +20,7 @@ __all__ = [
     "check_symmetry",
     "check_unmasked",
     "number_array",
+    "read_only",
 ]
 
 
@@ -45,6 +46,13 @@ def number_array(name: str, values: Any, *, num_axes: int | None = None) -> Host
     if num_axes is not None and array.ndim != num_axes:
         axes = "one axis" if num_axes == 1 else f"{num_axes} axes"
         raise ValueError(f"{name} has shape {array.shape}: allowed is an array with {axes}")
+    return array
+
+
+def read_only(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> np.ndarray:
+    """A copy that nobody can change."""
+    array = np.array(values, dtype, order="C")
+    array.setflags(write=False)
     return array
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jax.tree_util import GetAttrKey
 from jaxtyping import Float
 
-from jaxcogc._types import AnyArray, HostFloats, Numbers
+from jaxcogc._types import AnyArray, ArrayLike, Numbers
 from jaxcogc.links.checks import (
     check_count,
     check_diagonal,
@@ -21,6 +21,7 @@ from jaxcogc.links.checks import (
     check_shapes,
     check_symmetry,
     number_array,
+    read_only,
 )
 from jaxcogc.links.fading import mean_snr, pairwise_distances, rayleigh_erasure
 from jaxcogc.links.network_file import NetworkFile, network_text, read_network_file
@@ -29,6 +30,7 @@ from jaxcogc.runtime.atomic_files import write_atomically
 __all__ = ["Network"]
 
 _PROBABILITY = "a probability in [0, 1]"
+_LEAVES = ("uplink_erasure", "peer_erasure")
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -79,7 +81,8 @@ class Network:
             check_diagonal(peer)
             if reciprocal:
                 check_symmetry(peer)
-            values = {"uplink_erasure": _read_only(uplink), "peer_erasure": _read_only(peer)}
+            uplink, peer = (read_only(array + 0.0) for array in (uplink, peer))  # no negative zeros
+            values = {"uplink_erasure": uplink, "peer_erasure": peer}
         # Past the frozen dataclass's own guard.
         self.__dict__.update(**values, reciprocal=bool(reciprocal))
 
@@ -113,7 +116,12 @@ class Network:
 
     @classmethod
     def homogeneous(
-        cls, num_clients: int, *, uplink_erasure: Any, peer_erasure: Any, reciprocal: bool = False
+        cls,
+        num_clients: int,
+        *,
+        uplink_erasure: ArrayLike,
+        peer_erasure: ArrayLike,
+        reciprocal: bool = False,
     ) -> Network:
         """A network whose uplinks are all alike, and whose peer links are all alike.
 
@@ -132,7 +140,7 @@ class Network:
         check_count("num_clients", num_clients)
         others = ~np.eye(num_clients, dtype=bool)
         probabilities = []
-        for name, value in (("uplink_erasure", uplink_erasure), ("peer_erasure", peer_erasure)):
+        for name, value in zip(_LEAVES, (uplink_erasure, peer_erasure), strict=True):
             if not isinstance(value, jax.core.Tracer):
                 value = number_array(name, value, num_axes=0)
                 check_elements(name, value, (value >= 0) & (value <= 1), _PROBABILITY)
@@ -144,8 +152,8 @@ class Network:
     @classmethod
     def from_snr(
         cls,
-        uplink_snr: Any,
-        peer_snr: Any,
+        uplink_snr: Numbers,
+        peer_snr: Numbers,
         *,
         rate: float,
         uplink_rate: float | None = None,
@@ -179,8 +187,8 @@ class Network:
     @classmethod
     def from_positions(
         cls,
-        client_positions: Any,
-        server_position: Any,
+        client_positions: Numbers,
+        server_position: Numbers,
         *,
         snr_at_reference: float,
         reference_distance: float = 1.0,
@@ -279,22 +287,14 @@ class Network:
 
 
 def _flatten_with_keys(network: Network) -> tuple[Any, bool]:
-    names = ("uplink_erasure", "peer_erasure")
-    return tuple((GetAttrKey(name), getattr(network, name)) for name in names), network.reciprocal
+    return tuple((GetAttrKey(name), getattr(network, name)) for name in _LEAVES), network.reciprocal
 
 
 def _unflatten(reciprocal: bool, leaves: Any) -> Network:
     # Leaves may be tracers, gradients, axis numbers or mere placeholders: nothing to check.
     network = object.__new__(Network)
-    uplink, peer = leaves
-    network.__dict__.update(uplink_erasure=uplink, peer_erasure=peer, reciprocal=reciprocal)
+    network.__dict__.update(zip(_LEAVES, leaves, strict=True), reciprocal=reciprocal)
     return network
-
-
-def _read_only(values: HostFloats) -> HostFloats:
-    values = np.array(values + 0.0, order="C")  # a copy, and without negative zeros
-    values.setflags(write=False)
-    return values
 
 
 jax.tree_util.register_pytree_with_keys(Network, _flatten_with_keys, _unflatten)

@@ -15,11 +15,11 @@ methods related to the law of the iterated logarithm", Ann. Math. Statist. 41 (1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
+from jaxcogc._types import HostFloats, Numbers
 from jaxcogc.links.checks import check_count
 from jaxcogc.outage.intervals import Estimate
 
@@ -52,13 +52,14 @@ def anytime(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     events = check_count("num_events", num_events, low=0, high=trials)
     if not 0.0 < level < 1.0:
         raise ValueError(f"level = {level!r}: allowed is a number strictly between 0 and 1")
-    low, high = anytime_bounds(events, trials, level)
+    low, high = map(float, anytime_bounds(events, trials, level))
     best = events / trials
-    low, high = min(float(low), best), max(float(high), best)
-    return Estimate(low, best, high, method=METHOD, level=level)
+    return Estimate(min(low, best), best, max(high, best), method=METHOD, level=level)
 
 
-def anytime_bounds(num_events: Any, num_trials: Any, level: float) -> tuple[Any, Any]:
+def anytime_bounds(
+    num_events: Numbers, num_trials: Numbers, level: float
+) -> tuple[HostFloats, HostFloats]:
     """Both ends for many pairs of counts at once.
 
     Args:
@@ -72,7 +73,7 @@ def anytime_bounds(num_events: Any, num_trials: Any, level: float) -> tuple[Any,
     return _lower_end(events, trials, level), 1.0 - _lower_end(trials - events, trials, level)
 
 
-def log_evidence(num_events: Any, num_trials: Any, log_p: Any) -> Any:
+def log_evidence(num_events: Numbers, num_trials: Numbers, log_p: float | HostFloats) -> HostFloats:
     """log E(p): the logarithm of the evidence against a probability.
 
     Args:
@@ -85,15 +86,18 @@ def log_evidence(num_events: Any, num_trials: Any, log_p: Any) -> Any:
     with np.errstate(divide="ignore"):  # p = 1: -inf, and infinite evidence once an event missed
         log_q = np.log(-np.expm1(log_p))
     seen = np.where(events > 0, events * log_p, 0.0)
-    return mixture - seen - np.where(missed > 0, missed * log_q, 0.0)
+    evidence: HostFloats = mixture - seen - np.where(missed > 0, missed * log_q, 0.0)
+    return evidence
 
 
-def excludes(num_events: Any, num_trials: Any, p: float, level: float) -> Any:
+def excludes(
+    num_events: Numbers, num_trials: Numbers, p: float, level: float
+) -> npt.NDArray[np.bool_]:
     """Whether the interval of each pair of counts leaves `p` out; bool of their shape."""
-    return log_evidence(num_events, num_trials, np.log(p)) >= -np.log1p(-level)
+    return np.asarray(log_evidence(num_events, num_trials, np.log(p)) >= -np.log1p(-level))
 
 
-def _lower_end(events: Any, trials: Any, level: float) -> Any:
+def _lower_end(events: HostFloats, trials: HostFloats, level: float) -> HostFloats:
     """The root of E(p) = 1 / alpha below k / n, by bisection in log p; 0 without events."""
     bound = -np.log1p(-level)
     with np.errstate(divide="ignore"):

@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Float64
 
-from jaxcogc._types import Array, HostFloats
+from jaxcogc._types import Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.standard_decoding import outage_and_success, outage_slopes
-from jaxcogc.outage.wide_range_floats import Scaled, unscaled
+from jaxcogc.outage.wide_range_floats import WideFloats, to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
+
+Probability: TypeAlias = np.float64 | Float[Array, ""]
+"""Of numbers a NumPy float64; of a network that is traced, or mapped over, a scalar array."""
+
+_ByLink: TypeAlias = tuple[Array, Array]  # by uplink and by peer
 
 
 @under_plain_settings
-def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
+def gc_outage_probability(
+    network: Network, num_stragglers: int, num_attempts: int = 1
+) -> Probability:
     """Probability that the standard decoder fails: the law of one cyclic code.
 
     Args:
@@ -54,11 +62,13 @@ def gc_outage_probability(network: Network, num_stragglers: int, num_attempts: i
     >>> print(f"{gc_outage_probability(network, 7, num_attempts=2):.9f}")
     0.810324675
     """
-    return _cyclic_law(network, num_stragglers, num_attempts, False)
+    return _evaluate(network, "cyclic", num_stragglers, num_attempts)
 
 
 @under_plain_settings
-def log_gc_outage_probability(network: Network, num_stragglers: int, num_attempts: int = 1) -> Any:
+def log_gc_outage_probability(
+    network: Network, num_stragglers: int, num_attempts: int = 1
+) -> Probability:
     """Natural logarithm of ``gc_outage_probability``, also where that underflows.
 
     Args:
@@ -78,13 +88,13 @@ def log_gc_outage_probability(network: Network, num_stragglers: int, num_attempt
     >>> print(f"{log_gc_outage_probability(network, 19):.9f}")
     -1816.418667602
     """
-    return _cyclic_law(network, num_stragglers, num_attempts, True)
+    return _evaluate(network, "cyclic", num_stragglers, num_attempts, logarithm=True)
 
 
 @under_plain_settings
 def fractional_repetition_outage_probability(
     network: Network, num_stragglers: int, num_attempts: int = 1
-) -> Any:
+) -> Probability:
     """Probability that the standard decoder fails with a fractional-repetition code.
 
     Args:
@@ -106,9 +116,7 @@ def fractional_repetition_outage_probability(
     >>> print(fractional_repetition_outage_probability(network, 1))
     0.4375
     """
-    stragglers = _checked_stragglers(network, num_stragglers, "blocks")
-    attempts = check_count("num_attempts", num_attempts)
-    return _evaluate(network, _Law("blocks", stragglers, attempts, False))
+    return _evaluate(network, "blocks", num_stragglers, num_attempts)
 
 
 @under_plain_settings
@@ -180,8 +188,8 @@ class LogOutageGradient(NamedTuple):
     """
 
     log_outage: float
-    uplink: HostFloats
-    peer: HostFloats
+    uplink: Float64[np.ndarray, "clients"]
+    peer: Float64[np.ndarray, "clients clients"]
 
 
 def log_outage_gradient(
@@ -195,10 +203,9 @@ def log_outage_gradient(
     stragglers = _checked_stragglers(network, num_stragglers, kind)
     attempts = check_count("num_attempts", num_attempts)
     with jax.enable_x64(True):
-        leaves = (network.uplink_erasure, network.peer_erasure)
-        uplink, peer = (jnp.asarray(leaf, jnp.float64) for leaf in leaves)
-        _, logarithm = _values(uplink, peer, stragglers, kind, attempts)
-        _, slopes = _gradients(uplink, peer, stragglers, kind, attempts)
+        uplink, peer = (jnp.asarray(leaf, jnp.float64) for leaf in jax.tree.leaves(network))
+        law = uplink, peer, stragglers, kind, attempts
+        logarithm, slopes = _values(*law)[1], _gradients(*law)[1]
         return LogOutageGradient(float(logarithm), *map(np.asarray, slopes))
 
 
@@ -211,14 +218,12 @@ class _Law(NamedTuple):
     logarithm: bool
 
 
-def _cyclic_law(network: Network, stragglers: int, attempts: int, logarithm: bool) -> Any:
-    stragglers = _checked_stragglers(network, stragglers)
-    attempts = check_count("num_attempts", attempts)
-    return _evaluate(network, _Law("cyclic", stragglers, attempts, logarithm))
-
-
-def _evaluate(network: Network, law: _Law) -> Any:
-    """The law at a network's probabilities, in a 64-bit scope of its own."""
+def _evaluate(
+    network: Network, kind: RingKind, stragglers: int, attempts: int, *, logarithm: bool = False
+) -> Probability:
+    """A law at a network's probabilities, in a 64-bit scope of its own."""
+    stragglers = _checked_stragglers(network, stragglers, kind)
+    law = _Law(kind, stragglers, check_count("num_attempts", attempts), logarithm)
     leaves = (network.uplink_erasure, network.peer_erasure)
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
     with jax.enable_x64(True):
@@ -238,7 +243,7 @@ def _law_value(law: _Law, uplink: Array, peer: Array) -> Array:
 
 
 @_law_value.defjvp
-def _law_jvp(law: _Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _law_jvp(law: _Law, primals: _ByLink, tangents: _ByLink) -> tuple[Array, Array]:
     """The value and its change along the tangents.
 
     The gradient is formed here, in the 64-bit scope; what is left for a caller's transposition,
@@ -246,45 +251,44 @@ def _law_jvp(law: _Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """
     with jax.enable_x64(True):
         slopes = _gradients(*primals, law.num_stragglers, law.kind, law.num_attempts)
-        by_uplink, by_peer = (
-            jnp.sum(slope * tangent)
-            for slope, tangent in zip(slopes[law.logarithm], tangents, strict=True)
-        )
-        return _law_value(law, *primals), by_uplink + by_peer
+        by_uplink, by_peer = slopes[law.logarithm]
+        change = jnp.sum(by_uplink * tangents[0]) + jnp.sum(by_peer * tangents[1])
+        return _law_value(law, *primals), change
 
 
 @partial(jax.jit, static_argnums=(3, 4))
 def _values(
-    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
+    uplink: Array, peer: Array, stragglers: int | Array, kind: RingKind, attempts: int
 ) -> tuple[Array, Array]:
     """The outage probability and its logarithm."""
     outage, success = outage_and_success(uplink, peer, stragglers, kind, attempts)
-    complement = unscaled(success)
+    complement = to_float64(success)
     likely = complement < 0.5  # then the complement has the digits of the logarithm
     near_one = jnp.log1p(-jnp.where(likely, complement, 0.0))
     small = jnp.log(outage.digits) + outage.exponent * math.log(2.0)
-    return unscaled(outage), jnp.where(likely, near_one, small)
+    return to_float64(outage), jnp.where(likely, near_one, small)
 
 
 @partial(jax.jit, static_argnums=(3, 4))
 def _gradients(
-    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
-) -> tuple[Any, Any]:
+    uplink: Array, peer: Array, stragglers: int | Array, kind: RingKind, attempts: int
+) -> tuple[_ByLink, _ByLink]:
     """Slopes of the probability and of its logarithm: by uplinks, by peers."""
     outage, _ = outage_and_success(uplink, peer, stragglers, kind, attempts)
-    slopes = outage_slopes(uplink, peer, stragglers, kind, attempts)
+    by_uplink, by_peer = outage_slopes(uplink, peer, stragglers, kind, attempts)
 
-    def by_outage(slope: Scaled) -> Array:
+    def by_outage(slope: WideFloats) -> Array:
         # An impossible outage that no link alone makes possible has 0 / 0: called slope 0.
         exponent = jnp.where(outage.digits == 0.0, 0, slope.exponent - outage.exponent)
         zero = slope.digits == 0.0
         quotient = jnp.where(zero, 0.0, slope.digits) / jnp.where(zero, 1.0, outage.digits)
-        return unscaled(Scaled(quotient, exponent))
+        return to_float64(WideFloats(quotient, exponent))
 
-    return tuple(map(unscaled, slopes)), tuple(map(by_outage, slopes))
+    plain = to_float64(by_uplink), to_float64(by_peer)
+    return plain, (by_outage(by_uplink), by_outage(by_peer))
 
 
-def _checked_stragglers(network: Network, num_stragglers: Any, kind: RingKind = "cyclic") -> int:
+def _checked_stragglers(network: Network, num_stragglers: int, kind: RingKind) -> int:
     clients = network.num_clients
     stragglers = check_count("num_stragglers", num_stragglers, low=0, high=clients - 1)
     if kind == "blocks" and clients % (stragglers + 1):

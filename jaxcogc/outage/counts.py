@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float64, Int64
 
 from jaxcogc.outage.intervals import Estimate, estimate
 from jaxcogc.outage.outcomes import ByOutcome, counted
@@ -48,10 +49,10 @@ class OutcomeCounts(NamedTuple):
     row_space_partial: int
     all_individuals: int
     rank_sum: int
-    num_recovered: npt.NDArray[np.int64]
-    client_recovered: npt.NDArray[np.int64]
-    gc_plus_partial_recovered: npt.NDArray[np.int64]
-    row_space_partial_recovered: npt.NDArray[np.int64]
+    num_recovered: Int64[np.ndarray, "clients+1"]
+    client_recovered: Int64[np.ndarray, "clients"]
+    gc_plus_partial_recovered: Int64[np.ndarray, "clients clients+1"]
+    row_space_partial_recovered: Int64[np.ndarray, "clients clients+1"]
 
     @classmethod
     def zero(cls, num_clients: int) -> OutcomeCounts:
@@ -106,10 +107,10 @@ class Outcomes(ByOutcome[Estimate]):
     """
 
     mean_rank: float
-    num_recovered_pmf: npt.NDArray[np.float64]
-    client_recovered: npt.NDArray[np.float64]
-    gc_plus_weight: npt.NDArray[np.float64]
-    row_space_weight: npt.NDArray[np.float64]
+    num_recovered_pmf: Float64[np.ndarray, "clients+1"]
+    client_recovered: Float64[np.ndarray, "clients"]
+    gc_plus_weight: Float64[np.ndarray, "clients"]
+    row_space_weight: Float64[np.ndarray, "clients"]
     trials: int | None
 
     def outages(self) -> dict[str, Estimate]:

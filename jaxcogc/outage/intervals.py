@@ -55,7 +55,7 @@ class Estimate(float):
         return self
 
     @classmethod
-    def exact(cls, value: float) -> Self:
+    def exact(cls, value: float) -> Estimate:
         """An exact value: ``low = best = high``, method "exact", level 1.
 
         >>> Estimate.exact(0.25).high
@@ -63,14 +63,14 @@ class Estimate(float):
         """
         return cls(value, value, value, method="exact", level=1.0)
 
-    def complement(self) -> Self:
+    def complement(self) -> Estimate:
         """The probability of the contrary, its interval turned round.
 
         >>> Estimate(0.25, 0.5, 1.0, method="wilson", level=0.95).complement()
         Estimate(low=0.0, best=0.5, high=0.75, method='wilson', level=0.95)
         """
         ends = 1.0 - self.high, 1.0 - self.best, 1.0 - self.low
-        return type(self)(*ends, method=self.method, level=self.level)
+        return Estimate(*ends, method=self.method, level=self.level)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:  # copy and pickle
         return (self.low, self.best, self.high), {"method": self.method, "level": self.level}
@@ -214,7 +214,7 @@ def estimate(
     return _METHODS[interval](num_events, num_trials, level)
 
 
-def _checked_counts(num_events: Any, num_trials: Any) -> tuple[int, int]:
+def _checked_counts(num_events: int, num_trials: int) -> tuple[int, int]:
     trials = check_count("num_trials", num_trials)
     return check_count("num_events", num_events, low=0, high=trials), trials
 

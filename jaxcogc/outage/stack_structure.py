@@ -9,8 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float64
 
-from jaxcogc._types import Array, HostFloats, Key
+from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.checks import check_count
@@ -38,10 +39,10 @@ class Structure(NamedTuple):
         trials: trials counted.
     """
 
-    rank_pmf: HostFloats
-    complete_pmf: HostFloats
-    num_recovered_pmf: HostFloats
-    client_recovered: HostFloats
+    rank_pmf: Float64[np.ndarray, "clients+1"]
+    complete_pmf: Float64[np.ndarray, "_outcomes"]
+    num_recovered_pmf: Float64[np.ndarray, "clients+1"]
+    client_recovered: Float64[np.ndarray, "clients"]
     full_rank: Estimate
     trials: int
 

@@ -8,19 +8,21 @@ stay right where a probability is 0 or 1. Called inside 64-bit scopes only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from jaxcogc._types import Array
 from jaxcogc.names import RingKind
-from jaxcogc.outage.wide_range_floats import Scaled, add, multiply, scaled, total
+from jaxcogc.outage.wide_range_floats import WideFloats, add, multiply, to_wide, total
+
+_Pair: TypeAlias = tuple[WideFloats, WideFloats]
 
 
 def outage_and_success(
-    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
-) -> tuple[Scaled, Scaled]:
+    uplink: Array, peer: Array, stragglers: int | Array, kind: RingKind, attempts: int
+) -> _Pair:
     """Probabilities of an outage and of success of the standard decoder, one code, A attempts.
 
     Args:
@@ -53,8 +55,8 @@ def outage_and_success(
 
 
 def outage_slopes(
-    uplink: Array, peer: Array, stragglers: Any, kind: RingKind, attempts: int
-) -> tuple[Scaled, Scaled]:
+    uplink: Array, peer: Array, stragglers: int | Array, kind: RingKind, attempts: int
+) -> _Pair:
     """Derivatives of the outage probability, positive sums too: small ones beside large ones.
 
     A link loses the round where it is the only one of its row to fail in an attempt, the row is
@@ -79,16 +81,18 @@ def outage_slopes(
     fail, missing, complete = _row_probabilities(uplink, peer, support, attempts)
     pivotal = _all_hangs_on(missing, complete, stragglers, kind)
     fails_before, _ = _power(fail, attempts - 1)
-    times = multiply(scaled(jnp.full(clients.size, float(attempts))), fails_before)
+    times = multiply(to_wide(jnp.full(clients.size, float(attempts))), fails_before)
     factor = multiply(pivotal, times)
     erasures = jnp.concatenate([uplink[None], jnp.where(support, peer, 0.0).T])
-    slopes = multiply(Scaled(*(leaf[None] for leaf in factor)), _others(scaled(1.0 - erasures)))
-    by_uplink, by_sender = (Scaled(*(leaf[i] for leaf in slopes)) for i in (0, slice(1, None)))
+    slopes = multiply(
+        WideFloats(*(leaf[None] for leaf in factor)), _others(to_wide(1.0 - erasures))
+    )
+    by_uplink, by_sender = (WideFloats(*(leaf[i] for leaf in slopes)) for i in (0, slice(1, None)))
     by_peer = jnp.where(support, by_sender.digits.T, 0.0)
-    return by_uplink, Scaled(by_peer, by_sender.exponent.T)
+    return by_uplink, WideFloats(by_peer, by_sender.exponent.T)
 
 
-def _support(clients: int, stragglers: Any, kind: RingKind) -> Array:
+def _support(clients: int, stragglers: int | Array, kind: RingKind) -> Array:
     """Whom a row needs besides its own client: bool [receivers, senders]."""
     receivers, senders = jnp.arange(clients)[:, None], jnp.arange(clients)[None, :]
     size = stragglers + 1
@@ -102,49 +106,51 @@ def _support(clients: int, stragglers: Any, kind: RingKind) -> Array:
 
 def _row_probabilities(
     uplink: Array, peer: Array, support: Array, attempts: int
-) -> tuple[Scaled, Scaled, Scaled]:
+) -> tuple[WideFloats, WideFloats, WideFloats]:
     """Probabilities of a client's row; [clients].
 
     Returns:
         That it is lost in an attempt, that no complete one arrives in all, and that one does.
     """
 
-    def one_link(carry: tuple[Scaled, Scaled], erasure: Array) -> tuple[Any, None]:
+    def one_link(carry: _Pair, erasure: Array) -> tuple[_Pair, None]:
         fails, works = carry  # 1 - works would cancel
-        lost = multiply(works, scaled(erasure))
-        return (add(fails, lost), multiply(works, scaled(1.0 - erasure))), None
+        lost = multiply(works, to_wide(erasure))
+        return (add(fails, lost), multiply(works, to_wide(1.0 - erasure))), None
 
-    start = scaled(uplink), scaled(1.0 - uplink)
+    start = to_wide(uplink), to_wide(1.0 - uplink)
     (fail, work), _ = jax.lax.scan(one_link, start, jnp.where(support, peer, 0.0).T)
     missing, sums = _power(fail, attempts)
     return fail, missing, multiply(work, sums)
 
 
-def _power(numbers: Scaled, exponent: int) -> tuple[Scaled, Scaled]:
+def _power(numbers: WideFloats, exponent: int) -> _Pair:
     """The numbers to that power, and the sum of all lower powers."""
     shape = numbers.digits.shape
 
-    def once_more(carry: tuple[Scaled, Scaled], _: None) -> tuple[tuple[Scaled, Scaled], None]:
+    def once_more(carry: _Pair, _: None) -> tuple[_Pair, None]:
         power, sums = carry
         return (multiply(power, numbers), add(sums, power)), None
 
-    start = scaled(jnp.ones(shape)), scaled(jnp.zeros(shape))
+    start = to_wide(jnp.ones(shape)), to_wide(jnp.zeros(shape))
     return jax.lax.scan(once_more, start, None, length=exponent)[0]
 
 
-def _others(numbers: Scaled) -> Scaled:
+def _others(numbers: WideFloats) -> WideFloats:
     """Of each number along the leading axis, the product of all others."""
 
-    def one(product: Scaled, number: Scaled) -> tuple[Scaled, Scaled]:
+    def one(product: WideFloats, number: WideFloats) -> tuple[WideFloats, WideFloats]:
         return multiply(product, number), product
 
-    start = scaled(jnp.ones(numbers.digits.shape[1:]))
+    start = to_wide(jnp.ones(numbers.digits.shape[1:]))
     _, before = jax.lax.scan(one, start, numbers)
     _, after = jax.lax.scan(one, start, numbers, reverse=True)
     return multiply(before, after)
 
 
-def _all_hangs_on(missing: Scaled, complete: Scaled, stragglers: Any, kind: RingKind) -> Scaled:
+def _all_hangs_on(
+    missing: WideFloats, complete: WideFloats, stragglers: int | Array, kind: RingKind
+) -> WideFloats:
     """Probability that the round succeeds with a client's row and fails without it; [clients]."""
     clients, size = missing.digits.size, stragglers + 1
     place = jnp.arange(clients)
@@ -152,62 +158,67 @@ def _all_hangs_on(missing: Scaled, complete: Scaled, stragglers: Any, kind: Ring
         _, before = _num_missing(missing, complete)
         _, after = _num_missing(missing, complete, reverse=True)
         number = jnp.arange(clients + 1)
-        rest = Scaled(*(leaf[:, (stragglers - number) % (clients + 1)] for leaf in after))
+        rest = WideFloats(*(leaf[:, (stragglers - number) % (clients + 1)] for leaf in after))
         both = multiply(before, rest)
-        return total(Scaled(*(leaf.T for leaf in both)), (number <= stragglers)[:, None])
+        return total(WideFloats(*(leaf.T for leaf in both)), (number <= stragglers)[:, None])
     # No other row of its block arrives, and one of every other block.
     _, before = _block_by_block(missing, complete, (place + 1) % size == 0)
     _, after = _block_by_block(missing, complete, place % size == 0, reverse=True)
     same = place[:, None] // size == place // size
 
-    def one_client(alone: Scaled, client: Any) -> tuple[Scaled, None]:
+    def one_client(alone: WideFloats, client: tuple[WideFloats, Array]) -> tuple[WideFloats, None]:
         misses, counts = client
-        factor = Scaled(jnp.where(counts, misses.digits, 1.0), jnp.where(counts, misses[1], 0))
+        factor = WideFloats(jnp.where(counts, misses.digits, 1.0), jnp.where(counts, misses[1], 0))
         return multiply(alone, factor), None
 
     counted = same & (place[:, None] != place)
-    alone, _ = jax.lax.scan(one_client, scaled(jnp.ones(clients)), (missing, counted))
+    alone, _ = jax.lax.scan(one_client, to_wide(jnp.ones(clients)), (missing, counted))
     return multiply(alone, multiply(before, after))
 
 
 def _num_missing(
-    missing: Scaled, complete: Scaled, *, reverse: bool = False
-) -> tuple[Scaled, Scaled]:
+    missing: WideFloats, complete: WideFloats, *, reverse: bool = False
+) -> tuple[WideFloats, WideFloats]:
     """Poisson-binomial law of how many clients miss, [clients + 1]; [m]: of those before m."""
-    start = scaled((jnp.arange(missing.digits.size + 1) == 0).astype(jnp.float64))
+    start = to_wide((jnp.arange(missing.digits.size + 1) == 0).astype(jnp.float64))
 
-    def one_client(law: Scaled, client: tuple[Scaled, Scaled]) -> tuple[Scaled, Scaled]:
+    def one_client(
+        law: WideFloats, client: tuple[WideFloats, WideFloats]
+    ) -> tuple[WideFloats, WideFloats]:
         misses, arrives = client
         # What rolls around is 0: no more clients can miss than there were.
-        shifted = Scaled(*(jnp.roll(leaf, 1) for leaf in law))
+        shifted = WideFloats(*(jnp.roll(leaf, 1) for leaf in law))
         return add(multiply(law, arrives), multiply(shifted, misses)), law
 
     return jax.lax.scan(one_client, start, (missing, complete), reverse=reverse)
 
 
 def _block_by_block(
-    missing: Scaled, complete: Scaled, last: Array, *, reverse: bool = False
-) -> tuple[tuple[Scaled, Scaled], Scaled]:
+    missing: WideFloats, complete: WideFloats, last: Array, *, reverse: bool = False
+) -> tuple[_Pair, WideFloats]:
     """Blocks of consecutive clients, ended where ``last``: one without a row, or none.
 
     Returns:
         Outage and success, and [clients]: success of all blocks that ended before a client.
     """
-    one, zero = scaled(jnp.ones(())), scaled(jnp.zeros(()))
+    one, zero = to_wide(jnp.ones(())), to_wide(jnp.zeros(()))
 
-    def select(condition: Array, yes: Scaled, no: Scaled) -> Scaled:
-        return Scaled(*(jnp.where(condition, y, n) for y, n in zip(yes, no, strict=True)))
+    def select(condition: Array, yes: WideFloats, no: WideFloats) -> WideFloats:
+        return WideFloats(*(jnp.where(condition, y, n) for y, n in zip(yes, no, strict=True)))
 
-    def one_client(carry: Any, client: Any) -> tuple[Any, Scaled]:
-        outage, success, empty, covered = carry
+    def one_client(
+        carry: tuple[_Pair, _Pair], client: tuple[WideFloats, WideFloats, Array]
+    ) -> tuple[tuple[_Pair, _Pair], WideFloats]:
+        (outage, success), (empty, covered) = carry
         before = success
         misses, arrives, ends = client
         covered = add(covered, multiply(empty, arrives))
         empty = multiply(empty, misses)
         outage = select(ends, add(outage, multiply(success, empty)), outage)
         success = select(ends, multiply(success, covered), success)
-        return (outage, success, select(ends, one, empty), select(ends, zero, covered)), before
+        started = select(ends, one, empty), select(ends, zero, covered)
+        return ((outage, success), started), before
 
-    clients, start = (missing, complete, last), (zero, one, one, zero)
-    carry, before = jax.lax.scan(one_client, start, clients, reverse=reverse)
-    return (carry[0], carry[1]), before
+    clients, start = (missing, complete, last), ((zero, one), (one, zero))
+    (found, _), before = jax.lax.scan(one_client, start, clients, reverse=reverse)
+    return found, before

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxcogc._types import Array
 
 
-class Scaled(NamedTuple):
+class WideFloats(NamedTuple):
     """The numbers ``digits * 2**exponent``; any shape, float64 and int32 alike.
 
     Exponents are constants to differentiation: the derivative of a number is that of its digits, on
@@ -25,11 +25,11 @@ class Scaled(NamedTuple):
     exponent: Array
 
 
-def scaled(numbers: Array) -> Scaled:
+def to_wide(numbers: Array) -> WideFloats:
     """The numbers with digits in [1/2, 1), or 0; any shape, float64, also below 2^-1022.
 
     >>> with jax.enable_x64(True):
-    ...     print(*scaled(jnp.float64(12.0)))
+    ...     print(*to_wide(jnp.float64(12.0)))
     0.75 4
     """
     bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(numbers), jnp.int64)
@@ -39,33 +39,33 @@ def scaled(numbers: Array) -> Scaled:
     return _normal(digits, jnp.where(below, -1074, 0).astype(jnp.int32))
 
 
-def unscaled(numbers: Scaled) -> Array:
+def to_float64(numbers: WideFloats) -> Array:
     """The numbers as plain float64; 0 below 2^-1022.
 
     >>> with jax.enable_x64(True):
-    ...     print(unscaled(Scaled(jnp.float64(0.75), jnp.int32(4))))
+    ...     print(to_float64(WideFloats(jnp.float64(0.75), jnp.int32(4))))
     12.0
     """
     half = numbers.exponent // 2  # in two steps: 2^1024 itself is no float64
     return numbers.digits * _power_of_two(half) * _power_of_two(numbers.exponent - half)
 
 
-def multiply(left: Scaled, right: Scaled) -> Scaled:
+def multiply(left: WideFloats, right: WideFloats) -> WideFloats:
     """Products of two arrays of numbers of one shape (or broadcastable ones).
 
     >>> with jax.enable_x64(True):
-    ...     tiny = scaled(jnp.float64(2.0**-1000))
+    ...     tiny = to_wide(jnp.float64(2.0**-1000))
     ...     print(multiply(tiny, tiny).exponent)
     -1999
     """
     return _normal(left.digits * right.digits, left.exponent + right.exponent)
 
 
-def add(left: Scaled, right: Scaled) -> Scaled:
+def add(left: WideFloats, right: WideFloats) -> WideFloats:
     """Sums of two arrays of non-negative numbers of one shape.
 
     >>> with jax.enable_x64(True):
-    ...     print(unscaled(add(scaled(jnp.float64(3.0)), scaled(jnp.float64(0.0)))))
+    ...     print(to_float64(add(to_wide(jnp.float64(3.0)), to_wide(jnp.float64(0.0)))))
     3.0
     """
     left_is_zero, right_is_zero = left.digits == 0.0, right.digits == 0.0
@@ -80,7 +80,7 @@ def add(left: Scaled, right: Scaled) -> Scaled:
     return _normal(left_part + right_part, largest)
 
 
-def total(numbers: Scaled, included: Array | None = None) -> Scaled:
+def total(numbers: WideFloats, included: Array | None = None) -> WideFloats:
     """Sums of non-negative numbers over the leading axis.
 
     Args:
@@ -89,7 +89,7 @@ def total(numbers: Scaled, included: Array | None = None) -> Scaled:
 
     >>> with jax.enable_x64(True):
     ...     odd = jnp.array([True, False, True])
-    ...     print(unscaled(total(scaled(jnp.array([1.0, 2.0, 4.0])), odd)))
+    ...     print(to_float64(total(to_wide(jnp.array([1.0, 2.0, 4.0])), odd)))
     5.0
     """
     digits, exponent = numbers
@@ -102,11 +102,11 @@ def total(numbers: Scaled, included: Array | None = None) -> Scaled:
     return _normal(jnp.sum(terms, axis=0), largest)
 
 
-def _normal(digits: Array, exponent: Array) -> Scaled:
+def _normal(digits: Array, exponent: Array) -> WideFloats:
     bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(digits), jnp.int64)
     # The exponent field; a zero stays where it is.
     shift = jnp.where(digits == 0.0, 0, (bits >> 52 & 0x7FF) - 1022).astype(jnp.int32)
-    return Scaled(digits * _power_of_two(-shift), exponent + shift)
+    return WideFloats(digits * _power_of_two(-shift), exponent + shift)
 
 
 def _power_of_two(exponent: Array) -> Array:

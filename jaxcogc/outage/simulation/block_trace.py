@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
@@ -26,7 +27,7 @@ class BlockTrace(NamedTuple):
         num_tiles: in which they are computed.
     """
 
-    jaxpr: Any
+    jaxpr: ClosedJaxpr
     num_trials: int
     num_tiles: int
 

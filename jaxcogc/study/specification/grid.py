@@ -186,8 +186,8 @@ def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
     ):
         try:
             network = Network.from_positions(
-                section.positions,
-                section.server,
+                section.positions or [],
+                section.server or [],
                 snr_at_reference=snr,
                 reference_distance=section.reference_distance,
                 path_loss_exponent=exponent,
