@@ -2,8 +2,8 @@
 
 P = R^+ R projects onto the row space. With rows scaled to unit norm and singular values cut at 1e-9
 of the largest, e_k counts as recovered when its distance ||(I - P) e_k|| is at most 1e-8, and the
-sum when that of the all-one vector, divided by its norm, is (maths.md section 4, deciding in
-floating point). The code is cyclic and the same in all attempts, so gc counts complete rows.
+sum when that of the all-one vector, divided by its norm, is (docs/mathematics.md).
+The code is cyclic and the same in all attempts, so gc counts complete rows.
 """
 
 from __future__ import annotations

@@ -140,3 +140,14 @@ def test_no_word_that_must_not_be_there() -> None:
         if forbidden.search(line)
     ]
     assert not found, "\n".join(found)
+
+
+def test_sources_that_docstrings_name_are_there() -> None:
+    """`docs/PAGE.md, "Heading"`, wherever it stands in the package."""
+    for path in SOURCES:
+        text = " ".join(path.read_text().split())
+        for page in re.findall(r"(\w+\.md)", text):
+            assert any((PROJECT / folder / page).exists() for folder in (".", "docs")), path
+        for page, headings in re.findall(r"(docs/\w+\.md), ((?:\"[\w ]+\"(?: and )?)+)", text):
+            for heading in re.findall(r"\"(.*?)\"", headings):
+                assert f"\n## {heading}\n" in (PROJECT / page).read_text(), (path, heading)

@@ -119,6 +119,20 @@ def test_structure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(rows[0]["mean_rank"]) > float(rows[-1]["mean_rank"])
 
 
+def test_bound_beside_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import bound_beside_training
+
+    settings = {"NUM_CLIENTS": 3, "NUM_STRAGGLERS": 1, "NUM_ROUNDS": 5, "NUM_DRAWN": 500}
+    schemes = ("ideal", "intermittent")  # without a code: a short compilation
+    for name, value in {**settings, "SEEDS": (0,), "SCHEMES": schemes}.items():
+        monkeypatch.setattr(bound_beside_training, name, value)
+    [(picture, _)] = bound_beside_training.bound_picture(tmp_path)
+    assert picture.stat().st_size > 0
+    assert tuple(line.split()[0] for line in capsys.readouterr().out.splitlines()) == schemes
+
+
 def test_payload_errors() -> None:
     import payload_errors
 

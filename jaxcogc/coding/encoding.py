@@ -23,7 +23,7 @@ Updates = TypeVar("Updates")
 
 @under_plain_settings
 def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows clients"]:
-    """R = diag(tau) (B o T), the attempts stacked (maths.md section 3).
+    """R = diag(tau) (B o T), the attempts stacked.
 
     Args:
       code: a GradientCode; a redrawn one has as many attempts as the links.
@@ -35,6 +35,8 @@ def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows cl
 
     Raises:
       ValueError: sizes that do not match.
+
+    Source: docs/mathematics.md, "A round".
 
     >>> from jaxcogc.coding.codes import fractional_repetition_code
     >>> uplink = jnp.array([[True, False]])

@@ -56,7 +56,7 @@ def gc_outage_probability(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
     >>> print(f"{gc_outage_probability(network, 7, num_attempts=2):.9f}")
@@ -82,7 +82,7 @@ def log_gc_outage_probability(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(40, uplink_erasure=1e-40, peer_erasure=0.0)
     >>> print(f"{log_gc_outage_probability(network, 19):.9f}")
@@ -110,7 +110,7 @@ def fractional_repetition_outage_probability(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.0)
     >>> print(fractional_repetition_outage_probability(network, 1))
@@ -139,7 +139,7 @@ def closed_form_gc_outage(
     Raises:
         ValueError: ``num_attempts`` is below 1, or a code of no random family is to be redrawn.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> from jaxcogc.coding.codes import uncoded
     >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)
@@ -170,7 +170,7 @@ def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> b
     """Whether a code fails exactly where its law by the number (or blocks) of rows says so.
 
     Of a cyclic MDS code of a composite number of clients fewer rows may suffice: the cyclic law is
-    an upper bound (maths.md, section 5).
+    an upper bound (docs/mathematics.md).
 
     >>> rows_can_be_counted("cyclic-mds", 5, 2), rows_can_be_counted("cyclic-mds", 4, 1)
     (True, False)

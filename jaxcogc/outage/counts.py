@@ -169,7 +169,7 @@ def mean_weight(exact: float, partial_recovered: npt.ArrayLike) -> npt.NDArray[n
     Returns:
         [clients] float64; divide by the number of trials for the mean.
 
-    Source: maths.md, section 5, effective weights.
+    Source: docs/mathematics.md, "Effective weights".
 
     >>> mean_weight(1, [[0, 1, 0], [0, 0, 0]])
     array([1.5, 0.5])

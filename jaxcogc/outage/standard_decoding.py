@@ -35,7 +35,7 @@ def outage_and_success(
     Returns:
         Two scalars that add to 1, each accurate by itself.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> with jax.enable_x64(True):
     ...     halves = jnp.full(2, 0.5)
@@ -68,7 +68,7 @@ def outage_slopes(
     Returns:
         [clients] by uplinks and [clients, clients] by peers.
 
-    Source: maths.md, section 5.
+    Source: docs/mathematics.md, "Outage of standard decoding".
 
     >>> with jax.enable_x64(True):
     ...     halves = jnp.full(2, 0.5)

@@ -69,7 +69,7 @@ def effective_weights(
     Raises:
         ValueError: an argument outside what is allowed, a scheme that always holds.
 
-    Source: maths.md, sections 5 and 8; arrivals by a Poisson-binomial law.
+    Source: docs/mathematics.md, "Effective weights"; arrivals by a Poisson-binomial law.
 
     >>> import jax
     >>> network = Network(np.array([0.1, 0.1, 0.5, 0.75, 0.9]), np.zeros((5, 5)))

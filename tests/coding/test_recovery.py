@@ -1,4 +1,4 @@
-"""`recover` under every transformation, and what maths.md, section 4, says of its answers."""
+"""`recover` under every transformation, and what docs/mathematics.md says of its answers."""
 
 import dataclasses
 
@@ -246,7 +246,7 @@ def test_redrawn_codes_are_independent_attempts():
 
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(6, 3, 1), (10, 7, 2), (16, 5, 2)])
 def test_real_numbers_decide_alike(clients, stragglers, attempts, repetitions):
-    """The criterion of maths.md, section 4, in float64, on as many realizations as it asks for."""
+    """The criterion of docs/mathematics.md in float64, on as many realizations as it asks for."""
     code = cyclic_code(jax.random.key(clients), clients, stragglers)
     source, stacks = np.random.default_rng(clients), repetitions(10_000, 200_000)
     peer_erasure = source.choice([0.05, 0.25, 0.4], (stacks, 1, 1, 1))

@@ -52,7 +52,7 @@ def test_closed_form_enumeration_and_simulation_agree(code, attempts, redrawn, r
         network = random_network(clients, seed)
         law = closed_form_gc_outage(network, code, **settings)
         exact = enumerate_outcomes(network, code, key=KEY, **settings)
-        # maths.md, section 5, has no law for cyclic MDS codes of composite size and s < M - 1.
+        # There is no law for cyclic MDS codes of composite size and s < M - 1.
         unknown = code.family == "cyclic-mds" and int(code.num_stragglers) < clients - 1
         assert (law is None) == unknown
         if law is None:
@@ -95,7 +95,7 @@ def test_a_redrawn_code_is_another_experiment():
 
 
 def test_gc_outage_is_not_monotone_in_the_stragglers():
-    """By the closed form, which the tests above tie to the rest; maths.md, section 4."""
+    """By the closed form, which the tests above tie to the rest."""
     network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
     law = [float(gc_outage_probability(network, s)) for s in range(10)]
     steps = np.sign(np.diff(law))

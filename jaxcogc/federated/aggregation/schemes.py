@@ -96,7 +96,7 @@ def make_scheme(
     Raises:
       ValueError: an unknown name, a missing code, a value that is not allowed.
 
-    Source: maths.md, sections 3, 4 and 8.
+    Source: docs/mathematics.md, "Decoders" and "Schemes without a code".
 
     >>> import jax
     >>> from jaxcogc import Network, make_scheme

@@ -59,7 +59,7 @@ def rare_outcomes(
         ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
             fit, or ``redraw_code`` with a family that is not random.
 
-    Source: maths.md, section 6.
+    Source: docs/mathematics.md, "Rare outcomes".
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, gc_outage_probability, rare_outcomes

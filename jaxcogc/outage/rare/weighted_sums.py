@@ -40,7 +40,7 @@ class RareOutcomes(NamedTuple):
     """Outcomes by a rare-event method, and how far to trust each.
 
     Attributes:
-        outcomes: every probability of maths.md section 4, with its interval.
+        outcomes: every probability, with its interval.
         method: ``"importance"`` or ``"strata"``.
         effective_sample_size: by field of ``outcomes``: the number of equally weighted trials with
             the event that would be as precise, about 1 / (relative standard error)^2; None where
