@@ -103,7 +103,7 @@ def test_what_cannot_fail_where_standard_decoding_succeeds():
 
 def test_probabilities_have_the_names_of_the_outcomes():
     half = Estimate(0.25, 0.5, 1.0, method="wilson", level=0.9)
-    outcomes = Outcomes(*[half] * 8, 1.0, *[np.zeros(2)] * 4, trials=4)
+    outcomes = Outcomes(*[half] * 8, 1.0, np.zeros(3), *[np.zeros(2)] * 3, trials=4)
     assert isinstance(outcomes, ByOutcome)
     assert list(outcomes.by_name()) == list(OUTCOMES)
     assert repr(outcomes.outages()["gc"]) == repr(half)
