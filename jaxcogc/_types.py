@@ -41,8 +41,9 @@ AnyArray = jax.Array | np.ndarray
 Key = jaxtyping.Key[jax.Array, ""] | jaxtyping.UInt32[jax.Array, "_words"]
 """One random key: typed, as `jax.random.key(seed)` makes it, or the words of an old one."""
 
-Numbers = npt.ArrayLike | jax.Array
-"""Anything that NumPy turns into an array: lists of numbers too."""
+Numbers = npt.ArrayLike | jax.Array | tuple[Any, ...]
+"""Anything that NumPy turns into an array: lists of numbers, and tuples (which `ArrayLike` has not
+where types are checked at run time)."""
 
 HostFloats = npt.NDArray[np.float64]
 """Double-precision numbers that stay on the host."""
