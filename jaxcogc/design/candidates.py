@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from jaxcogc._types import HostFloats
 from jaxcogc.design.code_outage import CodeOutage, DecoderOutage
@@ -165,6 +164,8 @@ def _any_lost(lost: HostFloats) -> float:
 
 def _rounds_of_whoever_arrives(lost: HostFloats, accuracy: Accuracy) -> int | None:
     """Rounds of a server that averages whoever arrived, all equally likely."""
+    from scipy import stats  # takes a second to load
+
     clients = len(lost)
     pmf = stats.binom.pmf(np.arange(clients + 1), clients, 1.0 - lost[0])
     exact, pmf[0], pmf[clients] = float(pmf[clients]), 0.0, 0.0

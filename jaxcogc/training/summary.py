@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from jaxcogc.federated.rounds.experiment import RoundMetrics
 from jaxcogc.training.plan import TrainingPlan
@@ -109,7 +109,7 @@ def seed_interval(values: Iterable[float], *, fraction: bool = False) -> SeedInt
         return SeedInterval()
     if np.ptp(values) == 0:
         return SeedInterval(mean)
-    quantile = stats.t.ppf((1 + INTERVAL_LEVEL) / 2, values.size - 1)
+    quantile = special.stdtrit(values.size - 1, (1 + INTERVAL_LEVEL) / 2)
     half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
     if fraction and 0 < mean < 1:
         odds = half / (mean * (1 - mean))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
@@ -97,10 +97,10 @@ def paired_difference(
         return None
     trials, total = num_blocks * BLOCK_TRIALS, float(differences.sum())
     seen = round(abs(total))
-    t = stats.t.isf((1 - level) / 2, num_blocks - 1)
+    t = -special.stdtrit(num_blocks - 1, (1 - level) / 2)
     variance = max(num_blocks * differences.var(ddof=1), seen * (1 - seen / trials))
     if looked:
-        variance *= (t / stats.norm.isf((1 - level) / 2)) ** 2
+        variance *= (t / special.ndtri((1 - level) / 2)) ** 2
         wider = variance + _MIXTURE
         half = np.sqrt(wider * (np.log(wider / _MIXTURE) - 2 * np.log1p(-level)))
         one_way = anytime(seen, trials, level)
