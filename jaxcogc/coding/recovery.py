@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc._types import Array, Key
+from jaxcogc._types import Array, ArrayLike, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import (
@@ -77,9 +77,7 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
         raise ValueError(
             f"code redrawn for {coefficients.shape[0]} attempts, links have {attempts}"
         )
-    random = random_elements(random_bits(key, (clients,)), code.modulus)
-    coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
-    prepared = prepare_code(coefficients, code.num_stragglers, code.modulus)
+    prepared, random = _prepared(attempts, code.modulus, key, coefficients, code.num_stragglers)
     return _decision(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
 
 
@@ -94,6 +92,17 @@ def tile_size(num_clients: int, num_attempts: int) -> int:
     if jax.default_backend() != "cpu":
         return max(2**14 // shrink, 128)
     return max(int(np.clip(2 ** int(np.log2(2**14 / num_clients)), 128, 2048)) // shrink, 16)
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # one program, where nothing is compiled around it
+def _prepared(
+    attempts: int, modulus: int, key: Key, coefficients: Array, num_stragglers: ArrayLike
+) -> tuple[PreparedCode, Array]:
+    """The code as the kernel wants it, and the random elements of a null vector."""
+    clients = coefficients.shape[-1]
+    random = random_elements(random_bits(key, (clients,)), modulus)
+    coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
+    return prepare_code(coefficients, num_stragglers, modulus), random
 
 
 @cache

@@ -12,10 +12,12 @@ to offset s needs attempts x clients x (s + 1) words: 160 at (10 clients, s = 7,
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -129,8 +131,15 @@ def draw_thresholded_links(
       reciprocal: T_mk = T_km.
       trial: uint32, a number below 2^31: with the key of a block, the trial's place in the block.
     """
+    check_limits(thresholds.high.shape[-1], num_attempts)
+    return _draw(key, thresholds, trial, int(num_attempts), bool(reciprocal))
+
+
+@partial(jax.jit, static_argnums=(3, 4))  # one program, where nothing is compiled around it
+def _draw(
+    key: Key, thresholds: LinkThresholds, trial: ArrayLike, num_attempts: int, reciprocal: bool
+) -> Links:
     clients = thresholds.high.shape[-1]
-    check_limits(clients, num_attempts)
     attempt, receiver, sender = jnp.meshgrid(
         *(jnp.arange(n, dtype=jnp.uint32) for n in (num_attempts, clients, clients)), indexing="ij"
     )

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
 from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, PyTree
@@ -52,12 +53,16 @@ def in_branches(always_true: Array) -> Once:
     )
 
     def once(function: Callable[[*Operands], Result], *operands: *Operands) -> Result:
-        shapes = jax.eval_shape(function, *operands)
+        traced, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
+
+        def replay(*operands: PyTree) -> PyTree:  # the function again, without its Python
+            found = jaxpr_as_fun(traced)(*jax.tree.leaves(operands))
+            return jax.tree.unflatten(jax.tree.structure(shapes), found)
 
         def never(*operands: PyTree) -> PyTree:
             return jax.tree.map(lambda s: zeros_like_mesh(operands, s.shape, s.dtype), shapes)
 
-        result: Result = lax.cond(always_true, function, never, *operands)
+        result: Result = lax.cond(always_true, replay, never, *operands)
         return result
 
     return once
@@ -66,5 +71,6 @@ def in_branches(always_true: Array) -> Once:
 def zeros_like_mesh(operands: PyTree, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Zeros that vary over the same mesh axes as the operands, as `shard_map` demands."""
     leaves = [leaf for leaf in jax.tree.leaves(operands) if leaf.size]
-    zero = sum(leaf.ravel()[0].astype(jnp.uint32) & 0 for leaf in leaves)
+    firsts = [lax.index_in_dim(lax.reshape(x, (x.size,)), 0, keepdims=False) for x in leaves]
+    zero = sum(lax.convert_element_type(first, jnp.uint32) & 0 for first in firsts)
     return jnp.broadcast_to(zero, shape).astype(dtype)

@@ -31,10 +31,12 @@ def batched_decision(
     """
 
     @custom_vmap
+    @jax.jit  # so that calls outside of a program of the caller's are compiled once
     def one_trial(code: Code, *trial: *Trial) -> Found:
         return one(code, *trial)
 
     @custom_vmap
+    @jax.jit
     def batch(code: Code, *trials: *Trial) -> Found:
         return many(code, *trials)
 

@@ -223,7 +223,7 @@ def _normalised(vector: Array) -> Array:
 
 def _dots(vectors: Array, other: Array) -> Array:
     """Inner products [vectors, trials] of vectors [vectors, length, trials] with one other."""
-    return _sum([vectors[:, i] * other[i] for i in range(len(other))])
+    return _sum([x * y for x, y in zip(_parts(vectors, 1), _parts(other, 0), strict=True)])
 
 
 def _remove(vector: Array, parts: Array, vectors: Array) -> Array:
@@ -234,7 +234,12 @@ def _remove(vector: Array, parts: Array, vectors: Array) -> Array:
 
 def _sum_products(left: Array, right: Array) -> Array:
     """Sum over the first axis of the product."""
-    return _sum([left[i] * right[i] for i in range(len(left))])
+    return _sum([x * y for x, y in zip(_parts(left, 0), _parts(right, 0), strict=True)])
+
+
+def _parts(array: Array, axis: int) -> list[Array]:
+    """Its slices along an axis (plain indexing takes several times as long to trace)."""
+    return [lax.index_in_dim(array, i, axis, keepdims=False) for i in range(array.shape[axis])]
 
 
 def _sum(terms: list[Array]) -> Array:
@@ -243,6 +248,6 @@ def _sum(terms: list[Array]) -> Array:
     XLA's CPU backend compiles a reduction to a scalar loop (measured: three times slower).
     """
     while len(terms) > 1:
-        pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        pairs = [lax.add(a, b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
         terms = pairs + terms[2 * len(pairs) :]
     return terms[0]

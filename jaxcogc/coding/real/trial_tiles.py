@@ -36,6 +36,8 @@ def in_tiles(kernel: Callable[[Array, Array, Once], Found]) -> Callable[[Array, 
     def function(matrix: Array, delivered: Array) -> PyTree:
         tile = _cpu_tile(delivered.shape[1] * matrix.shape[-1] ** 2)
         on_cpu = partial(_tiled, kernel, True, tile)
+        if jax.default_backend() == "cpu":  # right elsewhere too; the other way need not be traced
+            return on_cpu(matrix, delivered)
         default = partial(_tiled, kernel, False, _TILE)
         return lax.platform_dependent(matrix, delivered, cpu=on_cpu, default=default)
 
