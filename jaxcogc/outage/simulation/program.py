@@ -41,7 +41,8 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
         check_vma=False,
     )
     options = compiler_options(shape.devices[0].platform)
-    return jax.jit(program).lower(_blank_inputs(shape)).compile(compiler_options=options)
+    with jax.enable_x64(False):  # one program for both modes: compiled once, kept once on disk
+        return jax.jit(program).lower(_blank_inputs(shape)).compile(compiler_options=options)
 
 
 def _blank_inputs(shape: Shape) -> Inputs:
