@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,29 @@ from jaxcogc.links.draws import Links
 from tests.reference import PRIME, decide_links
 
 CHUNK = 64  # one batch size, so that all tests share the compiled programs
+DECODED = 256  # the same for decoders over the reals
+QUICK = {"xla_backend_optimization_level": 0}  # a third to two thirds of the compilation
 _recover_chunk = jax.jit(jax.vmap(recover, (None, None, 0)))
+
+
+@partial(jax.jit, static_argnums=0)
+def decode_at_once(decoder: Callable[..., Any], code: GradientCode, links: Links) -> Any:
+    """A decoder over the reals under `jit` and `vmap`, with a program for this number of stacks."""
+    return jax.vmap(decoder, (None, 0))(code, links)
+
+
+def decode_many(decoder: Callable[..., Any], code: GradientCode, links: Links) -> Any:
+    """The same, for any number of stacks; NumPy arrays."""
+    stacks: int = len(links.uplink_delivered)
+    found: list[Any] = []
+    for start in range(0, stacks, DECODED):
+        part: list[Any] = [np.asarray(x)[start : start + DECODED] for x in links]
+        length = len(part[0])
+        missing = DECODED - length
+        padded: list[Any] = [np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for x in part]
+        decoded = decode_at_once(decoder, code, Links(padded[0], padded[1]))
+        found.append(jax.tree.map(lambda x, length=length: np.asarray(x)[:length], decoded))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
 
 
 def recover_many(code: GradientCode, links: Links, key: jax.Array | None = None) -> Recovery:

@@ -1,6 +1,7 @@
 """`recover` under every transformation, and what docs/mathematics.md says of its answers."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,14 @@ from jaxcogc.coding.exact.decision import Recovery, decision_rule
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
-from tests.coding.stacks import disagreements, oracle, random_links, recover_many
+from tests.coding.stacks import (
+    QUICK,
+    decode_many,
+    disagreements,
+    oracle,
+    random_links,
+    recover_many,
+)
 from tests.reference import cyclic_matrix
 
 
@@ -67,41 +75,42 @@ def unfolded(x):
 
 KEYS = jax.random.split(KEY, 24)
 PER_TRIAL = jax.tree.map(lambda x: np.stack([x] * 24), CODE)
+jit = partial(jax.jit, compiler_options=QUICK)
 TRANSFORMED = {
     "vmap": lambda: jax.vmap(recover, (None, None, 0))(KEY, CODE, LINKS),
     "vmap of jit": lambda: jax.vmap(jax.jit(recover), (None, None, 0))(KEY, CODE, LINKS),
-    "a key each": lambda: jax.jit(jax.vmap(recover, (0, None, 0)))(KEYS, CODE, LINKS),
-    "a code each": lambda: jax.jit(jax.vmap(recover, (None, 0, 0)))(KEY, PER_TRIAL, LINKS),
-    "stacks on other axes": lambda: jax.jit(
+    "a key each": lambda: jit(jax.vmap(recover, (0, None, 0)))(KEYS, CODE, LINKS),
+    "a code each": lambda: jit(jax.vmap(recover, (None, 0, 0)))(KEY, PER_TRIAL, LINKS),
+    "stacks on other axes": lambda: jit(
         lambda uplinks, peers: jax.vmap(
             lambda uplink, peer: recover(KEY, CODE, Links(uplink, peer)), (1, 3)
         )(uplinks, peers)
     )(jnp.moveaxis(LINKS.uplink_delivered, 0, 1), jnp.moveaxis(LINKS.peer_delivered, 0, 3)),
     "nested vmap": lambda: jax.tree.map(
         unfolded,
-        jax.jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (None, None, 0)))(
+        jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (None, None, 0)))(
             KEY, CODE, Links(*map(folded, LINKS))
         ),
     ),
     "nested vmap, keys outside, codes outside": lambda: jax.tree.map(
         unfolded,
-        jax.jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (0, 0, 0)))(
+        jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (0, 0, 0)))(
             KEYS[:4], jax.tree.map(lambda x: x[:4], PER_TRIAL), Links(*map(folded, LINKS))
         ),
     ),
-    "scan": lambda: jax.jit(
+    "scan": lambda: jit(
         lambda: jax.lax.scan(lambda c, links: (c, recover(KEY, CODE, links)), 0, LINKS)[1]
     )(),
     "scan of vmap": lambda: jax.tree.map(
         unfolded,
-        jax.jit(
+        jit(
             lambda: jax.lax.map(
                 lambda links: jax.vmap(recover, (None, None, 0))(KEY, CODE, links),
                 Links(*map(folded, LINKS)),
             )
         )(),
     ),
-    "shard_map": lambda: jax.jit(
+    "shard_map": lambda: jit(
         jax.shard_map(
             lambda links: jax.vmap(recover, (None, None, 0))(KEY, CODE, links),
             mesh=device_mesh(jax.devices()[:1]),
@@ -118,7 +127,7 @@ def test_transformations_change_no_answer(transformed, one_at_a_time):
 
 
 def test_one_stack_and_many_keys(one_at_a_time):
-    found = jax.jit(jax.vmap(recover, (0, None, None)))(KEYS, CODE, take(LINKS, 5))
+    found = jit(jax.vmap(recover, (0, None, None)))(KEYS, CODE, take(LINKS, 5))
     expected = Recovery(*(np.stack([x[5]] * 24) for x in one_at_a_time))
     assert same(found, expected)
 
@@ -244,14 +253,17 @@ def test_redrawn_codes_are_independent_attempts():
 # --- real numbers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(6, 3, 1), (10, 7, 2), (16, 5, 2)])
+@pytest.mark.parametrize(
+    ("clients", "stragglers", "attempts"),
+    [(6, 3, 1), (10, 7, 2), pytest.param(16, 5, 2, marks=pytest.mark.soak)],
+)
 def test_real_numbers_decide_alike(clients, stragglers, attempts, repetitions):
     """The criterion of docs/mathematics.md in float64, on as many realizations as it asks for."""
     code = cyclic_code(jax.random.key(clients), clients, stragglers)
     source, stacks = np.random.default_rng(clients), repetitions(10_000, 200_000)
     peer_erasure = source.choice([0.05, 0.25, 0.4], (stacks, 1, 1, 1))
     links = random_links(source, (stacks, attempts, clients), 0.4, peer_erasure)
-    real = jax.jit(jax.vmap(real_recovery, (None, 0)))(code, links)
+    real = decode_many(real_recovery, code, links)
     custom = as_custom(code) if clients < 16 else code
     exact = recover_many(custom, links)
     for name in ("gc", "sum_recovered", "client_recovered", "rank"):

@@ -4,7 +4,6 @@ False failures: as in `test_modular`, about 1e-4 for all stacks of `make test` t
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,23 +15,33 @@ from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
-from jaxcogc.coding.exact.prime_field import inverse, multiply, random_elements
+from jaxcogc.coding.exact.prime_field import inverse, multiply
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
-from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
+from tests.coding.stacks import QUICK, disagreements, field_code, oracle, random_links, recover_many
 from tests.reference import PRIME, RowSpace, cyclic_matrix
 
 STACKS = 16
-QUICK = {"xla_backend_optimization_level": 0}  # a third of the compilation
+TRIALS = 256
 
 
 def elements(source, shape, modulus=MERSENNE_31):
-    return random_elements(jnp.asarray(source.integers(0, 2**32, shape, dtype=np.uint32)), modulus)
+    return source.integers(0, modulus, shape, dtype=np.uint32)
 
 
 walk = jax.jit(ring.ring_null_vector, static_argnums=3, compiler_options=QUICK)
 eliminate = jax.jit(null_vector, static_argnums=3, compiler_options=QUICK)
+# One small program each in place of dozens.
+prepare = jax.jit(prepare_code, static_argnums=2)
+terms_of = jax.jit(ring.ring_terms, static_argnums=1)
+gram_terms_of = jax.jit(gram_terms, static_argnums=1)
+pack = jax.jit(pack_rows)
+
+
+@jax.jit
+def ratios(vector, other):
+    return multiply(vector, inverse(other, MERSENNE_31), MERSENNE_31)
 
 
 def zeros(vector, modulus=MERSENNE_31):
@@ -58,7 +67,7 @@ def test_equals_python_integers(clients):
         links = random_links(source, (STACKS, 1, clients), uplink_erasure, peer_erasure)
         links.uplink_delivered[0] = False
         code = field_code(numbers)
-        assert prepare_code(jnp.asarray(code.field_matrix[None]), 0, MERSENNE_31).ring.usable
+        assert prepare(code.field_matrix[None], 0, MERSENNE_31).ring.usable
         # The oracle's numbers are the same integers in another field: both are generic.
         expected = oracle([numbers.tolist()], links)
         assert not disagreements(recover_many(code, links), expected)
@@ -95,14 +104,16 @@ def test_equals_general_elimination(code):
     """Also in a Montgomery field, and where no row reaches any other client."""
     clients, modulus = code.num_clients, code.modulus
     source = np.random.default_rng(clients)
-    links = random_links(source, (256, 1, clients), 0.15, 0.03)
-    coefficients = jnp.asarray(code.field_matrix)
-    terms = ring.ring_terms(coefficients, modulus)
+    links = random_links(source, (TRIALS, 1, clients), 0.15, 0.03)
+    coefficients = code.field_matrix
+    terms = terms_of(coefficients, modulus)
     assert terms.usable
-    random = elements(source, (clients, 256), modulus)
-    rows = pack_rows(*links)
+    random = elements(source, (clients, TRIALS), modulus)
+    rows = pack(*links)
     vector, rank = walk(rows, terms, random, modulus)
-    general, same_rank = eliminate(rows, gram_terms(coefficients[None], modulus), random, modulus)
+    general, same_rank = eliminate(
+        rows, gram_terms_of(coefficients[None], modulus), random, modulus
+    )
     np.testing.assert_array_equal(rank, same_rank)
     np.testing.assert_array_equal(zeros(vector, modulus), zeros(general, modulus))
     assert len(np.unique(rank)) > 3
@@ -114,9 +125,9 @@ def test_offsets_beyond_the_first_word():
     code = cyclic_code(jax.random.key(5), clients, stragglers)
     source = np.random.default_rng(5)
     links = random_links(source, (trials, 1, clients), 0.2, 0.1)
-    terms = ring.ring_terms(jnp.asarray(code.field_matrix), MERSENNE_31)
+    terms = terms_of(code.field_matrix, MERSENNE_31)
     assert terms.usable
-    vector, rank = walk(pack_rows(*links), terms, elements(source, (clients, trials)), MERSENNE_31)
+    vector, rank = walk(pack(*links), terms, elements(source, (clients, trials)), MERSENNE_31)
     held = links.peer_delivered[:, 0] & links.uplink_delivered[:, 0, :, None]
     received = held * code.field_matrix.astype(object)
     products = received * np.asarray(vector).T[:, None].astype(object)
@@ -130,18 +141,18 @@ def test_a_vector_does_not_depend_on_the_batch():
     clients, stragglers = 24, 8
     code = cyclic_code(jax.random.key(1), clients, stragglers)
     source = np.random.default_rng(1)
-    links = random_links(source, (64, 1, clients), 0.05, 0.0)
+    links = random_links(source, (TRIALS, 1, clients), 0.05, 0.0)
     links.uplink_delivered[0] = True  # all constraints are there
     links.uplink_delivered[1, 0, 3] = False
-    terms = ring.ring_terms(jnp.asarray(code.field_matrix), MERSENNE_31)
-    random, rows = elements(source, (clients, 64)), pack_rows(*links)
+    terms = terms_of(code.field_matrix, MERSENNE_31)
+    random, rows = elements(source, (clients, TRIALS)), pack(*links)
     together, _ = walk(rows, terms, random, MERSENNE_31)
     for trial in (0, 1):
-        alone = np.full(64, trial)
+        alone = np.full(TRIALS, trial)
         vector, _ = walk(rows[..., alone], terms, random[:, alone], MERSENNE_31)
-        ratio = multiply(vector[:, 0], inverse(together[:, trial], MERSENNE_31), MERSENNE_31)
+        ratio = ratios(np.asarray(vector)[:, 0], np.asarray(together)[:, trial])
         known = np.asarray(together[:, trial]) != 0
-        np.testing.assert_array_equal(np.asarray(vector[:, 0]) != 0, known)
+        np.testing.assert_array_equal(np.asarray(vector)[:, 0] != 0, known)
         assert len(np.unique(np.asarray(ratio)[known])) == 1, "not the same but for its scale"
 
 
@@ -160,9 +171,9 @@ def test_codes_that_reach_too_far_are_left_to_elimination():
     clients = 24
     for stragglers, usable in ((12, True), (13, False)):
         code = cyclic_code(jax.random.key(2), clients, stragglers)
-        assert bool(ring.ring_terms(jnp.asarray(code.field_matrix), MERSENNE_31).usable) == usable
+        assert bool(terms_of(code.field_matrix, MERSENNE_31).usable) == usable
     without_own = np.roll(np.eye(clients, dtype=np.uint32), 1, axis=1)
-    assert not ring.ring_terms(jnp.asarray(without_own), MERSENNE_31).usable
+    assert not terms_of(without_own, MERSENNE_31).usable
     links = random_links(np.random.default_rng(3), (STACKS, 1, clients), 0.2, 0.2)
     found = recover_many(field_code(without_own), links)
     assert not disagreements(found, oracle([without_own.tolist()], links, PRIME))
