@@ -13,7 +13,8 @@ demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under re
 	$(BIN)/python examples/demo.py
 
 test: lint  ## lint, every test with few repetitions, the examples in all docstrings
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
+	@echo "lines covered: $$($(BIN)/python -m coverage report --format=total) %"
 
 soak: $(INSTALLED)  ## every test with many repetitions
 	JAXCOGC_SOAK=1 $(BIN)/python -m pytest
@@ -29,7 +30,7 @@ format: $(INSTALLED)  ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove the environment, caches and results of the demo
-	rm -rf $(VENV) results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) results .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

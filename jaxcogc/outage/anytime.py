@@ -15,13 +15,17 @@ methods related to the law of the iterated logarithm", Ann. Math. Statist. 41 (1
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from jaxcogc._types import HostFloats, Numbers
 from jaxcogc.links.checks import check_count
 from jaxcogc.outage.intervals import Estimate
+
+if TYPE_CHECKING:  # events are counted without JAX
+    from jaxcogc._types import HostFloats, Numbers
 
 METHOD = "anytime-beta-mixture"
 _PRIOR = 0.5

@@ -21,7 +21,7 @@ from jaxcogc.outage.outcomes import counted
 from jaxcogc.study.collection.engine import Engine
 from jaxcogc.study.collection.progress import Listener, PointState, Progress, Summary
 from jaxcogc.study.specification.point import Point
-from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing
+from jaxcogc.study.specification.stop_rules import MAX_EVENTS, standing
 from jaxcogc.study.specification.study_file import Study
 from jaxcogc.study.store.block_rows import NewBlock
 from jaxcogc.study.store.store import Store
@@ -64,7 +64,12 @@ class Collector:
         self.trials, self.compile_seconds, self.last_finish = 0, 0.0, 0.0
         self.others_seen = False
         self.chance = random.Random()  # of the order only; no result depends on it
-        self.states = [self._load(point) for point in study.points]
+        nothing = standing(self.rule, ())
+        self.states = [PointState(p, np.zeros(0, np.int64), nothing) for p in study.points]
+        stored = store.num_blocks()
+        for state in self.states:
+            if state.point.id in stored:
+                self._refresh(state)
 
     def run(self) -> Summary:
         """Count until every point is done, the time is over or a stop is requested."""
@@ -100,11 +105,6 @@ class Collector:
     def _is_over(self, started: float) -> bool:
         budget = self.rule.budget_seconds
         return budget is not None and self.clock() - started >= budget
-
-    def _load(self, point: Point) -> PointState:
-        state = PointState(point, np.zeros(0, np.int64), Standing(0, ""))
-        self._refresh(state)
-        return state
 
     def _refresh(self, state: PointState) -> None:
         """Take in what the store has beyond the known prefix: also what others have counted."""

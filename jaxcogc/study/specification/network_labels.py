@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import PurePath
 
 from jaxcogc.study.specification.point import Point
@@ -69,6 +70,7 @@ def _shortest(path: str, others: Sequence[str]) -> str:
     return _name(path, 1)
 
 
+@cache
 def _name(path: str, length: int) -> str:
     """The last parts of a path without its ending, in characters that need no quotes in CSV.
 
