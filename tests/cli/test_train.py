@@ -73,7 +73,7 @@ def test_devices_and_64_bits_change_nothing(whole: Path, tmp_path: Path) -> None
     run = run_program(*arguments, **devices)
     assert run.returncode == 0, run.stderr
     one, two = (
-        list(csv.DictReader((folder / "metrics.csv").open()))
+        list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
         for folder in (whole, tmp_path / "run")
     )
     for name in COLUMNS:
