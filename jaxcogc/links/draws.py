@@ -132,7 +132,8 @@ def draw_thresholded_links(
       trial: uint32, a number below 2^31: with the key of a block, the trial's place in the block.
     """
     check_limits(thresholds.high.shape[-1], num_attempts)
-    return _draw(key, thresholds, trial, int(num_attempts), bool(reciprocal))
+    links: Links = _draw(key, thresholds, trial, int(num_attempts), bool(reciprocal))
+    return links
 
 
 @partial(jax.jit, static_argnums=(3, 4))  # one program, where nothing is compiled around it
