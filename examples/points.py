@@ -20,7 +20,7 @@ from jaxcogc import (
 )
 from jaxcogc.figures import Figure, write_figure
 from jaxcogc.names import OUTCOMES
-from jaxcogc.outage import OutagePoint, closed_form_gc_outage
+from jaxcogc.outage import OutagePoint, closed_form
 from jaxcogc.runtime import write_atomically
 
 LEVEL = 0.95
@@ -61,7 +61,7 @@ def simulate_point(
     return OutagePoint(
         x=x,
         outcomes=outcomes_from_counts(counts, level=LEVEL, interval=METHOD),
-        closed_form=closed_form_gc_outage(network, code, num_attempts=num_attempts),
+        closed_form=closed_form(network, code, num_attempts=num_attempts),
     )
 
 
@@ -71,9 +71,9 @@ def csv_row(point: OutagePoint, **setting: Any) -> dict[str, Any]:
     for name in OUTCOMES:
         value = getattr(point.outcomes, name)
         row |= {name: value.best, f"{name}_low": value.low, f"{name}_high": value.high}
-    law = "" if point.closed_form is None else point.closed_form
+    law = point.closed_form.gc_outage
     return row | {
-        "gc_outage_closed_form": law,
+        "gc_outage_closed_form": "" if law is None else law,
         "mean_rank": point.outcomes.mean_rank,
         "interval": METHOD,
         "level": LEVEL,

@@ -39,12 +39,14 @@ from .federated import rounds_for_target as rounds_for_target
 from .links import Links as Links
 from .links import Network as Network
 from .links import draw_links as draw_links
+from .outage import ClosedForm as ClosedForm
 from .outage import Estimate as Estimate
 from .outage import OutcomeCounts as OutcomeCounts
 from .outage import Outcomes as Outcomes
 from .outage import RareOutcomes as RareOutcomes
 from .outage import Simulation as Simulation
 from .outage import clopper_pearson as clopper_pearson
+from .outage import closed_form as closed_form
 from .outage import compile_simulation as compile_simulation
 from .outage import enumerate_outcomes as enumerate_outcomes
 from .outage import (

@@ -76,8 +76,9 @@ PEER_COSTS = ("unicast", "broadcast")
 AGGREGATIONS = ("coefficients", "payload")
 NON_FINITE_POLICIES = ("stop", "drop")
 
-RingKind = Literal["cyclic", "blocks"]
-"""What a row covers on the ring: its client and the next s, or a whole block of s + 1."""
+RingKind = Literal["cyclic", "blocks", "classes"]
+"""How rows decode: any M - s of them, each of a client and the next s; one of each block of s + 1
+clients, each of a whole block; or all of one class mod s + 1, each of a client and the next s."""
 RING_KINDS: tuple[RingKind, ...] = get_args(RingKind)
 
 OBJECTIVES = ("uplink", "total", "privacy")
@@ -97,6 +98,12 @@ def underscored(name: str) -> str:
     return name.replace("-", "_")
 
 
-def ring_kind(family: str) -> RingKind:
-    """How the rows of a family use the ring."""
-    return "blocks" if family == "fractional-repetition" else "cyclic"
+def ring_kind(family: str, num_stragglers: int) -> RingKind:
+    """How the rows of a family use the ring.
+
+    >>> ring_kind("cyclic-mds", 1), ring_kind("cyclic-mds", 3)
+    ('classes', 'cyclic')
+    """
+    if family == "fractional-repetition":
+        return "blocks"
+    return "classes" if family == "cyclic-mds" and num_stragglers == 1 else "cyclic"

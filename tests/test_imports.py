@@ -75,7 +75,7 @@ def test_only_figures_draw() -> None:
 
 def test_the_closed_form_is_an_independent_oracle() -> None:
     seen: set[str] = set()
-    waiting = {"jaxcogc.outage.closed_form"}
+    waiting = {"jaxcogc.outage.laws.gc_outage"}
     while waiting:
         module = waiting.pop()
         seen.add(module)

@@ -24,7 +24,7 @@ updates = np.arange(12.0).reshape(4, 3)
 found = [
     code.matrix, links, jaxcogc.recover(key, code, links), jaxcogc.encode(code, links, updates),
     coding.gc_weights(code, links), coding.gc_plus_weights(code, links),
-    coding.row_space_weights(code, links), outage.closed_form_gc_outage(network, code),
+    coding.row_space_weights(code, links), outage.closed_form(network, code),
     jaxcogc.simulate_outcomes(key, network, code, num_trials=3000, num_attempts=2),
     jaxcogc.enumerate_outcomes(network, code),
     outage.structure(key, network, code, num_trials=10),

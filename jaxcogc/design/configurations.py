@@ -62,7 +62,7 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
     for attempts in range(1, max_attempts + 1):
         best: dict[tuple[RingKind, int], Order] = {}
         for family, s in codes_tried:
-            kind = ring_kind(family)
+            kind = ring_kind(family, s)
             place: Placement = RANDOM if order == RANDOM else tuple(range(clients))
             if order == "optimised":
                 if (kind, s) not in best:

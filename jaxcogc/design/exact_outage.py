@@ -27,7 +27,6 @@ from jaxcogc.design.ring_order import (
 )
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS, RingKind, ring_kind
-from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.enumeration import (
     MAX_RANDOM_LINKS,
     enumerate_outcomes,
@@ -35,6 +34,7 @@ from jaxcogc.outage.enumeration import (
     num_random_links,
 )
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.laws.closed_form import closed_form
 from jaxcogc.outage.rare.weighted_sums import ENOUGH
 
 __all__ = [
@@ -54,7 +54,7 @@ _RANDOM_ORDERS = 8192
 
 def orders_to_enumerate(setting: Setting, config: CodeConfig) -> list[Order] | None:
     """Orders over which enumeration gives the outages; None where that would take long."""
-    network, kind = setting.network, ring_kind(config.family)
+    network, kind = setting.network, ring_kind(config.family, config.stragglers)
     if config.order == RANDOM:
         orders = distinct_orders(network, config.stragglers, kind, _MOST_PLACEMENTS)
     else:
@@ -122,12 +122,13 @@ def lowest_outage(setting: Setting, config: CodeConfig) -> float:
 def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
     """The closed form of standard decoding, where one is known."""
     network, clients = setting.network, setting.network.num_clients
-    law = closed_form_gc_outage(
+    laws = closed_form(
         setting.placed(config),
         make_code(config.family, clients, config.stragglers, key=setting.code_key, num_draws=1),
         num_attempts=config.attempts,
         redraw_code=config.redraw_code,
     )
+    law = None if laws.gc_outage is None else float(laws.gc_outage)
     if law is None or config.order != RANDOM or network.links_alike:
         return None if law is None else DecoderOutage(Estimate.exact(law))
     power = config.attempts if config.redraw_code else 1
@@ -135,7 +136,7 @@ def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
         network,
         config.stragglers,
         config.attempts // power,
-        kind=ring_kind(config.family),
+        kind=ring_kind(config.family, config.stragglers),
         power=power,
         level=setting.level,
     )
@@ -156,7 +157,7 @@ def mean_gc_outage(
         network: independent links.
         stragglers: s.
         attempts: attempts with one code.
-        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+        kind: as of `names.ring_kind`.
         power: of each placement's outage before the mean: attempts that fail on their own.
         level: confidence level, where there are too many placements for all of them.
 

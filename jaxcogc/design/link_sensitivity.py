@@ -20,9 +20,10 @@ from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RING_KINDS, RingKind, ring_kind
 from jaxcogc.number_text import count_text
-from jaxcogc.outage.closed_form import log_outage_gradient, rows_can_be_counted
-from jaxcogc.outage.standard_decoding import outage_and_success
-from jaxcogc.outage.wide_range_floats import to_float64
+from jaxcogc.outage.laws.closed_form import rows_can_be_counted
+from jaxcogc.outage.laws.gc_outage import log_outage_gradient
+from jaxcogc.outage.laws.standard_decoding import needs_both_directions, outage_and_success
+from jaxcogc.outage.laws.wide_range_floats import to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
@@ -87,7 +88,7 @@ def sensitivity(
         network: independent links.
         num_stragglers: s.
         num_attempts: attempts with one code.
-        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+        kind: as of `names.ring_kind`.
 
     Returns:
         Sensitivity. Indices are those of `network`. Where an outage is impossible, slopes are
@@ -100,11 +101,11 @@ def sensitivity(
     >>> round(float(found.uplink[0]), 4)  # (1 - 0.2) / 0.28
     2.8571
     """
-    if network.reciprocal and num_stragglers > 0:
+    check_choice("kind", kind, RING_KINDS)
+    if network.reciprocal and needs_both_directions(kind, network.num_clients, num_stragglers):
         raise ValueError(
             "reciprocal = True: allowed are independent links, which have a closed form"
         )
-    check_choice("kind", kind, RING_KINDS)
     check_count("num_attempts", num_attempts)
     slopes = log_outage_gradient(network, num_stragglers, num_attempts, kind=kind)
     with jax.enable_x64(True):
@@ -228,7 +229,7 @@ def sensitivity_of(network: Network, candidate: Candidate) -> LawSensitivity:
         candidate: a way to run a round on it.
     """
     own = tuple(range(network.num_clients))
-    kind = ring_kind(candidate.code or "uncoded")
+    kind = ring_kind(candidate.code or "uncoded", candidate.stragglers)
     attempts = 1 if candidate.redraw_code else candidate.attempts
     orders = [own if candidate.order in (None, RANDOM) else candidate.order]
     if candidate.order == RANDOM:

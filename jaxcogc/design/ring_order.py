@@ -23,7 +23,7 @@ from jaxcogc._types import Array, HostFloats
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
-from jaxcogc.outage.standard_decoding import outage_and_success
+from jaxcogc.outage.laws.standard_decoding import outage_and_success
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 __all__ = [
@@ -95,7 +95,7 @@ def log_outages_of_orders(
         orders: permutations.
         num_stragglers: s.
         num_attempts: attempts with one code.
-        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+        kind: as of `names.ring_kind`.
     """
     found = []
     with jax.enable_x64(True):
@@ -143,7 +143,7 @@ def best_order(
         network: independent links.
         num_stragglers: s in 0 .. clients - 1.
         num_attempts: attempts with one code, at least 1.
-        kind: ``"cyclic"``, or ``"blocks"`` for fractional repetition.
+        kind: as of `names.ring_kind`.
         starts: more orders to start from.
         num_random_starts: random orders to start from.
         seed: of the random orders.
@@ -182,7 +182,7 @@ def best_order(
 def _best_of_all(evaluate: Evaluate, clients: int, kind: RingKind) -> RingOrder:
     """Try every order; the clients' own one unless another is better."""
     # Turning the ring changes nothing for a cyclic code.
-    first = (0,) if kind == "cyclic" else ()
+    first = () if kind == "blocks" else (0,)
     orders = np.array([first + rest for rest in permutations(range(len(first), clients))])
     logs = evaluate(orders)
     best = int(np.argmin(logs))
@@ -230,7 +230,7 @@ def distinct_orders(
     Args:
         network: the network, in the clients' own order.
         stragglers: s.
-        kind: ``"cyclic"`` or ``"blocks"``.
+        kind: as of `names.ring_kind`.
         most: number of orders.
 
     Returns:

@@ -52,8 +52,8 @@ def plot_outcomes(point: OutagePoint, *, title: str, caption: str) -> Figure:
         caption: method and level of the intervals, number of trials.
 
     Returns:
-        A figure of two panels: every outcome's probability with its interval and, for standard
-        decoding, the closed form; the distribution of the number of recovered clients.
+        A figure of two panels: every outcome's probability with its interval and the closed form
+        where one is known; the distribution of the number of recovered clients.
     """
     with new_figure(title, caption, height=4.9) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.35, 1.0])
@@ -125,8 +125,9 @@ def _draw_curve(
 
 def _law(curve: OutageCurve) -> list[tuple[float, float]]:
     """The closed form where it is known and can stand on a logarithmic axis."""
-    points = [(p.x, p.closed_form) for p in curve.points if p.closed_form is not None]
-    return [(x, value) for x, value in curve.law or points if value > 0]
+    laws = [(p.x, p.closed_form.gc_outage) for p in curve.points]
+    known = [(x, float(law)) for x, law in laws if law is not None]
+    return [(x, value) for x, value in curve.law or known if value > 0]
 
 
 def _tick_whole_numbers(axes: Axes, curves: Sequence[OutageCurve]) -> None:

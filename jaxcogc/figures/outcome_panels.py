@@ -9,6 +9,7 @@ from jaxcogc.figures.style import draw_bound_arrow, legend_entry
 from jaxcogc.number_text import probability_text
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate, estimate
+from jaxcogc.outage.laws.closed_form import ClosedForm
 
 _ROWS = (
     ("gc_outage", "gc: nothing recovered", COLOURS["gc"], 0.0),
@@ -24,8 +25,8 @@ _RARE = 0.02
 """Below this a linear axis hides what a logarithmic one shows."""
 
 
-def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> None:
-    """The probability of every outcome, its interval, and the closed form of standard decoding."""
+def draw_outcomes(axes: Axes, outcomes: Outcomes, laws: ClosedForm) -> None:
+    """The probability of every outcome, its interval, and the closed form where one is known."""
     estimates: list[Estimate] = [getattr(outcomes, name) for name, *_ in _ROWS]
     shown = [e.best if e.best > 0 else e.high for e in estimates]
     positive = [value for value in shown if value > 0]
@@ -42,8 +43,10 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, closed_form: float | None) -> 
             spread = [[value.best - value.low], [value.high - value.best]]
             axes.errorbar(value.best, y, xerr=spread, fmt="o", ms=6, color=colour)
         _write_estimate(axes, y, value, colour)
-    if closed_form:
-        axes.plot(closed_form, _ROWS[0][3], "D", ms=11, mfc="none", mec="black", mew=1.1)
+    known = [(getattr(laws, name, None), y) for name, _, _, y in _ROWS]
+    drawn = [(law, y) for law, y in known if law]
+    if drawn:
+        axes.plot(*zip(*drawn, strict=True), "D", ms=11, mfc="none", mec="black", mew=1.1)
         axes.legend(
             handles=[legend_entry("D", "black", "closed form", filled=False)],
             loc="lower right",

@@ -1,9 +1,3 @@
-from .closed_form import closed_form_gc_outage as closed_form_gc_outage
-from .closed_form import (
-    fractional_repetition_outage_probability as fractional_repetition_outage_probability,
-)
-from .closed_form import gc_outage_probability as gc_outage_probability
-from .closed_form import log_gc_outage_probability as log_gc_outage_probability
 from .counts import OutcomeCounts as OutcomeCounts
 from .counts import Outcomes as Outcomes
 from .counts import outcomes_from_counts as outcomes_from_counts
@@ -12,6 +6,13 @@ from .enumeration import enumerate_outcomes as enumerate_outcomes
 from .intervals import Estimate as Estimate
 from .intervals import clopper_pearson as clopper_pearson
 from .intervals import wilson as wilson
+from .laws.closed_form import ClosedForm as ClosedForm
+from .laws.closed_form import closed_form as closed_form
+from .laws.gc_outage import (
+    fractional_repetition_outage_probability as fractional_repetition_outage_probability,
+)
+from .laws.gc_outage import gc_outage_probability as gc_outage_probability
+from .laws.gc_outage import log_gc_outage_probability as log_gc_outage_probability
 from .outage_point import OutagePoint as OutagePoint
 from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes

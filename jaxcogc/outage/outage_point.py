@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jaxcogc.outage.counts import Outcomes
+from jaxcogc.outage.laws.closed_form import ClosedForm
 
 
 class OutagePoint(NamedTuple):
@@ -13,9 +14,9 @@ class OutagePoint(NamedTuple):
     Attributes:
         x: its place on a horizontal axis (a number of stragglers, an erasure probability).
         outcomes: the probabilities, each with its interval.
-        closed_form: the exact outage probability of standard decoding; None where no law is known.
+        closed_form: the exact laws that are known of it.
     """
 
     x: float
     outcomes: Outcomes
-    closed_form: float | None
+    closed_form: ClosedForm

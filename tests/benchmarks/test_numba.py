@@ -7,8 +7,8 @@ import pytest
 from benchmarks.cases import Shape, make_code, make_links, make_network
 from benchmarks.optional import why_no_numba
 from jaxcogc import Network, cyclic_code
-from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from tests.reference import cyclic_matrix, decide_links
 
 if why_no_numba():

@@ -96,8 +96,8 @@ def test_one_line(arguments, parts, capsys, tmp_path, monkeypatch):
 
 
 def test_orders_by_a_law_that_is_only_a_bound_are_named(capsys):
-    """Of 4 clients two rows may suffice where three are counted; of 5, a prime, never."""
-    arguments = "design --clients 4 --uplink-erasure 0.2 --peer-erasure 0.1 --max-attempts 1"
+    """Of 6 clients two rows may suffice where three are counted; of 5, a prime, never."""
+    arguments = "design --clients 6 --uplink-erasure 0.2 --peer-erasure 0.1 --max-attempts 1"
     assert main([*arguments.split(), "--trials", "1"]) == 0
     assert "cyclic-mds codes minimise the cyclic law, an upper bound" in capsys.readouterr().err
     assert main([*arguments.split(), "--trials", "1", "--order", "fixed"]) == 0

@@ -39,6 +39,11 @@ KEYS = [
     "row_space_none",
     "all_individuals",
     "gc_outage_closed_form",
+    "gc_plus_full_closed_form",
+    "gc_plus_none_closed_form",
+    "row_space_exact_closed_form",
+    "all_individuals_closed_form",
+    "client_recovered_closed_form",
     "mean_rank",
     "num_recovered_pmf",
     "client_recovered",
@@ -93,6 +98,17 @@ def test_the_verb_counts_what_the_library_counts(capsys: pytest.CaptureFixture[s
     assert result["client_recovered"] == expected.client_recovered.tolist()
     law = jaxcogc.gc_outage_probability(network, 2, 2)
     assert result["gc_outage_closed_form"] == pytest.approx(float(law), rel=1e-12)
+    assert result["row_space_exact_closed_form"] is None
+
+
+def test_one_straggler_has_more_laws(capsys: pytest.CaptureFixture[str]) -> None:
+    result = _outage(capsys, "--stragglers", "1", "--reciprocal")
+    for name in ("gc_outage", "gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals"):
+        estimate = result[name]
+        assert estimate["low"] < result[f"{name}_closed_form"] < estimate["high"]
+    laws = result["client_recovered_closed_form"]
+    assert laws == pytest.approx(result["client_recovered"], abs=0.04)
+    assert len(laws) == 4
 
 
 def test_counts_in_every_notation(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
+from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.outage_point import OutagePoint
 from tests.cli.program import run_program
 
@@ -16,7 +17,7 @@ def _point(closed_form: float | None) -> OutagePoint:
     counts = OutcomeCounts.zero(3)._replace(
         trials=10**9, gc=10**9 - 7, gc_plus_full=123_456_789, row_space_exact=10**9
     )
-    return OutagePoint(2, outcomes_from_counts(counts), closed_form)
+    return OutagePoint(2, outcomes_from_counts(counts), ClosedForm(closed_form))
 
 
 @pytest.mark.parametrize("width", [80, 100, 111, 112, 200])

@@ -22,11 +22,11 @@ from jaxcogc.design.simulated_outage import counted_on_host
 from jaxcogc.federated.convergence.partial_averages import PartialLaw, uniform_rho
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import (
+from jaxcogc.outage.enumeration import enumerate_outcomes, enumerate_partial_sizes
+from jaxcogc.outage.laws.gc_outage import (
     fractional_repetition_outage_probability,
     gc_outage_probability,
 )
-from jaxcogc.outage.enumeration import enumerate_outcomes, enumerate_partial_sizes
 from tests.outage.test_agreement import random_network
 
 KEY = jax.random.key(70)

@@ -8,7 +8,7 @@ import pytest
 from jaxcogc.design import ring_order
 from jaxcogc.design.ring_order import best_order, log_outages_of_orders, reorder
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import (
+from jaxcogc.outage.laws.gc_outage import (
     fractional_repetition_outage_probability,
     gc_outage_probability,
 )

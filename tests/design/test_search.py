@@ -23,9 +23,9 @@ from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.search import design, evaluate
 from jaxcogc.design.simulated_outage import compiled_counting, counted_on_host
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from jaxcogc.outage.rare import weighted_sums as weighted
 from tests.outage.test_agreement import random_network
 

@@ -12,6 +12,7 @@ from jaxcogc.figures.outage_curves import (
 )
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.outage_point import OutagePoint
 
 TEXT = {"title": "the title", "caption": "the caption"}
@@ -42,9 +43,9 @@ def _outcomes(trials: int, gc_failures: int, partial: int, held: int) -> Outcome
 
 def _points() -> list[OutagePoint]:
     return [
-        OutagePoint(1, _outcomes(1000, 500, 90, 10), 0.48),
-        OutagePoint(3, _outcomes(1000, 50, 0, 0), 0.05),
-        OutagePoint(5, _outcomes(1000, 0, 0, 0), 1e-5),
+        OutagePoint(1, _outcomes(1000, 500, 90, 10), ClosedForm(0.48)),
+        OutagePoint(3, _outcomes(1000, 50, 0, 0), ClosedForm(0.05)),
+        OutagePoint(5, _outcomes(1000, 0, 0, 0), ClosedForm(1e-5)),
     ]
 
 
@@ -60,19 +61,19 @@ def test_outcomes_show_estimates_interval_and_law() -> None:
     assert "closed form" in text
     left, right = figure.axes
     marks = [line.get_xdata() for line in left.lines if line.get_marker() == "D"]
-    assert marks == [[0.48]]
+    assert [list(x) for x in marks] == [[0.48]]
     assert left.get_xscale() == right.get_yscale() == "log"
     heights = {round(bar.get_x() + 0.4): bar.get_height() for bar in right.patches}
     assert heights == {0: 0.01, 1: 0.09, 3: 0.9}  # no bar where nothing was seen
 
 
 def test_outcomes_without_a_law() -> None:
-    figure = plot_outcomes(_points()[0]._replace(closed_form=None), **TEXT)
+    figure = plot_outcomes(_points()[0]._replace(closed_form=ClosedForm(None)), **TEXT)
     assert "closed form" not in _texts(figure)
 
 
 def test_common_events_stand_on_a_linear_axis() -> None:
-    figure = plot_outcomes(OutagePoint(0, _outcomes(1000, 500, 300, 200), 0.5), **TEXT)
+    figure = plot_outcomes(OutagePoint(0, _outcomes(1000, 500, 300, 200), ClosedForm(0.5)), **TEXT)
     assert [axes.get_xscale() for axes in figure.axes] == ["linear", "linear"]
 
 

@@ -16,8 +16,9 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import closed_form_gc_outage, gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
+from jaxcogc.outage.laws.closed_form import closed_form
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes
 from tests.checks import binomial_p_value, numbers, outcome_p_values, surprises
 from tests.reference import cyclic_matrix, enumerate_reference
@@ -50,13 +51,9 @@ def test_closed_form_enumeration_and_simulation_agree(code, attempts, redrawn, r
     settings = {"num_attempts": attempts, "redraw_code": redrawn}
     for seed in range(2):
         network = random_network(clients, seed)
-        law = closed_form_gc_outage(network, code, **settings)
+        law = closed_form(network, code, **settings).gc_outage
         exact = enumerate_outcomes(network, code, key=KEY, **settings)
-        # There is no law for cyclic MDS codes of composite size and s < M - 1.
-        unknown = code.family == "cyclic-mds" and int(code.num_stragglers) < clients - 1
-        assert (law is None) == unknown
-        if law is None:
-            law = float(exact.gc_outage)
+        assert law is not None
             assert law < gc_outage_probability(network, int(code.num_stragglers)) - 1e-3
         assert law == pytest.approx(exact.gc_outage, abs=1e-12)
         trials = repetitions(200_000, 20_000_000)
@@ -78,7 +75,7 @@ def test_reciprocal_links_have_another_law():
     exact = enumerate_reference(matrices, network.uplink_erasure, network.peer_erasure, True)
     assert not surprises(outcome_p_values(outcomes, exact))
     assert not surprises(outcome_p_values(outcomes, numbers(enumerate_outcomes(network, code))))
-    assert closed_form_gc_outage(network, code, num_attempts=1, redraw_code=False) is None
+    assert closed_form(network, code, num_attempts=1, redraw_code=False).gc_outage is None
     independent = Network(network.uplink_erasure, network.peer_erasure)
     law = gc_outage_probability(independent, stragglers)
     assert surprises({"law": binomial_p_value(round(outcomes.gc_outage * trials), trials, law)})

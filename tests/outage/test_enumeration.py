@@ -14,8 +14,8 @@ from jaxcogc.coding.codes import (
 )
 from jaxcogc.links.network import Network
 from jaxcogc.outage import enumeration
-from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes, num_random_links
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from jaxcogc.outage.random_links import random_links
 from tests.reference import ARRAYS, SCALARS, cyclic_matrix, enumerate_reference, reference_cases
 

@@ -31,8 +31,8 @@ from jaxcogc.federated.convergence.partial_averages import (
 )
 from jaxcogc.names import hyphened
 from jaxcogc.number_text import interval_text, level_text, probability_text
-from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.intervals import Estimate, clopper_pearson
+from jaxcogc.outage.laws.closed_form import closed_form
 from jaxcogc.runtime.random_words import seed_keys
 
 _TABLE_WIDTH = 100
@@ -95,8 +95,9 @@ def _rounds(request: BoundRequest, console: Console) -> _Rounds:
     if (
         request.asked.scheme == "gc" and request.asked.placement == "fixed"
     ):  # the law is of given places
-        outage = closed_form_gc_outage(request.network, request.code, **settings)
-        if outage is not None:
+        known = closed_form(request.network, request.code, **settings).gc_outage
+        if known is not None:
+            outage = float(known)
             return _Rounds(Estimate(outage, outage, outage, method="exact", level=1.0), 0.0, None)
     if not request.asked.quiet:
         console.print(f"simulating {request.asked.trials:,} rounds", highlight=False)

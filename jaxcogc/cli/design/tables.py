@@ -12,7 +12,7 @@ from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
 from jaxcogc.number_text import level_text, probability_text
-from jaxcogc.outage.closed_form import rows_can_be_counted
+from jaxcogc.outage.laws.closed_form import rows_can_be_counted
 
 EXPENDABLE = ("read", "client\nuses", "ring", "rounds", "±", "A", "s", "code")
 """Columns that a narrow terminal does without, the first one first."""

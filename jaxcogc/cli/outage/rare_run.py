@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from jaxcogc.cli.outage.request import OutageRequest
-from jaxcogc.cli.outage.run import NOTHING_COUNTED, network_title
+from jaxcogc.cli.outage.run import NOTHING_COUNTED, closed_form_fields, network_title
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
@@ -14,8 +14,8 @@ from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
 from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
-from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import outcomes_to_dict
+from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.random_words import seed_keys
@@ -32,18 +32,18 @@ def run_rare(request: OutageRequest) -> int:
 
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
-        law = closed_form_gc_outage(
+        laws = closed_form(
             request.network,
             request.codes[0],
             num_attempts=request.asked.attempts,
             redraw_code=request.asked.redraw_code,
         )
         if not request.asked.quiet:
-            table = _table(request, rare, law, interrupted=measured["interrupted"])
+            table = _table(request, rare, laws, interrupted=measured["interrupted"])
             print_table(console, table, "closed form")
         if request.asked.json is not None:
             with interruption.shield:
-                write_json(request.asked.json, _json_fields(request, rare, law, measured))
+                write_json(request.asked.json, _json_fields(request, rare, laws, measured))
         return interruption.exit_code
 
 
@@ -94,7 +94,7 @@ def _sample(
 
 
 def _table(
-    request: OutageRequest, rare: RareOutcomes, law: float | None, *, interrupted: bool
+    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, *, interrupted: bool
 ) -> Table:
     level = level_text(request.asked.level)
     caption = f"{level} normal intervals; {rare.method}; "
@@ -122,13 +122,13 @@ def _table(
             interval_text(estimate.low, estimate.high),
             "exact" if size is None else f"{size:,.0f}",
             "!" if name in rare.flagged else "",
-            closed_form_text(law) if name == "gc_outage" else "",
+            closed_form_text(laws, name),
         )
     return table
 
 
 def _json_fields(
-    request: OutageRequest, rare: RareOutcomes, law: float | None, measured: dict[str, Any]
+    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, measured: dict[str, Any]
 ) -> dict[str, Any]:
     numbers = outcomes_to_dict(rare.outcomes)
     sizes = [size for size in rare.effective_sample_size.values() if size is not None]
@@ -147,5 +147,5 @@ def _json_fields(
             value["flagged"] = name in rare.flagged
         fields[name] = value
         if name == "gc_outage":
-            fields["gc_outage_closed_form"] = law
+            fields |= closed_form_fields(laws)
     return fields

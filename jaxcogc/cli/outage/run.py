@@ -19,8 +19,8 @@ from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.number_text import count_text, level_text
-from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
+from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
 from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process, num_processes
@@ -145,7 +145,7 @@ def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) ->
         outcomes=outcomes_from_counts(
             counts, level=request.asked.level, interval=request.asked.interval
         ),
-        closed_form=closed_form_gc_outage(
+        closed_form=closed_form(
             request.network,
             code,
             num_attempts=request.asked.attempts,
@@ -203,6 +203,14 @@ def _json_fields(
         **request.echo(code, numbers["trials"]),
         **measured,
         **estimates,
-        "gc_outage_closed_form": point.closed_form,
+        **closed_form_fields(point.closed_form),
         **{name: numbers[name] for name in _UNQUALIFIED},
     }
+
+
+def closed_form_fields(laws: ClosedForm) -> dict[str, Any]:
+    """The keys of a result file for the exact laws; null where none is known."""
+    *scalars, clients = laws
+    names = (f"{name}_closed_form" for name in ClosedForm._fields)
+    numbers = [None if law is None else float(law) for law in scalars]
+    return dict(zip(names, [*numbers, None if clients is None else clients.tolist()], strict=True))

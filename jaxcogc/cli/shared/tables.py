@@ -10,6 +10,7 @@ from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.outage_point import OutagePoint
 
 SECTIONS = ("gc_plus_full", "row_space_exact", "all_individuals")
@@ -40,9 +41,9 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
         if name in SECTIONS:
             table.add_section()
         estimate: Estimate = getattr(point.outcomes, name)
-        closed_form = closed_form_text(point.closed_form) if name == "gc_outage" else ""
+        law = closed_form_text(point.closed_form, name)
         interval = interval_text(estimate.low, estimate.high)
-        cells = (name, probability_text(estimate), interval, closed_form, meaning)
+        cells = (name, probability_text(estimate), interval, law, meaning)
         table.add_row(*cells[: len(table.columns)])
     table.add_section()
     pmf = point.outcomes.num_recovered_pmf
@@ -71,11 +72,13 @@ def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> T
             lines = (probability_text(estimate), "bold"), "\n", (interval, "dim")
             cells.append(Text.assemble(*lines))
             if name == "gc_outage":
-                cells.append(closed_form_text(point.closed_form))
+                cells.append(closed_form_text(point.closed_form, name))
         table.add_row(*cells)
     return table
 
 
-def closed_form_text(law: float | None) -> str:
-    """An exact probability, where one is known."""
-    return "none known" if law is None else probability_text(law)
+def closed_form_text(laws: ClosedForm, outcome: str) -> str:
+    """An exact probability, where one is known; of standard decoding it is said where none is."""
+    law = getattr(laws, outcome, None)
+    missing = "none known" if outcome == "gc_outage" else ""
+    return missing if law is None else probability_text(float(law))

@@ -25,8 +25,8 @@ from scipy import stats
 import jaxcogc
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import gc_outage_probability
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from jaxcogc.outage.simulation.block_words import run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, compile_blocks
 from jaxcogc.outage.simulation.program_inputs import prepare_run

@@ -13,8 +13,8 @@ import numpy as np
 
 from jaxcogc.coding.codes import GradientCode, make_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import closed_form_gc_outage
 from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.laws.closed_form import closed_form
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, CountedBlocks, compile_blocks
 from jaxcogc.outage.simulation.program_inputs import Run, prepare_run
@@ -107,9 +107,10 @@ class SimulationEngine:
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""
-        return closed_form_gc_outage(
+        laws = closed_form(
             *setting_of(point), num_attempts=point.attempts, redraw_code=point.redraw_code
         )
+        return None if laws.gc_outage is None else float(laws.gc_outage)
 
     def device(self) -> str:
         """See `Engine`."""

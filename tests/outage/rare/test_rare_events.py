@@ -17,8 +17,8 @@ from jaxcogc.coding.codes import (
 )
 from jaxcogc.links.network import Network
 from jaxcogc.names import OUTCOMES
-from jaxcogc.outage.closed_form import gc_outage_probability, log_gc_outage_probability
 from jaxcogc.outage.enumeration import enumerate_outcomes
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability, log_gc_outage_probability
 from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare import importance, strata
 from jaxcogc.outage.rare.proposals import (

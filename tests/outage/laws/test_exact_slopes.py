@@ -10,7 +10,7 @@ import pytest
 
 from jaxcogc.design.link_sensitivity import mean_sensitivity, sensitivity
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import (
+from jaxcogc.outage.laws.gc_outage import (
     gc_outage_probability,
     log_gc_outage_probability,
     log_outage_gradient,

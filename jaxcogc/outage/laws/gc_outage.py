@@ -17,13 +17,11 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from jaxcogc._types import Array
-from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
-from jaxcogc.outage.standard_decoding import outage_and_success, outage_slopes
-from jaxcogc.outage.wide_range_floats import WideFloats, to_float64
+from jaxcogc.outage.laws.standard_decoding import outage_and_success, outage_slopes
+from jaxcogc.outage.laws.wide_range_floats import WideFloats, to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 Probability: TypeAlias = np.float64 | Float[Array, ""]
@@ -120,63 +118,21 @@ def fractional_repetition_outage_probability(
 
 
 @under_plain_settings
-def closed_form_gc_outage(
-    network: Network, code: GradientCode, *, num_attempts: int = 1, redraw_code: bool = False
-) -> float | None:
-    """The standard decoder's outage probability where an exact law is known.
+def classes_outage_probability(
+    network: Network, num_stragglers: int, num_attempts: int = 1
+) -> Probability:
+    """Probability that of no class of clients mod s + 1 all complete rows arrive.
 
-    Args:
-        network: the links' erasure probabilities.
-        code: any code; ``code.redrawn`` counts as ``redraw_code``.
-        num_attempts: attempts, at least 1.
-        redraw_code: another code in each attempt (cyclic codes only).
-
-    Returns:
-        The probability, or None: for reciprocal links that a row needs, custom codes, cyclic MDS
-        codes of a composite number of clients (fewer rows may suffice) unless s is 0 or M - 1,
-        and redrawn codes with A (M - s - 1) >= M (attempts that fail may suffice together).
-
-    Raises:
-        ValueError: ``num_attempts`` is below 1, or a code of no random family is to be redrawn.
+    The law of rows of ones over a client and the next s, and of the cyclic MDS code with s = 1,
+    which is that code. Arguments, result and errors: `fractional_repetition_outage_probability`.
 
     Source: docs/mathematics.md, "Outage of standard decoding".
 
-    >>> from jaxcogc.coding.codes import uncoded
-    >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)
-    >>> closed_form_gc_outage(network, uncoded(2))
-    0.75
+    >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.0)
+    >>> print(classes_outage_probability(network, 1))
+    0.5625
     """
-    clients, stragglers = code.num_clients, int(code.num_stragglers)
-    attempts = check_count("num_attempts", num_attempts)
-    redrawn = redraw_code or code.redrawn
-    if redrawn and code.family != "cyclic":
-        raise ValueError(
-            f"redraw_code = True with a {code.family} code: allowed for the random family, cyclic"
-        )
-    if code.family == "custom" or (network.reciprocal and stragglers > 0):
-        return None
-    if code.family == "fractional-repetition":
-        return float(fractional_repetition_outage_probability(network, stragglers, attempts))
-    if not rows_can_be_counted(code.family, clients, stragglers):
-        return None
-    if redrawn:
-        if attempts * (clients - stragglers - 1) >= clients:
-            return None
-        return float(gc_outage_probability(network, stragglers)) ** attempts
-    return float(gc_outage_probability(network, stragglers, attempts))
-
-
-def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> bool:
-    """Whether a code fails exactly where its law by the number (or blocks) of rows says so.
-
-    Of a cyclic MDS code of a composite number of clients fewer rows may suffice: the cyclic law is
-    an upper bound (docs/mathematics.md).
-
-    >>> rows_can_be_counted("cyclic-mds", 5, 2), rows_can_be_counted("cyclic-mds", 4, 1)
-    (True, False)
-    """
-    ends = num_stragglers in (0, num_clients - 1)
-    return family != "cyclic-mds" or ends or is_prime(num_clients)
+    return _evaluate(network, "classes", num_stragglers, num_attempts)
 
 
 class LogOutageGradient(NamedTuple):
@@ -197,8 +153,7 @@ def log_outage_gradient(
 ) -> LogOutageGradient:
     """Logarithm of the outage and its slopes, in 64 bits whatever mode the caller is in.
 
-    Arguments and errors as of `gc_outage_probability`; ``kind`` is ``"blocks"`` for fractional
-    repetition.
+    Arguments and errors as of `gc_outage_probability`; ``kind`` as of `names.ring_kind`.
     """
     stragglers = _checked_stragglers(network, num_stragglers, kind)
     attempts = check_count("num_attempts", num_attempts)
@@ -291,9 +246,9 @@ def _gradients(
 def _checked_stragglers(network: Network, num_stragglers: int, kind: RingKind) -> int:
     clients = network.num_clients
     stragglers = check_count("num_stragglers", num_stragglers, low=0, high=clients - 1)
-    if kind == "blocks" and clients % (stragglers + 1):
+    if kind != "cyclic" and clients % (stragglers + 1):
         raise ValueError(
-            f"num_stragglers = {stragglers}: allowed for fractional repetition is a number with "
+            f"num_stragglers = {stragglers}: allowed for {kind} is a number with "
             f"num_stragglers + 1 dividing the {clients} clients"
         )
     return stragglers

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxcogc._types import Array
 from jaxcogc.names import RingKind
-from jaxcogc.outage.wide_range_floats import WideFloats, add, multiply, to_wide, total
+from jaxcogc.outage.laws.wide_range_floats import WideFloats, add, multiply, to_wide, total
 
 _Pair: TypeAlias = tuple[WideFloats, WideFloats]
 
@@ -29,7 +29,8 @@ def outage_and_success(
         uplink: [clients] float64 erasure probabilities.
         peer: [clients, clients] float64 erasure probabilities; the diagonal is not looked at.
         stragglers: s, an integer; may be traced.
-        kind: ``"cyclic"`` (any M - s rows are needed) or ``"blocks"`` (one row a block of s + 1).
+        kind: ``"cyclic"`` (any M - s rows are needed), ``"blocks"`` (one row a block of s + 1) or
+            ``"classes"`` (all rows of one class mod s + 1).
         attempts: number of attempts, static.
 
     Returns:
@@ -43,15 +44,44 @@ def outage_and_success(
     ...     print(outage.digits, success.digits * 2.0**success.exponent)
     0.75 0.25
     """
-    clients = uplink.shape[0]
-    support = _support(clients, stragglers, kind)
+    support = _support(uplink.shape[0], stragglers, kind)
     _, missing, complete = _row_probabilities(uplink, peer, support, attempts)
+    return outage_of_rows(missing, complete, stragglers, kind)
+
+
+def outage_of_rows(
+    missing: WideFloats, complete: WideFloats, stragglers: int | Array, kind: RingKind
+) -> _Pair:
+    """`outage_and_success` from what becomes of each client's row, independent; [clients].
+
+    Args:
+        missing, complete: that no complete row of a client arrives, and that one does.
+        stragglers, kind: as in `outage_and_success`.
+    """
+    clients = missing.digits.size
     if kind == "cyclic":
         law, _ = _num_missing(missing, complete)
         too_few = jnp.arange(clients + 1) > stragglers
         return total(law, too_few), total(law, ~too_few)
+    if kind == "classes":
+        # Blocks where rows that miss and rows that arrive have changed places.
+        order, size = _by_class(clients, stragglers), clients // (stragglers + 1)
+        last = (jnp.arange(clients) + 1) % size == 0
+        success, outage = _block_by_block(_taken(complete, order), _taken(missing, order), last)[0]
+        return outage, success
     last = (jnp.arange(clients) + 1) % (stragglers + 1) == 0
     return _block_by_block(missing, complete, last)[0]
+
+
+def needs_both_directions(kind: RingKind, num_clients: int, num_stragglers: int) -> bool:
+    """Whether rows use both directions between two clients: reciprocal links tie them together.
+
+    >>> needs_both_directions("cyclic", 5, 2), needs_both_directions("cyclic", 4, 2)
+    (False, True)
+    """
+    if kind == "blocks":
+        return num_stragglers > 0
+    return 2 * num_stragglers >= num_clients
 
 
 def outage_slopes(
@@ -96,7 +126,7 @@ def _support(clients: int, stragglers: int | Array, kind: RingKind) -> Array:
     """Whom a row needs besides its own client: bool [receivers, senders]."""
     receivers, senders = jnp.arange(clients)[:, None], jnp.arange(clients)[None, :]
     size = stragglers + 1
-    if kind == "cyclic":
+    if kind != "blocks":
         covered = (senders - receivers) % clients < size
     else:
         covered = senders // size == receivers // size
@@ -161,6 +191,10 @@ def _all_hangs_on(
         rest = WideFloats(*(leaf[:, (stragglers - number) % (clients + 1)] for leaf in after))
         both = multiply(before, rest)
         return total(WideFloats(*(leaf.T for leaf in both)), (number <= stragglers)[:, None])
+    if kind == "classes":
+        order, class_size = _by_class(clients, stragglers), clients // size
+        rows = _taken(complete, order), _taken(missing, order)
+        return _taken(_all_hangs_on(*rows, class_size - 1, "blocks"), jnp.argsort(order))
     # No other row of its block arrives, and one of every other block.
     _, before = _block_by_block(missing, complete, (place + 1) % size == 0)
     _, after = _block_by_block(missing, complete, place % size == 0, reverse=True)
@@ -174,6 +208,16 @@ def _all_hangs_on(
     counted = same & (place[:, None] != place)
     alone, _ = jax.lax.scan(one_client, to_wide(jnp.ones(clients)), (missing, counted))
     return multiply(alone, multiply(before, after))
+
+
+def _by_class(clients: int, stragglers: int | Array) -> Array:
+    """The clients, one class mod s + 1 after another."""
+    place, size = jnp.arange(clients), clients // (stragglers + 1)
+    return place % size * (stragglers + 1) + place // size
+
+
+def _taken(numbers: WideFloats, order: Array) -> WideFloats:
+    return WideFloats(*(leaf[order] for leaf in numbers))
 
 
 def _num_missing(

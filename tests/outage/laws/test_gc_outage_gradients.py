@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import gc_outage_probability, log_gc_outage_probability
+from jaxcogc.outage.laws.gc_outage import gc_outage_probability, log_gc_outage_probability
 from tests.outage.dyadic import ONE, Dyadic, exact_cyclic, random_network
 
 

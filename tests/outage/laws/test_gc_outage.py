@@ -16,8 +16,10 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.outage.closed_form import (
-    closed_form_gc_outage,
+from jaxcogc.outage.enumeration import enumerate_outcomes
+from jaxcogc.outage.laws.closed_form import closed_form
+from jaxcogc.outage.laws.gc_outage import (
+    classes_outage_probability,
     fractional_repetition_outage_probability,
     gc_outage_probability,
     log_gc_outage_probability,
@@ -99,9 +101,9 @@ def test_a_sum_over_subsets_of_clients_agrees():
 def test_reference_values(case):
     network = Network(case.uplink_erasure, case.peer_erasure)
     code = cyclic_code(jax.random.key(0), case.clients, case.stragglers)
-    ours = closed_form_gc_outage(
+    ours = closed_form(
         network, code, num_attempts=case.attempts, redraw_code=case.redraw_code
-    )
+    ).gc_outage
     if case.redraw_code and case.attempts * (case.clients - case.stragglers - 1) >= case.clients:
         assert ours is None
         return
@@ -145,7 +147,29 @@ def test_fractional_repetition_law(clients, stragglers, attempts):
         ours = fractional_repetition_outage_probability(network, stragglers, attempts)
         assert ours == pytest.approx(exact / ONE, rel=1e-12, abs=1e-300)
         code = fractional_repetition_code(clients, stragglers)
-        assert closed_form_gc_outage(network, code, num_attempts=attempts) == float(ours)
+        assert closed_form(network, code, num_attempts=attempts).gc_outage == float(ours)
+
+
+@pytest.mark.parametrize("kind", ["any", "tiny"])
+@pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(6, 2, 1), (6, 1, 2), (8, 3, 3)])
+def test_the_rows_of_one_class_decode(clients, stragglers, attempts, kind):
+    network = random_network(clients, 5, kind)
+    missing = missing_probabilities(network, stragglers, attempts, "cyclic")
+    size = stragglers + 1
+    classes = [product(ONE - m for m in missing[first::size]) for first in range(size)]
+    exact = product(ONE - complete for complete in classes)
+    ours = classes_outage_probability(network, stragglers, attempts)
+    assert ours == pytest.approx(exact / ONE, rel=1e-12, abs=1e-300)
+    if stragglers == 1:
+        code = cyclic_mds_code(clients, 1)
+        assert closed_form(network, code, num_attempts=attempts).gc_outage == ours
+
+
+def test_cyclic_mds_with_one_straggler_by_enumeration():
+    network = random_network(4, 2, "any")
+    exact = enumerate_outcomes(network, cyclic_mds_code(4, 1), num_attempts=1).gc_outage.best
+    assert closed_form(network, cyclic_mds_code(4, 1)).gc_outage == pytest.approx(exact, abs=1e-7)
+    assert abs(gc_outage_probability(network, 1) - exact) > 1e-3  # the cyclic law is a bound
 
 
 def test_results_do_not_depend_on_the_callers_mode():
@@ -170,31 +194,31 @@ def test_where_no_exact_law_is_known():
     network = random_network(4, 1, "any")
     reciprocal = Network.homogeneous(4, uplink_erasure=0.2, peer_erasure=0.3, reciprocal=True)
     cyclic = cyclic_code(key, 4, 2)
-    assert closed_form_gc_outage(reciprocal, cyclic) is None
-    assert closed_form_gc_outage(reciprocal, fractional_repetition_code(4, 1)) is None
-    lone = closed_form_gc_outage(reciprocal, uncoded(4))
+    assert closed_form(reciprocal, cyclic).gc_outage is None
+    assert closed_form(reciprocal, fractional_repetition_code(4, 1)).gc_outage is None
+    lone = closed_form(reciprocal, uncoded(4)).gc_outage
     assert lone == pytest.approx(1.0 - 0.8**4, rel=1e-14)
-    assert closed_form_gc_outage(network, GradientCode.from_matrix(np.eye(4))) is None
-    assert closed_form_gc_outage(network, cyclic_mds_code(4, 1)) is None
-    assert closed_form_gc_outage(network, cyclic_mds_code(4, 3)) == gc_outage_probability(
+    assert closed_form(network, GradientCode.from_matrix(np.eye(4))).gc_outage is None
+    assert closed_form(random_network(6, 1, "any"), cyclic_mds_code(6, 3)).gc_outage is None
+    assert closed_form(network, cyclic_mds_code(4, 3)).gc_outage == gc_outage_probability(
         network, 3
     )
-    assert closed_form_gc_outage(network, cyclic_mds_code(4, 0)) == gc_outage_probability(
+    assert closed_form(network, cyclic_mds_code(4, 0)).gc_outage == gc_outage_probability(
         network, 0
     )
     prime = random_network(5, 1, "any")
-    assert closed_form_gc_outage(prime, cyclic_mds_code(5, 2)) == gc_outage_probability(prime, 2)
+    assert closed_form(prime, cyclic_mds_code(5, 2)).gc_outage == gc_outage_probability(prime, 2)
 
 
 def test_the_law_of_redrawn_codes():
     network = random_network(4, 1, "any")
     twice = gc_outage_probability(network, 2) ** 2
     code = cyclic_code(jax.random.key(0), 4, 2)
-    ours = closed_form_gc_outage(network, code, num_attempts=2, redraw_code=True)
+    ours = closed_form(network, code, num_attempts=2, redraw_code=True).gc_outage
     assert ours == pytest.approx(twice, rel=1e-14)
-    assert closed_form_gc_outage(network, code, num_attempts=4, redraw_code=True) is None
+    assert closed_form(network, code, num_attempts=4, redraw_code=True).gc_outage is None
     with pytest.raises(ValueError, match="redraw_code"):
-        closed_form_gc_outage(network, uncoded(4), num_attempts=2, redraw_code=True)
+        closed_form(network, uncoded(4), num_attempts=2, redraw_code=True)
 
 
 @pytest.mark.parametrize(("clients", "stragglers", "exact"), [(3, 1, True), (4, 1, False)])
@@ -242,4 +266,4 @@ def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"num_stragglers = 2: .* dividing the 4 clients"):
         fractional_repetition_outage_probability(network, 2)
     with pytest.raises(ValueError, match="num_attempts = 0"):
-        closed_form_gc_outage(network, uncoded(4), num_attempts=0)
+        closed_form(network, uncoded(4), num_attempts=0)
