@@ -54,7 +54,6 @@ def test_closed_form_enumeration_and_simulation_agree(code, attempts, redrawn, r
         law = closed_form(network, code, **settings).gc_outage
         exact = enumerate_outcomes(network, code, key=KEY, **settings)
         assert law is not None
-            assert law < gc_outage_probability(network, int(code.num_stragglers)) - 1e-3
         assert law == pytest.approx(exact.gc_outage, abs=1e-12)
         trials = repetitions(200_000, 20_000_000)
         outcomes = simulate_outcomes(KEY, network, code, num_trials=trials, **settings)

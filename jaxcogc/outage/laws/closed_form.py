@@ -67,8 +67,8 @@ def closed_form(
       redraw_code: another code in each attempt (cyclic codes only).
 
     Returns:
-      ClosedForm of NumPy float64 numbers, and [clients] (relative error below 1e-12 for ``gc_outage``, absolute
-      below 1e-14 for the others), whether or not 64-bit mode is on. Of a traced network: tracers,
+      ClosedForm of NumPy float64 numbers and [clients] (relative error below 1e-12 for
+      ``gc_outage``, absolute below 1e-14 for the others), whether or not 64-bit mode is on. Of a traced network: tracers,
       differentiable by its probabilities.
 
     Raises:
