@@ -68,8 +68,8 @@ def closed_form(
 
     Returns:
       ClosedForm of NumPy float64 numbers and [clients] (relative error below 1e-12 for
-      ``gc_outage``, absolute below 1e-14 for the others), whether or not 64-bit mode is on. Of a traced network: tracers,
-      differentiable by its probabilities.
+      ``gc_outage``, absolute below 1e-14 for the others), whether or not 64-bit mode is on. Of a
+      traced network: tracers, differentiable by its probabilities.
 
     Raises:
       ValueError: ``num_attempts`` is below 1, or a code of no random family is to be redrawn.
