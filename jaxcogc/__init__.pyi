@@ -36,6 +36,7 @@ from .federated import make_model as make_model
 from .federated import make_partition as make_partition
 from .federated import make_scheme as make_scheme
 from .federated import rounds_for_target as rounds_for_target
+from .links import LinkDynamics as LinkDynamics
 from .links import Links as Links
 from .links import Network as Network
 from .links import draw_links as draw_links
@@ -57,6 +58,7 @@ from .outage import log_gc_outage_probability as log_gc_outage_probability
 from .outage import outcomes_from_counts as outcomes_from_counts
 from .outage import rare_outcomes as rare_outcomes
 from .outage import simulate_outcomes as simulate_outcomes
+from .outage import successive_rounds as successive_rounds
 from .outage import wilson as wilson
 
 __version__: str

@@ -7,7 +7,9 @@ from .intervals import Estimate as Estimate
 from .intervals import clopper_pearson as clopper_pearson
 from .intervals import wilson as wilson
 from .laws.closed_form import ClosedForm as ClosedForm
+from .laws.closed_form import SuccessiveRounds as SuccessiveRounds
 from .laws.closed_form import closed_form as closed_form
+from .laws.closed_form import successive_rounds as successive_rounds
 from .laws.gc_outage import (
     fractional_repetition_outage_probability as fractional_repetition_outage_probability,
 )

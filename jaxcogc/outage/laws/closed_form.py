@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple, TypeAlias
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,19 +15,27 @@ from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
+from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.names import RANDOM_FAMILIES, ring_kind
+from jaxcogc.outage.laws.differentiable import evaluated
 from jaxcogc.outage.laws.gc_outage import (
     Probability,
     classes_outage_probability,
     fractional_repetition_outage_probability,
     gc_outage_probability,
 )
-from jaxcogc.outage.laws.one_straggler import OneStragglerLaw, one_straggler_law, row_states
+from jaxcogc.outage.laws.one_straggler import one_straggler_law, row_states
+from jaxcogc.outage.laws.rounds_in_time import (
+    BothFail,
+    GcOutage,
+    OneStraggler,
+    RedrawnGcOutage,
+    Round,
+    stacked,
+)
 from jaxcogc.outage.laws.standard_decoding import needs_both_directions
 from jaxcogc.runtime.jax_settings import under_plain_settings
-
-_ByLink: TypeAlias = tuple[Array, Array]  # by uplink and by peer
 
 
 class ClosedForm(NamedTuple):
@@ -51,7 +60,13 @@ class ClosedForm(NamedTuple):
 
 @under_plain_settings
 def closed_form(
-    network: Network, code: GradientCode, *, num_attempts: int = 1, redraw_code: bool = False
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> ClosedForm:
     """The exact laws of a code on a network, where they are known.
 
@@ -65,6 +80,9 @@ def closed_form(
       code: any code; ``code.redrawn`` counts as ``redraw_code``.
       num_attempts: attempts, at least 1.
       redraw_code: another code in each attempt (cyclic codes only).
+      dynamics: how links remember, and which clients are blocked; None: independent attempts. A
+        round begins in stationarity.
+      keep_heard: clients keep what they heard in earlier attempts; standard decoding alone.
 
     Returns:
       ClosedForm of NumPy float64 numbers and [clients] (relative error below 1e-12 for
@@ -72,9 +90,11 @@ def closed_form(
       traced network: tracers, differentiable by its probabilities.
 
     Raises:
-      ValueError: ``num_attempts`` is below 1, or a code of no random family is to be redrawn.
+      ValueError: ``num_attempts`` is below 1, a code of no random family is to be redrawn, or
+        ``dynamics`` that do not fit the network (`LinkDynamics`).
 
-    Source: docs/mathematics.md, "Exact laws of a code with one straggler".
+    Source: docs/mathematics.md, "Outage of standard decoding", "Exact laws of a code with one
+    straggler" and "Links with memory, blocked clients".
 
     >>> import jax
     >>> from jaxcogc import cyclic_code
@@ -94,6 +114,10 @@ def closed_form(
     tied = network.reciprocal and needs_both_directions(kind, clients, stragglers)
     if tied or not rows_can_be_counted(code.family, clients, stragglers):
         return ClosedForm(None)
+    if dynamics is not None or keep_heard:
+        dynamics = LinkDynamics() if dynamics is None else dynamics
+        shape = _round(network, code, attempts, dynamics, keep_heard=keep_heard)
+        return _in_time(network, code, dynamics, shape, redrawn=redrawn)
     if redrawn:
         # Attempts that fail may suffice together, unless they are too few for that.
         apart = attempts * (clients - stragglers - 1) < clients
@@ -101,10 +125,23 @@ def closed_form(
     outage = _OUTAGES[kind](network, stragglers, attempts)
     if code.family != "cyclic" or stragglers != 1:
         return ClosedForm(outage)
-    law = _evaluate(network, attempts)
-    return ClosedForm(
-        outage, law.full, law.none, law.full, law.all_individuals, law.client_recovered
-    )
+    return _all_decoders(outage, evaluated(_OneStraggler(attempts), network))
+
+
+@dataclass(frozen=True)
+class _OneStraggler:
+    """The laws for independent links, one after another; a function of the network."""
+
+    num_attempts: int
+
+    def __call__(self, network: Network) -> Array:
+        uplink, peer = jnp.asarray(network.uplink_erasure), jnp.asarray(network.peer_erasure)
+        return stacked(one_straggler_law(row_states(uplink, peer, self.num_attempts)))
+
+
+def _all_decoders(outage: Probability | None, laws: AnyArray) -> ClosedForm:
+    full, none, all_individuals = laws[0], laws[1], laws[2]
+    return ClosedForm(outage, full, none, full, all_individuals, laws[3:])
 
 
 _OUTAGES = {
@@ -128,46 +165,107 @@ def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> b
     return family != "custom"
 
 
-def _evaluate(network: Network, attempts: int) -> OneStragglerLaw:
-    """In a 64-bit scope of its own, whatever mode the caller is in."""
-    leaves = (network.uplink_erasure, network.peer_erasure)
-    with jax.enable_x64(True):
-        values = _values(attempts, *(jnp.asarray(leaf, jnp.float64) for leaf in leaves))
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-            full, none, all_individuals, *clients = np.asarray(values)
-            return OneStragglerLaw(full, none, all_individuals, np.array(clients))
-    # A caller's 32-bit trace must see one of its own types, or his next operation fails.
-    values = values.astype(jax.dtypes.canonicalize_dtype(np.float64))
-    return OneStragglerLaw(values[0], values[1], values[2], values[3:])
+def _round(
+    network: Network,
+    code: GradientCode,
+    attempts: int,
+    dynamics: LinkDynamics,
+    *,
+    keep_heard: bool = False,
+) -> Round:
+    """What is fixed about a round; names links and clients that the dynamics do not fit."""
+    link_chains(network, dynamics)
+    blocked = blocked_clients(network, dynamics)
+    return Round(
+        code.num_clients,
+        ring_kind(code.family, int(code.num_stragglers)),
+        int(code.num_stragglers),
+        attempts,
+        dynamics.hard,
+        isinstance(blocked, jax.core.Tracer) or bool(np.any(blocked)),
+        keep_heard,
+    )
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _values(attempts: int, uplink: Array, peer: Array) -> Array:
-    """The laws one after another: [3 + clients]."""
-    with jax.enable_x64(True):
-        stacked: Array = _stacked(uplink, peer, attempts)
-        return stacked
+def _in_time(
+    network: Network, code: GradientCode, dynamics: LinkDynamics, shape: Round, *, redrawn: bool
+) -> ClosedForm:
+    if redrawn:
+        redrawn_law = RedrawnGcOutage(shape)
+        if not redrawn_law.known:
+            return ClosedForm(None)
+        return ClosedForm(_number(evaluated(redrawn_law, network, dynamics)))
+    outage = _number(evaluated(GcOutage(shape), network, dynamics)) if shape.known else None
+    forgotten = not (shape.keep_heard or shape.may_be_blocked)
+    if code.family != "cyclic" or shape.num_stragglers != 1 or not forgotten:
+        return ClosedForm(outage)
+    return _all_decoders(outage, evaluated(OneStraggler(shape), network, dynamics))
 
 
-@_values.defjvp
-def _values_jvp(attempts: int, primals: _ByLink, tangents: _ByLink) -> tuple[Array, Array]:
-    """Slopes are formed here, in the 64-bit scope; what is left for transposition are products."""
-    with jax.enable_x64(True):
-        slopes = _slopes(*primals, attempts)
-        change = sum(
-            jnp.sum(slope * tangent, axis=tuple(range(1, slope.ndim)))
-            for slope, tangent in zip(slopes, tangents, strict=True)
-        )
-        return _values(attempts, *primals), jnp.asarray(change)
+def _number(scalar: AnyArray) -> Probability:
+    return np.float64(scalar) if isinstance(scalar, np.ndarray) else scalar
 
 
-@partial(jax.jit, static_argnums=2)
-def _stacked(uplink: Array, peer: Array, attempts: int) -> Array:
-    law = one_straggler_law(row_states(uplink, peer, attempts))
-    return jnp.concatenate([jnp.stack(law[:3]), law.client_recovered])
+class SuccessiveRounds(NamedTuple):
+    """How failures of standard decoding hang together; None where no exact law is known.
+
+    Attributes:
+      both_fail: probability that two rounds fail that are ``gap`` apart.
+      mean_hold_run: mean number of failed rounds in a row; infinite where none ever succeeds.
+      failure_correlation: of the failures of two rounds that are ``gap`` apart; NaN where no round
+        fails, or all do.
+    """
+
+    both_fail: float | None
+    mean_hold_run: float | None
+    failure_correlation: float | None
 
 
-@partial(jax.jit, static_argnums=2)
-def _slopes(uplink: Array, peer: Array, attempts: int) -> _ByLink:
-    by_links: _ByLink = jax.jacrev(_stacked, argnums=(0, 1))(uplink, peer, attempts)
-    return by_links
+@under_plain_settings
+def successive_rounds(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    dynamics: LinkDynamics,
+    gap: int = 1,
+) -> SuccessiveRounds:
+    """Failures of standard decoding in two rounds of one run whose links remember.
+
+    Args:
+      network: the links' mean erasure probabilities, on the host.
+      code: the code of all rounds.
+      num_attempts: attempts of each round.
+      dynamics: how links remember. With blocked clients no exact law is known.
+      gap: how many rounds later the second one is.
+
+    Raises:
+      ValueError: a count below 1, or ``dynamics`` that do not fit the network.
+
+    Source: docs/mathematics.md, "Links with memory, blocked clients".
+
+    >>> import jax
+    >>> from jaxcogc import LinkDynamics, cyclic_code
+    >>> network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
+    >>> found = successive_rounds(network, cyclic_code(jax.random.key(0), 10, 7), num_attempts=2,
+    ...                           dynamics=LinkDynamics(memory=0.6, round_memory=0.9))
+    >>> print(f"{found.both_fail:.6f} {found.mean_hold_run:.4f} {found.failure_correlation:.6f}")
+    0.799014 11.6860 0.322003
+    """
+    check_count("num_attempts", num_attempts)
+    check_count("gap", gap)
+    shape = _round(network, code, num_attempts, dynamics)
+    tied = network.reciprocal and needs_both_directions(
+        shape.kind, shape.clients, shape.num_stragglers
+    )
+    counted = rows_can_be_counted(code.family, shape.clients, shape.num_stragglers)
+    if tied or not counted or code.redrawn or not BothFail(shape, gap).known:
+        return SuccessiveRounds(None, None, None)
+    outage, both = map(float, evaluated(BothFail(shape, gap), network, dynamics))
+    next_fails = float(evaluated(BothFail(shape, 1), network, dynamics)[1])
+    spread = outage * (1.0 - outage)
+    return SuccessiveRounds(
+        both,
+        outage / (outage - next_fails) if outage > next_fails else math.inf,
+        (both - outage**2) / spread if spread else math.nan,
+    )
