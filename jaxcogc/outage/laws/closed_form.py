@@ -118,11 +118,19 @@ def closed_form(
         dynamics = LinkDynamics() if dynamics is None else dynamics
         shape = _round(network, code, attempts, dynamics, keep_heard=keep_heard)
         return _in_time(network, code, dynamics, shape, redrawn=redrawn)
+    return _independent(network, code, attempts, redrawn=redrawn)
+
+
+def _independent(
+    network: Network, code: GradientCode, attempts: int, *, redrawn: bool
+) -> ClosedForm:
+    """Of links that are independent from attempt to attempt."""
+    clients, stragglers = code.num_clients, int(code.num_stragglers)
     if redrawn:
         # Attempts that fail may suffice together, unless they are too few for that.
         apart = attempts * (clients - stragglers - 1) < clients
         return ClosedForm(gc_outage_probability(network, stragglers) ** attempts if apart else None)
-    outage = _OUTAGES[kind](network, stragglers, attempts)
+    outage = _OUTAGES[ring_kind(code.family, stragglers)](network, stragglers, attempts)
     if code.family != "cyclic" or stragglers != 1:
         return ClosedForm(outage)
     return _all_decoders(outage, evaluated(_OneStraggler(attempts), network))
@@ -233,7 +241,7 @@ def successive_rounds(
     """Failures of standard decoding in two rounds of one run whose links remember.
 
     Args:
-      network: the links' mean erasure probabilities, on the host.
+      network: the links' mean erasure probabilities, [clients] and [clients, clients], on the host.
       code: the code of all rounds.
       num_attempts: attempts of each round.
       dynamics: how links remember. With blocked clients no exact law is known.
