@@ -93,8 +93,7 @@ def closed_form(
       ValueError: ``num_attempts`` is below 1, a code of no random family is to be redrawn, or
         ``dynamics`` that do not fit the network (`LinkDynamics`).
 
-    Source: docs/mathematics.md, "Outage of standard decoding", "Exact laws of a code with one
-    straggler" and "Links with memory, blocked clients".
+    Source: docs/mathematics.md, "Outage of standard decoding" and the laws after it.
 
     >>> import jax
     >>> from jaxcogc import cyclic_code
@@ -115,7 +114,7 @@ def closed_form(
     if tied or not rows_can_be_counted(code.family, clients, stragglers):
         return ClosedForm(None)
     if dynamics is not None or keep_heard:
-        dynamics = LinkDynamics() if dynamics is None else dynamics
+        dynamics = dynamics or LinkDynamics()
         shape = _round(network, code, attempts, dynamics, keep_heard=keep_heard)
         return _in_time(network, code, dynamics, shape, redrawn=redrawn)
     return _independent(network, code, attempts, redrawn=redrawn)
