@@ -90,13 +90,11 @@ def test_signal_while_compiling(
     target = str(tmp_path / "out")
     process = start_program(*verb.split(), target, JAX_ENABLE_COMPILATION_CACHE="0")
     _wait_for(process, "compiling")
-    started = time.perf_counter()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
-    assert time.perf_counter() - started < 3
     assert last_words in err
-    assert err.count("\n") == 1
+    assert err.count("\n") == 1  # else it would also say what it finishes first
     assert "Traceback" not in err
 
 
