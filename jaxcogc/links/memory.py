@@ -19,9 +19,16 @@ from jaxcogc._types import AnyArray, Array
 from jaxcogc.links.checks import check_elements, number_array, read_only
 from jaxcogc.links.network import Network
 
-_NUMBERS = ("memory", "round_memory", "good_erasure", "bad_erasure", "block_memory")
 _ROUNDING = 1e-12
-_LEAVES = (*_NUMBERS, "burst_length", "block_probability")
+_LEAVES = (
+    "memory",
+    "burst_length",
+    "round_memory",
+    "good_erasure",
+    "bad_erasure",
+    "block_probability",
+    "block_memory",
+)
 
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
@@ -79,17 +86,10 @@ class LinkDynamics:
             )
         if memory is None and burst_length is None:
             memory = 0.0
-        values = {
-            "memory": memory,
-            "round_memory": round_memory,
-            "good_erasure": good_erasure,
-            "bad_erasure": bad_erasure,
-            "block_memory": block_memory,
-            "burst_length": burst_length,
-            "block_probability": block_probability,
-        }
+        states = memory, burst_length, round_memory, good_erasure, bad_erasure
+        values = zip(_LEAVES, (*states, block_probability, block_memory), strict=True)
         # Past the frozen dataclass's own guard.
-        self.__dict__.update({name: _checked(name, value) for name, value in values.items()})
+        self.__dict__.update({name: _checked(name, value) for name, value in values})
         good, bad = self.good_erasure, self.bad_erasure
         if not any(isinstance(x, jax.core.Tracer) for x in (good, bad)) and not good < bad:
             raise ValueError(f"good_erasure = {good}: allowed is less than bad_erasure = {bad}")

@@ -25,14 +25,13 @@ from jaxcogc.outage.laws.gc_outage import (
     fractional_repetition_outage_probability,
     gc_outage_probability,
 )
-from jaxcogc.outage.laws.one_straggler import one_straggler_law, row_states
+from jaxcogc.outage.laws.one_straggler import one_straggler_law, row_states, stacked
 from jaxcogc.outage.laws.rounds_in_time import (
     BothFail,
     GcOutage,
     OneStraggler,
     RedrawnGcOutage,
     Round,
-    stacked,
 )
 from jaxcogc.outage.laws.standard_decoding import needs_both_directions
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -108,16 +107,21 @@ def closed_form(
         raise ValueError(
             f"redraw_code = True with a {code.family} code: allowed for the random family, cyclic"
         )
-    clients, stragglers = code.num_clients, int(code.num_stragglers)
-    kind = ring_kind(code.family, stragglers)
-    tied = network.reciprocal and needs_both_directions(kind, clients, stragglers)
-    if tied or not rows_can_be_counted(code.family, clients, stragglers):
+    if not _rows_are_independent(network, code):
         return ClosedForm(None)
     if dynamics is not None or keep_heard:
         dynamics = dynamics or LinkDynamics()
         shape = _round(network, code, attempts, dynamics, keep_heard=keep_heard)
         return _in_time(network, code, dynamics, shape, redrawn=redrawn)
     return _independent(network, code, attempts, redrawn=redrawn)
+
+
+def _rows_are_independent(network: Network, code: GradientCode) -> bool:
+    """Whether standard decoding is a matter of rows that arrive independently of each other."""
+    clients, stragglers = code.num_clients, int(code.num_stragglers)
+    kind = ring_kind(code.family, stragglers)
+    tied = network.reciprocal and needs_both_directions(kind, clients, stragglers)
+    return rows_can_be_counted(code.family, clients, stragglers) and not tied
 
 
 def _independent(
@@ -262,11 +266,8 @@ def successive_rounds(
     check_count("num_attempts", num_attempts)
     check_count("gap", gap)
     shape = _round(network, code, num_attempts, dynamics)
-    tied = network.reciprocal and needs_both_directions(
-        shape.kind, shape.clients, shape.num_stragglers
-    )
-    counted = rows_can_be_counted(code.family, shape.clients, shape.num_stragglers)
-    if tied or not counted or code.redrawn or not BothFail(shape, gap).known:
+    known = _rows_are_independent(network, code) and BothFail(shape, gap).known
+    if code.redrawn or not known:
         return SuccessiveRounds(None, None, None)
     outage, both = map(float, evaluated(BothFail(shape, gap), network, dynamics))
     next_fails = float(evaluated(BothFail(shape, 1), network, dynamics)[1])

@@ -63,14 +63,19 @@ def one_straggler_law(states: RowStates) -> OneStragglerLaw:
     1.0 1.0
     """
     all_individuals = _all_individuals(states)
-    no_vertex = _prefixes(states.edge)[-1]
+    bare_ring = jnp.prod(states.edge)
     only_edges_but_one = jnp.sum(states.nothing * _others(states.edge))
     return OneStragglerLaw(
-        all_individuals + no_vertex + only_edges_but_one,
+        all_individuals + bare_ring + only_edges_but_one,
         _no_loop_and_two_gaps(states),
         all_individuals,
-        1.0 - _not_recovered(states) - only_edges_but_one - no_vertex,
+        1.0 - _not_recovered(states) - only_edges_but_one - bare_ring,
     )
+
+
+def stacked(law: OneStragglerLaw) -> Array:
+    """One law after another: [3 + clients]."""
+    return jnp.concatenate([jnp.stack(law[:3]), law.client_recovered])
 
 
 def row_states(uplink: Array, peer: Array, attempts: int) -> RowStates:
@@ -161,11 +166,6 @@ def _not_recovered(states: RowStates) -> Array:
 
     start = jnp.ones_like(edge), jnp.zeros_like(edge)
     return lax.scan(one_more, start, jnp.arange(1, clients))[0][1]
-
-
-def _prefixes(numbers: Array) -> Array:
-    """Products of the first 1, 2, .. numbers."""
-    return jnp.cumprod(numbers)
 
 
 def _others(numbers: Array) -> Array:

@@ -19,7 +19,7 @@ from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.laws.blocked import blocked_ring_outage
-from jaxcogc.outage.laws.one_straggler import OneStragglerLaw, RowStates, one_straggler_law
+from jaxcogc.outage.laws.one_straggler import RowStates, one_straggler_law, stacked
 from jaxcogc.outage.laws.rows_in_time import (
     RowLinks,
     can_be_found,
@@ -221,11 +221,6 @@ def outage_of(missing: Array, shape: Round) -> Array:
     """Outage of standard decoding, by the number of rows that arrive."""
     rows = to_wide(missing), to_wide(1.0 - missing)
     return to_float64(outage_of_rows(*rows, shape.num_stragglers, shape.kind)[0])
-
-
-def stacked(law: OneStragglerLaw) -> Array:
-    """[3 + clients]"""
-    return jnp.concatenate([jnp.stack(law[:3]), law.client_recovered])
 
 
 def _pattern_law(all_of: Array) -> Array:

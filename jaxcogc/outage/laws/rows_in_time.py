@@ -122,9 +122,9 @@ def _memories(links: RowLinks, steps: Steps) -> Array:
     return _power(links.memory, attempts) * _power(links.round_memory, rounds)
 
 
-def _power(memory: Array, number: HostInts) -> Array:
+def _power(memory: Array, number: HostInts | Array) -> Array:
     # 0 to the power of 0 is 1, and has a slope.
-    return jnp.where(number == 0, 1.0, memory ** np.maximum(number, 1))
+    return jnp.where(number == 0, 1.0, memory ** jnp.maximum(number, 1))
 
 
 def _by_states(links: RowLinks, happens: Array, steps: Steps) -> Array:
@@ -165,8 +165,7 @@ def _by_renewal(links: RowLinks, steps: Steps) -> Array:
     def one_time(first: Array, time: Array) -> tuple[Array, None]:
         """`first`: [times, clients], probability that the first time is this one."""
         attempts, rounds = (jnp.asarray(times)[time] - jnp.asarray(times)).T[:, :, None, None]
-        memory = jnp.where(attempts == 0, 1.0, links.memory ** jnp.maximum(attempts, 1))
-        memory *= jnp.where(rounds == 0, 1.0, links.round_memory ** jnp.maximum(rounds, 1))
+        memory = _power(links.memory, attempts) * _power(links.round_memory, rounds)
         again = jnp.prod(good + links.bad * memory, axis=-1)
         earlier = jnp.arange(count)[:, None] < time
         now = jnp.prod(good, axis=-1) - jnp.sum(jnp.where(earlier, first * again, 0.0), axis=0)

@@ -68,9 +68,14 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
         redraw_code=fields["redraw_code"],
         seed=fields["seed"],
         labels=values,
-        words_format=fields.get(_FORMAT, _FIRST_FORMAT),
+        words_format=words_format_of(fields),
         source=NetworkSource(*source),
     )
     if point.id != id:
         raise ValueError(f"point {id} is another")
     return StoredPoint(point, StopRule(**json.loads(rule)), closed_form)
+
+
+def words_format_of(setting: Mapping[str, Any]) -> int:
+    """Of the random words that a point's blocks are counted from, by its stored setting."""
+    return int(setting.get(_FORMAT, _FIRST_FORMAT))

@@ -28,7 +28,13 @@ from jaxcogc.study.store.block_rows import (
     block_row,
     counts_of,
 )
-from jaxcogc.study.store.point_rows import COLUMNS, StoredPoint, point_row, stored_point
+from jaxcogc.study.store.point_rows import (
+    COLUMNS,
+    StoredPoint,
+    point_row,
+    stored_point,
+    words_format_of,
+)
 from jaxcogc.study.store.store_file import (
     Cell,
     StoreError,
@@ -126,7 +132,9 @@ class Store:
 
     def check_words_format(self) -> None:
         """Refuse to add to counts of random words that this program does not draw (StoreError)."""
-        others = {stored.point.words_format for stored in self.points()} - {WORDS_FORMAT}
+        settings = self.rows("SELECT setting FROM points")
+        with decoding_errors(self.path):
+            others = {words_format_of(json.loads(text)) for (text,) in settings} - {WORDS_FORMAT}
         if others:
             raise StoreError(
                 f"{self.path}: its random words are of format {min(others)}, this program draws "

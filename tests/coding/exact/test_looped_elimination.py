@@ -11,10 +11,9 @@ from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import random_elements
-from tests.coding.stacks import random_links
+from tests.coding.stacks import QUICK, random_links
 
 STACKS = 300
-QUICK = {"xla_backend_optimization_level": 0}
 SIZES = [(1, 2), (2, 3), (4, 4), (9, 1), (17, 1)]
 
 

@@ -15,7 +15,7 @@ from jaxcogc.outage.laws.gc_outage import gc_outage_probability
 from tests.places import SHARED
 
 KEY = jax.random.key(3)
-NOT_RECOVERED_BY_GC = ("gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals")
+BESIDE_GC = ("gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals")
 
 
 def some_network(clients: int, seed: int = 0, *, reciprocal: bool = False) -> Network:
@@ -39,7 +39,7 @@ def by_row_states(network: Network, attempts: int, *, ring: bool = True) -> dict
     loop = (1 - kappa) ** attempts - nothing
     edge = (p + kappa) ** attempts - nothing
     chances = np.array([nothing, loop, edge, 1 - nothing - loop - edge])
-    found = dict.fromkeys(NOT_RECOVERED_BY_GC, 0.0)
+    found = dict.fromkeys(BESIDE_GC, 0.0)
     recovered = np.zeros(clients)
     for states in itertools.product(range(4), repeat=clients):
         chance = np.prod(chances[states, np.arange(clients)])
@@ -66,7 +66,7 @@ def by_row_states(network: Network, attempts: int, *, ring: bool = True) -> dict
 
 def differences(law: ClosedForm, expected: dict[str, object]) -> float:
     """The largest difference of all probabilities."""
-    names = (*NOT_RECOVERED_BY_GC, "client_recovered")
+    names = (*BESIDE_GC, "client_recovered")
     return max(np.abs(np.asarray(getattr(law, n)) - np.asarray(expected[n])).max() for n in names)
 
 
@@ -85,7 +85,7 @@ def test_all_patterns_of_links(clients: int, attempts: int) -> None:
     network, code = some_network(clients, 9), cyclic_code(KEY, clients, 1)
     law = closed_form(network, code, num_attempts=attempts)
     found = enumerate_outcomes(network, code, num_attempts=attempts)
-    expected = {name: getattr(found, name).best for name in NOT_RECOVERED_BY_GC}
+    expected = {name: getattr(found, name).best for name in BESIDE_GC}
     expected["client_recovered"] = found.client_recovered
     assert differences(law, expected) < 1e-7  # as exact as the decisions of the enumeration
 
