@@ -18,9 +18,8 @@ from jaxcogc.links.checks import check_count
 from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.names import RANDOM_FAMILIES, ring_kind
-from jaxcogc.outage.laws.differentiable import evaluated
+from jaxcogc.outage.laws.differentiable import CompiledLaw, Probability, evaluated, number
 from jaxcogc.outage.laws.gc_outage import (
-    Probability,
     classes_outage_probability,
     fractional_repetition_outage_probability,
     gc_outage_probability,
@@ -140,7 +139,7 @@ def _independent(
 
 
 @dataclass(frozen=True)
-class _OneStraggler:
+class _OneStraggler(CompiledLaw):
     """The laws for independent links, one after another; a function of the network."""
 
     num_attempts: int
@@ -205,16 +204,12 @@ def _in_time(
         redrawn_law = RedrawnGcOutage(shape)
         if not redrawn_law.known:
             return ClosedForm(None)
-        return ClosedForm(_number(evaluated(redrawn_law, network, dynamics)))
-    outage = _number(evaluated(GcOutage(shape), network, dynamics)) if shape.known else None
+        return ClosedForm(number(evaluated(redrawn_law, network, dynamics)))
+    outage = number(evaluated(GcOutage(shape), network, dynamics)) if shape.known else None
     forgotten = not (shape.keep_heard or shape.may_be_blocked)
     if code.family != "cyclic" or shape.num_stragglers != 1 or not forgotten:
         return ClosedForm(outage)
     return _all_decoders(outage, evaluated(OneStraggler(shape), network, dynamics))
-
-
-def _number(scalar: AnyArray) -> Probability:
-    return np.float64(scalar) if isinstance(scalar, np.ndarray) else scalar
 
 
 class SuccessiveRounds(NamedTuple):

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxcogc._types import AnyArray, Array
 
-Law: TypeAlias = Callable[..., Array]
-"""Of pytrees of float64 arrays; hashable, so that programs are kept for each."""
+Probability: TypeAlias = np.float64 | Float[Array, ""]
+"""Of numbers a NumPy float64; of a network that is traced, or mapped over, a scalar array."""
+
+Slopes: TypeAlias = Any
+"""Pytrees like the arguments, of derivatives [*value, *argument]."""
+
+
+class Law(Protocol):
+    """Of pytrees of float64 arrays; hashable, and called in a 64-bit scope."""
+
+    def value(self, *arguments: Any) -> Array:
+        """What is asked for."""
+
+    def slopes(self, *arguments: Any) -> Slopes:
+        """Its derivatives by all arguments: one pytree for each."""
+
+
+class CompiledLaw:
+    """A law that is a traceable function: a program of its own for its value and for its slopes."""
+
+    def __call__(self, *arguments: Any) -> Array:
+        """The law."""
+        raise NotImplementedError
+
+    def value(self, *arguments: Any) -> Array:
+        """See `Law`."""
+        value: Array = _compiled(self, arguments)
+        return value
+
+    def slopes(self, *arguments: Any) -> Slopes:
+        """See `Law`."""
+        return _slopes(self, arguments)
 
 
 def evaluated(law: Law, *arguments: Any) -> AnyArray:
@@ -33,11 +63,15 @@ def evaluated(law: Law, *arguments: Any) -> AnyArray:
     return value.astype(jax.dtypes.canonicalize_dtype(np.float64))
 
 
+def number(scalar: AnyArray) -> Probability:
+    """A value that is a scalar."""
+    return np.float64(scalar) if isinstance(scalar, np.ndarray) else scalar
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _value(law: Law, arguments: tuple[Any, ...]) -> Array:
     with jax.enable_x64(True):
-        value: Array = _compiled(law, arguments)
-        return value
+        return law.value(*arguments)
 
 
 @_value.defjvp
@@ -45,7 +79,7 @@ def _jvp(law: Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """The slopes are formed here, in the 64-bit scope; what is left for a caller's transposition,
     which runs outside of it, are products and sums, which carry their own type."""
     with jax.enable_x64(True):
-        value, slopes = _compiled(law, primals[0]), _slopes(law, primals[0])
+        value, slopes = _value(law, primals[0]), law.slopes(*primals[0])
         change = jnp.zeros_like(value)
         pairs = zip(jax.tree.leaves(slopes), jax.tree.leaves(tangents[0]), strict=True)
         for slope, tangent in pairs:
@@ -54,10 +88,10 @@ def _jvp(law: Law, primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled(law: Law, arguments: tuple[Any, ...]) -> Array:
+def _compiled(law: CompiledLaw, arguments: tuple[Any, ...]) -> Array:
     return law(*arguments)
 
 
 @partial(jax.jit, static_argnums=0)
-def _slopes(law: Law, arguments: tuple[Any, ...]) -> Any:
+def _slopes(law: CompiledLaw, arguments: tuple[Any, ...]) -> Slopes:
     return jax.jacrev(lambda given: law(*given))(arguments)

@@ -14,18 +14,16 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
 from jaxcogc._types import Array
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
+from jaxcogc.outage.laws.differentiable import Probability, evaluated, number
 from jaxcogc.outage.laws.standard_decoding import outage_and_success, outage_slopes
 from jaxcogc.outage.laws.wide_range_floats import WideFloats, to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
-
-Probability: TypeAlias = np.float64 | Float[Array, ""]
-"""Of numbers a NumPy float64; of a network that is traced, or mapped over, a scalar array."""
 
 _ByLink: TypeAlias = tuple[Array, Array]  # by uplink and by peer
 
@@ -165,50 +163,37 @@ def log_outage_gradient(
 
 
 class _Law(NamedTuple):
-    """What is fixed about an outage law: hashable, so that programs are kept per law."""
+    """An outage law, or its logarithm: a function of the network.
+
+    Its programs take s as a number, so that one serves all s.
+    """
 
     kind: RingKind
     num_stragglers: int
     num_attempts: int
     logarithm: bool
 
+    def value(self, network: Network) -> Array:
+        """See `differentiable.Law`."""
+        value: Array = _values(*self._arguments(network))[self.logarithm]
+        return value
+
+    def slopes(self, network: Network) -> _ByLink:
+        """See `differentiable.Law`."""
+        slopes: _ByLink = _gradients(*self._arguments(network))[self.logarithm]
+        return slopes
+
+    def _arguments(self, network: Network) -> tuple[Array, Array, int, RingKind, int]:
+        uplink, peer = map(jnp.asarray, jax.tree.leaves(network))
+        return uplink, peer, self.num_stragglers, self.kind, self.num_attempts
+
 
 def _evaluate(
     network: Network, kind: RingKind, stragglers: int, attempts: int, *, logarithm: bool = False
 ) -> Probability:
-    """A law at a network's probabilities, in a 64-bit scope of its own."""
     stragglers = _checked_stragglers(network, stragglers, kind)
     law = _Law(kind, stragglers, check_count("num_attempts", attempts), logarithm)
-    leaves = (network.uplink_erasure, network.peer_erasure)
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-    with jax.enable_x64(True):
-        value = _law_value(law, *(jnp.asarray(leaf, jnp.float64) for leaf in leaves))
-        if not traced:
-            return np.float64(value)
-    # A caller's 32-bit trace must see one of its own types, or his next operation fails.
-    return value.astype(jax.dtypes.canonicalize_dtype(np.float64))
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _law_value(law: _Law, uplink: Array, peer: Array) -> Array:
-    with jax.enable_x64(True):
-        values = _values(uplink, peer, law.num_stragglers, law.kind, law.num_attempts)
-        value: Array = values[law.logarithm]
-        return value
-
-
-@_law_value.defjvp
-def _law_jvp(law: _Law, primals: _ByLink, tangents: _ByLink) -> tuple[Array, Array]:
-    """The value and its change along the tangents.
-
-    The gradient is formed here, in the 64-bit scope; what is left for a caller's transposition,
-    which runs outside of it, are products and sums, which carry their own type.
-    """
-    with jax.enable_x64(True):
-        slopes = _gradients(*primals, law.num_stragglers, law.kind, law.num_attempts)
-        by_uplink, by_peer = slopes[law.logarithm]
-        change = jnp.sum(by_uplink * tangents[0]) + jnp.sum(by_peer * tangents[1])
-        return _law_value(law, *primals), change
+    return number(evaluated(law, network))
 
 
 @partial(jax.jit, static_argnums=(3, 4))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcogc._types import AnyArray, Array
-from jaxcogc.outage.laws.gc_outage import Probability
+from jaxcogc.outage.laws.differentiable import Probability
 
 
 class OneStragglerLaw(NamedTuple):

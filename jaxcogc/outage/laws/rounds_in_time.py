@@ -19,6 +19,7 @@ from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.laws.blocked import blocked_ring_outage
+from jaxcogc.outage.laws.differentiable import CompiledLaw
 from jaxcogc.outage.laws.one_straggler import RowStates, one_straggler_law, stacked
 from jaxcogc.outage.laws.rows_in_time import (
     RowLinks,
@@ -67,7 +68,7 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GcOutage:
+class GcOutage(CompiledLaw):
     """Outage of standard decoding with one code, a function of (network, dynamics)."""
 
     round: Round
@@ -88,7 +89,7 @@ class GcOutage:
 
 
 @dataclass(frozen=True)
-class RedrawnGcOutage:
+class RedrawnGcOutage(CompiledLaw):
     """The same of a code drawn anew in every attempt: attempts hang together, rows do not."""
 
     round: Round
@@ -126,7 +127,7 @@ class RedrawnGcOutage:
 
 
 @dataclass(frozen=True)
-class OneStraggler:
+class OneStraggler(CompiledLaw):
     """`one_straggler_law` of a cyclic code with s = 1: [3 + clients], one law after another."""
 
     round: Round
@@ -147,7 +148,7 @@ class OneStraggler:
 
 
 @dataclass(frozen=True)
-class BothFail:
+class BothFail(CompiledLaw):
     """Outages in two rounds: [in one, in both], a function of (network, dynamics)."""
 
     round: Round
