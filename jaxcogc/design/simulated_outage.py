@@ -21,9 +21,9 @@ from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
-from jaxcogc.outage.enumeration import partial_sizes
 from jaxcogc.outage.intervals import clopper_pearson
 from jaxcogc.outage.outcomes import classify
+from jaxcogc.outage.pattern_sums import partial_sizes
 from jaxcogc.outage.rare.rare_events import rare_outcomes
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.simulation.ring_placements import ring_trials

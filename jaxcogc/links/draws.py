@@ -8,15 +8,18 @@ The words of a link depend on (key, trial, attempt, receiver, sender) alone. The
 from the receiver, ``offset = (sender - receiver) mod clients``; offset 0 is the receiver's uplink.
 One Threefry call gives the words of offsets 2 i and 2 i + 1. Per trial, a code whose rows reach up
 to offset s needs attempts x clients x (s + 1) words: 160 at (10 clients, s = 7, 2 attempts).
+
+Links that remember use the same words for their states: a number below one threshold makes the
+state bad, one above a second makes it good, and one in between keeps it. Soft states take a second
+stream of words, blocked clients a third (a word a client and trial).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from types import ModuleType
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,11 +28,22 @@ from jaxtyping import Bool
 
 from jaxcogc._types import AnyArray, Array, ArrayLike, Key
 from jaxcogc.allowed import MAX_ATTEMPTS, MAX_CLIENTS
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import (
+    ALL_ONES,
+    ChainThresholds,
+    LinkKind,
+    LinkLaw,
+    LinkThresholds,
+    link_kind,
+    link_law,
+)
 from jaxcogc.runtime.jax_settings import under_plain_settings
-from jaxcogc.runtime.random_words import Words, key_words, threefry
+from jaxcogc.runtime.random_words import Words, fold_in, key_words, threefry
 
-_ALL_ONES = np.uint32(0xFFFFFFFF)
+Uniforms = Callable[[int], Array]
+"""Of some links or clients: the first words (0) of their uniform numbers, or the second (1)."""
 
 
 class Links(NamedTuple):
@@ -45,115 +59,187 @@ class Links(NamedTuple):
     peer_delivered: Bool[AnyArray, "attempts clients clients"]
 
 
-class LinkThresholds(NamedTuple):
-    """Erasure probabilities as 64-bit integers; the diagonal holds the uplinks.
+class Streams(NamedTuple):
+    """The keys of the words of some trials.
 
     Attributes:
-      high: uint32 [clients, clients], the upper words of floor(p 2^64).
-      low: uint32 [clients, clients], the lower words. Both words all ones means p = 1.
+      links: two words; of the links, or of their states where they remember.
+      erasures: of the erasures in soft states.
+      blocking: of the clients that are blocked.
     """
 
-    high: AnyArray
-    low: AnyArray
+    links: Words
+    erasures: Words
+    blocking: Words
 
 
-def link_thresholds(network: Network) -> LinkThresholds:
-    """The thresholds of a network's links.
-
-    Args:
-      network: a Network. Host values are float64 and give thresholds exact to 2^-64; inside a
-        caller's own 32-bit trace the probabilities are float32 numbers, taken as they are.
-
-    Returns:
-      LinkThresholds; NumPy for a network on the host, JAX arrays for a traced one.
-    """
-    uplink, peer = network.uplink_erasure, network.peer_erasure
-    if isinstance(uplink, np.ndarray) and isinstance(peer, np.ndarray):
-        return _split_words(np.where(np.eye(len(uplink), dtype=bool), uplink[:, None], peer), np)
-    uplink, peer = jnp.asarray(uplink), jnp.asarray(peer)
-    return _split_words(jnp.where(jnp.eye(len(uplink), dtype=bool), uplink[:, None], peer), jnp)
-
-
-def _split_words(erasure: AnyArray, xp: ModuleType) -> LinkThresholds:
-    # Exact: scaling by 2^32 and subtracting the floor lose no bits of a binary float.
-    certain = erasure >= 1.0
-    scaled = xp.where(certain, 0.0, erasure) * 2.0**32
-    high = xp.floor(scaled)
-    low = xp.floor((scaled - high) * 2.0**32)
-    return LinkThresholds(
-        *(xp.where(certain, _ALL_ONES, word.astype(xp.uint32)) for word in (high, low))
-    )
+def streams(key: Key) -> Streams:
+    """The streams of one typed key."""
+    return Streams(key_words(key), key_words(fold_in(key, 2)), key_words(fold_in(key, 3)))
 
 
 @under_plain_settings
-def draw_links(key: Key, network: Network, num_attempts: int = 1) -> Links:
+def draw_links(
+    key: Key,
+    network: Network,
+    num_attempts: int = 1,
+    *,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
+) -> Links:
     """Draw every link of one trial.
 
     Args:
       key: one typed key.
-      network: the erasure probabilities; reciprocal networks have T_mk = T_km.
-      num_attempts: attempts, drawn independently.
+      network: the mean erasure probabilities; reciprocal networks have T_mk = T_km.
+      num_attempts: attempts; independent of each other without ``dynamics``.
+      dynamics: how links remember, and which clients are blocked; the trial begins in stationarity.
+      keep_heard: clients keep what they heard in earlier attempts: a peer link counts as delivered
+        from the first attempt on in which it was.
 
     Returns:
       Links of one trial. Made for vmap over keys.
 
     Raises:
-      ValueError: too many clients or attempts for the numbering of the words.
+      ValueError: too many clients or attempts for the numbering of the words, or ``dynamics`` that
+        do not fit the network.
 
     >>> import jax
-    >>> from jaxcogc import Network, draw_links
+    >>> from jaxcogc import LinkDynamics, Network, draw_links
     >>> network = Network.homogeneous(4, uplink_erasure=0.0, peer_erasure=1.0)
     >>> links = draw_links(jax.random.key(0), network, num_attempts=2)
     >>> links.uplink_delivered.shape, bool(links.uplink_delivered.all())
     ((2, 4), True)
     >>> int(links.peer_delivered.sum())  # only every client's own update
     8
+    >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.5)
+    >>> links = draw_links(jax.random.key(0), network, 3, dynamics=LinkDynamics(memory=1.0))
+    >>> bool((links.uplink_delivered == links.uplink_delivered[0]).all())  # one fade a round
+    True
     """
-    return draw_thresholded_links(
-        key, link_thresholds(network), num_attempts, reciprocal=network.reciprocal
-    )
+    kind = link_kind(network, dynamics, keep_heard=keep_heard)
+    return draw_trial(key, link_law(network, dynamics, kind), num_attempts, kind=kind)
 
 
-def draw_thresholded_links(
-    key: Key,
-    thresholds: LinkThresholds,
-    num_attempts: int,
-    *,
-    reciprocal: bool,
-    trial: ArrayLike = 0,
+def draw_trial(
+    key: Key, law: LinkLaw, num_attempts: int, *, kind: LinkKind, trial: ArrayLike = 0
 ) -> Links:
     """`draw_links` for thresholds that are inputs of a compiled program, exact in 32-bit mode too.
 
     Args:
       key: one typed key.
-      thresholds: of a network, uint32 [clients, clients] each.
+      law: of a network.
       num_attempts: attempts; the first ones are the same whatever their number.
-      reciprocal: T_mk = T_km.
+      kind: of the law.
       trial: uint32, a number below 2^31: with the key of a block, the trial's place in the block.
     """
-    check_limits(thresholds.high.shape[-1], num_attempts)
-    links: Links = _draw(key, thresholds, trial, int(num_attempts), bool(reciprocal))
+    check_limits(law.num_clients, num_attempts)
+    links: Links = _draw(key, law, trial, int(num_attempts), kind)
     return links
 
 
 @partial(jax.jit, static_argnums=(3, 4))  # one program, where nothing is compiled around it
-def _draw(
-    key: Key, thresholds: LinkThresholds, trial: ArrayLike, num_attempts: int, reciprocal: bool
-) -> Links:
-    clients = thresholds.high.shape[-1]
+def _draw(key: Key, law: LinkLaw, trial: ArrayLike, num_attempts: int, kind: LinkKind) -> Links:
+    words, number = streams(key), jnp.asarray(trial, jnp.uint32)
+    of_links = link_uniforms(words.links, number, law.num_clients, num_attempts, kind)
+    at_start = below(of_links, law.start)
+    bad = at_start
+    if law.step is not None:
+        bad = states_in_turn(below_both(of_links, law.step), at_start[0])
+    links = deliver(words, law, bad, number, kind)
+    if law.blocked is None:
+        return links
+    return without_blocked(
+        links, below(client_uniforms(words, number, law.num_clients), law.blocked)
+    )
+
+
+class Step(NamedTuple):
+    """What chains do in one step: the next state is bad, or it stays as it was."""
+
+    bad: Array
+    kept: Array
+
+
+def below_both(uniforms: Uniforms, step: ChainThresholds) -> Step:
+    """A step of chains with given uniform numbers."""
+    return Step(below(uniforms, step.bad), below(uniforms, step.kept))
+
+
+def states_in_turn(steps: Step, first: Array) -> Array:
+    """The bad states of chains, from the first one and the steps into the others.
+
+    Args:
+      steps: bool [attempts, ..]; the first attempt's is not looked at.
+      first: bool [..].
+
+    Returns:
+      bool [attempts, ..].
+    """
+
+    def move(state: Array, step: Step) -> tuple[Array, Array]:
+        state = step.bad | (step.kept & state)
+        return state, state
+
+    later: Array = lax.scan(move, first, jax.tree.map(lambda x: x[1:], steps))[1]
+    return jnp.concatenate([first[None], later])
+
+
+def deliver(words: Streams, law: LinkLaw, bad: Array, trial: Array, kind: LinkKind) -> Links:
+    """Which links deliver in given states.
+
+    Args:
+      words: of the trial.
+      law: of the links.
+      bad: bool [attempts, clients, clients], the uplinks' on the diagonal; of links without memory,
+        the erasures themselves.
+      trial: the trial's number, uint32.
+      kind: of the law.
+    """
+    attempts, clients, _ = bad.shape
+    erased = bad
+    if law.states is not None:
+        again = link_uniforms(words.erasures, trial, clients, attempts, kind)
+        erased = jnp.where(bad, below(again, law.states.bad), below(again, law.states.good))
+    own = jnp.eye(clients, dtype=bool)
+    peer = ~erased | own
+    if kind.keeps:
+        peer = lax.associative_scan(jnp.logical_or, peer)
+    return Links(jnp.diagonal(~erased, axis1=1, axis2=2), peer)
+
+
+def without_blocked(links: Links, blocked: Array) -> Links:
+    """Links of which all from and to blocked clients, bool [clients], are erased."""
+    apart = ~(blocked[:, None] | blocked) | jnp.eye(len(blocked), dtype=bool)
+    return Links(links.uplink_delivered & ~blocked, links.peer_delivered & apart)
+
+
+def below(uniforms: Uniforms, limits: LinkThresholds) -> Array:
+    """Whether uniform numbers lie below thresholds."""
+    first, second = jnp.asarray(uniforms(0)), jnp.asarray(uniforms(1))
+    tie_is_below = (second < limits.low) | (limits.low == ALL_ONES)
+    return (first < limits.high) | ((first == limits.high) & tie_is_below)
+
+
+def link_uniforms(
+    words: Words, trial: Array, clients: int, num_attempts: int, kind: LinkKind
+) -> Uniforms:
+    """The uniform numbers of all links of a trial, [attempts, clients, clients]."""
     attempt, receiver, sender = jnp.meshgrid(
         *(jnp.arange(n, dtype=jnp.uint32) for n in (num_attempts, clients, clients)), indexing="ij"
     )
-    place = _place(receiver, sender, clients, reciprocal)
-    number = jnp.asarray(trial, jnp.uint32)
-    first, second = (
-        _link_word(key_words(key), number, attempt, place, refinement) for refinement in (0, 1)
+    place = link_place(receiver, sender, clients, kind.reciprocal)
+    return lambda refinement: link_word(words, trial, attempt, place, refinement)
+
+
+def client_uniforms(words: Streams, trial: Array, clients: int) -> Uniforms:
+    """The uniform numbers that say which clients are blocked, [clients] (or [clients, trials])."""
+    client = jnp.arange(clients, dtype=jnp.uint32)
+    client = client.reshape(clients, *(1,) * jnp.ndim(trial))
+    attempt, offset = np.zeros((2, 1), np.uint32)
+    return lambda refinement: link_word(
+        words.blocking, trial, attempt, (client, offset), refinement
     )
-    high, low = (jnp.asarray(word)[None] for word in thresholds)
-    tie_erased = (second < low) | (low == _ALL_ONES)
-    delivered = ~((first < high) | ((first == high) & tie_erased))
-    own = jnp.eye(clients, dtype=bool)
-    return Links(jnp.diagonal(delivered, axis1=1, axis2=2), delivered | own)
 
 
 def check_limits(num_clients: int, num_attempts: int) -> None:
@@ -166,114 +252,18 @@ def check_limits(num_clients: int, num_attempts: int) -> None:
         raise ValueError(f"num_attempts = {num_attempts}: must lie in 1..{MAX_ATTEMPTS}")
 
 
-class OffsetThresholds(NamedTuple):
-    """Thresholds by [offset, receiver], padded to an even number of offsets (padding: erased)."""
-
-    high: Array
-    low: Array
+Place = tuple[AnyArray, AnyArray]
+"""Number of a link among the links of its attempt: (receiver, offset)."""
 
 
-class Needed(NamedTuple):
-    """Which of some numbers 0 .. n - 1 are needed.
-
-    Attributes:
-      numbers: int32 [.., n], a permutation, the needed ones first and in order.
-      num_needed: int32 [..], how many are needed.
-    """
-
-    numbers: Array
-    num_needed: Array
-
-
-def needed(flags: Array) -> Needed:
-    """The numbers whose flags, bool [.., n], are set.
-
-    >>> needed(jnp.array([False, True, False, True]))
-    Needed(numbers=Array([1, 3, 0, 2], dtype=int32), num_needed=Array(2, dtype=int32))
-    """
-    numbers = jnp.argsort(~flags, axis=-1, stable=True).astype(jnp.int32)
-    return Needed(numbers, jnp.sum(flags, axis=-1, dtype=jnp.int32))
-
-
-def by_offset(thresholds: LinkThresholds) -> OffsetThresholds:
-    """Reorder thresholds [receiver, sender] into [offset, receiver]."""
-    clients = thresholds.high.shape[0]
-    receiver = np.arange(clients)
-    offset = np.arange(clients + clients % 2)[:, None]
-    words = (jnp.asarray(word)[receiver, (receiver + offset) % clients] for word in thresholds)
-    padding = jnp.asarray(offset >= clients)
-    return OffsetThresholds(*(jnp.where(padding, _ALL_ONES, word) for word in words))
-
-
-def draw_rows(
-    key: Words,
-    thresholds: OffsetThresholds,
-    trials: Array,
-    pairs: Needed,
-    num_attempts: int,
-    reciprocal: bool,
-) -> Array:
-    """Draw the links of many trials as bit masks of rows, batch axis last.
-
-    Args:
-      key: the two words of the block's key.
-      thresholds: by offset.
-      trials: uint32 [trials], the numbers of the trials in their block.
-      pairs: p of offsets (2 p, 2 p + 1) to draw; 0, with the uplinks, is among them.
-      num_attempts: attempts.
-      reciprocal: T_mk = T_km.
-
-    Returns:
-      uint32 [words, attempts, clients, trials]: bit ``offset % 32`` of word ``offset // 32`` tells
-      whether the row of that receiver reached the server *and* holds the sender at that offset.
-    """
-    clients = thresholds.high.shape[1]
-    chex.assert_equal_shape(list(thresholds))
-    words = np.arange(-(-clients // 32), dtype=np.uint32)[:, None, None, None]
-    attempt = np.arange(num_attempts, dtype=np.uint32)[:, None, None]
-    receiver = np.arange(clients, dtype=np.uint32)[:, None]
-
-    def erased(offset: Array, refinement: int) -> tuple[Array, Array]:
-        """Erased, and whether the first word ties."""
-        sender = (receiver + offset) % np.uint32(clients)
-        place = _place(receiver, sender, clients, reciprocal, offset)
-        word = _link_word(key, trials, attempt, place, refinement)
-        high, low = (x[offset.astype(jnp.int32)][:, None] for x in thresholds)
-        if refinement:
-            return (word < low) | (low == _ALL_ONES), jnp.zeros((), bool)
-        return word < high, word == high
-
-    def draw_pair(number: Array, rows: Array) -> Array:
-        even = 2 * pairs.numbers[number].astype(jnp.uint32)
-        offsets = (even, even + 1)
-        # One array holds both links' bits and their ties: a second output would be computed twice.
-        code = jnp.zeros((), jnp.uint32)
-        for half, offset in enumerate(offsets):
-            is_erased, tie = erased(offset, 0)
-            code |= (~is_erased).astype(jnp.uint32) << half | tie.astype(jnp.uint32) << (2 + half)
-
-        def refine(code: Array) -> Array:
-            for half, offset in enumerate(offsets):
-                tie = code >> (2 + half) & 1
-                code &= ~((tie & erased(offset, 1)[0].astype(jnp.uint32)) << half)
-            return code
-
-        code = lax.cond(jnp.any(code >= 4), refine, lambda code: code, code)
-        return rows | jnp.where(words == even // 32, (code & 3) << even % 32, np.uint32(0))
-
-    shape = (len(words), num_attempts, clients, trials.shape[0])
-    rows: Array = lax.fori_loop(0, pairs.num_needed, draw_pair, jnp.zeros(shape, jnp.uint32))
-    return jnp.where((rows[0] & 1) != 0, rows, np.uint32(0))
-
-
-def _place(
+def link_place(
     receiver: AnyArray,
     sender: AnyArray,
     clients: int,
     reciprocal: bool,
     offset: Array | None = None,
-) -> tuple[AnyArray, AnyArray]:
-    """Number of a link among the links of its attempt: (receiver, offset)."""
+) -> Place:
+    """Where links are numbered."""
     if reciprocal:  # both directions of a pair share the words of (lower, upper - lower)
         return jnp.minimum(receiver, sender), jnp.where(
             receiver > sender, receiver - sender, sender - receiver
@@ -283,13 +273,8 @@ def _place(
     return receiver, offset
 
 
-def _link_word(
-    key: Words,
-    trial: Array,
-    attempt: AnyArray,
-    place: tuple[AnyArray, AnyArray],
-    refinement: int,
-) -> Array:
+def link_word(key: Words, trial: Array, attempt: AnyArray, place: Place, refinement: int) -> Array:
+    """The first (0) or second (1) word of the links at some places."""
     receiver, offset = place
     position = attempt << 20 | receiver << 10 | offset >> 1
     even, odd = threefry(key, (trial | np.uint32(refinement << 31), position))

@@ -6,11 +6,15 @@ that differ elsewhere. Patterns are decided on the device and weighed on the hos
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
@@ -18,11 +22,12 @@ from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links
+from jaxcogc.links.memory import LinkDynamics, blocked_clients
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import Outcomes
-from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.outcomes import classify
-from jaxcogc.outage.random_links import DELIVERED, RandomLink, random_links
+from jaxcogc.outage.pattern_probabilities import link_histories, pattern_probabilities
+from jaxcogc.outage.pattern_sums import PatternSums, outcomes_from_sums, pattern_sums
+from jaxcogc.outage.random_links import DELIVERED, random_links
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key, split
 
@@ -37,6 +42,8 @@ def enumerate_outcomes(
     *,
     num_attempts: int = 1,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     key: Key | None = None,
 ) -> Outcomes:
     """Exact probabilities of all outcomes, from every pattern of delivered and erased links.
@@ -44,10 +51,12 @@ def enumerate_outcomes(
     Args:
         network: at most 22 links may be random over all attempts; those of probability 0 or 1,
             outside the code's support, or to a client whose uplink never delivers cost nothing,
-            and both directions of a reciprocal pair are one.
+            both directions of a reciprocal pair are one, and so is a client that may be blocked.
         code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
         num_attempts: at least 1.
         redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
+        dynamics: how links remember, and which clients are blocked; a round begins in stationarity.
+        keep_heard: clients keep what they heard in earlier attempts.
         key: for ``redraw_code`` and the random null vector; a fixed one by default.
 
     Returns:
@@ -56,8 +65,8 @@ def enumerate_outcomes(
         codes count as generic members of their family.
 
     Raises:
-        ValueError: more than 22 random links, sizes that do not fit, or ``redraw_code`` without a
-            key or a family that is drawn.
+        ValueError: more than 22 random links, sizes or dynamics that do not fit, or ``redraw_code``
+            without a key or a family that is drawn.
 
     Source: docs/mathematics.md, "Enumeration".
 
@@ -67,17 +76,30 @@ def enumerate_outcomes(
     >>> float(outcomes.gc_outage), outcomes.num_recovered_pmf
     (0.75, array([0.25, 0.5 , 0.25]))
     """
-    return _outcomes(_enumerate(network, code, num_attempts, redraw_code, key))
+    attempts = check_count("num_attempts", num_attempts)
+    code, key = _code_and_key(code, attempts, redraw_code, key)
+    how = LinkUse(dynamics, keep_heard)
+    return outcomes_from_sums(_enumerate(key, network, code, attempts, how))
 
 
-def num_random_links(network: Network, code: GradientCode, *, num_attempts: int = 1) -> int:
+def num_random_links(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    dynamics: LinkDynamics | None = None,
+) -> int:
     """Links, over all attempts, whose state is open and matters; 2 to this power are the patterns.
 
-    Arguments and errors as of `enumerate_outcomes`, but for too many links.
+    A client that may be blocked counts as a link. Arguments and errors as of `enumerate_outcomes`,
+    but for too many links.
     """
     attempts = check_count("num_attempts", num_attempts)
     _check_sizes(network, code, attempts)
-    return len(random_links(network, code, attempts)[0])
+    blocking = _blocking(network, dynamics)
+    always = blocking >= 1.0
+    some = int(np.sum((blocking > 0.0) & ~always))
+    return len(random_links(network, code, attempts, blocked=always)[0]) + some
 
 
 def can_enumerate(network: Network, code: GradientCode, *, num_attempts: int = 1) -> bool:
@@ -108,23 +130,52 @@ def enumerate_partial_sizes(
     Returns:
         float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
-    return _enumerate(network, code, num_attempts, False, None).partial_sizes
+    attempts = check_count("num_attempts", num_attempts)
+    return _enumerate(seed_key(0), network, code, attempts, LinkUse()).partial_sizes
+
+
+class LinkUse(NamedTuple):
+    """How a round uses its links, beside the number of attempts."""
+
+    dynamics: LinkDynamics | None = None
+    keep_heard: bool = False
 
 
 def _enumerate(
-    network: Network, code: GradientCode, num_attempts: int, redraw_code: bool, key: Key | None
-) -> _Sums:
-    attempts = check_count("num_attempts", num_attempts)
-    code, key = _code_and_key(code, attempts, redraw_code, key)
-    _check_sizes(network, code, attempts)
-    links, where = random_links(network, code, attempts)
-    if len(links) > MAX_RANDOM_LINKS:
+    key: Key, network: Network, code: GradientCode, attempts: int, how: LinkUse
+) -> PatternSums:
+    number = num_random_links(network, code, num_attempts=attempts, dynamics=how.dynamics)
+    if number > MAX_RANDOM_LINKS:
         raise ValueError(
-            f"{len(links)} random links in {attempts} attempts: allowed for enumeration "
+            f"{number} random links in {attempts} attempts: allowed for enumeration "
             f"are at most {MAX_RANDOM_LINKS} (simulate_outcomes takes any number)"
         )
-    patterns, probabilities = _patterns(links, where)
-    return _decide_and_sum(key, code, where, patterns, probabilities)
+    total = None
+    for blocked, chance in _blocked_sets(_blocking(network, how.dynamics)):
+        links, where = random_links(network, code, attempts, blocked=blocked)
+        histories = link_histories(network, links, how.dynamics)
+        patterns, probabilities = pattern_probabilities(
+            links, where, histories, keep_heard=how.keep_heard
+        )
+        sums = _decide_and_sum(key, code, where, patterns, chance * probabilities, how.keep_heard)
+        total = sums if total is None else total.plus(sums)
+    assert total is not None
+    return total
+
+
+def _blocking(network: Network, dynamics: LinkDynamics | None) -> HostFloats:
+    """How likely each client is blocked: float64 [clients]."""
+    if dynamics is None:
+        return np.zeros(network.num_clients)
+    return np.asarray(blocked_clients(network, dynamics))
+
+
+def _blocked_sets(blocking: HostFloats) -> Iterator[tuple[np.ndarray, float]]:
+    """All sets of clients that may be blocked together, bool [clients], and their probabilities."""
+    choices = [(False, True) if 0.0 < beta < 1.0 else (beta >= 1.0,) for beta in blocking]
+    for blocked in itertools.product(*choices):
+        chances = np.where(blocked, blocking, 1.0 - blocking)
+        yield np.array(blocked), float(np.prod(chances))
 
 
 def _decide_and_sum(
@@ -133,7 +184,8 @@ def _decide_and_sum(
     where: np.ndarray,
     patterns: np.ndarray,
     probabilities: HostFloats,
-) -> _Sums:
+    keep_heard: bool,
+) -> PatternSums:
     """Decide tile by tile, of one of two sizes, so that few programs are compiled."""
     tile = next((size for size in _TILES if len(patterns) <= size), _TILES[-1])
     sums = []
@@ -141,8 +193,8 @@ def _decide_and_sum(
         weights = probabilities[start : start + tile]
         padded = np.zeros(tile, np.uint32)
         padded[: len(weights)] = patterns[start : start + tile]
-        sums.append(_sums(weights, _decide(key, code, where, padded)))
-    return _Sums(*(sum(tiles[1:], tiles[0]) for tiles in zip(*sums, strict=True)))
+        sums.append(pattern_sums(weights, _decide(key, code, where, padded, keep_heard)))
+    return reduce(PatternSums.plus, sums)
 
 
 def _code_and_key(
@@ -169,129 +221,16 @@ def _check_sizes(network: Network, code: GradientCode, attempts: int) -> None:
         )
 
 
-def _patterns(links: list[RandomLink], where: np.ndarray) -> tuple[np.ndarray, HostFloats]:
-    """All patterns that differ in what the server receives, and their probabilities.
-
-    Link i is bit i of a pattern, set = delivered.
-
-    Returns:
-        uint32 [patterns], a link that nobody looks at being erased; float64 [patterns].
-    """
-    patterns, probabilities = np.zeros(1, np.uint32), np.ones(1)
-    for number, link in enumerate(links):
-        looked_at = np.zeros(len(patterns), bool)
-        for attempt, receiver, sender in link.places:
-            uplink = where[attempt, receiver, receiver]
-            certain = receiver == sender or uplink == DELIVERED
-            looked_at |= certain or (patterns >> max(uplink, 0) & 1).astype(bool)
-        erased = probabilities * np.where(looked_at, link.erasure, 1.0)
-        delivered = probabilities[looked_at] * (1.0 - link.erasure)
-        patterns = np.concatenate([patterns, patterns[looked_at] | np.uint32(1 << number)])
-        probabilities = np.concatenate([erased, delivered])
-    return patterns, probabilities
-
-
-@jax.jit
-def _decide(key: Key, code: GradientCode, where: Array, patterns: Array) -> Recovery:
+@partial(jax.jit, static_argnums=4)
+def _decide(
+    key: Key, code: GradientCode, where: Array, patterns: Array, keep_heard: bool
+) -> Recovery:
     """What each pattern recovers; [patterns] leading."""
     bits = patterns[:, None, None, None] >> jnp.maximum(where, 0).astype(jnp.uint32) & 1
     delivered = jnp.where(where < 0, where == DELIVERED, bits == 1)
     own = jnp.eye(where.shape[-1], dtype=bool)
     uplinks = jnp.diagonal(delivered, axis1=-2, axis2=-1)
-    return jax.vmap(recover, (None, None, 0))(key, code, Links(uplinks, delivered | own))
-
-
-class _Sums(NamedTuple):
-    """Probabilities added up over patterns; events that exclude each other side by side.
-
-    Failures are added up themselves, so that small ones keep their digits.
-    """
-
-    gc: HostFloats  # [2]: outage, none
-    gc_plus: HostFloats  # [3]: full, partial, none
-    row_space: HostFloats  # [3]: exact, partial, none
-    num_recovered: HostFloats  # [clients + 1]
-    client_recovered: HostFloats  # [clients]
-    gc_plus_partial: HostFloats  # [clients], coefficients of partial averages
-    row_space_partial: HostFloats  # [clients]
-    rank: HostFloats  # []
-    partial_sizes: HostFloats  # [2, clients + 1], of gc_plus and row_space
-
-
-def partial_sizes(weights: HostFloats, recovery: Recovery) -> HostFloats:
-    """Weighted sums over trials with a partial average of n clients.
-
-    Args:
-        weights: float64 [trials].
-        recovery: NumPy arrays, [trials] leading.
-
-    Returns:
-        float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
-    """
-    happened, size = classify(recovery), recovery.client_recovered.sum(axis=1)
-    most = recovery.client_recovered.shape[1] + 1
-    return np.array(
-        [
-            np.bincount(size, np.where(partial, weights, 0.0), most)
-            for partial in (happened.gc_plus_partial, happened.row_space_partial)
-        ]
-    )
-
-
-def _sums(probabilities: HostFloats, recovery: Recovery) -> _Sums:
-    """What `_outcomes` needs of some patterns; those past the end of ``probabilities`` are none."""
-    recovery = jax.tree.map(lambda field: np.asarray(field)[: len(probabilities)], recovery)
-    happened, members = classify(recovery), recovery.client_recovered
-    clients, size = members.shape[1], members.sum(axis=1)
-    per_client = probabilities / np.maximum(size, 1)
-    by_gc, by_gc_plus, by_row_space = (
-        np.array(group, np.float64) @ probabilities
-        for group in (
-            [happened.gc_outage, ~happened.gc_outage],
-            [happened.gc_plus_full, happened.gc_plus_partial, happened.gc_plus_none],
-            [happened.row_space_exact, happened.row_space_partial, happened.row_space_none],
-        )
-    )
-    shares = [probabilities] + [
-        np.where(partial, per_client, 0.0)
-        for partial in (happened.gc_plus_partial, happened.row_space_partial)
-    ]
-    by_client, gc_plus, row_space = np.array(shares) @ members.astype(np.float64)
-    return _Sums(
-        by_gc,
-        by_gc_plus,
-        by_row_space,
-        np.bincount(size, probabilities, clients + 1).astype(np.float64),
-        by_client,
-        gc_plus,
-        row_space,
-        np.asarray(recovery.rank) @ probabilities,
-        partial_sizes(probabilities, recovery),
-    )
-
-
-def _outcomes(sums: _Sums) -> Outcomes:
-    """The result, with events that exclude each other scaled to a sum of 1: certain ones are 1."""
-    clients = len(sums.client_recovered)
-    gc, gc_plus, row_space = (
-        [Estimate.exact(value / group.sum()) for value in group]
-        for group in (sums.gc, sums.gc_plus, sums.row_space)
-    )
-    total = sums.num_recovered.sum()
-    pmf = sums.num_recovered / total
-    return Outcomes(
-        gc_outage=gc[0],
-        gc_plus_full=gc_plus[0],
-        gc_plus_partial=gc_plus[1],
-        gc_plus_none=gc_plus[2],
-        row_space_exact=row_space[0],
-        row_space_partial=row_space[1],
-        row_space_none=row_space[2],
-        all_individuals=Estimate.exact(pmf[clients]),
-        mean_rank=float(sums.rank),
-        num_recovered_pmf=pmf,
-        client_recovered=np.minimum(sums.client_recovered / total, 1.0),
-        gc_plus_weight=sums.gc_plus_partial + gc_plus[0] / clients,
-        row_space_weight=sums.row_space_partial + row_space[0] / clients,
-        trials=None,
-    )
+    peers = delivered | own
+    if keep_heard:
+        peers = lax.associative_scan(jnp.logical_or, peers, axis=1)
+    return jax.vmap(recover, (None, None, 0))(key, code, Links(uplinks, peers))

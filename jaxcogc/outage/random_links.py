@@ -29,7 +29,11 @@ class RandomLink(NamedTuple):
 
 
 def random_links(
-    network: Network, code: GradientCode, attempts: int
+    network: Network,
+    code: GradientCode,
+    attempts: int,
+    *,
+    blocked: np.ndarray | None = None,
 ) -> tuple[list[RandomLink], np.ndarray]:
     """The random links, uplinks first, and where they are.
 
@@ -40,6 +44,7 @@ def random_links(
         network: erasure probabilities.
         code: the code of every attempt, or one redrawn for ``attempts`` attempts.
         attempts: attempts.
+        blocked: bool [clients], whose links are all erased; None: nobody's.
 
     Returns:
         The links, and int32 [attempts, clients, clients]: the number of the link from a client
@@ -49,8 +54,10 @@ def random_links(
     clients = network.num_clients
     own = np.eye(clients, dtype=bool)
     erasure = np.where(own, network.uplink_erasure[:, None], network.peer_erasure)
+    if blocked is not None:
+        erasure = np.where(blocked[:, None] | blocked, 1.0, erasure)
     support = np.broadcast_to(np.asarray(code.field_matrix) != 0, (attempts, clients, clients))
-    needed = own | (support & (network.uplink_erasure < 1.0)[:, None])
+    needed = own | (support & (np.diagonal(erasure) < 1.0)[:, None])
     random = needed & (erasure > 0.0) & (erasure < 1.0)
     where = np.where(needed & (erasure == 1.0), ERASED, DELIVERED).astype(np.int32)
     links: list[RandomLink] = []

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jaxcogc.coding.exact.gram import gram_terms
-from jaxcogc.links.draws import by_offset, draw_links, draw_rows, link_thresholds
+from jaxcogc.links.draws import draw_links, streams
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.random_words import key_words
+from jaxcogc.links.packed_draws import by_offset, draw_rows
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_thresholds
 from tests.checks import chi_square_p_value, surprises
 
 CLIENTS, ATTEMPTS, TRIALS = 4, 2, 2**16
@@ -89,8 +90,8 @@ def by_the_block(network, seed=0):
         code = jnp.ones((ATTEMPTS, CLIENTS, CLIENTS), jnp.uint32)
         pairs = gram_terms(code, 2**31 - 1).pairs
         trials = jnp.arange(TRIALS, dtype=jnp.uint32)
-        words = by_offset(thresholds)
-        return draw_rows(key_words(key), words, trials, pairs, ATTEMPTS, network.reciprocal)[0]
+        law, kind = by_offset(LinkLaw(thresholds), ATTEMPTS), LinkKind(network.reciprocal)
+        return draw_rows(streams(key), law, trials, pairs, ATTEMPTS, kind)[0]
 
     key, own = jax.random.key(seed), np.eye(CLIENTS, dtype=bool)
     peers, uplinks = (

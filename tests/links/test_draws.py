@@ -5,21 +5,15 @@ from fractions import Fraction
 from functools import partial
 
 import jax
-import jax.extend
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxcogc.coding.exact.gram import gram_terms
-from jaxcogc.links.draws import (
-    LinkThresholds,
-    by_offset,
-    draw_links,
-    draw_rows,
-    link_thresholds,
-)
+from jaxcogc.links.draws import draw_links, streams
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.random_words import key_words
+from jaxcogc.links.packed_draws import by_offset, draw_rows
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds, link_thresholds
+from tests.links.words import delivered, uniform_words, unpack
 
 ONES = 2**32 - 1
 EXACT = Fraction(1, 2**64)  # how far a realised probability may be off
@@ -46,16 +40,12 @@ def draw(networks, seeds, num_attempts=1):
         return delivered(_draw(seeds, uplink, peer, num_attempts, networks[0].reciprocal))
 
 
-def delivered(links):
-    own = np.eye(links.peer_delivered.shape[-1], dtype=bool)
-    return np.where(own, np.asarray(links.uplink_delivered)[..., None], links.peer_delivered)
-
-
 @partial(jax.jit, static_argnums=(4, 5))
 def _rows(key, thresholds, trials, code, num_attempts, reciprocal):
     pairs = gram_terms(code, 2**31 - 1).pairs
-    words = by_offset(thresholds)
-    return draw_rows(key_words(key), words, trials, pairs, num_attempts, reciprocal)
+    law = by_offset(LinkLaw(thresholds), num_attempts)
+    kind = LinkKind(reciprocal=reciprocal)
+    return draw_rows(streams(key), law, trials, pairs, num_attempts, kind)
 
 
 def all_rows(key, network, trials, num_attempts=1, code=None):
@@ -71,27 +61,6 @@ def some_network(clients, reciprocal=False, seed=0, scale=1.0):
     peer = source.uniform(0.05, 0.95, (clients, clients)) * (1 - np.eye(clients))
     peer = np.tril(peer) + np.tril(peer).T if reciprocal else peer
     return Network(source.uniform(0.05, 0.95, clients) * scale, peer * scale, reciprocal)
-
-
-def uniform_words(key, clients, num_attempts, trial=0, reciprocal=False):
-    """Both words of every link of a trial, rebuilt from the numbering of the format.
-
-    Words may be skipped but never renumbered: stored results depend on it.
-    """
-    attempt, receiver, sender = np.ogrid[:num_attempts, :clients, :clients]
-    offset = (sender - receiver) % clients
-    if reciprocal:
-        offset = abs(sender - receiver)
-        receiver = np.minimum(receiver, sender)
-    position = (attempt << 20 | receiver << 10 | offset >> 1).astype(np.uint32)
-    words = []
-    for refinement in (0, 1):
-        counter = np.full_like(position, trial | refinement << 31)
-        pair = jax.extend.random.threefry2x32_p.bind(
-            *key_words(key), jnp.asarray(counter), jnp.asarray(position)
-        )
-        words.append(np.where(offset % 2, *map(np.asarray, reversed(pair))))
-    return words
 
 
 # --- the realised probability -----------------------------------------------------------------
@@ -207,17 +176,6 @@ def rows_with_thresholds(change=lambda words: words):
         return np.where(own, bits[1], bits[0])
 
     return draw_tied
-
-
-def unpack(rows):
-    """Bits as bool [attempts, receivers, senders, trials]; the diagonal is the uplink."""
-    _, attempts, clients, trials = rows.shape
-    found = np.zeros((attempts, clients, clients, trials), bool)
-    for m in range(clients):
-        for k in range(clients):
-            offset = (k - m) % clients
-            found[:, m, k] = np.asarray(rows)[offset // 32, :, m] >> offset % 32 & 1
-    return found
 
 
 def test_ties_are_decided_by_the_second_word():

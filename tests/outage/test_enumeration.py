@@ -16,6 +16,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage import enumeration
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes, num_random_links
 from jaxcogc.outage.laws.gc_outage import gc_outage_probability
+from jaxcogc.outage.pattern_probabilities import link_histories, pattern_probabilities
 from jaxcogc.outage.random_links import random_links
 from tests.reference import ARRAYS, SCALARS, cyclic_matrix, enumerate_reference, reference_cases
 
@@ -167,15 +168,18 @@ def test_links_that_cost_nothing():
 
 def test_one_pattern_stands_for_all_that_differ_where_nobody_looks():
     # A row is erased, or it arrived and its two peer links are open: 1 + 2^2 states each.
-    links, where = random_links(random_network(3, 0), cyclic_code(KEY, 3, 2), 2)
-    patterns, probabilities = enumeration._patterns(links, where)
+    network = random_network(3, 0)
+    links, where = random_links(network, cyclic_code(KEY, 3, 2), 2)
+    histories = link_histories(network, links, None)
+    patterns, probabilities = pattern_probabilities(links, where, histories)
     assert len(links) == 18
     assert len(patterns) == len(set(patterns.tolist())) == 5**6
     assert probabilities.sum() == pytest.approx(1.0, abs=1e-14)
     # Reciprocal pairs are one link: looked at where either end's uplink works.
     reciprocal = random_network(3, 0, reciprocal=True)
     links, where = random_links(reciprocal, cyclic_code(KEY, 3, 2), 1)
-    patterns, probabilities = enumeration._patterns(links, where)
+    histories = link_histories(reciprocal, links, None)
+    patterns, probabilities = pattern_probabilities(links, where, histories)
     assert len(links) == 6
     assert len(patterns) == 1 + 3 * 2**2 + 3 * 2**3 + 2**3
     assert probabilities.sum() == pytest.approx(1.0, abs=1e-14)

@@ -18,7 +18,7 @@ from jax import lax
 
 from jaxcogc._types import AnyArray, Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
-from jaxcogc.links.draws import Needed, needed
+from jaxcogc.links.packed_draws import Needed, needed
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 

@@ -25,14 +25,9 @@ from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.links.checks import check_count
-from jaxcogc.links.draws import (
-    Links,
-    LinkThresholds,
-    check_limits,
-    draw_thresholded_links,
-    link_thresholds,
-)
+from jaxcogc.links.draws import Links, check_limits, draw_trial
 from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import fold_in, permutation
@@ -95,11 +90,11 @@ class Channel(NamedTuple):
     """A network as a compiled program takes it: inputs, so that one program serves all networks.
 
     Attributes:
-      thresholds: uint32 [clients, clients] each.
+      law: of the links.
       arrival_weight: floating [clients], 1 / (M (1 - p_m)); 0 for a client that is never heard.
     """
 
-    thresholds: LinkThresholds
+    law: LinkLaw
     arrival_weight: Float[AnyArray, "clients"]
 
 
@@ -150,12 +145,12 @@ def channel(network: Network) -> Channel:
     xp = jnp if isinstance(lost, Array) else np
     heard = xp.where(lost < 1, 1.0 - lost, 1.0)
     weight = xp.where(lost < 1, 1.0 / (network.num_clients * heard), 0.0)
-    return Channel(link_thresholds(network), weight)
+    return Channel(link_law(network, None, link_kind(network)), weight)
 
 
 def draw_round(
     keys: RoundKeys,
-    thresholds: LinkThresholds,
+    law: LinkLaw,
     policy: LinkPolicy,
     *,
     num_tries: int,
@@ -166,18 +161,18 @@ def draw_round(
 
     Args:
       keys: of the round.
-      thresholds: of the network.
+      law: of the links.
       policy: num_attempts, placement and max_repeats count.
       num_tries: uplink tries to draw, at least 1; the first ones are those of the attempts.
       reciprocal: T_mk = T_km.
       alive: bool [clients]; whatever another client would send is erased. None: everybody is.
     """
-    clients = thresholds.high.shape[-1]
+    clients = law.num_clients
     num_draws = max(num_tries, policy.num_attempts)
 
     def draw(repeat: Array) -> Links:
         key = fold_in(keys.links, repeat)
-        return draw_thresholded_links(key, thresholds, num_draws, reciprocal=reciprocal)
+        return draw_trial(key, law, num_draws, kind=LinkKind(reciprocal=reciprocal))
 
     links = jax.vmap(draw)(jnp.arange(policy.max_repeats + 1, dtype=jnp.uint32))
     uplink, peer = map(jnp.asarray, links)

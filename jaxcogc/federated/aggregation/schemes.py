@@ -166,7 +166,7 @@ def draw_schemes(
     rules = [RULES[name] for name in names]
     num_tries = policy.num_tries if any(rule.several_tries for rule in rules) else 1
     links = draw_round(
-        keys, inputs.thresholds, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
+        keys, inputs.law, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
     )
     ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
     projection = None

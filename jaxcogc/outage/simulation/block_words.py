@@ -3,7 +3,7 @@
 A run is known by two words, `run_words` of its key. From these and the number of a block of 2^14
 trials comes the block's key, and from that
 
-* the links of its trials: a link's word depends on (the run's words, block, trial in its block,
+* the links of its trials: a link's words depend on (the run's words, block, trial in its block,
   attempt, receiver, sender) and on nothing else, so that points of a study share their words and
   any trial can be rebuilt by itself;
 * field elements that the trials' null vectors start from: they change nothing but which trials are
@@ -24,19 +24,13 @@ import numpy as np
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.free_elements import free_elements
-from jaxcogc.links.draws import (
-    Links,
-    LinkThresholds,
-    Needed,
-    OffsetThresholds,
-    draw_rows,
-    draw_thresholded_links,
-)
+from jaxcogc.links.draws import Links, draw_trial, streams
+from jaxcogc.links.packed_draws import Needed, OffsetLaw, draw_rows
+from jaxcogc.links.thresholds import LinkKind, LinkLaw
 from jaxcogc.runtime.random_words import (
     data_key,
     fold_in,
     host_generator,
-    key_words,
     random_bits,
     split,
 )
@@ -77,45 +71,45 @@ def trial_vectors(key: Key, num_clients: int, trials: Array, modulus: int) -> Ar
 
 def tile_rows(
     key: Key,
-    thresholds: OffsetThresholds,
+    law: OffsetLaw,
     trials: Array,
     pairs: Needed,
     *,
     num_attempts: int,
-    reciprocal: bool,
+    kind: LinkKind,
 ) -> Array:
     """The links of some trials of a block, as packed rows.
 
     Args:
         key: the block's.
-        thresholds: of the network, by offset.
+        law: of the links, by offset.
         trials: uint32 [trials], their numbers in the block.
         pairs: the offsets that the code needs.
-        num_attempts, reciprocal: of the run.
+        num_attempts, kind: of the run.
 
     Returns:
-        As `links.draws.draw_rows` says: uint32 [words, attempts, clients, trials].
+        As `links.packed_draws.draw_rows` says: uint32 [words, attempts, clients, trials].
     """
-    return draw_rows(key_words(key), thresholds, trials, pairs, num_attempts, reciprocal)
+    return draw_rows(streams(key), law, trials, pairs, num_attempts, kind)
 
 
 def trial_links(
     key: Key,
-    thresholds: LinkThresholds,
+    law: LinkLaw,
     trial: int | Array,
     *,
     num_attempts: int,
-    reciprocal: bool,
+    kind: LinkKind,
 ) -> Links:
     """The links of one trial of a block, all of them, needed or not.
 
     Args:
         key: the block's.
-        thresholds: of the network.
+        law: of the links.
         trial: its number in the block.
-        num_attempts, reciprocal: of the run.
+        num_attempts, kind: of the run.
     """
-    return draw_thresholded_links(key, thresholds, num_attempts, reciprocal=reciprocal, trial=trial)
+    return draw_trial(key, law, num_attempts, kind=kind, trial=trial)
 
 
 class HostWords(NamedTuple):

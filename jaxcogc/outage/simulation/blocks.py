@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
@@ -68,19 +69,29 @@ def compile_blocks(
     *,
     num_attempts: int = 1,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     devices: Sequence[jax.Device] | None = None,
 ) -> BlockSimulation:
     """Compile the program that counts blocks one by one, for networks and codes of this shape.
 
     Args:
-        network, code, num_attempts, redraw_code, devices: as in `compile_simulation`.
+        network, code, num_attempts, redraw_code, dynamics, keep_heard, devices: as in
+            `compile_simulation`.
 
     Raises:
-        ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+        ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
+            random.
     """
     started = time.perf_counter()
     shape = run_shape(
-        network, code, num_attempts=num_attempts, redraw_code=redraw_code, devices=devices
+        network,
+        code,
+        num_attempts=num_attempts,
+        redraw_code=redraw_code,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
+        devices=devices,
     )
     shape = shape._replace(kept=min(_MOST_KEPT, shape.most_blocks))
     program = compiled_program(shape)

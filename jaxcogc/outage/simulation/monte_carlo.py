@@ -20,6 +20,7 @@ import numpy as np
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact.decision import decision_rule
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
@@ -61,6 +62,8 @@ def simulate_outcomes(
     num_trials: int,
     num_attempts: int = 1,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> Outcomes:
     """Estimate by Monte Carlo how often the global update is recovered.
 
@@ -72,12 +75,15 @@ def simulate_outcomes(
       num_trials: trials, counted exactly.
       num_attempts: attempts a round.
       redraw_code: another code of the same random family in every attempt.
+      dynamics: how links remember, and which clients are blocked; a trial begins in stationarity.
+        Without memory and blocking: the same words, and counts, as without dynamics.
+      keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
       Outcomes with 95 % Clopper-Pearson intervals.
 
     Raises:
-      ValueError: a count that is not a positive whole number, sizes that do not fit, or
+      ValueError: a count that is not a positive whole number, sizes or dynamics that do not fit, or
         ``redraw_code`` with a family that is not random.
 
     >>> import jax
@@ -93,6 +99,8 @@ def simulate_outcomes(
         code,
         num_attempts=num_attempts,
         redraw_code=redraw_code,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
         num_trials=num_trials,
     )
     total = OutcomeCounts.zero(network.num_clients)
@@ -108,6 +116,8 @@ def compile_simulation(
     *,
     num_attempts: int = 1,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
@@ -120,6 +130,7 @@ def compile_simulation(
       code: any code of the family meant.
       num_attempts: attempts a round.
       redraw_code: another code of the same random family in every attempt.
+      dynamics, keep_heard: as in `simulate_outcomes`, of every run.
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
@@ -132,7 +143,8 @@ def compile_simulation(
       Simulation.
 
     Raises:
-      ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+      ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
+        random.
     """
     started = time.perf_counter()
     shape = run_shape(
@@ -140,12 +152,14 @@ def compile_simulation(
         code,
         num_attempts=num_attempts,
         redraw_code=redraw_code,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
         tile=tile,
         devices=devices,
         kernel=kernel,
         few_trials=kernel == "xla" and num_trials is not None and num_trials <= _FEW_TRIALS,
     )
-    counts = partial(_run, _compile_or_fall_back(shape), shape)
+    counts = partial(_run, _compile_or_fall_back(shape), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
@@ -163,6 +177,7 @@ def _compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
 def _run(
     program: jax.stages.Compiled,
     shape: Shape,
+    dynamics: LinkDynamics | None,
     key: Key,
     network: Network,
     code: GradientCode,
@@ -173,7 +188,7 @@ def _run(
     with plain_settings():
         if shape.rule.redrawn and not code.redrawn:
             code = redrawn_code(key, code, shape.attempts)
-        run = prepare_run(run_words(key), network, code)
+        run = prepare_run(run_words(key), network, code, dynamics=dynamics, kind=shape.links)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
     first, per_device = 0, 1
@@ -201,7 +216,7 @@ def _check_run(shape: Shape, network: Network, code: GradientCode, num_trials: i
     rule = decision_rule(code, shape.rule.kernel)
     fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
     clients = (network.num_clients, code.num_clients)
-    if clients != (shape.clients,) * 2 or network.reciprocal != shape.reciprocal or not fits:
+    if clients != (shape.clients,) * 2 or network.reciprocal != shape.links.reciprocal or not fits:
         raise ValueError(
             "network or code: must have the shape that the simulation was compiled for"
         )

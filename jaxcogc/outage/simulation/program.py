@@ -16,7 +16,9 @@ from jax.sharding import PartitionSpec
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import Recovery, prepare_code, recover_rows
-from jaxcogc.links.draws import Links, LinkThresholds, by_offset
+from jaxcogc.links.draws import Links
+from jaxcogc.links.packed_draws import by_offset
+from jaxcogc.links.thresholds import blank_law
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_links, trial_vectors
 from jaxcogc.outage.simulation.count_table import empty_table, outcome_flags, outcome_table
@@ -50,7 +52,7 @@ def _blank_inputs(shape: Shape) -> Inputs:
     matrix = np.zeros((shape.clients, shape.clients), np.uint32)
     coefficients = np.stack([matrix] * shape.attempts) if shape.rule.redrawn else matrix
     number = np.int32(0)
-    run = Run(np.zeros(2, np.uint32), LinkThresholds(matrix, matrix), coefficients, number)
+    run = Run(np.zeros(2, np.uint32), blank_law(shape.clients, shape.links), coefficients, number)
     return Inputs(run, number, number, number, number)
 
 
@@ -100,13 +102,13 @@ class _Tiles(NamedTuple):
 
 def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
     run = inputs.run
-    chex.assert_shape(run.thresholds, (shape.clients, shape.clients))
-    chex.assert_type([run.words, run.thresholds, run.field_matrix], jnp.uint32)
+    chex.assert_shape(run.law.start, (shape.clients, shape.clients))
+    chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)
     coefficients = jnp.broadcast_to(
         run.field_matrix, (shape.attempts, shape.clients, shape.clients)
     )
     code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
-    thresholds = by_offset(run.thresholds)
+    law = by_offset(run.law, shape.attempts)
     first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
     tiles = BLOCK_TRIALS // shape.tile
 
@@ -116,12 +118,7 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
         places = index % tiles * shape.tile + jnp.arange(shape.tile)
         trials = places.astype(jnp.uint32)
         rows = tile_rows(
-            key,
-            thresholds,
-            trials,
-            code.gram.pairs,
-            num_attempts=shape.attempts,
-            reciprocal=shape.reciprocal,
+            key, law, trials, code.gram.pairs, num_attempts=shape.attempts, kind=shape.links
         )
         random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
         recovery = recover_rows(shape.rule, code, random, rows)
@@ -159,9 +156,7 @@ def rebuild_trial(shape: Shape, run: Run, trial: int) -> RebuiltTrial:
 @partial(jax.jit, static_argnums=0)
 def _rebuild(shape: Shape, run: Run, block: Array, place: Array) -> RebuiltTrial:
     key = block_key(run.words, block)
-    links = trial_links(
-        key, run.thresholds, place, num_attempts=shape.attempts, reciprocal=shape.reciprocal
-    )
+    links = trial_links(key, run.law, place, num_attempts=shape.attempts, kind=shape.links)
     coefficients = jnp.broadcast_to(
         run.field_matrix, (shape.attempts, shape.clients, shape.clients)
     )

@@ -12,8 +12,10 @@ from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import DecisionRule, decision_rule
 from jaxcogc.coding.recovery import tile_size
-from jaxcogc.links.draws import LinkThresholds, check_limits, link_thresholds
+from jaxcogc.links.draws import check_limits
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
 from jaxcogc.names import KERNELS
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.runtime.random_words import seed_key
@@ -23,7 +25,8 @@ class Shape(NamedTuple):
     """All that a compiled program is specialised to.
 
     Attributes:
-        clients, attempts, reciprocal: of every run.
+        clients, attempts: of every run.
+        links: how links are drawn.
         rule: how trials are decided.
         tile: trials computed at once.
         devices: that share the blocks.
@@ -33,7 +36,7 @@ class Shape(NamedTuple):
 
     clients: int
     attempts: int
-    reciprocal: bool
+    links: LinkKind
     rule: DecisionRule
     tile: int
     devices: tuple[jax.Device, ...]
@@ -55,13 +58,13 @@ class Run(NamedTuple):
 
     Attributes:
         words: uint32 [2], `run_words` of the run's key.
-        thresholds: of the links.
+        law: of the links.
         field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
         num_stragglers: int32.
     """
 
     words: AnyArray
-    thresholds: LinkThresholds
+    law: LinkLaw
     field_matrix: AnyArray
     num_stragglers: AnyArray | np.int32
 
@@ -90,6 +93,8 @@ def run_shape(
     *,
     num_attempts: int,
     redraw_code: bool,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     kernel: str = "xla",
@@ -98,11 +103,13 @@ def run_shape(
     """The shape of the program for networks and codes of these sizes.
 
     Args:
-        network, code, num_attempts, redraw_code, tile, devices, kernel: as in `compile_simulation`.
+        network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices, kernel: as in
+            `compile_simulation`.
         few_trials: decide by loops, in place of ``kernel``.
 
     Raises:
-        ValueError: sizes that do not fit, or ``redraw_code`` with a family that is not random.
+        ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
+            random.
     """
     check_limits(network.num_clients, num_attempts)
     if code.num_clients != network.num_clients:
@@ -119,24 +126,34 @@ def run_shape(
     return Shape(
         network.num_clients,
         num_attempts,
-        network.reciprocal,
+        link_kind(network, dynamics, keep_heard=keep_heard),
         decision_rule(code, "loops" if few_trials else kernel),
         tile,
         tuple(jax.devices() if devices is None else devices),
     )
 
 
-def prepare_run(words: np.ndarray, network: Network, code: GradientCode) -> Run:
+def prepare_run(
+    words: np.ndarray,
+    network: Network,
+    code: GradientCode,
+    *,
+    dynamics: LinkDynamics | None = None,
+    kind: LinkKind | None = None,
+) -> Run:
     """What all blocks of a run share; made on the host, while the devices work.
 
     Args:
         words: of the run's key, from `run_words`.
         network: erasure probabilities.
         code: the code, with each attempt's coefficients where it is redrawn.
+        dynamics: how links remember, and which clients are blocked.
+        kind: of the links, from the shape; None: what network and dynamics need.
     """
+    kind = link_kind(network, dynamics) if kind is None else kind
     return Run(
         words,
-        link_thresholds(network),
+        link_law(network, dynamics, kind),
         np.asarray(code.field_matrix),
         np.int32(code.num_stragglers),
     )
