@@ -30,6 +30,8 @@ from .federated import Model as Model
 from .federated import Partition as Partition
 from .federated import Scheme as Scheme
 from .federated import best_learning_rate as best_learning_rate
+from .federated import colrel_variance as colrel_variance
+from .federated import colrel_weights as colrel_weights
 from .federated import convergence_bound as convergence_bound
 from .federated import load_dataset as load_dataset
 from .federated import make_model as make_model

@@ -67,6 +67,8 @@ SERVER_OPTIMIZERS = {"sgd": 1.0, "momentum": 0.3, "adam": 0.01}
 TARGETS = ("equal", "data-size")
 """Whose average is aimed at: over clients, or over samples."""
 FAILURE_POLICIES = ("hold", "repeat")
+RELAY_OBJECTIVES = ("total", "trace")
+"""What the weights of relays make small: the variance of updates that are alike, or orthogonal."""
 NORMALISATIONS = ("recovered", "clients")
 """What a partial average is divided by: |K|, or M."""
 PLACEMENTS = ("fixed", "random")

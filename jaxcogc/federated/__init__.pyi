@@ -2,6 +2,9 @@ from .aggregation.coefficients import Coefficients as Coefficients
 from .aggregation.link_evidence import Channel as Channel
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
 from .aggregation.link_evidence import channel as channel
+from .aggregation.relaying import RelayVariance as RelayVariance
+from .aggregation.relaying import colrel_variance as colrel_variance
+from .aggregation.relaying import colrel_weights as colrel_weights
 from .aggregation.round_keys import RoundKeys as RoundKeys
 from .aggregation.round_keys import round_keys as round_keys
 from .aggregation.schemes import Scheme as Scheme
