@@ -66,7 +66,8 @@ class RelayLinks(NamedTuple):
         """Those of a network on the host."""
         if isinstance(network.uplink_erasure, Array):
             raise ValueError("network is traced: the weights of relays need one on the host")
-        lost, peer_lost = network.uplink_erasure[:, None], network.peer_erasure
+        lost = np.asarray(network.uplink_erasure)[:, None]
+        peer_lost = np.asarray(network.peer_erasure)
         heard, uplink = 1 - peer_lost, 1 - lost
         shared = (
             uplink * uplink.T * heard * peer_lost if network.reciprocal else np.zeros(heard.shape)
