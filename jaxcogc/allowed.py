@@ -203,6 +203,9 @@ DURATION = Allowed("a duration such as 90s, 10m, 1h30m", _duration)
 """
 TEXT = Allowed("a text", _exactly(str))
 SWITCH = Allowed("true and false", _exactly(bool))
+CORRELATION = number(0, 1, "a correlation in [0, 1]")
+BURST = number(1, math.inf, "a finite number of at least 1", ends="[)")
+"""A mean number of attempts."""
 CLIENTS = whole(1, MAX_CLIENTS)
 ATTEMPTS = whole(1, MAX_ATTEMPTS)
 TRIALS = whole(1, MAX_TRIALS)

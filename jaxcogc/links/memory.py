@@ -8,6 +8,7 @@ erasures hang together in time.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, NamedTuple
 
 import jax
@@ -18,9 +19,10 @@ from jaxtyping import Float
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.links.checks import check_elements, number_array, read_only
 from jaxcogc.links.network import Network
+from jaxcogc.links.network_file import read_network_file
 
 _ROUNDING = 1e-12
-_LEAVES = (
+DYNAMICS = (
     "memory",
     "burst_length",
     "round_memory",
@@ -29,6 +31,7 @@ _LEAVES = (
     "block_probability",
     "block_memory",
 )
+"""The fields of `LinkDynamics`, in order."""
 
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
@@ -87,12 +90,33 @@ class LinkDynamics:
         if memory is None and burst_length is None:
             memory = 0.0
         states = memory, burst_length, round_memory, good_erasure, bad_erasure
-        values = zip(_LEAVES, (*states, block_probability, block_memory), strict=True)
+        values = zip(DYNAMICS, (*states, block_probability, block_memory), strict=True)
         # Past the frozen dataclass's own guard.
         self.__dict__.update({name: _checked(name, value) for name, value in values})
         good, bad = self.good_erasure, self.bad_erasure
         if not any(isinstance(x, jax.core.Tracer) for x in (good, bad)) and not good < bad:
             raise ValueError(f"good_erasure = {good}: allowed is less than bad_erasure = {bad}")
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> LinkDynamics:
+        """What a network file says about time: its keys memory, burst_length, block_probability.
+
+        Args:
+          path: of a file that `Network.from_json` reads. Without these keys: independent links.
+
+        Raises:
+          ValueError: the file cannot be read or holds no network, or a value that is not allowed;
+            the line names the file and the field.
+        """
+        found = read_network_file(path).dynamics()
+        try:
+            return cls(**found)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, as ``json.dumps`` takes them."""
+        return {name: np.asarray(getattr(self, name)).tolist() for name in DYNAMICS}
 
     @property
     def hard(self) -> bool:
@@ -203,13 +227,13 @@ def blocked_clients(network: Network, dynamics: LinkDynamics) -> Float[AnyArray,
 
 
 def _flatten(dynamics: LinkDynamics) -> tuple[tuple[Any, ...], None]:
-    return tuple(getattr(dynamics, name) for name in _LEAVES), None
+    return tuple(getattr(dynamics, name) for name in DYNAMICS), None
 
 
 def _unflatten(_: None, leaves: Any) -> LinkDynamics:
     # Leaves may be tracers, gradients or mere placeholders: nothing to check.
     dynamics = object.__new__(LinkDynamics)
-    dynamics.__dict__.update(zip(_LEAVES, leaves, strict=True))
+    dynamics.__dict__.update(zip(DYNAMICS, leaves, strict=True))
     return dynamics
 
 

@@ -1,8 +1,9 @@
 """The network file: one JSON object.
 
 `{"uplink_erasure": [clients], "peer_erasure": [[clients] x clients], "reciprocal": false}`;
-`reciprocal` may be left out, and other keys are ignored; a key that stands twice is a mistake. A
-byte-order mark before the text means nothing.
+`reciprocal` may be left out. How links hang together in time may stand beside: `"memory"` or
+`"burst_length"` (a number), `"block_probability"` (a number or [clients]). Other keys are ignored;
+a key that stands twice is a mistake. A byte-order mark before the text means nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +23,24 @@ class NetworkFile(NamedTuple):
       uplink_erasure: list [clients].
       peer_erasure: list of lists [clients, clients].
       reciprocal: whether both directions between two clients are one draw.
+      memory, burst_length, block_probability: of `LinkDynamics`; None where the file says nothing.
     """
 
     uplink_erasure: list[float]
     peer_erasure: list[list[float]]
     reciprocal: bool
+    memory: float | None = None
+    burst_length: float | None = None
+    block_probability: float | list[float] | None = None
+
+    def dynamics(self) -> dict[str, float | list[float]]:
+        """What the file says about time, by the names of `LinkDynamics`."""
+        found = {
+            "memory": self.memory,
+            "burst_length": self.burst_length,
+            "block_probability": self.block_probability,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def network_text(content: NetworkFile) -> str:
@@ -87,7 +101,30 @@ def _parse(text: str) -> NetworkFile:
     reciprocal = fields.get("reciprocal", False)
     if not isinstance(reciprocal, bool):
         raise ValueError(f"reciprocal = {json.dumps(reciprocal)}: allowed are true and false")
-    return NetworkFile(uplink, peer, reciprocal)
+    return NetworkFile(
+        uplink,
+        peer,
+        reciprocal,
+        memory=_optional_number(fields, "memory"),
+        burst_length=_optional_number(fields, "burst_length"),
+        block_probability=_block_probability(fields, len(uplink)),
+    )
+
+
+def _optional_number(fields: dict[str, Any], name: str) -> float | None:
+    if fields.get(name) is None:
+        return None
+    return _numbers(name, [fields[name]])[0]
+
+
+def _block_probability(fields: dict[str, Any], clients: int) -> float | list[float] | None:
+    name = "block_probability"
+    if not isinstance(fields.get(name), list):
+        return _optional_number(fields, name)
+    numbers = _numbers(name, fields[name])
+    if len(numbers) != clients:
+        raise ValueError(f"{name} has {len(numbers)} numbers: allowed is one, or {clients}")
+    return numbers
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 
 import jaxcogc
 from jaxcogc.cli.app import main
+from jaxcogc.names import OUTCOMES
 from jaxcogc.runtime.random_words import seed_keys
 from tests.cli.program import run_program
 
@@ -21,10 +22,18 @@ KEYS = [
     "code",
     "attempts",
     "redraw_code",
+    "keep_heard",
     "trials",
     "seed",
     "level",
     "interval",
+    "memory",
+    "burst_length",
+    "round_memory",
+    "good_erasure",
+    "bad_erasure",
+    "block_probability",
+    "block_memory",
     "device",
     "elapsed_seconds",
     "compile_seconds",
@@ -38,12 +47,17 @@ KEYS = [
     "row_space_partial",
     "row_space_none",
     "all_individuals",
+    "gc_plus_outage",
+    "row_space_outage",
     "gc_outage_closed_form",
     "gc_plus_full_closed_form",
     "gc_plus_none_closed_form",
     "row_space_exact_closed_form",
     "all_individuals_closed_form",
     "client_recovered_closed_form",
+    "gc_outage_two_rounds",
+    "mean_hold_run",
+    "failure_correlation",
     "mean_rank",
     "num_recovered_pmf",
     "client_recovered",
@@ -71,7 +85,7 @@ def test_json_holds_exactly_what_is_promised(capsys: pytest.CaptureFixture[str])
     )
     assert (result["trials"], result["seed"]) == (3000, 0)
     assert (result["level"], result["interval"]) == (0.95, "clopper-pearson")
-    for name in KEYS[14:22]:
+    for name in KEYS[KEYS.index("gc_outage") : KEYS.index("gc_outage_closed_form")]:
         assert set(result[name]) == {"low", "best", "high"}
         assert 0 <= result[name]["low"] <= result[name]["best"] <= result[name]["high"] <= 1
     assert 0 < result["compile_seconds"] < result["elapsed_seconds"]
@@ -144,7 +158,7 @@ def test_table_and_progress_go_to_standard_error(capsys: pytest.CaptureFixture[s
     assert main([*SMALL, "--json", "-"]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
-    for name in KEYS[14:22]:
+    for name in OUTCOMES:
         assert name in err
     assert f"{result['gc_outage']['best']:.5f}" in err
     assert f"{result['gc_outage_closed_form']:.5f}" in err

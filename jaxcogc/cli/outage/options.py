@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 
 from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
-from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
+from jaxcogc.cli.shared.code_options import STRAGGLERS
+from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import INTERVALS, KERNELS, RARE_METHODS
 
-ECHOED = ("attempts", "redraw_code", "trials", "seed", "level", "interval")
+ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "interval")
 """What the results repeat as it was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OutageOptions(ProcessOptions, CodeOptions):
+class OutageOptions(ProcessOptions, LinkOptions):
     """What can be asked."""
 
     stragglers: str | None = option(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from jaxcogc.cli.outage.options import ECHOED, OutageOptions
 from jaxcogc.cli.shared.code_options import build_code, check_redraw, read_stragglers
 from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.link_options import read_dynamics
 from jaxcogc.cli.shared.network_options import read_network
 from jaxcogc.cli.shared.process_options import check_processes, join
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
+    from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
 
 
@@ -25,6 +27,7 @@ class OutageRequest:
         asked: what was asked for; quiet and without outputs in a process that does not print.
         network: the links.
         source: the network in words, for titles.
+        dynamics: how links hang together in time; None: they do not.
         codes: one for each number of stragglers.
         started: `time.perf_counter()` when the verb began.
     """
@@ -32,15 +35,24 @@ class OutageRequest:
     asked: OutageOptions
     network: Network
     source: str
+    dynamics: LinkDynamics | None
     codes: tuple[GradientCode, ...]
     started: float
 
+    @property
+    def in_time(self) -> dict[str, Any]:
+        """How links hang together in time, as keywords of whatever draws links or knows laws."""
+        return {"dynamics": self.dynamics, "keep_heard": self.asked.keep_heard}
+
     def echo(self, code: GradientCode, trials: int | None) -> dict[str, Any]:
         """The settings that the results of one code repeat, with the trials that were made."""
+        from jaxcogc.links.memory import LinkDynamics
+
         return {
             "clients": self.network.num_clients,
             "stragglers": int(code.num_stragglers),
             **self.asked.plain("code", *ECHOED),
+            **(self.dynamics or LinkDynamics()).to_dict(),
             "trials": trials,
         }
 
@@ -55,6 +67,8 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_processes(options)
     _check_rare(options)
     network, source = read_network(options)
+    dynamics = read_dynamics(options, network)
+    _check_strata(options, dynamics)
     stragglers = read_stragglers(options, network.num_clients)
     for name, given in (("--json", options.json), ("--rare", options.rare)):
         if given is not None and len(stragglers) > 1:
@@ -66,9 +80,18 @@ def read_request(options: OutageOptions) -> OutageRequest:
         asked=options,
         network=network,
         source=source,
+        dynamics=dynamics,
         codes=tuple(codes),
         started=started,
     )
+
+
+def _check_strata(options: OutageOptions, dynamics: LinkDynamics | None) -> None:
+    if options.rare == "strata" and (dynamics is not None or options.keep_heard):
+        raise UserError(
+            "--rare strata with links that remember, blocked clients or --keep-heard: allowed are "
+            "independent links (--rare importance takes all)"
+        )
 
 
 def _check_rare(options: OutageOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from functools import partial
@@ -13,6 +14,7 @@ from rich.table import Table
 from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
+from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import CountDisplay
@@ -20,7 +22,12 @@ from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
-from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
+from jaxcogc.outage.laws.closed_form import (
+    ClosedForm,
+    SuccessiveRounds,
+    closed_form,
+    successive_rounds,
+)
 from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.runtime.processes import any_process, num_processes
@@ -61,6 +68,7 @@ def run(request: OutageRequest) -> int:
                     request.codes[0],
                     num_attempts=request.asked.attempts,
                     redraw_code=request.asked.redraw_code,
+                    **request.in_time,
                     tile=request.asked.tile,
                     kernel=request.asked.kernel,
                     num_trials=total,
@@ -150,7 +158,9 @@ def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) ->
             code,
             num_attempts=request.asked.attempts,
             redraw_code=request.asked.redraw_code,
+            **request.in_time,
         ),
+        rounds=_successive_rounds(request, code),
     )
 
 
@@ -159,6 +169,7 @@ def network_title(request: OutageRequest) -> str:
     parts = [f"{request.network.num_clients} clients", request.source]
     if request.network.reciprocal:
         parts.append("reciprocal links")
+    parts += time_text(request.dynamics, keep_heard=request.asked.keep_heard)
     parts.append(f"{request.asked.code} code")
     if len(request.codes) == 1 and request.asked.code != "uncoded":
         parts[-1] += f", {int(request.codes[0].num_stragglers)} stragglers"
@@ -203,9 +214,36 @@ def _json_fields(
         **request.echo(code, numbers["trials"]),
         **measured,
         **estimates,
+        **_outages(point),
         **closed_form_fields(point.closed_form),
+        **_rounds_fields(point.rounds),
         **{name: numbers[name] for name in _UNQUALIFIED},
     }
+
+
+def _outages(point: OutagePoint) -> dict[str, Any]:
+    """No exact average: of the decoders of which the estimates above do not tell."""
+    outages = point.outcomes.outages()
+    return {
+        f"{name}_outage": {"low": found.low, "best": found.best, "high": found.high}
+        for name, found in outages.items()
+        if name != "gc"
+    }
+
+
+def _successive_rounds(request: OutageRequest, code: GradientCode) -> SuccessiveRounds | None:
+    dynamics, asked = request.dynamics, request.asked
+    if dynamics is None or asked.keep_heard or asked.redraw_code:
+        return None
+    return successive_rounds(request.network, code, num_attempts=asked.attempts, dynamics=dynamics)
+
+
+def _rounds_fields(rounds: SuccessiveRounds | None) -> dict[str, float | None]:
+    """How failures of successive rounds hang together; null where links do not remember."""
+    names = ("gc_outage_two_rounds", "mean_hold_run", "failure_correlation")
+    known = rounds or SuccessiveRounds(None, None, None)
+    finite = (None if x is None or not math.isfinite(x) else x for x in known)
+    return dict(zip(names, finite, strict=True))
 
 
 def closed_form_fields(laws: ClosedForm) -> dict[str, Any]:

@@ -46,13 +46,21 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
         cells = (name, probability_text(estimate), interval, law, meaning)
         table.add_row(*cells[: len(table.columns)])
     table.add_section()
-    pmf = point.outcomes.num_recovered_pmf
-    for name, value, meaning in (
-        ("mean_rank", point.outcomes.mean_rank, "independent rows that arrive"),
-        ("mean recovered", float(np.arange(pmf.size) @ pmf), "clients recovered one by one"),
-    ):
+    for name, value, meaning in _means(point):
         table.add_row(*(name, f"{value:.3f}", "", "", meaning)[: len(table.columns)])
     return table
+
+
+def _means(point: OutagePoint) -> list[tuple[str, float, str]]:
+    pmf = point.outcomes.num_recovered_pmf
+    found = [
+        ("mean_rank", point.outcomes.mean_rank, "independent rows that arrive"),
+        ("mean recovered", float(np.arange(pmf.size) @ pmf), "clients recovered one by one"),
+    ]
+    if point.rounds is not None and point.rounds.mean_hold_run is not None:
+        run = point.rounds.mean_hold_run
+        found.append(("mean_hold_run", run, "failed rounds in a row, standard decoding"))
+    return found
 
 
 def sweep_table(points: Sequence[OutagePoint], *, title: str, caption: str) -> Table:

@@ -6,16 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
-from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import RANDOM_FAMILIES, ring_kind
 from jaxcogc.outage.laws.differentiable import CompiledLaw, Probability, evaluated, number
@@ -31,6 +29,7 @@ from jaxcogc.outage.laws.rounds_in_time import (
     OneStraggler,
     RedrawnGcOutage,
     Round,
+    round_of,
 )
 from jaxcogc.outage.laws.standard_decoding import needs_both_directions
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -183,17 +182,14 @@ def _round(
     *,
     keep_heard: bool = False,
 ) -> Round:
-    """What is fixed about a round; names links and clients that the dynamics do not fit."""
-    link_chains(network, dynamics)
-    blocked = blocked_clients(network, dynamics)
-    return Round(
-        code.num_clients,
-        ring_kind(code.family, int(code.num_stragglers)),
-        int(code.num_stragglers),
-        attempts,
-        dynamics.hard,
-        isinstance(blocked, jax.core.Tracer) or bool(np.any(blocked)),
-        keep_heard,
+    stragglers = int(code.num_stragglers)
+    return round_of(
+        network,
+        ring_kind(code.family, stragglers),
+        stragglers,
+        num_attempts=attempts,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
     )
 
 

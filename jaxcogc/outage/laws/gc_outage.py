@@ -7,7 +7,6 @@ realization: the closed form is the oracle of the modules that do.
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -18,11 +17,13 @@ from jaxtyping import Float64
 
 from jaxcogc._types import Array
 from jaxcogc.links.checks import check_count
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind
 from jaxcogc.outage.laws.differentiable import Probability, evaluated, number
+from jaxcogc.outage.laws.rounds_in_time import GcOutage, round_of
 from jaxcogc.outage.laws.standard_decoding import outage_and_success, outage_slopes
-from jaxcogc.outage.laws.wide_range_floats import WideFloats, to_float64
+from jaxcogc.outage.laws.wide_range_floats import WideFloats, log_of, to_float64
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 _ByLink: TypeAlias = tuple[Array, Array]  # by uplink and by peer
@@ -30,7 +31,12 @@ _ByLink: TypeAlias = tuple[Array, Array]  # by uplink and by peer
 
 @under_plain_settings
 def gc_outage_probability(
-    network: Network, num_stragglers: int, num_attempts: int = 1
+    network: Network,
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> Probability:
     """Probability that the standard decoder fails: the law of one cyclic code.
 
@@ -40,6 +46,9 @@ def gc_outage_probability(
         num_stragglers: s in 0 .. clients - 1; row m covers clients m .. m + s (mod clients).
             s = 0 is the law without coding.
         num_attempts: attempts with the same code, at least 1.
+        dynamics: how links remember, and which clients are blocked; None: independent attempts. A
+            round begins in stationarity.
+        keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
         Scalar, P(N <= M - s - 1) with N the number of distinct complete rows that arrived. A NumPy
@@ -50,7 +59,8 @@ def gc_outage_probability(
         ``jax.enable_x64(True)``, which second reverse-mode derivatives need in any case.
 
     Raises:
-        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range, ``dynamics`` that do not
+            fit the network, or of which no law is known that does not take long.
 
     Source: docs/mathematics.md, "Outage of standard decoding".
 
@@ -58,17 +68,25 @@ def gc_outage_probability(
     >>> print(f"{gc_outage_probability(network, 7, num_attempts=2):.9f}")
     0.810324675
     """
-    return _evaluate(network, "cyclic", num_stragglers, num_attempts)
+    return _evaluate(
+        network, "cyclic", num_stragglers, num_attempts, dynamics=dynamics, keep_heard=keep_heard
+    )
 
 
 @under_plain_settings
 def log_gc_outage_probability(
-    network: Network, num_stragglers: int, num_attempts: int = 1
+    network: Network,
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> Probability:
     """Natural logarithm of ``gc_outage_probability``, also where that underflows.
 
     Args:
-        network, num_stragglers, num_attempts: as in ``gc_outage_probability``.
+        network, num_stragglers, num_attempts, dynamics, keep_heard: as in
+            ``gc_outage_probability``.
 
     Returns:
         Scalar, dtype and derivatives as in ``gc_outage_probability``; relative error below 1e-12,
@@ -84,12 +102,25 @@ def log_gc_outage_probability(
     >>> print(f"{log_gc_outage_probability(network, 19):.9f}")
     -1816.418667602
     """
-    return _evaluate(network, "cyclic", num_stragglers, num_attempts, logarithm=True)
+    return _evaluate(
+        network,
+        "cyclic",
+        num_stragglers,
+        num_attempts,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
+        logarithm=True,
+    )
 
 
 @under_plain_settings
 def fractional_repetition_outage_probability(
-    network: Network, num_stragglers: int, num_attempts: int = 1
+    network: Network,
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> Probability:
     """Probability that the standard decoder fails with a fractional-repetition code.
 
@@ -98,6 +129,7 @@ def fractional_repetition_outage_probability(
             form blocks of ``num_stragglers + 1`` consecutive ones.
         num_stragglers: s in 0 .. clients - 1 with (s + 1) dividing the number of clients.
         num_attempts: attempts with the same code, at least 1.
+        dynamics, keep_heard: as in ``gc_outage_probability``.
 
     Returns:
         Scalar, the probability that no complete row of some block arrives; dtype, accuracy and
@@ -112,12 +144,19 @@ def fractional_repetition_outage_probability(
     >>> print(fractional_repetition_outage_probability(network, 1))
     0.4375
     """
-    return _evaluate(network, "blocks", num_stragglers, num_attempts)
+    return _evaluate(
+        network, "blocks", num_stragglers, num_attempts, dynamics=dynamics, keep_heard=keep_heard
+    )
 
 
 @under_plain_settings
 def classes_outage_probability(
-    network: Network, num_stragglers: int, num_attempts: int = 1
+    network: Network,
+    num_stragglers: int,
+    num_attempts: int = 1,
+    *,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> Probability:
     """Probability that of no class of clients mod s + 1 all complete rows arrive.
 
@@ -130,7 +169,9 @@ def classes_outage_probability(
     >>> print(classes_outage_probability(network, 1))
     0.5625
     """
-    return _evaluate(network, "classes", num_stragglers, num_attempts)
+    return _evaluate(
+        network, "classes", num_stragglers, num_attempts, dynamics=dynamics, keep_heard=keep_heard
+    )
 
 
 class LogOutageGradient(NamedTuple):
@@ -189,11 +230,34 @@ class _Law(NamedTuple):
 
 
 def _evaluate(
-    network: Network, kind: RingKind, stragglers: int, attempts: int, *, logarithm: bool = False
+    network: Network,
+    kind: RingKind,
+    stragglers: int,
+    attempts: int,
+    *,
+    dynamics: LinkDynamics | None,
+    keep_heard: bool,
+    logarithm: bool = False,
 ) -> Probability:
     stragglers = _checked_stragglers(network, stragglers, kind)
-    law = _Law(kind, stragglers, check_count("num_attempts", attempts), logarithm)
-    return number(evaluated(law, network))
+    attempts = check_count("num_attempts", attempts)
+    if dynamics is None and not keep_heard:
+        return number(evaluated(_Law(kind, stragglers, attempts, logarithm), network))
+    dynamics = dynamics or LinkDynamics()
+    shape = round_of(
+        network,
+        kind,
+        stragglers,
+        num_attempts=attempts,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
+    )
+    if not shape.known:
+        raise ValueError(
+            f"num_attempts = {attempts} with these dynamics: no exact law is known that does not "
+            "take long (simulate_outcomes estimates it)"
+        )
+    return number(evaluated(GcOutage(shape, logarithm), network, dynamics))
 
 
 @partial(jax.jit, static_argnums=(3, 4))
@@ -202,11 +266,7 @@ def _values(
 ) -> tuple[Array, Array]:
     """The outage probability and its logarithm."""
     outage, success = outage_and_success(uplink, peer, stragglers, kind, attempts)
-    complement = to_float64(success)
-    likely = complement < 0.5  # then the complement has the digits of the logarithm
-    near_one = jnp.log1p(-jnp.where(likely, complement, 0.0))
-    small = jnp.log(outage.digits) + outage.exponent * math.log(2.0)
-    return to_float64(outage), jnp.where(likely, near_one, small)
+    return to_float64(outage), log_of(outage, success)
 
 
 @partial(jax.jit, static_argnums=(3, 4))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -30,7 +31,7 @@ from jaxcogc.outage.laws.rows_in_time import (
     together,
 )
 from jaxcogc.outage.laws.standard_decoding import outage_of_rows
-from jaxcogc.outage.laws.wide_range_floats import to_float64, to_wide
+from jaxcogc.outage.laws.wide_range_floats import log_of, to_float64, to_wide
 
 _MOST_COUNTS = 2**20
 """Joint numbers of rows in several attempts."""
@@ -67,18 +68,48 @@ class Round(NamedTuple):
         return can_be_found(self.clients, self.num_stragglers + 1, attempts, hard=self.hard)
 
 
+def round_of(
+    network: Network,
+    kind: RingKind,
+    num_stragglers: int,
+    *,
+    num_attempts: int,
+    dynamics: LinkDynamics,
+    keep_heard: bool,
+) -> Round:
+    """What is fixed about a round; a ValueError names links and clients that do not fit."""
+    link_chains(network, dynamics)
+    blocked = blocked_clients(network, dynamics)
+    return Round(
+        network.num_clients,
+        kind,
+        num_stragglers,
+        num_attempts,
+        dynamics.hard,
+        isinstance(blocked, jax.core.Tracer) or bool(np.any(blocked)),
+        keep_heard,
+    )
+
+
 @dataclass(frozen=True)
 class GcOutage(CompiledLaw):
-    """Outage of standard decoding with one code, a function of (network, dynamics)."""
+    """Outage of standard decoding with one code, or its logarithm, of (network, dynamics)."""
 
     round: Round
+    logarithm: bool = False
 
     def __call__(self, network: Network, dynamics: LinkDynamics) -> Array:
         """In a 64-bit scope: a scalar."""
         links = row_links(network, dynamics, self.round)
         missing = missing_rows(links, self.round)
         if not self.round.may_be_blocked:
-            return outage_of(missing, self.round)
+            rows = to_wide(missing), to_wide(1.0 - missing)
+            outage = outage_of_rows(*rows, self.round.num_stragglers, self.round.kind)
+            return log_of(*outage) if self.logarithm else to_float64(outage[0])
+        outage_of_blocked = self._blocked(missing, network, dynamics)
+        return jnp.log(outage_of_blocked) if self.logarithm else outage_of_blocked
+
+    def _blocked(self, missing: Array, network: Network, dynamics: LinkDynamics) -> Array:
         blocked = jnp.asarray(blocked_clients(network, dynamics))
         stragglers = self.round.num_stragglers
         if self.round.kind == "cyclic":

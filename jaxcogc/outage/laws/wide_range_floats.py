@@ -6,6 +6,7 @@ their size. Everything here needs 64-bit mode: it is called inside local scopes 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -48,6 +49,20 @@ def to_float64(numbers: WideFloats) -> Array:
     """
     half = numbers.exponent // 2  # in two steps: 2^1024 itself is no float64
     return numbers.digits * _power_of_two(half) * _power_of_two(numbers.exponent - half)
+
+
+def log_of(probability: WideFloats, complement: WideFloats) -> Array:
+    """Natural logarithms of probabilities, of which the complements are known too.
+
+    >>> with jax.enable_x64(True):
+    ...     print(log_of(to_wide(jnp.float64(1.0)), to_wide(jnp.float64(2.0**-70))) == -2.0**-70)
+    True
+    """
+    rest = to_float64(complement)
+    likely = rest < 0.5  # then the complement has the digits of the logarithm
+    near_one = jnp.log1p(-jnp.where(likely, rest, 0.0))
+    small = jnp.log(probability.digits) + probability.exponent * math.log(2.0)
+    return jnp.where(likely, near_one, small)
 
 
 def multiply(left: WideFloats, right: WideFloats) -> WideFloats:

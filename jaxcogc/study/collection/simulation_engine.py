@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode, make_code
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import LinkKind, link_kind
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.laws.closed_form import closed_form
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
@@ -33,12 +35,19 @@ class Setting(NamedTuple):
 
     network: Network
     code: GradientCode
+    dynamics: LinkDynamics | None
+    keep_heard: bool
+
+    @property
+    def kind(self) -> LinkKind:
+        """How its links are drawn."""
+        return link_kind(self.network, self.dynamics, keep_heard=self.keep_heard)
 
 
 def setting_of(point: Point) -> Setting:
-    """The network and code of a point."""
+    """The network, links in time, and code of a point."""
     code = code_of(point.family, point.num_clients, point.stragglers, point.seed)
-    return Setting(point.network(), code)
+    return Setting(point.network(), code, point.time.dynamics(), point.keep_heard)
 
 
 def code_for_run(point: Point, code: GradientCode) -> GradientCode:
@@ -51,8 +60,20 @@ def code_for_run(point: Point, code: GradientCode) -> GradientCode:
 @lru_cache(maxsize=256)
 def run_of(point: Point) -> Run:
     """What all blocks of a point share, prepared once."""
-    network, code = setting_of(point)
-    return prepare_run(_words_of(point.seed), network, code_for_run(point, code))
+    setting = setting_of(point)
+    code = code_for_run(point, setting.code)
+    words = _words_of(point.seed)
+    return prepare_run(words, setting.network, code, dynamics=setting.dynamics, kind=setting.kind)
+
+
+@lru_cache(maxsize=4096)
+def program_of(point: Point) -> Hashable:
+    """What points that share a compiled program have in common."""
+    if point.time.text:
+        kind = setting_of(point).kind
+    else:  # without building the network of each of many points
+        kind = LinkKind(reciprocal=point.links.reciprocal, keeps=point.keep_heard)
+    return point.num_clients, point.family, point.attempts, point.redraw_code, kind
 
 
 @lru_cache(maxsize=256)
@@ -65,21 +86,26 @@ class SimulationEngine:
 
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         self._devices = devices
-        self._programs: dict[Any, BlockSimulation] = {}
+        self._programs: dict[Hashable, BlockSimulation] = {}
 
     def _program(self, point: Point) -> BlockSimulation:
-        if point.program not in self._programs:
-            self._programs[point.program] = compile_blocks(
-                *setting_of(point),
+        program = program_of(point)
+        if program not in self._programs:
+            network, code, dynamics, keep_heard = setting_of(point)
+            self._programs[program] = compile_blocks(
+                network,
+                code,
                 num_attempts=point.attempts,
                 redraw_code=point.redraw_code,
+                dynamics=dynamics,
+                keep_heard=keep_heard,
                 devices=self._devices,
             )
-        return self._programs[point.program]
+        return self._programs[program]
 
     def is_ready(self, point: Point) -> bool:
         """See `Engine`."""
-        return point.program in self._programs
+        return program_of(point) in self._programs
 
     def prepare(self, point: Point) -> float:
         """See `Engine`."""
@@ -107,8 +133,14 @@ class SimulationEngine:
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""
+        network, code, dynamics, keep_heard = setting_of(point)
         laws = closed_form(
-            *setting_of(point), num_attempts=point.attempts, redraw_code=point.redraw_code
+            network,
+            code,
+            num_attempts=point.attempts,
+            redraw_code=point.redraw_code,
+            dynamics=dynamics,
+            keep_heard=keep_heard,
         )
         return None if laws.gc_outage is None else float(laws.gc_outage)
 

@@ -60,9 +60,16 @@ def replay(point: Point, trial: int) -> Replay:
       point: the point.
       trial: the trial's number, from 0, in the fixed order of the point's blocks.
     """
-    network, code = setting_of(point)
+    network, code, dynamics, keep_heard = setting_of(point)
     code = code_for_run(point, code)
-    shape = run_shape(network, code, num_attempts=point.attempts, redraw_code=point.redraw_code)
+    shape = run_shape(
+        network,
+        code,
+        num_attempts=point.attempts,
+        redraw_code=point.redraw_code,
+        dynamics=dynamics,
+        keep_heard=keep_heard,
+    )
     found = rebuild_trial(shape, run_of(point), trial)
     support = np.asarray(code.field_matrix) != 0
     return Replay(

@@ -7,17 +7,20 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcogc.allowed import MAX_CLIENTS
 from jaxcogc.names import RANDOM_FAMILIES
+from jaxcogc.study.specification.link_time import time_settings
 from jaxcogc.study.specification.network_labels import tell_apart
 from jaxcogc.study.specification.point import (
     HOMOGENEOUS,
     POSITIONS,
+    LinkTime,
     NetworkSource,
     NetworkText,
     Point,
@@ -25,13 +28,29 @@ from jaxcogc.study.specification.point import (
 )
 from jaxcogc.study.specification.sections import NetworkSection, Specification
 
+if TYPE_CHECKING:
+    from jaxcogc.links.network import Network
+
 MAX_POINTS = 100_000
 
 
 class _Labelled(NamedTuple):
-    """A network of the grid, its values on the axes, and what it is called after."""
+    """A network of the grid, its values on the axes, and what it is called after.
+
+    ``in_file``: what its own file says of time.
+    """
+
+    network: Network
+    labels: dict[str, Value]
+    source: NetworkSource
+    in_file: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Links(NamedTuple):
+    """The same in a setting of time."""
 
     links: NetworkText
+    time: LinkTime
     labels: dict[str, Value]
     source: NetworkSource
 
@@ -45,10 +64,11 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
     points: dict[str, Point] = {}
     skipped: dict[str, str] = {}
     fitting: set[tuple[str, Value]] = set()
-    networks = list(_networks(specification.network, folder))
+    networks = list(_links(specification.network, folder))
     codes, protocol = specification.code, specification.protocol
     size = len(networks) * len(codes.family) * len(codes.stragglers) * len(protocol.attempts)
-    size *= len(protocol.redraw_code) * len(specification.run.seed)
+    keeps = protocol.keep_heard or (False,)
+    size *= len(protocol.redraw_code) * len(keeps) * len(specification.run.seed)
     if size > MAX_POINTS:
         raise ValueError(f"the grid has {size:,} points: allowed is at most {MAX_POINTS:,}")
     grid = itertools.product(
@@ -57,14 +77,26 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
         codes.stragglers,
         protocol.attempts,
         protocol.redraw_code,
+        keeps,
         specification.run.seed,
     )
-    for (links, labels, source), family, stragglers, attempts, redraw_code, seed in grid:
+    for links, family, stragglers, attempts, redraw_code, keep_heard, seed in grid:
         stragglers = 0 if family == "uncoded" else stragglers
         values: dict[str, Value] = {"code": family, "stragglers": stragglers, "attempts": attempts}
-        values |= {"redraw_code": redraw_code, "seed": seed}
-        setting = links, family, stragglers, attempts, redraw_code, seed
-        point = Point(*setting, labels={**labels, **values}, source=source)
+        values |= {"redraw_code": redraw_code}
+        values |= {"keep_heard": keep_heard} if protocol.keep_heard else {}
+        point = Point(
+            links.links,
+            family,
+            stragglers,
+            attempts,
+            redraw_code,
+            seed,
+            labels={**links.labels, **values, "seed": seed},
+            time=links.time,
+            keep_heard=keep_heard,
+            source=links.source,
+        )
         reason = _why_no_code(family, point.num_clients, stragglers, redraw_code)
         if reason is None:
             points.setdefault(point.id, point)
@@ -110,6 +142,14 @@ def _why_no_code(family: str, num_clients: int, stragglers: int, redrawn: bool) 
     return None
 
 
+def _links(section: NetworkSection, folder: Path) -> Iterator[_Links]:
+    """Each network of the grid in each setting of time."""
+    for network, labels, source, in_file in _networks(section, folder):
+        text = NetworkText.of(network)
+        for setting in time_settings(section, network, in_file):
+            yield _Links(text, setting.time, {**labels, **setting.labels}, source)
+
+
 def _networks(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
     """Each network of the grid."""
     kinds = {
@@ -148,15 +188,17 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
             "uplink_erasure": uplink,
         }
         labels |= {"peer_erasure": peer, "reciprocal": reciprocal}
-        yield _Labelled(NetworkText.of(network), labels, NetworkSource(HOMOGENEOUS))
+        yield _Labelled(network, labels, NetworkSource(HOMOGENEOUS))
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
     from jaxcogc.links.network import Network
+    from jaxcogc.links.network_file import read_network_file
 
     for index, name in enumerate(section.files or ()):
         try:
             network = Network.from_json(folder / name)
+            in_file = read_network_file(folder / name).dynamics()
         except ValueError as error:
             raise ValueError(f"network.files[{index}] = {name!r}: {error}") from None
         if network.num_clients > MAX_CLIENTS:
@@ -169,8 +211,8 @@ def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
                 links = dataclasses.replace(network, reciprocal=reciprocal)
             except ValueError as error:
                 raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
-            source = NetworkSource.of_file(path, links)
-            yield _Labelled(NetworkText.of(links), {**labels, "reciprocal": reciprocal}, source)
+            source = NetworkSource.of_file(path, links, LinkTime.of(in_file))
+            yield _Labelled(links, {**labels, "reciprocal": reciprocal}, source, in_file)
 
 
 def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
@@ -202,4 +244,4 @@ def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
             "snr_at_reference": snr,
         }
         labels |= {"path_loss_exponent": exponent, "rate": rate, "reciprocal": reciprocal}
-        yield _Labelled(NetworkText.of(network), labels, source)
+        yield _Labelled(network, labels, source)

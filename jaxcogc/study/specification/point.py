@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
 
 WORDS_FORMAT = 1
@@ -84,6 +85,42 @@ class NetworkText:
         return bool(self._fields["reciprocal"])
 
 
+@dataclasses.dataclass(frozen=True)
+class LinkTime:
+    """How the links of a point hang together in time, as a study keeps it.
+
+    Attributes:
+      text: fields of `LinkDynamics` as canonical JSON, those without effect left out; empty where
+        links do not hang together.
+    """
+
+    text: str = ""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> LinkTime:
+        """From fields of `LinkDynamics`.
+
+        >>> LinkTime.of({"memory": 0.0, "block_probability": [0, 0]}), LinkTime.of({"memory": 1})
+        (LinkTime(text=''), LinkTime(text='{"memory": 1.0}'))
+        """
+        plain = {"memory": 0.0, "block_probability": 0.0, "good_erasure": 0.0, "bad_erasure": 1.0}
+        found = {name: np.asarray(value, np.float64).tolist() for name, value in fields.items()}
+        remembers = found.get("memory", 0.0) != 0.0 or "burst_length" in found
+        kept = {
+            name: value
+            for name, value in found.items()
+            if np.any(np.asarray(value) != plain.get(name))
+            and (remembers or name == "block_probability")
+        }
+        return cls(json.dumps(kept, sort_keys=True) if kept else "")
+
+    def dynamics(self) -> LinkDynamics | None:
+        """As the engine takes it."""
+        from jaxcogc.links.memory import LinkDynamics
+
+        return LinkDynamics(**json.loads(self.text)) if self.text else None
+
+
 class NetworkSource(NamedTuple):
     """What a network is called after, where its other labels do not say everything about it.
 
@@ -97,9 +134,12 @@ class NetworkSource(NamedTuple):
     digest: str = ""
 
     @classmethod
-    def of_file(cls, path: str, network: Network) -> NetworkSource:
-        """Of a network that was read from a file."""
-        return cls(path, NetworkText.of(network).digest)
+    def of_file(cls, path: str, network: Network, time: LinkTime | None = None) -> NetworkSource:
+        """Of a network that was read from a file, with what the file says of time."""
+        digest = NetworkText.of(network).digest
+        if time is not None and time.text:
+            digest = hashlib.sha256(f"{digest} {time.text}".encode()).hexdigest()[:16]
+        return cls(path, digest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +151,8 @@ class Point:
       family, stragglers: the code.
       attempts, redraw_code: the protocol.
       seed: of code and trials.
+      time: how the links hang together in time.
+      keep_heard: clients keep what they heard in earlier attempts.
       words_format: of the random words that its blocks are counted from.
       labels: the values on the axes of the grid, by name: words and numbers for tables.
       source: of the network.
@@ -123,6 +165,8 @@ class Point:
     redraw_code: bool
     seed: int
     labels: Mapping[str, Value] = dataclasses.field(compare=False)
+    time: LinkTime = LinkTime()
+    keep_heard: bool = False
     words_format: int = WORDS_FORMAT
     source: NetworkSource = dataclasses.field(default=NetworkSource(HOMOGENEOUS), compare=False)
 
@@ -135,8 +179,13 @@ class Point:
 
     @property
     def setting(self) -> dict[str, Value]:
-        """What makes the point, as plain values; the network by its identity."""
-        return {
+        """What makes the point, as plain values; the network by its identity.
+
+        What came later is there only where it has an effect: earlier points keep their identity.
+        """
+        later: dict[str, Value] = {"time": self.time.text} if self.time.text else {}
+        later |= {"keep_heard": True} if self.keep_heard else {}
+        return later | {
             "network": self.links.id,
             "code": self.family,
             "stragglers": self.stragglers,
@@ -149,12 +198,6 @@ class Point:
     def num_clients(self) -> int:
         """M, the number of clients."""
         return self.links.num_clients
-
-    @property
-    def program(self) -> tuple[int, bool, str, int, bool]:
-        """What points that share a compiled program have in common."""
-        links = self.links
-        return links.num_clients, links.reciprocal, self.family, self.attempts, self.redraw_code
 
     def network(self) -> Network:
         """The network, bit for bit."""

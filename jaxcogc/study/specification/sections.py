@@ -50,6 +50,7 @@ def _one(kind: Allowed[Any]) -> BeforeValidator:
 
 _Numbers = Annotated[tuple[float, ...], _axis(allowed.POSITIVE)]
 _Probabilities = Annotated[tuple[float, ...], _axis(allowed.PROBABILITY)]
+_Correlations = Annotated[tuple[float, ...], _axis(allowed.CORRELATION)]
 _Switches = Annotated[tuple[bool, ...], _axis(allowed.SWITCH)]
 _Text = Annotated[str, _one(allowed.TEXT)]
 _Inside = Annotated[float, _one(allowed.INSIDE)]
@@ -83,6 +84,11 @@ class NetworkSection(Section):
     rate: _Numbers | None = None
     reference_distance: _Number = 1.0
     reciprocal: _Switches | None = None
+    memory: _Correlations | None = None
+    burst_length: Annotated[tuple[float, ...], _axis(allowed.BURST)] | None = None
+    good_erasure: _Probabilities | None = None
+    bad_erasure: _Probabilities | None = None
+    block_probability: _Probabilities | None = None
 
 
 class CodeSection(Section):
@@ -97,6 +103,7 @@ class ProtocolSection(Section):
 
     attempts: Annotated[tuple[int, ...], _axis(allowed.ATTEMPTS)] = (1,)
     redraw_code: _Switches = (False,)
+    keep_heard: _Switches | None = None
 
 
 class StopSection(Section):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxcogc.study.specification.point import (
     HOMOGENEOUS,
     POSITIONS,
+    LinkTime,
     NetworkSource,
     NetworkText,
     Point,
@@ -68,6 +69,8 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
         redraw_code=fields["redraw_code"],
         seed=fields["seed"],
         labels=values,
+        time=LinkTime(fields.get("time", "")),
+        keep_heard=fields.get("keep_heard", False),
         words_format=words_format_of(fields),
         source=NetworkSource(*source),
     )

@@ -64,7 +64,7 @@ def test_another_block_is_another_trial(point, happened):
 
 def test_rows_and_rank_are_those_of_the_links(point):
     found = replay(point, 12_345)
-    _, code = setting_of(point)
+    code = setting_of(point).code
     links = Links(found.uplink_delivered, found.peer_delivered)
     with jax.enable_x64(True):
         matrix = np.asarray(received_matrix(code_for_run(point, code), links))

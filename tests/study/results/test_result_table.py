@@ -3,6 +3,7 @@
 import pytest
 
 from jaxcogc.study import collect
+from jaxcogc.study.collection.simulation_engine import program_of
 from jaxcogc.study.results.result_table import read_table
 from jaxcogc.study.specification.study_file import parse_study
 from jaxcogc.study.store.store import open_store
@@ -47,7 +48,7 @@ def test_points_come_back_as_they_went(store):
         for point, rule, _ in stored:
             assert point.labels == grid[point.id].labels
             assert point.network() == grid[point.id].network()
-            assert point.program == grid[point.id].program
+            assert program_of(point) == program_of(grid[point.id])
             assert rule.max_trials in (1, 50_000)
 
 

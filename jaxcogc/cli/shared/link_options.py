@@ -1,0 +1,118 @@
+"""How links hang together in time: the options of verbs that draw links."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from jaxcogc.allowed import BURST, CORRELATION, PROBABILITY
+from jaxcogc.cli.shared.code_options import CodeOptions
+from jaxcogc.cli.shared.errors import UserError, blame
+from jaxcogc.cli.shared.options import option, switch
+
+if TYPE_CHECKING:
+    from jaxcogc.links.memory import LinkDynamics
+    from jaxcogc.links.network import Network
+
+IN_TIME = (
+    "memory",
+    "burst_length",
+    "round_memory",
+    "good_erasure",
+    "bad_erasure",
+    "block_probability",
+    "block_memory",
+)
+"""The options that make up `LinkDynamics`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LinkOptions(CodeOptions):
+    """The options of a code on a network whose links may remember; None where one was not given."""
+
+    memory: float | None = option(
+        "LAMBDA", "Correlation of a link's state from attempt to attempt.", CORRELATION, shown="0"
+    )
+    burst_length: float | None = option(
+        "L", "Mean attempts that a bad state lasts, instead of --memory.", BURST
+    )
+    round_memory: float | None = option(
+        "LAMBDA", "The same from round to round.", CORRELATION, shown="as between attempts"
+    )
+    good_erasure: float | None = option(
+        "P", "Erasure probability in the good state.", PROBABILITY, shown="0"
+    )
+    bad_erasure: float | None = option(
+        "P", "Erasure probability in the bad state.", PROBABILITY, shown="1"
+    )
+    block_probability: float | None = option(
+        "P", "Probability that a client is cut off for a round.", PROBABILITY, shown="0"
+    )
+    block_memory: float | None = option(
+        "LAMBDA", "Correlation of being cut off from round to round.", CORRELATION, shown="0"
+    )
+    keep_heard: bool = switch("Clients keep what they heard in earlier attempts.")
+
+
+def read_dynamics(options: LinkOptions, network: Network) -> LinkDynamics | None:
+    """How the links hang together in time, by the options and the network file; None: they do not.
+
+    Errors: UserError that names the option, its value and what is allowed.
+    """
+    asked = {name: getattr(options, name) for name in IN_TIME}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    in_file = _of_file(options.network)
+    for name in asked:
+        same = {"memory", "burst_length"} if name in ("memory", "burst_length") else {name}
+        for key in same & set(in_file):
+            raise UserError(
+                f"{options.flag(name)} beside {key} in --network {options.network}: allowed is one "
+                "of the two"
+            )
+    _check_one_kind_of_memory(options)
+    found = in_file | asked
+    if not found:
+        return None
+    from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+
+    flags = " ".join(f"{options.flag(name)} {value:g}" for name, value in asked.items())
+    with blame(flags or f"--network {options.network}"):
+        dynamics = LinkDynamics(**found)
+        link_chains(network, dynamics)
+        blocked_clients(network, dynamics)
+    return dynamics
+
+
+def _check_one_kind_of_memory(options: LinkOptions) -> None:
+    if options.memory is not None and options.burst_length is not None:
+        raise UserError(
+            f"--burst-length {options.burst_length:g} beside --memory {options.memory:g}: allowed "
+            "is one of the two"
+        )
+
+
+def _of_file(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    from jaxcogc.links.network_file import read_network_file
+
+    with blame("--network"):
+        return read_network_file(path).dynamics()
+
+
+def time_text(dynamics: LinkDynamics | None, *, keep_heard: bool) -> list[str]:
+    """How links hang together in time, in a few words for titles; empty where they do not."""
+    told = []
+    if dynamics is not None:
+        if dynamics.burst_length is not None:
+            told.append(f"bursts of {dynamics.burst_length:g} attempts")
+        elif dynamics.memory:
+            told.append(f"memory {dynamics.memory:g}")
+        if not dynamics.hard:
+            told.append(f"erasure {dynamics.good_erasure:g} or {dynamics.bad_erasure:g}")
+        blocked = dynamics.block_probability
+        if isinstance(blocked, float) and blocked:
+            told.append(f"clients blocked with {blocked:g}")
+        elif not isinstance(blocked, float):
+            told.append("clients blocked")
+    return told + ["heard messages kept"] * keep_heard
