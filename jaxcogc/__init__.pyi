@@ -37,6 +37,7 @@ from .federated import load_dataset as load_dataset
 from .federated import make_model as make_model
 from .federated import make_partition as make_partition
 from .federated import make_scheme as make_scheme
+from .federated import mean_mixing_matrix as mean_mixing_matrix
 from .federated import rounds_for_target as rounds_for_target
 from .links import LinkDynamics as LinkDynamics
 from .links import Links as Links

@@ -1,4 +1,5 @@
 from .aggregation.coefficients import Coefficients as Coefficients
+from .aggregation.gossip import mean_mixing_matrix as mean_mixing_matrix
 from .aggregation.link_evidence import Channel as Channel
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
 from .aggregation.link_evidence import channel as channel
