@@ -44,14 +44,17 @@ from .links import Links as Links
 from .links import Network as Network
 from .links import draw_links as draw_links
 from .outage import ClosedForm as ClosedForm
+from .outage import DecodingTime as DecodingTime
 from .outage import Estimate as Estimate
 from .outage import OutcomeCounts as OutcomeCounts
 from .outage import Outcomes as Outcomes
 from .outage import RareOutcomes as RareOutcomes
+from .outage import RetransmissionSlots as RetransmissionSlots
 from .outage import Simulation as Simulation
 from .outage import clopper_pearson as clopper_pearson
 from .outage import closed_form as closed_form
 from .outage import compile_simulation as compile_simulation
+from .outage import decoding_time as decoding_time
 from .outage import enumerate_outcomes as enumerate_outcomes
 from .outage import (
     fractional_repetition_outage_probability as fractional_repetition_outage_probability,
@@ -60,6 +63,7 @@ from .outage import gc_outage_probability as gc_outage_probability
 from .outage import log_gc_outage_probability as log_gc_outage_probability
 from .outage import outcomes_from_counts as outcomes_from_counts
 from .outage import rare_outcomes as rare_outcomes
+from .outage import retransmission_slots as retransmission_slots
 from .outage import simulate_outcomes as simulate_outcomes
 from .outage import successive_rounds as successive_rounds
 from .outage import wilson as wilson

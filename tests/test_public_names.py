@@ -21,6 +21,7 @@ GLOSSARY = "clients|attempts|rows|trials|params|rounds|seeds|points|samples"
 # Public names that take and return single numbers and named structures, which tell their shapes.
 NO_BARE_ARRAYS = {
     "ConvergenceBound",
+    "DecodingTime",
     "Estimate",
     "LocalSteps",
     "LossConstants",
@@ -40,6 +41,7 @@ NO_BARE_ARRAYS = {
     "make_model",
     "outcomes_from_counts",
     "RareOutcomes",
+    "RetransmissionSlots",
     "rare_outcomes",
     "recover",
     "rounds_for_target",

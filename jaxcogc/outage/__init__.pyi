@@ -15,6 +15,10 @@ from .laws.gc_outage import (
 )
 from .laws.gc_outage import gc_outage_probability as gc_outage_probability
 from .laws.gc_outage import log_gc_outage_probability as log_gc_outage_probability
+from .laws.waiting_times import DecodingTime as DecodingTime
+from .laws.waiting_times import RetransmissionSlots as RetransmissionSlots
+from .laws.waiting_times import decoding_time as decoding_time
+from .laws.waiting_times import retransmission_slots as retransmission_slots
 from .outage_point import OutagePoint as OutagePoint
 from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes
