@@ -65,6 +65,7 @@ from .outage import outcomes_from_counts as outcomes_from_counts
 from .outage import rare_outcomes as rare_outcomes
 from .outage import retransmission_slots as retransmission_slots
 from .outage import simulate_outcomes as simulate_outcomes
+from .outage import strata_law as strata_law
 from .outage import successive_rounds as successive_rounds
 from .outage import wilson as wilson
 

@@ -138,7 +138,7 @@ class RedrawnGcOutage(CompiledLaw):
         """From the joint law of the numbers of complete rows in the attempts."""
         shape, attempts = self.round, self.round.num_attempts
         links = row_links(network, dynamics, shape)
-        patterns = _pattern_law(together(links, links.delivers, steps_of(attempts)))
+        patterns = pattern_law(together(links, links.delivers, steps_of(attempts)))
 
         def one_client(law: Array, chances: Array) -> tuple[Array, None]:
             after = jnp.zeros_like(law)
@@ -255,7 +255,7 @@ def outage_of(missing: Array, shape: Round) -> Array:
     return to_float64(outage_of_rows(*rows, shape.num_stragglers, shape.kind)[0])
 
 
-def _pattern_law(all_of: Array) -> Array:
+def pattern_law(all_of: Array) -> Array:
     """From "in all attempts of a set" to "in these attempts and no others"; [sets, clients]."""
     number = len(all_of)
     for bit in range(number.bit_length() - 1):
