@@ -24,6 +24,7 @@ from .coding import uncoded as uncoded
 from .federated import Coefficients as Coefficients
 from .federated import ConvergenceBound as ConvergenceBound
 from .federated import Dataset as Dataset
+from .federated import Leakage as Leakage
 from .federated import LocalSteps as LocalSteps
 from .federated import LossConstants as LossConstants
 from .federated import Model as Model
@@ -33,6 +34,7 @@ from .federated import best_learning_rate as best_learning_rate
 from .federated import colrel_variance as colrel_variance
 from .federated import colrel_weights as colrel_weights
 from .federated import convergence_bound as convergence_bound
+from .federated import leakage as leakage
 from .federated import load_dataset as load_dataset
 from .federated import make_model as make_model
 from .federated import make_partition as make_partition

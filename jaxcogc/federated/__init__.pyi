@@ -1,5 +1,7 @@
 from .aggregation.coefficients import Coefficients as Coefficients
 from .aggregation.gossip import mean_mixing_matrix as mean_mixing_matrix
+from .aggregation.leakage import Leakage as Leakage
+from .aggregation.leakage import leakage as leakage
 from .aggregation.link_evidence import Channel as Channel
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
 from .aggregation.link_evidence import channel as channel
