@@ -56,6 +56,7 @@ from .outage import Simulation as Simulation
 from .outage import clopper_pearson as clopper_pearson
 from .outage import closed_form as closed_form
 from .outage import compile_simulation as compile_simulation
+from .outage import counts_from_recovery as counts_from_recovery
 from .outage import decoding_time as decoding_time
 from .outage import enumerate_outcomes as enumerate_outcomes
 from .outage import (

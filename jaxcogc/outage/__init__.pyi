@@ -23,6 +23,7 @@ from .laws.waiting_times import retransmission_slots as retransmission_slots
 from .outage_point import OutagePoint as OutagePoint
 from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes
+from .recovery_counts import counts_from_recovery as counts_from_recovery
 from .simulation.block_trace import BlockTrace as BlockTrace
 from .simulation.block_trace import trace_block as trace_block
 from .simulation.monte_carlo import Simulation as Simulation
