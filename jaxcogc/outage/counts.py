@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +105,7 @@ class Outcomes(ByOutcome[Estimate]):
     * ``gc_plus_weight``, ``row_space_weight`` [clients]: mean coefficient of client k in the
       decoder's average (normalised by ``|K|`` when partial, 0 when the server holds).
     * ``trials``: trials counted; None when the values are exact.
+    * ``custom``: outcomes of the caller's own, by name.
     """
 
     mean_rank: float
@@ -112,6 +114,7 @@ class Outcomes(ByOutcome[Estimate]):
     gc_plus_weight: Float64[np.ndarray, "clients"]
     row_space_weight: Float64[np.ndarray, "clients"]
     trials: int | None
+    custom: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
 
     def outages(self) -> dict[str, Estimate]:
         """By decoder, the probability that it does not have the exact average."""
@@ -148,6 +151,7 @@ def outcomes_from_counts(
     events = counted(counts._asdict())
     return Outcomes(
         **{name: rate(int(number)) for name, number in events.by_name().items()},
+        custom={},
         mean_rank=int(counts.rank_sum) / trials,
         num_recovered_pmf=np.asarray(counts.num_recovered, np.float64) / trials,
         client_recovered=np.asarray(counts.client_recovered, np.float64) / trials,
@@ -193,6 +197,7 @@ def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:
     return {
         field.name: _json_ready(getattr(outcomes, field.name))
         for field in dataclasses.fields(outcomes)
+        if field.name != "custom" or outcomes.custom
     }
 
 
@@ -201,4 +206,6 @@ def _json_ready(value: Any) -> Any:
         return {"low": value.low, "best": value.best, "high": value.high}
     if isinstance(value, np.ndarray):
         return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _json_ready(part) for name, part in value.items()}
     return value

@@ -144,6 +144,7 @@ def rare_outcomes_from_groups(
     members, gc_plus, row_space = rest / total
     outcomes = Outcomes(
         **estimates,
+        custom={},
         mean_rank=float(means[-1] / total),
         num_recovered_pmf=pmf / total,
         client_recovered=np.minimum(members, 1.0),

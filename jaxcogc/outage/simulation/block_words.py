@@ -42,6 +42,7 @@ __all__ = [
     "redrawn_code",
     "run_words",
     "tile_rows",
+    "trial_key",
     "trial_links",
     "trial_vectors",
 ]
@@ -110,6 +111,11 @@ def trial_links(
         num_attempts, kind: of the run.
     """
     return draw_trial(key, law, num_attempts, kind=kind, trial=trial)
+
+
+def trial_key(key: Key, trial: Array) -> Key:
+    """The key of a trial whose links a caller draws, from its block's and its number in it."""
+    return fold_in(fold_in(key, 4), trial)
 
 
 class HostWords(NamedTuple):

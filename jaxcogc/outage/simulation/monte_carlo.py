@@ -8,11 +8,12 @@ and any code of its shape; only one small table of integers leaves the devices.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,10 +24,12 @@ from jaxcogc.coding.exact.decision import decision_rule
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.outage.intervals import estimate
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.count_table import counts_from_table
+from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
 from jaxcogc.outage.simulation.program import compiled_program
-from jaxcogc.outage.simulation.program_inputs import Inputs, Shape, prepare_run, run_shape
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run, run_shape
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.jax_settings import plain_settings, under_plain_settings
 
@@ -64,6 +67,8 @@ def simulate_outcomes(
     redraw_code: bool = False,
     dynamics: LinkDynamics | None = None,
     keep_heard: bool = False,
+    links: DrawLinks | None = None,
+    outcomes: Mapping[str, Outcome] | None = None,
 ) -> Outcomes:
     """Estimate by Monte Carlo how often the global update is recovered.
 
@@ -76,15 +81,15 @@ def simulate_outcomes(
       num_attempts: attempts a round.
       redraw_code: another code of the same random family in every attempt.
       dynamics: how links remember, and which clients are blocked; a trial begins in stationarity.
-        Without memory and blocking: the same words, and counts, as without dynamics.
       keep_heard: clients keep what they heard in earlier attempts.
+      links, outcomes: a link model, and outcomes by name, of the caller's own: `own_trials`.
 
     Returns:
-      Outcomes with 95 % Clopper-Pearson intervals.
+      Outcomes with 95 % Clopper-Pearson intervals; ``custom`` are the caller's own.
 
     Raises:
-      ValueError: a count that is not a positive whole number, sizes or dynamics that do not fit, or
-        ``redraw_code`` with a family that is not random.
+      ValueError: a count that is not a positive whole number, what does not fit (sizes, dynamics,
+        links, outcomes), or ``redraw_code`` with a family that is not random.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, simulate_outcomes
@@ -94,19 +99,37 @@ def simulate_outcomes(
     >>> outcomes.gc_outage.low < 0.3133 < outcomes.gc_outage.high  # the closed form
     True
     """
-    simulation = compile_simulation(
-        network,
-        code,
-        num_attempts=num_attempts,
-        redraw_code=redraw_code,
-        dynamics=dynamics,
-        keep_heard=keep_heard,
-        num_trials=num_trials,
-    )
+    sizes: dict[str, Any] = {"num_attempts": num_attempts, "redraw_code": redraw_code}
+    sizes |= {"dynamics": dynamics, "keep_heard": keep_heard}
+    if links is not None or outcomes:
+        few = num_trials <= _FEW_TRIALS
+        shape = run_shape(network, code, **sizes, few_trials=few)
+        own = OwnTrials(links, outcomes or {})
+        return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
+    simulation = compile_simulation(network, code, **sizes, num_trials=num_trials)
     total = OutcomeCounts.zero(network.num_clients)
     for counts in simulation.counts(key, network, code, num_trials):
         total = total + counts
     return outcomes_from_counts(total)
+
+
+def _own_outcomes(
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    num_trials: int,
+    shape: Shape,
+    dynamics: LinkDynamics | None,
+    own: OwnTrials,
+) -> Outcomes:
+    """With links or outcomes of the caller's own."""
+    if own.draw is not None and (dynamics is not None or shape.links.keeps):
+        given = "keep_heard = True" if dynamics is None else "dynamics"
+        raise ValueError(f"{given} beside links: allowed is one of them, links do all themselves")
+    run = _checked_run(shape, dynamics, key, network, code, num_trials)
+    found = count_own_trials(shape, run, num_trials, own)
+    rates = {name: estimate(number, num_trials) for name, number in found.own.items()}
+    return dataclasses.replace(outcomes_from_counts(found.counts), custom=rates)
 
 
 @under_plain_settings
@@ -184,11 +207,8 @@ def _run(
     num_trials: int,
 ) -> Iterator[OutcomeCounts]:
     """Call the compiled program on consecutive blocks and hand out what it counted."""
-    _check_run(shape, network, code, num_trials)
     with plain_settings():
-        if shape.rule.redrawn and not code.redrawn:
-            code = redrawn_code(key, code, shape.attempts)
-        run = prepare_run(run_words(key), network, code, dynamics=dynamics, kind=shape.links)
+        run = _checked_run(shape, dynamics, key, network, code, num_trials)
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)
     first, per_device = 0, 1
@@ -206,6 +226,21 @@ def _run(
         yield counts_from_table(table, shape.clients)
         first += per_device * num_devices
         per_device = min(2 * per_device, shape.most_blocks)
+
+
+def _checked_run(
+    shape: Shape,
+    dynamics: LinkDynamics | None,
+    key: Key,
+    network: Network,
+    code: GradientCode,
+    num_trials: int,
+) -> Run:
+    """What all blocks of a run share, once it fits the program."""
+    _check_run(shape, network, code, num_trials)
+    if shape.rule.redrawn and not code.redrawn:
+        code = redrawn_code(key, code, shape.attempts)
+    return prepare_run(run_words(key), network, code, dynamics=dynamics, kind=shape.links)
 
 
 def _check_run(shape: Shape, network: Network, code: GradientCode, num_trials: int) -> None:

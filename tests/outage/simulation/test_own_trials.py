@@ -1,0 +1,155 @@
+"""Link models and outcomes of a caller's own, in the Monte Carlo engine."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcogc import (
+    LinkDynamics,
+    Links,
+    Network,
+    cyclic_code,
+    cyclic_mds_code,
+    simulate_outcomes,
+)
+
+NETWORK = Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=0.25)
+CODE = cyclic_code(jax.random.key(0), 5, 2)
+KEY = jax.random.key(7)
+
+
+def bursty(key, trial):
+    """Two attempts of hard two-state links with memory .6, as a user would write them."""
+    first, stay, anew = (jax.random.uniform(k, (5, 5)) for k in jax.random.split(key, 3))
+    mean = jnp.where(jnp.eye(5, dtype=bool), 0.4, 0.25)
+    bad = first < mean
+    later = jnp.where(stay < 0.6, bad, anew < mean)
+    erased = jnp.stack([bad, later])
+    uplink = ~jnp.diagonal(erased, axis1=1, axis2=2)
+    return Links(uplink, ~erased | jnp.eye(5, dtype=bool))
+
+
+def enough_rows(recovery, links):
+    """Standard decoding, from the links alone."""
+    peers = links.peer_delivered
+    support = (jnp.arange(5) - jnp.arange(5)[:, None]) % 5 <= 2
+    complete = (peers | ~support).all(-1) & links.uplink_delivered
+    return complete.any(0).sum() >= 3
+
+
+def apart(ours, theirs, trials: int) -> float:
+    """Standard errors between two independent estimates of one probability."""
+    both = (ours + theirs) / 2
+    return abs(ours - theirs) / max(2 * both * (1 - both) / trials, 1e-12) ** 0.5
+
+
+def test_a_model_and_a_decoder_of_ones_own_agree_with_the_built_in_ones() -> None:
+    """Five standard errors of nine estimates: fails by chance once in 200 000 seeds."""
+    trials = 60_000
+    options = {"num_trials": trials, "num_attempts": 2}
+    own = simulate_outcomes(
+        KEY, NETWORK, CODE, links=bursty, outcomes={"decoded": enough_rows}, **options
+    )
+    dynamics = LinkDynamics(memory=0.6)
+    built_in = simulate_outcomes(jax.random.key(8), NETWORK, CODE, dynamics=dynamics, **options)
+    for name, estimate in built_in.by_name().items():
+        assert apart(getattr(own, name), estimate, trials) < 5, name
+    assert float(own.custom["decoded"]) == pytest.approx(1 - own.gc_outage, abs=1e-15)
+    assert own.custom["decoded"].method == "clopper-pearson"
+    assert own.custom["decoded"].low < own.custom["decoded"] < own.custom["decoded"].high
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_attempts": 2, "redraw_code": True},
+        {"num_attempts": 2, "dynamics": LinkDynamics(memory=0.5), "keep_heard": True},
+    ],
+)
+def test_own_outcomes_are_counted_in_the_same_trials(options: dict) -> None:
+    trials = 2**14 + 1000
+    own = simulate_outcomes(
+        KEY, NETWORK, CODE, num_trials=trials, outcomes={"gc": lambda r, _: r.gc}, **options
+    )
+    built_in = simulate_outcomes(KEY, NETWORK, CODE, num_trials=trials, **options)
+    assert own.by_name() == built_in.by_name()
+    assert own.trials == trials
+    np.testing.assert_array_equal(own.gc_plus_weight, built_in.gc_plus_weight)
+    assert float(own.custom["gc"]) == pytest.approx(1 - built_in.gc_outage, abs=1e-15)
+    assert built_in.custom == {}
+
+
+def test_trials_are_numbered_through_the_run_and_have_keys_of_their_own() -> None:
+    def none(key, trial):
+        return Links(jnp.zeros((1, 5), bool), jnp.zeros((1, 5, 5), bool))
+
+    def numbered(key, trial):
+        late = trial >= 2**14
+        return none(key, trial)._replace(uplink_delivered=jnp.full((1, 5), late))
+
+    def random(key, trial):
+        heard = jax.random.bernoulli(key, 0.5, (1, 5))
+        return none(key, trial)._replace(uplink_delivered=heard)
+
+    trials = 2**14 + 96
+    heard = {"heard": lambda recovery, links: links.uplink_delivered[0, 0]}
+    found = simulate_outcomes(KEY, NETWORK, CODE, num_trials=trials, links=numbered, outcomes=heard)
+    assert found.custom["heard"] * trials == pytest.approx(96)
+    found = simulate_outcomes(KEY, NETWORK, CODE, num_trials=trials, links=random, outcomes=heard)
+    assert abs(found.custom["heard"] - 0.5) < 5 * 0.5 / trials**0.5
+    # A client that hears nobody else still has its own update in its row.
+    assert abs(found.client_recovered[0] - 0.5) < 5 * 0.5 / trials**0.5
+
+
+@pytest.mark.parametrize(
+    ("links", "line"),
+    [
+        (lambda key, trial: Links(jnp.ones((2, 5), bool), jnp.ones((2, 5, 5), bool)), "bool.2, 5"),
+        (lambda key, trial: Links(jnp.ones((1, 5)), jnp.ones((1, 5, 5), bool)), "float32.1, 5."),
+        (lambda key, trial: jnp.ones((1, 5), bool), "bool.1, 5.: allowed is Links of"),
+        (lambda key, trial: None, "links returns NoneType: allowed is Links of"),
+    ],
+)
+def test_links_of_wrong_shapes_are_refused(links, line: str) -> None:
+    with pytest.raises(ValueError, match=line) as error:
+        simulate_outcomes(KEY, NETWORK, CODE, num_trials=10, links=links)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        lambda recovery, links: recovery.rank,
+        lambda recovery, links: recovery.client_recovered,
+        lambda recovery, links: (recovery.gc, recovery.gc),
+        lambda recovery, links: None,
+    ],
+)
+def test_an_outcome_that_is_no_boolean_scalar_is_refused(outcome) -> None:
+    with pytest.raises(ValueError, match=r"outcomes\['mine'\] returns .*: allowed is a boolean"):
+        simulate_outcomes(KEY, NETWORK, CODE, num_trials=10, outcomes={"mine": outcome})
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    options = {"num_trials": 10, "links": bursty, "num_attempts": 2}
+    with pytest.raises(ValueError, match="dynamics beside links: allowed is one of them"):
+        simulate_outcomes(KEY, NETWORK, CODE, dynamics=LinkDynamics(), **options)
+    with pytest.raises(ValueError, match="keep_heard = True beside links"):
+        simulate_outcomes(KEY, NETWORK, CODE, keep_heard=True, **options)
+    with pytest.raises(ValueError, match="num_trials = 2147483648: allowed"):
+        simulate_outcomes(KEY, NETWORK, CODE, **{**options, "num_trials": 2**31})
+
+
+def test_a_code_of_composite_size_takes_its_second_null_vector() -> None:
+    code = cyclic_mds_code(6, 3)
+    network = Network.homogeneous(6, uplink_erasure=0.4, peer_erasure=0.25)
+    own = simulate_outcomes(
+        KEY,
+        network,
+        code,
+        num_trials=5000,
+        outcomes={"some": lambda r, _: r.client_recovered.any()},
+    )
+    assert own.by_name() == simulate_outcomes(KEY, network, code, num_trials=5000).by_name()
