@@ -68,9 +68,6 @@ def leakage(
       sensitivity: how far one client's update may change, in Euclidean norm.
       delta: of (epsilon, delta) differential privacy, above 0 and below 1.
 
-    Returns:
-      Leakage.
-
     Raises:
       ValueError: a value outside what is allowed.
 
@@ -88,30 +85,43 @@ def leakage(
     if key_window is not None:
         check_count("key_window", key_window)
     basis, sum_recovered = _beyond_the_sum(rows)
-    noise, directions = np.linalg.eigh(basis @ unit_mask_covariance(clients, key_window) @ basis.T)
+    covariance = unit_mask_covariance(clients, key_window)
+    noise, directions = np.linalg.eigh(basis @ covariance @ basis.T)
     seen = (directions.T @ basis) ** 2  # [directions, clients], each direction's share of a client
-    unseen = np.eye(clients) - 1 / clients - basis.T @ basis
-    rest = np.sum(unseen**2, axis=0)  # what no direction shows of a client
-    rest = np.where(rest <= _INSIDE**2, 0.0, rest)
     seen = np.where(seen <= _INSIDE**4, 0.0, seen)
     with np.errstate(divide="ignore", over="ignore"):
-        snr = 1 / (noise * np.square(np.float64(mask_sd) / update_sd))[:, None]
-        known = np.sum(seen / (1 + 1 / snr), axis=0)
-        hidden = rest + np.sum(seen / (1 + snr), axis=0)
-        shares = np.divide(known, hidden, out=np.zeros(clients), where=known > 0)
+        snr = 1 / (noise * np.square(np.float64(mask_sd) / update_sd))
         strength = np.divide(seen, noise[:, None], out=np.zeros_like(seen), where=seen > 0)
-        reach = np.sqrt(strength.sum(axis=0))
-        mu = np.divide(sensitivity * reach, mask_sd, out=np.zeros(clients), where=reach > 0)
-        bits_of_sum = float(np.log1p(np.float64(1) / np.float64(clients - 1)) / (2 * math.log(2)))
+        reach = sensitivity * np.sqrt(strength.sum(axis=0))
+        mu = np.divide(reach, mask_sd, out=np.zeros(clients), where=reach > 0)
+        bits_client = _bits_of_clients(basis, seen, snr[:, None])
+        bits_of_sum = _bits(1 / np.array([clients - 1.0]))
     return Leakage(
         sum_recovered=sum_recovered,
         num_dimensions=len(basis),
-        bits_total=float(np.log1p(snr).sum() / (2 * math.log(2))),
-        bits_client=np.log1p(shares) / (2 * math.log(2)),
-        bits_of_sum=bits_of_sum,
+        bits_total=float(_bits(snr).sum()),
+        bits_client=bits_client,
+        bits_of_sum=float(bits_of_sum[0]),
         mu_client=mu,
         epsilon=gaussian_epsilon(float(mu.max()), delta),
     )
+
+
+def _bits(ratio: HostFloats) -> HostFloats:
+    """Half the binary logarithm of 1 + ratio: of a signal over its noise."""
+    bits: HostFloats = np.log1p(ratio) / (2 * math.log(2))
+    return bits
+
+
+def _bits_of_clients(basis: HostFloats, seen: HostFloats, snr: HostFloats) -> HostFloats:
+    """Bits [clients]: what is known of each client over what stays hidden."""
+    clients = basis.shape[1]
+    unseen = np.eye(clients) - 1 / clients - basis.T @ basis
+    rest = np.sum(unseen**2, axis=0)  # what no direction shows of a client
+    rest = np.where(rest <= _INSIDE**2, 0.0, rest)
+    known = np.sum(seen / (1 + 1 / snr), axis=0)
+    hidden = rest + np.sum(seen / (1 + snr), axis=0)
+    return _bits(np.divide(known, hidden, out=np.zeros(clients), where=known > 0))
 
 
 def _check_numbers(**values: float) -> None:
