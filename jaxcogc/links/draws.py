@@ -185,7 +185,7 @@ def states_in_turn(steps: Step, first: Array) -> Array:
     return jnp.concatenate([first[None], later])
 
 
-def deliver(words: Streams, law: LinkLaw, bad: Array, trial: Array, kind: LinkKind) -> Links:
+def deliver(words: Streams, law: LinkLaw, bad: Array, trial: ArrayLike, kind: LinkKind) -> Links:
     """Which links deliver in given states.
 
     Args:
@@ -222,7 +222,7 @@ def below(uniforms: Uniforms, limits: LinkThresholds) -> Array:
 
 
 def link_uniforms(
-    words: Words, trial: Array, clients: int, num_attempts: int, kind: LinkKind
+    words: Words, trial: ArrayLike, clients: int, num_attempts: int, kind: LinkKind
 ) -> Uniforms:
     """The uniform numbers of all links of a trial, [attempts, clients, clients]."""
     attempt, receiver, sender = jnp.meshgrid(
@@ -232,7 +232,7 @@ def link_uniforms(
     return lambda refinement: link_word(words, trial, attempt, place, refinement)
 
 
-def client_uniforms(words: Streams, trial: Array, clients: int) -> Uniforms:
+def client_uniforms(words: Streams, trial: ArrayLike, clients: int) -> Uniforms:
     """The uniform numbers that say which clients are blocked, [clients] (or [clients, trials])."""
     client = jnp.arange(clients, dtype=jnp.uint32)
     client = client.reshape(clients, *(1,) * jnp.ndim(trial))
@@ -273,9 +273,11 @@ def link_place(
     return receiver, offset
 
 
-def link_word(key: Words, trial: Array, attempt: AnyArray, place: Place, refinement: int) -> Array:
+def link_word(
+    key: Words, trial: ArrayLike, attempt: AnyArray, place: Place, refinement: int
+) -> Array:
     """The first (0) or second (1) word of the links at some places."""
     receiver, offset = place
     position = attempt << 20 | receiver << 10 | offset >> 1
-    even, odd = threefry(key, (trial | np.uint32(refinement << 31), position))
+    even, odd = threefry(key, (jnp.asarray(trial) | np.uint32(refinement << 31), position))
     return jnp.where(offset & 1 == 0, even, odd)

@@ -85,6 +85,28 @@ class LinkLaw(NamedTuple):
         """Number of clients."""
         return int(self.start.high.shape[-1])
 
+    def kind(self, *, reciprocal: bool, keeps: bool = False) -> LinkKind:
+        """The kind of links that it is the law of."""
+        return LinkKind(
+            reciprocal,
+            remembers=self.step is not None,
+            soft=self.states is not None,
+            blocks=self.blocked is not None,
+            keeps=keeps,
+        )
+
+
+class RoundSteps(NamedTuple):
+    """From the last attempt of a round to the first of the next; None of what has no memory.
+
+    Attributes:
+      links: [clients, clients].
+      blocked: [clients], from round to round.
+    """
+
+    links: ChainThresholds | None = None
+    blocked: ChainThresholds | None = None
+
 
 def link_kind(
     network: Network, dynamics: LinkDynamics | None = None, *, keep_heard: bool = False
@@ -140,6 +162,19 @@ def link_law(network: Network, dynamics: LinkDynamics | None, kind: LinkKind) ->
     if kind.blocks:
         law = law._replace(blocked=thresholds(blocked_clients(network, dynamics)))
     return law
+
+
+def round_steps(network: Network, dynamics: LinkDynamics | None, kind: LinkKind) -> RoundSteps:
+    """The thresholds of the steps between rounds, of links of a kind; arguments as `link_law`."""
+    steps = RoundSteps()
+    if dynamics is not None and kind.remembers:
+        chains = link_chains(network, dynamics)
+        steps = steps._replace(links=chain_thresholds(chains.bad, chains.round_memory))
+    if dynamics is not None and kind.blocks:
+        blocked = blocked_clients(network, dynamics)
+        memory = dynamics.block_memory
+        steps = steps._replace(blocked=chain_thresholds(blocked, memory))
+    return steps
 
 
 def blank_law(num_clients: int, kind: LinkKind) -> LinkLaw:

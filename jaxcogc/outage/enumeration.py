@@ -102,11 +102,17 @@ def num_random_links(
     return len(random_links(network, code, attempts, blocked=always)[0]) + some
 
 
-def can_enumerate(network: Network, code: GradientCode, *, num_attempts: int = 1) -> bool:
+def can_enumerate(
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    dynamics: LinkDynamics | None = None,
+) -> bool:
     """Whether `enumerate_outcomes` takes a network: at most 22 of its links are random.
 
     Args:
-        network, code, num_attempts: as in `enumerate_outcomes`.
+        network, code, num_attempts, dynamics: as in `enumerate_outcomes`.
 
     Raises:
         ValueError: as `enumerate_outcomes`, but for too many links.
@@ -116,7 +122,8 @@ def can_enumerate(network: Network, code: GradientCode, *, num_attempts: int = 1
     >>> [can_enumerate(network, uncoded(8), num_attempts=attempts) for attempts in (2, 3)]
     [True, False]
     """
-    return num_random_links(network, code, num_attempts=num_attempts) <= MAX_RANDOM_LINKS
+    number = num_random_links(network, code, num_attempts=num_attempts, dynamics=dynamics)
+    return number <= MAX_RANDOM_LINKS
 
 
 def enumerate_partial_sizes(

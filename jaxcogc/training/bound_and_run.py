@@ -81,6 +81,8 @@ def bound_beside_training(
     """
     if np.ndim(plan.partition.num_samples) != 1:
         raise ValueError("partition with a seeds axis: allowed is one partition for all seeds")
+    if plan.dynamics is not None:
+        raise ValueError("dynamics in the plan: allowed is None, as the bound needs rounds apart")
     if plan.settings.evaluate_every != 1:
         raise ValueError(f"evaluate_every = {plan.settings.evaluate_every}: allowed is 1")
     loss, samples = _sample_loss(plan), _samples(plan)

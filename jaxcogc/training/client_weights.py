@@ -17,6 +17,7 @@ from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, PolicyOption
 from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import check_names
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
+from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
 from jaxcogc.runtime.jax_settings import plain_settings
@@ -48,6 +49,7 @@ def effective_weights(
     *,
     num_trials: int = 100_000,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> EffectiveWeights:
     """Effective weights, exact where that is possible.
@@ -60,8 +62,10 @@ def effective_weights(
         num_trials: rounds to simulate where neither a closed form is known nor the links are few
             enough (22) to be enumerated.
         redraw_code: another code in every attempt; cyclic only.
+        dynamics: how links remember, and which clients are blocked; a round begins in stationarity,
+            as the rounds of a run do on average.
         policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
-            max_repeats.
+            max_repeats, keep_heard.
 
     Returns:
         EffectiveWeights of [clients].
@@ -78,7 +82,8 @@ def effective_weights(
     (array([0.36193, 0.36193, 0.1682 , 0.07795, 0.02998]), 'closed form')
     """
     check_names((scheme,), code)
-    exact = _exact(network, scheme, code, redraw_code, LinkPolicy(**policy))
+    one_code = None if redraw_code else code
+    exact = _exact(network, scheme, one_code, LinkPolicy(**policy), dynamics)
     if exact is not None:
         return exact
     drawn = draw_rounds(
@@ -88,6 +93,7 @@ def effective_weights(
         schemes=(scheme,),
         num_trials=num_trials,
         redraw_code=redraw_code and RULES[scheme].sharing == "links",
+        dynamics=dynamics,
         **policy,
     )
     return _result(mean_coefficients(drawn[scheme]), "simulation", num_trials)
@@ -97,8 +103,8 @@ def _exact(
     network: Network,
     scheme: str,
     code: GradientCode | None,
-    redraw_code: bool,
     policy: LinkPolicy,
+    dynamics: LinkDynamics | None,
 ) -> EffectiveWeights | None:
     """By a closed form or by enumeration; None where neither will do."""
     rule, clients = RULES[scheme], network.num_clients
@@ -107,21 +113,46 @@ def _exact(
     if policy.max_repeats > 0:
         return None
     if rule.arrival_law is not None:
-        lost = np.asarray(network.uplink_erasure) ** (policy.num_tries if rule.several_tries else 1)
+        lost = _never_heard(network, policy.num_tries if rule.several_tries else 1, dynamics)
         nobody = float(np.prod(lost))
         if not nobody < 1:
             raise ValueError(f"scheme {scheme!r} always holds: no uplink ever delivers")
         return _result(rule.arrival_law(lost) / (1 - nobody), "closed form")
     plain = policy.placement == "fixed" and policy.partial_normalisation == "recovered"
-    if rule.outcomes is None or code is None or redraw_code or not plain:
+    if rule.outcomes is None or code is None or not plain:
         return None
-    if not can_enumerate(network, code, num_attempts=policy.num_attempts):
+    attempts = policy.num_attempts
+    if not can_enumerate(network, code, num_attempts=attempts, dynamics=dynamics):
         return None
-    outcomes = enumerate_outcomes(network, code, num_attempts=policy.num_attempts)
+    outcomes = enumerate_outcomes(
+        network, code, num_attempts=attempts, dynamics=dynamics, keep_heard=policy.keep_heard
+    )
     weight, none = (getattr(outcomes, f"{rule.outcomes}_{part}") for part in ("weight", "none"))
     if not none < 1:
         raise ValueError(f"scheme {scheme!r} always holds on this network")
     return _result(weight / (1 - none), "enumeration")
+
+
+def _never_heard(network: Network, tries: int, dynamics: LinkDynamics | None) -> HostFloats:
+    """Probability that no try of a client's uplink delivers, float64 [clients]."""
+    if dynamics is None:
+        never: HostFloats = np.asarray(network.uplink_erasure) ** tries
+        return never
+    blocked = np.asarray(blocked_clients(network, dynamics))
+    return 1.0 - (1.0 - _erased_in_a_row(network, dynamics, tries)) * (1.0 - blocked)
+
+
+def _erased_in_a_row(network: Network, dynamics: LinkDynamics, tries: int) -> HostFloats:
+    """Probability that an uplink fails in so many attempts running, float64 [clients]."""
+    chains = link_chains(network, dynamics)
+    bad, memory = (np.diagonal(np.asarray(x)) for x in (chains.bad, chains.memory))
+    start = np.stack([1.0 - bad, bad])
+    erasure = np.array([[dynamics.good_erasure], [dynamics.bad_erasure]])
+    states = start * erasure
+    for _ in range(tries - 1):
+        states = (memory * states + (1.0 - memory) * states.sum(axis=0) * start) * erasure
+    found: HostFloats = states.sum(axis=0)
+    return found
 
 
 def _result(

@@ -11,6 +11,7 @@ from jaxcogc.federated.data.datasets import Dataset
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.rounds.experiment import RoundSettings
 from jaxcogc.links.checks import check_unmasked
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
 
@@ -32,6 +33,8 @@ class TrainingPlan:
       learning_rate: of the clients' SGD.
       server_optimizer: of `jaxcogc.names.SERVER_OPTIMIZERS`, with its server_learning_rate.
       target: "equal" aims at the average over clients, "data-size" at that over samples.
+      dynamics: how links remember, and which clients are blocked: one chain over all rounds of a
+        run. None: independent attempts.
 
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
@@ -50,6 +53,7 @@ class TrainingPlan:
     server_optimizer: str = "sgd"
     server_learning_rate: float = 1.0
     target: str = "equal"
+    dynamics: LinkDynamics | None = None
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:

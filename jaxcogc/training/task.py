@@ -44,7 +44,7 @@ def plan_inputs(plan: TrainingPlan) -> Inputs:
         sizes = np.asarray(part.num_samples, np.float64)
         scale = sizes / sizes.mean(axis=-1, keepdims=True)
     test = _in_chunks(data.test_inputs, data.test_labels)
-    return Inputs(clients, test, channel(plan.network), plan.code, scale)
+    return Inputs(clients, test, channel(plan.network, plan.dynamics), plan.code, scale)
 
 
 def _in_chunks(inputs: np.ndarray, labels: np.ndarray) -> EvaluationChunks:

@@ -15,9 +15,10 @@ from jaxcogc.allowed import (
     either,
     whole,
 )
-from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
+from jaxcogc.cli.shared.code_options import check_redraw
 from jaxcogc.cli.shared.errors import rejected
 from jaxcogc.cli.shared.files import File
+from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import (
     AGGREGATIONS,
@@ -56,7 +57,7 @@ def _scheme() -> Allowed[str]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TrainingOptions(CodeOptions):
+class _TrainingOptions(LinkOptions):
     """Data, model, schemes and steps."""
 
     dataset: str = _named("Data set", DATASETS, "digits")

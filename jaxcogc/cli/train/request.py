@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcogc.cli.shared.code_options import read_code
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
+from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.train.config_file import check_same, config_text, kept, read_config
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
@@ -65,6 +66,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     options = checked(options)
     out = _read_out(options)
     network, source = named = read_network(options)
+    dynamics = read_dynamics(options, network)
     code = read_code(options, network.num_clients, CODE_SEED)
     options = _resolved(options, named, code)
     if options.redraw_code:
@@ -82,11 +84,14 @@ def read_request(options: TrainOptions) -> TrainRequest:
         check_same(out / CONFIG_NAME, config)
         _check_rounds(out, options.rounds)
     files[CONFIG_NAME] = config_text(config).encode()
+    parts = [f"{options.dataset}, {options.partition} among {network.num_clients} clients"]
+    parts += [options.model, source, *time_text(dynamics, keep_heard=options.keep_heard)]
     return TrainRequest(
         asked=options,
-        plan=_plan(options, network, code, dataset, partition),
-        title=f"{options.dataset}, {options.partition} among {network.num_clients} clients · "
-        f"{options.model} · {source}",
+        plan=dataclasses.replace(
+            _plan(options, network, code, dataset, partition), dynamics=dynamics
+        ),
+        title=" · ".join(parts),
         out=out,
         files=files,
         started=started,
@@ -192,6 +197,7 @@ def _plan(
             partial_normalisation=options.partial_normalisation,
             placement=options.placement,
             max_repeats=options.max_repeats or 0,
+            keep_heard=options.keep_heard,
         ),
         reciprocal=network.reciprocal,
         local_steps=options.local_steps,

@@ -25,12 +25,14 @@ from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.links.checks import check_count
-from jaxcogc.links.draws import Links, check_limits, draw_trial
+from jaxcogc.links.draws import Links, check_limits
+from jaxcogc.links.memory import LinkDynamics, blocked_clients
 from jaxcogc.links.network import Network
-from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
+from jaxcogc.links.round_chains import RoundStart, draw_repeats
+from jaxcogc.links.thresholds import LinkLaw, RoundSteps, link_kind, link_law, round_steps
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
 from jaxcogc.runtime.jax_settings import under_plain_settings
-from jaxcogc.runtime.random_words import fold_in, permutation
+from jaxcogc.runtime.random_words import permutation
 
 T = TypeVar("T")
 Sharing = Literal["links", "free"]
@@ -54,6 +56,7 @@ class LinkPolicy:
       max_repeats: how often a failed round is repeated, with the same updates, before it is held.
       peer_cost: "unicast": a client's update costs one use for each row that needs it; "broadcast":
         one use in all.
+      keep_heard: clients keep what they heard in earlier attempts of a round and of its repeats.
 
     Raises:
       ValueError: a value outside what is allowed.
@@ -65,6 +68,7 @@ class LinkPolicy:
     placement: str = "fixed"
     max_repeats: int = 0
     peer_cost: str = "unicast"
+    keep_heard: bool = False
 
     def __post_init__(self) -> None:
         check_limits(1, self.num_attempts)
@@ -84,6 +88,7 @@ class PolicyOptions(TypedDict, total=False):
     placement: str
     max_repeats: int
     peer_cost: str
+    keep_heard: bool
 
 
 class Channel(NamedTuple):
@@ -91,11 +96,13 @@ class Channel(NamedTuple):
 
     Attributes:
       law: of the links.
-      arrival_weight: floating [clients], 1 / (M (1 - p_m)); 0 for a client that is never heard.
+      arrival_weight: floating [clients], 1 / (M P(m is heard)); 0 for one that never is.
+      steps: of the links from round to round.
     """
 
     law: LinkLaw
     arrival_weight: Float[AnyArray, "clients"]
+    steps: RoundSteps = RoundSteps()
 
 
 class RoundLinks(NamedTuple):
@@ -139,13 +146,22 @@ class Evidence(NamedTuple):
 
 
 @under_plain_settings
-def channel(network: Network) -> Channel:
-    """The inputs that stand for a network; of one on the host, exact in either mode of JAX."""
-    lost = network.uplink_erasure
-    xp = jnp if isinstance(lost, Array) else np
-    heard = xp.where(lost < 1, 1.0 - lost, 1.0)
-    weight = xp.where(lost < 1, 1.0 / (network.num_clients * heard), 0.0)
-    return Channel(link_law(network, None, link_kind(network)), weight)
+def channel(network: Network, dynamics: LinkDynamics | None = None) -> Channel:
+    """The inputs that stand for a network; of one on the host, exact in either mode of JAX.
+
+    Args:
+      network: the mean erasure probabilities.
+      dynamics: how links remember, and which clients are blocked; None: independent attempts.
+    """
+    delivered = 1.0 - network.uplink_erasure
+    if dynamics is not None:
+        delivered = delivered * (1.0 - blocked_clients(network, dynamics))
+    xp = jnp if isinstance(delivered, Array) else np
+    heard = xp.where(delivered > 0, delivered, 1.0)
+    weight = xp.where(delivered > 0, 1.0 / (network.num_clients * heard), 0.0)
+    kind = link_kind(network, dynamics)
+    law, steps = link_law(network, dynamics, kind), round_steps(network, dynamics, kind)
+    return Channel(law, weight, steps)
 
 
 def draw_round(
@@ -156,25 +172,31 @@ def draw_round(
     num_tries: int,
     reciprocal: bool,
     alive: Array | None = None,
+    start: RoundStart | None = None,
 ) -> RoundLinks:
     """Draw the links of one round and of its repeats.
 
     Args:
       keys: of the round.
       law: of the links.
-      policy: num_attempts, placement and max_repeats count.
+      policy: num_attempts, placement, max_repeats and keep_heard count.
       num_tries: uplink tries to draw, at least 1; the first ones are those of the attempts.
       reciprocal: T_mk = T_km.
       alive: bool [clients]; whatever another client would send is erased. None: everybody is.
+      start: where the chains of the links stand; None: in stationarity.
     """
     clients = law.num_clients
     num_draws = max(num_tries, policy.num_attempts)
 
-    def draw(repeat: Array) -> Links:
-        key = fold_in(keys.links, repeat)
-        return draw_trial(key, law, num_draws, kind=LinkKind(reciprocal=reciprocal))
-
-    links = jax.vmap(draw)(jnp.arange(policy.max_repeats + 1, dtype=jnp.uint32))
+    links = draw_repeats(
+        keys.links,
+        law,
+        num_repeats=policy.max_repeats + 1,
+        num_attempts=policy.num_attempts,
+        num_draws=num_draws,
+        kind=law.kind(reciprocal=reciprocal, keeps=policy.keep_heard),
+        start=start,
+    )
     uplink, peer = map(jnp.asarray, links)
     if alive is not None:
         uplink = uplink & alive

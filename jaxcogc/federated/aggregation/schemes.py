@@ -32,7 +32,9 @@ from jaxcogc.federated.aggregation.link_evidence import (
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.links.round_chains import RoundStart
 from jaxcogc.names import SCHEMES
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
@@ -74,6 +76,7 @@ def make_scheme(
     *,
     target_weights: Float[AnyArray, "clients"] | None = None,
     dtype: DTypeLike = jnp.float32,
+    dynamics: LinkDynamics | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> Scheme:
     """A scheme by its name.
@@ -87,8 +90,10 @@ def make_scheme(
       target_weights: [clients], a, numbers that sum to 1; None: 1/M each. Clients share
         M a_k Delta_k.
       dtype: of the coefficients.
+      dynamics: how links remember, and which clients are blocked; every draw is a round that begins
+        in stationarity.
       policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
-        max_repeats, peer_cost.
+        max_repeats, peer_cost, keep_heard.
 
     Returns:
       Scheme, made for vmap over keys; schemes drawn with one key see the same links.
@@ -115,7 +120,7 @@ def make_scheme(
         drawn = draw_schemes(
             keys,
             (name,),
-            channel(network),
+            channel(network, dynamics),
             code,
             link_policy,
             reciprocal=network.reciprocal,
@@ -147,6 +152,7 @@ def draw_schemes(
     reciprocal: bool = False,
     scale: Float[AnyArray, "clients"] | None = None,
     alive: Bool[Array, "clients"] | None = None,
+    start: RoundStart | None = None,
     dtype: DTypeLike = jnp.float32,
 ) -> SchemeDraw:
     """Draw one round of several schemes from one set of links.
@@ -158,6 +164,7 @@ def draw_schemes(
       policy, reciprocal: how the round uses the links; T_mk = T_km.
       scale, dtype: M a_k for target weights a (None: 1); of the coefficients.
       alive: what another client would send is erased; None: everybody is.
+      start: where the links' chains stand; None: in stationarity.
 
     Returns:
       SchemeDraw of one round; made for vmap over rounds and seeds.
@@ -166,7 +173,13 @@ def draw_schemes(
     rules = [RULES[name] for name in names]
     num_tries = policy.num_tries if any(rule.several_tries for rule in rules) else 1
     links = draw_round(
-        keys, inputs.law, policy, num_tries=num_tries, reciprocal=reciprocal, alive=alive
+        keys,
+        inputs.law,
+        policy,
+        num_tries=num_tries,
+        reciprocal=reciprocal,
+        alive=alive,
+        start=start,
     )
     ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
     projection = None

@@ -28,6 +28,7 @@ from jaxcogc.federated.aggregation.link_evidence import (
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
 from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS, SYMMETRIC_FAMILIES
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -74,6 +75,7 @@ def draw_rounds(
     schemes: tuple[str, ...],
     num_trials: int,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> dict[str, DrawnRounds]:
     """Draw rounds and what every scheme makes of them; all schemes see the same links.
@@ -85,6 +87,8 @@ def draw_rounds(
         schemes: of `jaxcogc.names.SCHEMES`.
         num_trials: rounds to draw.
         redraw_code: another code in every attempt; cyclic only.
+        dynamics: how links remember, and which clients are blocked; every round begins in
+            stationarity.
         policy: fields of `LinkPolicy`, such as num_attempts and placement.
 
     Returns:
@@ -99,7 +103,7 @@ def draw_rounds(
     code_key, _, link_key = split(key, 3)
     if redraw_code and code is not None:
         code = redraw(code_key, code, how.num_attempts)
-    inputs = channel(network)
+    inputs = channel(network, dynamics)
     parts = []
     for number in range(-(-trials // _BATCH)):
         batch_key = fold_in(link_key, number)

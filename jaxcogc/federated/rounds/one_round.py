@@ -10,9 +10,10 @@ import optax
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxcogc._types import Array, PyTree
+from jaxcogc._types import Array, Key, PyTree
+from jaxcogc.federated.aggregation.link_history import run_start
 from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
-from jaxcogc.federated.aggregation.round_keys import RoundKeys
+from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, draw_schemes
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
@@ -24,14 +25,20 @@ from jaxcogc.federated.rounds.experiment import (
 )
 from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
 
-AtRound = Callable[[Array, RoundKeys, Array], SchemeDraw]
-"""``at_round(index, keys, finite)``: a run's part of a round; index counts in the block."""
+AtRound = Callable[[Array, Array], SchemeDraw]
+"""``at_round(index, finite)``: a run's part of a round; index counts in the block."""
 RoundStep = Callable[[TrainState, Array, RoundKeys, Array], StateAndMetrics]
 """``step(state, index, keys, evaluated)``."""
 
 
 def decide_round(
-    settings: RoundSettings, inputs: Inputs, dtype: DTypeLike, keys: RoundKeys, alive: Array | None
+    settings: RoundSettings,
+    inputs: Inputs,
+    dtype: DTypeLike,
+    seed_key: Key,
+    number: Array,
+    *,
+    alive: Array | None,
 ) -> SchemeDraw:
     """Draw the links of one round and decide what every scheme makes of them: [schemes, ..].
 
@@ -39,10 +46,19 @@ def decide_round(
       settings: schemes, policy and aggregation count.
       inputs: network, code and scale count, of one seed.
       dtype: of the coefficients.
-      keys: of the round.
+      seed_key: of the seed.
+      number: of the round, uint32.
       alive: bool [clients], who takes part; None: everybody.
     """
     policy = settings.policy
+    keys = round_keys(seed_key, number)
+    start = run_start(
+        seed_key,
+        number,
+        inputs.channel,
+        num_attempts=policy.num_attempts,
+        reciprocal=settings.reciprocal,
+    )
     drawn = draw_schemes(
         keys,
         settings.schemes,
@@ -52,6 +68,7 @@ def decide_round(
         reciprocal=settings.reciprocal,
         scale=inputs.scale,
         alive=alive,
+        start=start,
         dtype=dtype,
     )
     if settings.aggregation == "payload" and inputs.code is not None:
@@ -79,7 +96,7 @@ def round_step(
         deltas, losses = jax.vmap(update, axes)(state.params, data, clients, samples, keys.loss)
         finite = _finite(deltas)
         deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
-        drawn = at_round(index, keys, finite)
+        drawn = at_round(index, finite)
         one = drawn.coefficients
         aggregate = _aggregate(inputs, drawn, coded, deltas)
         state = _server_step(task.server_optimizer, state, aggregate, one.hold)

@@ -22,7 +22,7 @@ from jax.stages import Lowered
 from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, Key, PyTree
-from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
+from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, check_names
 from jaxcogc.federated.rounds.experiment import (
@@ -120,8 +120,8 @@ def _draw_block(
     numbers = span.first + jnp.arange(block, dtype=jnp.int32)
 
     def one(seed: Array, number: Array) -> SchemeDraw:
-        keys = round_keys(data_key(words[seed]), number.astype(jnp.uint32))
-        return decide_round(settings, of_seed(inputs, seed), dtype, keys, None)
+        key, of_one = data_key(words[seed]), of_seed(inputs, seed)
+        return decide_round(settings, of_one, dtype, key, number.astype(jnp.uint32), alive=None)
 
     def several(seeds: Array) -> PyTree:
         # One axis of trials: every level of vmap would trace the decision once more.
@@ -143,17 +143,22 @@ def _one_run(
     """One seed under one scheme, for a block of rounds."""
     inputs = of_seed(inputs, run.seed)
     dtype = jax.tree.leaves(run.state.params)[0].dtype
+    key = data_key(words[run.seed])
 
-    def at_round(index: Array, keys: RoundKeys, alive: Array) -> SchemeDraw:
+    def at_round(index: Array, alive: Array) -> SchemeDraw:
         decided, place = run.drawn, index
         if decided is None:
-            decided, place = decide_round(settings, inputs, dtype, keys, alive), run.scheme
+            number = (span.first + index).astype(jnp.uint32)
+            decided, place = (
+                decide_round(settings, inputs, dtype, key, number, alive=alive),
+                run.scheme,
+            )
         own: SchemeDraw = jax.tree.map(lambda x: x[place], decided)
         return own
 
     coded = jnp.array([RULES[name].coded for name in settings.schemes])[run.scheme]
     step = round_step(task, settings, inputs, at_round, coded)
-    return _loop(settings, data_key(words[run.seed]), span, step, run.state)
+    return _loop(settings, key, span, step, run.state)
 
 
 def _loop(
