@@ -37,7 +37,6 @@ def run_rare(request: OutageRequest) -> int:
             request.codes[0],
             num_attempts=request.asked.attempts,
             redraw_code=request.asked.redraw_code,
-            **request.in_time,
         )
         if not request.asked.quiet:
             table = _table(request, rare, laws, interrupted=measured["interrupted"])

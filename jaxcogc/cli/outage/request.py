@@ -68,7 +68,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     _check_rare(options)
     network, source = read_network(options)
     dynamics = read_dynamics(options, network)
-    _check_strata(options, dynamics)
+    _check_independent(options, dynamics)
     stragglers = read_stragglers(options, network.num_clients)
     for name, given in (("--json", options.json), ("--rare", options.rare)):
         if given is not None and len(stragglers) > 1:
@@ -86,11 +86,12 @@ def read_request(options: OutageOptions) -> OutageRequest:
     )
 
 
-def _check_strata(options: OutageOptions, dynamics: LinkDynamics | None) -> None:
-    if options.rare == "strata" and (dynamics is not None or options.keep_heard):
+def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) -> None:
+    """Weighted trials know independent links only; what they cannot draw is refused."""
+    if options.rare is not None and (dynamics is not None or options.keep_heard):
         raise UserError(
-            "--rare strata with links that remember, blocked clients or --keep-heard: allowed are "
-            "independent links (--rare importance takes all)"
+            f"--rare {options.rare} with links that remember, blocked clients or --keep-heard: "
+            "allowed are independent links"
         )
 
 
