@@ -30,6 +30,7 @@ IN_TIME = (
 class LinkOptions(CodeOptions):
     """The options of a code on a network whose links may remember; None where one was not given."""
 
+    draws_in_time = True
     memory: float | None = option(
         "LAMBDA", "Correlation of a link's state from attempt to attempt.", CORRELATION, shown="0"
     )

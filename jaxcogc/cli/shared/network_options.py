@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from jaxcogc.allowed import CLIENTS, MAX_CLIENTS, PROBABILITY
 from jaxcogc.cli.shared.errors import blame, rejected
@@ -19,8 +19,13 @@ _CLIENTS, _UPLINK, _PEER = 10, 0.4, 0.25
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NetworkOptions(Options):
-    """The options of a network; None where one was not given."""
+    """The options of a network; None where one was not given.
 
+    Attributes:
+        draws_in_time: the verb knows links that remember and blocked clients.
+    """
+
+    draws_in_time: ClassVar[bool] = False
     clients: int | None = option("M", "Number of clients.", CLIENTS, shown=str(_CLIENTS))
     uplink_erasure: float | None = option(
         "P", "Probability that an uplink loses a message.", PROBABILITY, shown=str(_UPLINK)
@@ -74,6 +79,8 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
 
     with blame("--network"):
         network = Network.from_json(path)
+    if not options.draws_in_time:
+        _refuse_time(path)
     clients = network.num_clients
     if clients > MAX_CLIENTS:
         raise rejected("--network", f"{path} ({clients} clients)", f"at most {MAX_CLIENTS} clients")
@@ -83,3 +90,11 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
         with blame(f"--reciprocal with --network {path}"):
             network = dataclasses.replace(network, reciprocal=True)
     return NamedNetwork(network, Path(path).name)
+
+
+def _refuse_time(path: str) -> None:
+    """Links that the verb would take for independent ones are refused, and not taken so."""
+    from jaxcogc.links.network_file import read_network_file
+
+    for name in read_network_file(path).dynamics():
+        raise rejected("--network", f"{path} with {name}", "independent links with this verb")
