@@ -90,8 +90,7 @@ def make_scheme(
       target_weights: [clients], a, numbers that sum to 1; None: 1/M each. Clients share
         M a_k Delta_k.
       dtype: of the coefficients.
-      dynamics: how links remember, and which clients are blocked; every draw is a round that begins
-        in stationarity.
+      dynamics: of the links; every draw is a round that begins in stationarity.
       policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
         max_repeats, peer_cost, keep_heard.
 
@@ -182,26 +181,17 @@ def draw_schemes(
         start=start,
     )
     ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
-    projection = None
-    if code is not None and any(rule.projects for rule in rules):
-        projection = project(code, links)
+    projects = any(rule.projects for rule in rules)
     evidence = Evidence(
         links.uplink_delivered,
         recovered=recover_shared(keys.decoding, code, links, ways),
-        projection=projection,
+        projection=project(code, links) if code is not None and projects else None,
         alive=jnp.ones(links.places.shape, bool) if alive is None else alive,
         arrival_weight=jnp.asarray(inputs.arrival_weight).astype(dtype),
         policy=policy,
     )
-    parts, made = [], []
     silent = None if alive is None else ~jnp.take(alive, links.places)
-    for rule in rules:
-        uses = _peer_uses(rule, code, policy, silent)
-        part, repeats_made = conclude(rule.attempt(evidence), uses)
-        parts.append(part)
-        made.append(repeats_made)
-    coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
-    repeats = jnp.stack(made)
+    coefficients, repeats = _conclude_all(rules, evidence, code, policy, silent)
     if policy.max_repeats and code is not None and any(rule.coded for rule in rules):
         coefficients = _reveal(keys.decoding, rules, links, code, coefficients, repeats)
     if scale is not None:
@@ -209,6 +199,24 @@ def draw_schemes(
         coefficients = coefficients._replace(weights=scaled)
     places = jnp.broadcast_to(links.places, (len(names), *links.places.shape))
     return SchemeDraw(coefficients, _links_that_count(rules, links, repeats), places)
+
+
+def _conclude_all(
+    rules: Sequence[SchemeRule],
+    evidence: Evidence,
+    code: GradientCode | None,
+    policy: LinkPolicy,
+    silent: Array | None,
+) -> tuple[Coefficients, Array]:
+    """What every scheme makes of a round, and which repeats it made: leading axis schemes."""
+    parts, made = [], []
+    for rule in rules:
+        uses = _peer_uses(rule, code, policy, silent)
+        part, repeats_made = conclude(rule.attempt(evidence), uses)
+        parts.append(part)
+        made.append(repeats_made)
+    coefficients: Coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
+    return coefficients, jnp.stack(made)
 
 
 def _peer_uses(
