@@ -30,7 +30,7 @@ def strata_law(
     num_attempts: int = 1,
     *,
     dynamics: LinkDynamics | None = None,
-) -> Float64[np.ndarray, "num_incomplete num_complete"]:
+) -> Float64[np.ndarray, "_ clients+1"]:
     """The joint law of incomplete rows received and of distinct complete ones.
 
     Row m holds client m and the next s clients of the ring, the same in all attempts: cyclic and
