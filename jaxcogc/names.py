@@ -8,6 +8,7 @@ is written alike everywhere.
 ('gc-plus', 'gc_plus')
 """
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
@@ -109,3 +110,30 @@ def ring_kind(family: str, num_stragglers: int) -> RingKind:
     if family == "fractional-repetition":
         return "blocks"
     return "classes" if family == "cyclic-mds" and num_stragglers == 1 else "cyclic"
+
+
+DYNAMICS = (
+    "memory",
+    "burst_length",
+    "round_memory",
+    "good_erasure",
+    "bad_erasure",
+    "block_probability",
+    "block_memory",
+)
+"""How links hang together in time: fields of `LinkDynamics`, and options of the same name."""
+
+
+def stated_twice(given: Iterable[str], in_file: Iterable[str]) -> tuple[str, str] | None:
+    """A name of `DYNAMICS` that was given though a file says the same, and what the file calls it.
+
+    >>> stated_twice(["burst_length"], ["block_probability", "memory"])
+    ('burst_length', 'memory')
+    >>> stated_twice(["memory"], ["block_probability"])
+    """
+    either = {"memory", "burst_length"}
+    for name in given:
+        for key in in_file:
+            if key == name or {key, name} == either:
+                return name, key
+    return None

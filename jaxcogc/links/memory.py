@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -20,18 +21,9 @@ from jaxcogc._types import AnyArray, Array
 from jaxcogc.links.checks import check_elements, number_array, read_only
 from jaxcogc.links.network import Network
 from jaxcogc.links.network_file import read_network_file
+from jaxcogc.names import DYNAMICS
 
 _ROUNDING = 1e-12
-DYNAMICS = (
-    "memory",
-    "burst_length",
-    "round_memory",
-    "good_erasure",
-    "bad_erasure",
-    "block_probability",
-    "block_memory",
-)
-"""The fields of `LinkDynamics`, in order."""
 
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
@@ -224,6 +216,18 @@ def blocked_clients(network: Network, dynamics: LinkDynamics) -> Float[AnyArray,
         found: Array = jnp.broadcast_to(blocked, (clients,))
         return found
     return np.broadcast_to(blocked, clients)
+
+
+def fitting_dynamics(network: Network, fields: Mapping[str, Any]) -> LinkDynamics:
+    """Dynamics by their fields, which fit a network.
+
+    Raises:
+      ValueError: as of `LinkDynamics`, `link_chains` and `blocked_clients`.
+    """
+    dynamics = LinkDynamics(**fields)
+    link_chains(network, dynamics)
+    blocked_clients(network, dynamics)
+    return dynamics
 
 
 def _flatten(dynamics: LinkDynamics) -> tuple[tuple[Any, ...], None]:

@@ -146,9 +146,9 @@ def link_law(network: Network, dynamics: LinkDynamics | None, kind: LinkKind) ->
     Returns:
       LinkLaw; NumPy for a network on the host, JAX arrays for a traced one.
     """
-    if dynamics is None or not (kind.remembers or kind.blocks):
-        return LinkLaw(link_thresholds(network))
     law = LinkLaw(link_thresholds(network))
+    if dynamics is None:
+        return law
     if kind.remembers:
         chains = link_chains(network, dynamics)
         law = law._replace(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Unpack
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
@@ -20,6 +22,7 @@ from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coe
 from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
+from jaxcogc.outage.laws.rows_in_time import RowLinks, prob_silent
 from jaxcogc.runtime.jax_settings import plain_settings
 
 
@@ -144,15 +147,14 @@ def _never_heard(network: Network, tries: int, dynamics: LinkDynamics | None) ->
 
 def _erased_in_a_row(network: Network, dynamics: LinkDynamics, tries: int) -> HostFloats:
     """Probability that an uplink fails in so many attempts running, float64 [clients]."""
-    chains = link_chains(network, dynamics)
-    bad, memory = (np.diagonal(np.asarray(x)) for x in (chains.bad, chains.memory))
-    start = np.stack([1.0 - bad, bad])
-    erasure = np.array([[dynamics.good_erasure], [dynamics.bad_erasure]])
-    states = start * erasure
-    for _ in range(tries - 1):
-        states = (memory * states + (1.0 - memory) * states.sum(axis=0) * start) * erasure
-    found: HostFloats = states.sum(axis=0)
-    return found
+    with jax.enable_x64(True):
+        uplinks = (
+            jnp.asarray(np.diagonal(x), jnp.float64)[:, None]
+            for x in link_chains(network, dynamics)
+        )
+        states = map(jnp.float64, (dynamics.good_erasure, dynamics.bad_erasure))
+        silent = prob_silent(RowLinks(*uplinks, *states), tries)
+        return np.asarray(silent[tries, :, 0])
 
 
 def _result(

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcogc import Network, cyclic_code
+from jaxcogc import LinkDynamics, Network, cyclic_code
+from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
 from jaxcogc.training.client_weights import effective_weights
 from tests.reference import reference_cases
 
@@ -48,6 +49,23 @@ def test_arrivals(scheme: str) -> None:
     shares = expected / expected.sum()
     assert found.bias == pytest.approx(np.maximum(shares - 0.25, 0).sum())
     assert (found.bias < 1e-12) == (scheme == "inverse_probability")
+
+
+@pytest.mark.parametrize("scheme", ["intermittent", "retransmission"])
+def test_links_in_time(scheme: str) -> None:
+    """The closed form equals rounds drawn from the same chains, and is told from independence."""
+    network = Network(LOST, 0.1 * (1 - np.eye(4)))
+    dynamics = LinkDynamics(
+        memory=0.7, good_erasure=0.05, bad_erasure=0.9, block_probability=[0.3, 0, 0.1, 0]
+    )
+    found = effective_weights(KEY, network, scheme, dynamics=dynamics, num_tries=3)
+    assert found.method == "closed form"
+    drawn = draw_rounds(
+        KEY, network, None, schemes=(scheme,), num_trials=40_000, dynamics=dynamics, num_tries=3
+    )
+    np.testing.assert_allclose(found.weights, mean_coefficients(drawn[scheme]), atol=0.01)
+    plain = effective_weights(KEY, network, scheme, num_tries=3)
+    assert abs(found.weights - plain.weights).max() > 0.02
 
 
 def test_a_closed_form_equals_the_drawn_rounds() -> None:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jaxcogc.allowed import BURST, CORRELATION, PROBABILITY
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.errors import UserError, blame
+from jaxcogc.cli.shared.network_options import time_in_file
 from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.names import DYNAMICS, stated_twice
 
 if TYPE_CHECKING:
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
-
-IN_TIME = (
-    "memory",
-    "burst_length",
-    "round_memory",
-    "good_erasure",
-    "bad_erasure",
-    "block_probability",
-    "block_memory",
-)
-"""The options that make up `LinkDynamics`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,28 +51,25 @@ def read_dynamics(options: LinkOptions, network: Network) -> LinkDynamics | None
 
     Errors: UserError that names the option, its value and what is allowed.
     """
-    asked = {name: getattr(options, name) for name in IN_TIME}
+    asked = {name: getattr(options, name) for name in DYNAMICS}
     asked = {name: value for name, value in asked.items() if value is not None}
-    in_file = _of_file(options.network)
-    for name in asked:
-        same = {"memory", "burst_length"} if name in ("memory", "burst_length") else {name}
-        for key in same & set(in_file):
-            raise UserError(
-                f"{options.flag(name)} beside {key} in --network {options.network}: allowed is one "
-                "of the two"
-            )
+    in_file = time_in_file(options.network)
+    twice = stated_twice(asked, in_file)
+    if twice is not None:
+        name, key = twice
+        raise UserError(
+            f"{options.flag(name)} beside {key} in --network {options.network}: allowed is one "
+            "of the two"
+        )
     _check_one_kind_of_memory(options)
     found = in_file | asked
     if not found:
         return None
-    from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+    from jaxcogc.links.memory import fitting_dynamics
 
     flags = " ".join(f"{options.flag(name)} {value:g}" for name, value in asked.items())
     with blame(flags or f"--network {options.network}"):
-        dynamics = LinkDynamics(**found)
-        link_chains(network, dynamics)
-        blocked_clients(network, dynamics)
-    return dynamics
+        return fitting_dynamics(network, found)
 
 
 def _check_one_kind_of_memory(options: LinkOptions) -> None:
@@ -90,15 +78,6 @@ def _check_one_kind_of_memory(options: LinkOptions) -> None:
             f"--burst-length {options.burst_length:g} beside --memory {options.memory:g}: allowed "
             "is one of the two"
         )
-
-
-def _of_file(path: str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    from jaxcogc.links.network_file import read_network_file
-
-    with blame("--network"):
-        return read_network_file(path).dynamics()
 
 
 def time_text(dynamics: LinkDynamics | None, *, keep_heard: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from jaxcogc.allowed import CLIENTS, MAX_CLIENTS, PROBABILITY
 from jaxcogc.cli.shared.errors import blame, rejected
@@ -92,9 +92,20 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
     return NamedNetwork(network, Path(path).name)
 
 
-def _refuse_time(path: str) -> None:
-    """Links that the verb would take for independent ones are refused, and not taken so."""
+def time_in_file(path: str | None) -> dict[str, Any]:
+    """What a network file says of how links hang together in time, by the names of `DYNAMICS`.
+
+    Errors: UserError that names the file.
+    """
+    if path is None:
+        return {}
     from jaxcogc.links.network_file import read_network_file
 
-    for name in read_network_file(path).dynamics():
+    with blame("--network"):
+        return read_network_file(path).dynamics()
+
+
+def _refuse_time(path: str) -> None:
+    """Links that the verb would take for independent ones are refused, and not taken so."""
+    for name in time_in_file(path):
         raise rejected("--network", f"{path} with {name}", "independent links with this verb")

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from jaxcogc._types import Array
-from jaxcogc.links.checks import HostFloats, check_count
+from jaxcogc._types import Array, HostFloats
+from jaxcogc.links.checks import check_count
 from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
 from jaxcogc.outage.laws.differentiable import CompiledLaw, evaluated

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from jaxcogc.links.checks import HostFloats, check_choice, check_count, check_elements, number_array
+from jaxcogc._types import HostFloats
+from jaxcogc.links.checks import check_choice, check_count, check_elements, number_array
 from jaxcogc.links.network import Network
 
 _CODES = ("cyclic", "fractional-repetition")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -30,24 +30,39 @@ def code_of(family: str, num_clients: int, num_stragglers: int, seed: int) -> Gr
     return make_code(family, num_clients, num_stragglers, key=seed_keys(seed)[0])
 
 
+class Protocol(TypedDict):
+    """How a round goes: keywords of programs and laws."""
+
+    num_attempts: int
+    redraw_code: bool
+    dynamics: LinkDynamics | None
+    keep_heard: bool
+
+
 class Setting(NamedTuple):
     """A point as the engine takes it."""
 
     network: Network
     code: GradientCode
-    dynamics: LinkDynamics | None
-    keep_heard: bool
+    protocol: Protocol
 
     @property
     def kind(self) -> LinkKind:
         """How its links are drawn."""
-        return link_kind(self.network, self.dynamics, keep_heard=self.keep_heard)
+        how = self.protocol
+        return link_kind(self.network, how["dynamics"], keep_heard=how["keep_heard"])
 
 
 def setting_of(point: Point) -> Setting:
-    """The network, links in time, and code of a point."""
+    """The network, code and protocol of a point."""
     code = code_of(point.family, point.num_clients, point.stragglers, point.seed)
-    return Setting(point.network(), code, point.time.dynamics(), point.keep_heard)
+    protocol = Protocol(
+        num_attempts=point.attempts,
+        redraw_code=point.redraw_code,
+        dynamics=point.time.dynamics(),
+        keep_heard=point.keep_heard,
+    )
+    return Setting(point.network(), code, protocol)
 
 
 def code_for_run(point: Point, code: GradientCode) -> GradientCode:
@@ -62,8 +77,8 @@ def run_of(point: Point) -> Run:
     """What all blocks of a point share, prepared once."""
     setting = setting_of(point)
     code = code_for_run(point, setting.code)
-    words = _words_of(point.seed)
-    return prepare_run(words, setting.network, code, dynamics=setting.dynamics, kind=setting.kind)
+    words, dynamics = _words_of(point.seed), setting.protocol["dynamics"]
+    return prepare_run(words, setting.network, code, dynamics=dynamics, kind=setting.kind)
 
 
 @lru_cache(maxsize=4096)
@@ -91,15 +106,9 @@ class SimulationEngine:
     def _program(self, point: Point) -> BlockSimulation:
         program = program_of(point)
         if program not in self._programs:
-            network, code, dynamics, keep_heard = setting_of(point)
+            network, code, protocol = setting_of(point)
             self._programs[program] = compile_blocks(
-                network,
-                code,
-                num_attempts=point.attempts,
-                redraw_code=point.redraw_code,
-                dynamics=dynamics,
-                keep_heard=keep_heard,
-                devices=self._devices,
+                network, code, **protocol, devices=self._devices
             )
         return self._programs[program]
 
@@ -133,15 +142,8 @@ class SimulationEngine:
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""
-        network, code, dynamics, keep_heard = setting_of(point)
-        laws = closed_form(
-            network,
-            code,
-            num_attempts=point.attempts,
-            redraw_code=point.redraw_code,
-            dynamics=dynamics,
-            keep_heard=keep_heard,
-        )
+        network, code, protocol = setting_of(point)
+        laws = closed_form(network, code, **protocol)
         return None if laws.gc_outage is None else float(laws.gc_outage)
 
     def device(self) -> str:

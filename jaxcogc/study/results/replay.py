@@ -60,16 +60,9 @@ def replay(point: Point, trial: int) -> Replay:
       point: the point.
       trial: the trial's number, from 0, in the fixed order of the point's blocks.
     """
-    network, code, dynamics, keep_heard = setting_of(point)
+    network, code, protocol = setting_of(point)
     code = code_for_run(point, code)
-    shape = run_shape(
-        network,
-        code,
-        num_attempts=point.attempts,
-        redraw_code=point.redraw_code,
-        dynamics=dynamics,
-        keep_heard=keep_heard,
-    )
+    shape = run_shape(network, code, **protocol)
     found = rebuild_trial(shape, run_of(point), trial)
     support = np.asarray(code.field_matrix) != 0
     return Replay(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jaxcogc.names import stated_twice
 from jaxcogc.study.specification.point import LinkTime, Value
 from jaxcogc.study.specification.sections import NetworkSection
 
@@ -45,10 +46,10 @@ def time_settings(
       ValueError: a key of the section beside the same one of the file, or values that do not fit.
     """
     given = {name: getattr(section, name) for name in AXES if getattr(section, name) is not None}
-    for name in given:
-        same = {"memory", "burst_length"} if name in ("memory", "burst_length") else {name}
-        for key in same & set(in_file):
-            raise ValueError(f"network.{name} beside {key} of a network file: allowed is one")
+    twice = stated_twice(given, in_file)
+    if twice is not None:
+        name, key = twice
+        raise ValueError(f"network.{name} beside {key} of a network file: allowed is one")
     for values in itertools.product(*given.values()):
         labels = dict(zip(given, values, strict=True))
         yield TimeSetting(_checked(network, {**in_file, **labels}), labels)
@@ -57,15 +58,13 @@ def time_settings(
 def _checked(network: Network, fields: dict[str, Any]) -> LinkTime:
     if not fields:
         return LinkTime()
-    from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+    from jaxcogc.links.memory import fitting_dynamics
 
     words = ", ".join(
         f"network.{name} = {json.dumps(value)[:40]}" for name, value in fields.items()
     )
     try:
-        dynamics = LinkDynamics(**fields)
-        link_chains(network, dynamics)
-        blocked_clients(network, dynamics)
+        fitting_dynamics(network, fields)
     except ValueError as error:
         raise ValueError(f"{words}: {error}") from None
     return LinkTime.of(fields)

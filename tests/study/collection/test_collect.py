@@ -94,7 +94,7 @@ def test_counts_are_those_of_the_simulation(whole, study_file):
     study = read_study(study_file)
     with open_store(whole) as store:
         for point in study.points[::5]:
-            network, code, *_ = setting_of(point)
+            network, code, _ = setting_of(point)
             blocks = min(3, len(store.prefix(point.id)["trials"]))
             total = store.total(point.id, blocks)
             expected = simulate_outcomes(
