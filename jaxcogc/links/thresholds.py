@@ -64,6 +64,11 @@ class LinkKind(NamedTuple):
     blocks: bool = False
     keeps: bool = False
 
+    @property
+    def independent(self) -> bool:
+        """Whether every link of every attempt is drawn, and used, by itself."""
+        return not (self.remembers or self.blocks or self.keeps)
+
 
 class LinkLaw(NamedTuple):
     """What all rounds draw their links from, traced; None where a `LinkKind` has no use for it.

@@ -55,7 +55,6 @@ OPTIONS = [
     ("--block-memory -1", ["--block-memory", "-1", "[0, 1]"]),
     ("--rare strata --memory .5", ["--rare strata", "independent links"]),
     ("--rare strata --keep-heard", ["--rare strata", "--keep-heard"]),
-    ("--rare importance --memory .5", ["--rare importance", "independent links"]),
     ("--interval wald", ["--interval", "wald", "clopper-pearson, wilson"]),
     ("--interval wilso", ["--interval", "wilso", "did you mean 'wilson'?"]),
     ("--code cylic", ["--code", "cylic", "fractional-repetition", "did you mean 'cyclic'?"]),

@@ -36,6 +36,20 @@ def test_json_and_table(method, capsys):
     assert "1.074e-07" in err
 
 
+@pytest.mark.parametrize("how", ["--memory .6", "--keep-heard --block-probability 1e-6"])
+def test_importance_on_links_in_time(how, capsys):
+    command = SMALL.replace("attempts 1", "attempts 2").replace("1e-3", "1e-4")
+    command += f" --trials 2e4 --rare importance --json - {how}"
+    assert main(command.split()) == 0
+    found = json.loads(capsys.readouterr().out)
+    law = found["gc_outage_closed_form"]
+    assert 0 < law < 1e-5
+    assert found["gc_outage"]["best"] == pytest.approx(law, rel=0.15)
+    assert not found["gc_outage"]["flagged"]
+    success = found["row_space_exact"]
+    assert found["row_space_outage"]["best"] == pytest.approx(1 - success["best"], rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

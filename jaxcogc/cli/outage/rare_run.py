@@ -6,7 +6,12 @@ from typing import Any
 from rich.table import Table
 
 from jaxcogc.cli.outage.request import OutageRequest
-from jaxcogc.cli.outage.run import NOTHING_COUNTED, closed_form_fields, network_title
+from jaxcogc.cli.outage.run import (
+    NOTHING_COUNTED,
+    closed_form_fields,
+    network_title,
+    outage_fields,
+)
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
@@ -37,6 +42,7 @@ def run_rare(request: OutageRequest) -> int:
             request.codes[0],
             num_attempts=request.asked.attempts,
             redraw_code=request.asked.redraw_code,
+            **request.in_time,
         )
         if not request.asked.quiet:
             table = _table(request, rare, laws, interrupted=measured["interrupted"])
@@ -78,6 +84,7 @@ def _sample(
             method=request.asked.rare or "importance",
             num_attempts=request.asked.attempts,
             redraw_code=request.asked.redraw_code,
+            **request.in_time,
             level=request.asked.level,
             advance=advance,
             stop=lambda: interruption.requested,
@@ -148,4 +155,4 @@ def _json_fields(
         fields[name] = value
         if name == "gc_outage":
             fields |= closed_form_fields(laws)
-    return fields
+    return fields | outage_fields(rare.outcomes)

@@ -87,11 +87,11 @@ def read_request(options: OutageOptions) -> OutageRequest:
 
 
 def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) -> None:
-    """Weighted trials know independent links only; what they cannot draw is refused."""
-    if options.rare is not None and (dynamics is not None or options.keep_heard):
+    """Strata are those of independent links; what they cannot draw is refused."""
+    if options.rare == "strata" and (dynamics is not None or options.keep_heard):
         raise UserError(
-            f"--rare {options.rare} with links that remember, blocked clients or --keep-heard: "
-            "allowed are independent links"
+            "--rare strata with links that remember, blocked clients or --keep-heard: "
+            "allowed are independent links, or --rare importance"
         )
 
 

@@ -21,7 +21,12 @@ from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.number_text import count_text, level_text
-from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts, outcomes_to_dict
+from jaxcogc.outage.counts import (
+    OutcomeCounts,
+    Outcomes,
+    outcomes_from_counts,
+    outcomes_to_dict,
+)
 from jaxcogc.outage.laws.closed_form import (
     ClosedForm,
     SuccessiveRounds,
@@ -214,16 +219,16 @@ def _json_fields(
         **request.echo(code, numbers["trials"]),
         **measured,
         **estimates,
-        **_outages(point),
+        **outage_fields(point.outcomes),
         **closed_form_fields(point.closed_form),
         **_rounds_fields(point.rounds),
         **{name: numbers[name] for name in _UNQUALIFIED},
     }
 
 
-def _outages(point: OutagePoint) -> dict[str, Any]:
-    """No exact average: of the decoders of which the estimates above do not tell."""
-    outages = point.outcomes.outages()
+def outage_fields(outcomes: Outcomes) -> dict[str, Any]:
+    """No exact average: of the decoders of which the estimates do not tell."""
+    outages = outcomes.outages()
     return {
         f"{name}_outage": {"low": found.low, "best": found.best, "high": found.high}
         for name, found in outages.items()

@@ -1,10 +1,11 @@
 """Importance sampling: erasures made likelier where it matters, and trials weighted back.
 
 The proposal is a mixture: the network as it is; the network with all log-odds of an erasure shifted
-together; and for every rare event tilts of its own (`proposals`), by link, by row and by client,
-found by the cross-entropy method from pilot runs. A trial has the weight p / sum_j share_j q_j,
-whichever component it came from, so that no weight exceeds 1 / (share of the plain network), and
-what the tilts overlook shows: a few large weights, a small effective sample size, a flag.
+together; and for every rare event tilts of its own (`independent_laws`, `chain_laws`), by link, by
+row and by client, found by the cross-entropy method from pilot runs. A trial has the weight
+p / sum_j share_j q_j, whichever component it came from, so that no weight exceeds 1 / (share of the
+plain network), and what the tilts overlook shows: a few large weights, a small effective sample
+size, a flag.
 
 Sources: the balance heuristic of E. Veach and L. J. Guibas (SIGGRAPH 1995), with the plain law in
 the mixture as in A. Owen and Y. Zhou (JASA 95, 2000); the cross-entropy method of R. Y. Rubinstein
@@ -14,7 +15,7 @@ the mixture as in A. Owen and Y. Zhou (JASA 95, 2000); the cross-entropy method 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import special
@@ -25,63 +26,64 @@ from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.random_links import LinkTable
-from jaxcogc.outage.rare.proposals import (
-    Features,
-    Proposal,
-    Rows,
-    client_tilt,
-    draw,
-    features,
-    link_tilt,
-    log_ratios,
-    row_tilt,
-    rows_of,
-)
+from jaxcogc.outage.rare.link_laws import Drawn, LinkLaws
 from jaxcogc.outage.rare.weighted_sums import Group, Sums
 from jaxcogc.outage.simulation.block_words import host_words
 from jaxcogc.outage.simulation.link_patterns import BATCH_TRIALS, decide_patterns
 from jaxcogc.runtime.random_words import fold_in, split
 
-__all__ = ["Mixture", "choose_mixture", "importance_groups"]
+__all__ = ["Decided", "Mixture", "choose_mixture", "importance_groups"]
 
 _PLAIN_SHARE, _SHIFT_SHARE = 0.2, 0.1
 _PILOT_BATCHES, _PILOT_ROUNDS = 2, 4
-_NUM_SHIFTS = 12
 _RARE = 0.05
-_MOST_ERASED = 0.6
-_SMOOTHING = 0.02
 _EFFECTIVE = 300
-_EDGE = 1e-9
 _GOLDEN = 0.6180339887498949
 
 
-class Mixture(NamedTuple):
+P = TypeVar("P")
+S = TypeVar("S")
+
+
+class Mixture(NamedTuple, Generic[P]):
     """Laws to draw from, the plain network first, and their shares.
 
     Attributes:
-        rows: how the links make up rows; None for a network with reciprocal pairs.
         proposals: the laws.
         shares: float64 [proposals], adding up to 1.
     """
 
-    rows: Rows
-    proposals: list[Proposal]
+    proposals: list[P]
     shares: HostFloats
 
 
-class _Batch(NamedTuple):
+class Decided(NamedTuple):
+    """How trials are decided.
+
+    Attributes:
+        code: the code; redrawn for the attempts of the table, or one for all of them.
+        table: the random links.
+        keep_heard: clients keep what they heard in earlier attempts.
+    """
+
+    code: GradientCode
+    table: LinkTable
+    keep_heard: bool = False
+
+
+class _Batch(NamedTuple, Generic[S]):
     """Trials of a mixture: which component each came from, and what came out."""
 
     component: np.ndarray
-    seen: Features
+    seen: S
     recovery: Recovery
     weights: HostFloats
 
 
 def importance_groups(
     key: Key,
-    code: GradientCode,
-    table: LinkTable,
+    decided: Decided,
+    laws: LinkLaws[P, S],
     num_trials: int,
     advance: Callable[[int], None],
     stop: Callable[[], bool],
@@ -90,8 +92,8 @@ def importance_groups(
 
     Args:
         key: one typed key.
-        code: the code; redrawn for the attempts of the table, or one for all of them.
-        table: the random links.
+        decided: how trials are decided.
+        laws: the laws of the links to choose among.
         num_trials: weighted trials; those of the pilot runs are not among them.
         advance: called with the number of trials just done.
         stop: asked after every batch; every prefix of the batches is a sample of its own right.
@@ -100,9 +102,9 @@ def importance_groups(
         A Group for each component of the mixture.
     """
     pilot_key, key = split(key)
-    mixture = choose_mixture(pilot_key, code, table)
-    sums = [Sums.zero(code.num_clients) for _ in mixture.proposals]
-    for batch in _batches(key, code, table, mixture, num_trials):
+    mixture = choose_mixture(pilot_key, decided, laws)
+    sums = [Sums.zero(decided.code.num_clients) for _ in mixture.proposals]
+    for batch in _batches(key, decided, laws, mixture, num_trials):
         for number in np.unique(batch.component).tolist():
             mine = batch.component == number
             recovery = Recovery(*(field[mine] for field in batch.recovery))
@@ -115,51 +117,52 @@ def importance_groups(
     return [group for group in groups if group.sums.trials]
 
 
-def choose_mixture(key: Key, code: GradientCode, table: LinkTable) -> Mixture:
+def choose_mixture(key: Key, decided: Decided, laws: LinkLaws[P, S]) -> Mixture[P]:
     """The mixture that suits all events that are rare on this network.
 
     Args:
         key: of the pilot runs.
-        code, table: as in `importance_groups`.
+        decided, laws: as in `importance_groups`.
 
     Returns:
         Mixture; of the plain network alone where no event is rare.
     """
-    rows = rows_of(table, code)
-    rows_are_apart = np.bincount(table.where[table.where >= 0]).max(initial=1) == 1
-    plain = link_tilt(table.erasure)
-    shifts = [plain, *_shifts(table, rows, rows_are_apart)]
-    mixture = Mixture(rows, shifts, np.full(len(shifts), 1.0 / len(shifts)))
-    kept: list[Proposal] = []
-    tilts: dict[str, list[Proposal]] = {}
+    plain = laws.plain()
+    shifts = [plain, *laws.shifts()]
+    mixture = Mixture(shifts, np.full(len(shifts), 1.0 / len(shifts)))
+    kept: list[P] = []
+    tilts: dict[str, list[P]] = {}
     for pilot in range(_PILOT_ROUNDS):
         pilot_key = fold_in(key, pilot)
-        batches = list(_batches(pilot_key, code, table, mixture, _PILOT_BATCHES * BATCH_TRIALS))
+        num_trials = _PILOT_BATCHES * BATCH_TRIALS
+        batches = list(_batches(pilot_key, decided, laws, mixture, num_trials))
         found = _rare_events(batches)
         if pilot == 0:
-            best = {_best_shift(table, mixture, batches, name) for name in found}
+            best = {_best_shift(laws, mixture, batches, name) for name in found}
             kept = [shifts[number] for number in sorted(best)]
         for name, weights in found.items():
-            tilts[name] = _cross_entropy(weights, table, rows, batches, rows_are_apart)
+            # While a few trials have nearly all the weight, differences are levelled: the next
+            # pilot run is closer to the event.
+            tilts[name] = laws.fitted(_levelled(weights), [batch.seen for batch in batches])
         own = [tilt for pair in tilts.values() for tilt in pair]
         if not own:
-            return Mixture(rows, [plain], np.ones(1))
+            return Mixture([plain], np.ones(1))
         counts = (1, len(kept), len(own))
         parts = np.array([_PLAIN_SHARE, _SHIFT_SHARE, 1.0 - _PLAIN_SHARE - _SHIFT_SHARE])
-        mixture = Mixture(rows, [plain, *kept, *own], np.repeat(parts / counts, counts))
+        mixture = Mixture([plain, *kept, *own], np.repeat(parts / counts, counts))
     return mixture
 
 
-def balance_weights(table: LinkTable, mixture: Mixture, seen: Features) -> HostFloats:
+def balance_weights(laws: LinkLaws[P, S], mixture: Mixture[P], seen: S) -> HostFloats:
     """Weights of trials of a mixture: p / sum_j share_j q_j, float64 [trials]."""
-    logs = log_ratios(table, mixture.rows, mixture.proposals, seen)
+    logs = laws.log_ratios(mixture.proposals, seen)
     weights: HostFloats = np.exp(-special.logsumexp(logs, axis=1, b=mixture.shares))
     return weights
 
 
 def _batches(
-    key: Key, code: GradientCode, table: LinkTable, mixture: Mixture, num_trials: int
-) -> Iterator[_Batch]:
+    key: Key, decided: Decided, laws: LinkLaws[P, S], mixture: Mixture[P], num_trials: int
+) -> Iterator[_Batch[S]]:
     """Trials of the mixture, batch by batch."""
     for number, start in enumerate(range(0, num_trials, BATCH_TRIALS)):
         # Multiples of the golden ratio spread every component evenly over the run.
@@ -167,46 +170,24 @@ def _batches(
         edges = np.cumsum(mixture.shares)[:-1]
         component = np.sort(np.searchsorted(edges, position, side="right"))
         generator, decision_key = host_words(key, number)
-        erased = np.concatenate(
-            [
-                draw(generator, mixture.rows, mixture.proposals[j], int(np.sum(component == j)))
-                for j in np.unique(component).tolist()
-            ]
+        parts = [
+            laws.draw(generator, mixture.proposals[j], int(np.sum(component == j)))
+            for j in np.unique(component).tolist()
+        ]
+        drawn = Drawn(*map(np.concatenate, zip(*parts, strict=True)))
+        trials = decide_patterns(
+            decision_key,
+            decided.code,
+            decided.table,
+            laws.erased(drawn),
+            keep_heard=decided.keep_heard,
         )
-        trials = decide_patterns(decision_key, code, table, erased)
-        seen = features(table, mixture.rows, trials.erased, trials.looked_at)
-        weights = balance_weights(table, mixture, seen)
+        seen = laws.seen(drawn, trials.looked_at)
+        weights = balance_weights(laws, mixture, seen)
         yield _Batch(component, seen, trials.recovery, weights)
 
 
-def _shifts(table: LinkTable, rows: Rows, rows_are_apart: bool) -> list[Proposal]:
-    """The network with all log-odds shifted together, from fewer erasures to most: by link, by row.
-
-    The plain network is not among them.
-    """
-    odds = special.logit(table.erasure)
-    top = max(special.logit(_MOST_ERASED) - odds.min(initial=0.0), 1.0)
-    steps = [-4.0, -2.0, *np.linspace(0.0, top, _NUM_SHIFTS)[1:]]
-    proposals = [link_tilt(_inside(special.expit(odds + step))) for step in steps]
-    if rows_are_apart:
-        lost, incomplete = (special.logit(x) for x in (rows.lost, rows.incomplete))
-        proposals += [
-            row_tilt(
-                table,
-                rows,
-                _inside(special.expit(lost + step)),
-                _inside(special.expit(incomplete + step)),
-            )
-            for step in steps
-        ]
-    return proposals
-
-
-def _inside(probabilities: HostFloats) -> HostFloats:
-    return np.clip(probabilities, _EDGE, 1.0 - _EDGE)
-
-
-def _rare_events(batches: list[_Batch]) -> dict[str, list[HostFloats]]:
+def _rare_events(batches: list[_Batch[S]]) -> dict[str, list[HostFloats]]:
     """The weights of the trials with each event that is rare, but was seen; by batch."""
     happened = [classify(batch.recovery).by_name() for batch in batches]
     count = sum(len(batch.weights) for batch in batches)
@@ -218,51 +199,19 @@ def _rare_events(batches: list[_Batch]) -> dict[str, list[HostFloats]]:
     return found
 
 
-def _best_shift(table: LinkTable, mixture: Mixture, batches: list[_Batch], name: str) -> int:
+def _best_shift(
+    laws: LinkLaws[P, S], mixture: Mixture[P], batches: list[_Batch[S]], name: str
+) -> int:
     """The component that alone would have the largest effective sample size for an event."""
     size = len(mixture.proposals)
     first, second = np.zeros(size), np.zeros(size)
     for batch in batches:
         hit = classify(batch.recovery).by_name()[name]
-        logs = log_ratios(table, mixture.rows, mixture.proposals, batch.seen)
+        logs = laws.log_ratios(mixture.proposals, batch.seen)
         alone = np.exp(-logs[np.arange(len(hit)), batch.component])
         first += np.bincount(batch.component[hit], alone[hit], size)
         second += np.bincount(batch.component[hit], alone[hit] ** 2, size)
     return int(np.argmax(first**2 / np.where(second > 0.0, second, 1.0)))
-
-
-def _cross_entropy(
-    weights: list[HostFloats],
-    table: LinkTable,
-    rows: Rows,
-    batches: list[_Batch],
-    rows_are_apart: bool,
-) -> list[Proposal]:
-    """The product laws closest to the law given an event: of links, and of rows.
-
-    While a few trials have nearly all the weight, differences are levelled: the next pilot run is
-    closer to the event.
-    """
-    weights = _levelled(weights)
-    everything = sum(float(w.sum()) for w in weights)
-    prior = _SMOOTHING * everything
-    pairs = list(zip(weights, batches, strict=True))
-    erased = np.sum([w @ batch.seen.erased for w, batch in pairs], axis=0)
-    delivered = np.sum([w @ batch.seen.delivered for w, batch in pairs], axis=0)
-    complete = np.sum([w @ batch.seen.complete for w, batch in pairs], axis=0)
-    incomplete = np.sum([w @ batch.seen.incomplete for w, batch in pairs], axis=0)
-
-    def mean(part: HostFloats, whole: Any, plain: HostFloats) -> HostFloats:
-        return _inside((part + prior * plain) / (whole + prior))
-
-    tilts = [link_tilt(mean(erased, erased + delivered, table.erasure))]
-    if rows_are_apart:
-        lost = mean(everything - complete - incomplete, everything, rows.lost)
-        missing = mean(incomplete, complete + incomplete, rows.incomplete)
-        tilts.append(row_tilt(table, rows, lost, missing))
-        never = np.sum([w @ batch.seen.never for w, batch in pairs], axis=0)
-        tilts.append(client_tilt(table, rows, mean(never, everything, rows.never)))
-    return tilts
 
 
 def _levelled(weights: list[HostFloats]) -> list[HostFloats]:

@@ -10,6 +10,7 @@ reciprocal: then there are link tilts only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -203,7 +204,7 @@ def features(table: LinkTable, rows: Rows, erased: np.ndarray, looked_at: np.nda
 
 
 def log_ratios(
-    table: LinkTable, rows: Rows, proposals: list[Proposal], seen: Features
+    table: LinkTable, rows: Rows, proposals: Sequence[Proposal], seen: Features
 ) -> HostFloats:
     """log(q / p) of every trial under every proposal, p the network's own law.
 

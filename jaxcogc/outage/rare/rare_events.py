@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import check_limits
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import link_kind
 from jaxcogc.outage.intervals import clopper_pearson
 from jaxcogc.outage.random_links import link_table
-from jaxcogc.outage.rare.importance import importance_groups
+from jaxcogc.outage.rare.chain_laws import ChainLaws
+from jaxcogc.outage.rare.chain_table import chain_table
+from jaxcogc.outage.rare.importance import Decided, importance_groups
+from jaxcogc.outage.rare.independent_laws import IndependentLaws
 from jaxcogc.outage.rare.strata import strata_groups
-from jaxcogc.outage.rare.weighted_sums import RareOutcomes, rare_outcomes_from_groups
+from jaxcogc.outage.rare.weighted_sums import Group, RareOutcomes, rare_outcomes_from_groups
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
 
@@ -32,6 +38,8 @@ def rare_outcomes(
     method: str = "importance",
     num_attempts: int = 1,
     redraw_code: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     level: float = 0.95,
     advance: Callable[[int], None] = lambda done: None,
     stop: Callable[[], bool] = lambda: False,
@@ -47,6 +55,8 @@ def rare_outcomes(
             number of erased links, few of them enumerated, more sampled, the rest bounded.
         num_attempts: attempts, at least 1.
         redraw_code: another code of the same random family in every attempt.
+        dynamics: how links remember, and which clients are blocked; importance sampling alone.
+        keep_heard: clients keep what they heard in earlier attempts; importance sampling alone.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
         advance: called with the number of trials just done, for a display of progress.
         stop: asked after every batch but a pilot's; once True, the outcomes are those so far.
@@ -57,7 +67,8 @@ def rare_outcomes(
 
     Raises:
         ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
-            fit, or ``redraw_code`` with a family that is not random.
+            fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of links that are
+            not independent.
 
     Source: docs/mathematics.md, "Rare outcomes".
 
@@ -76,12 +87,47 @@ def rare_outcomes(
     code_key, key = split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
-    table = link_table(network, code, num_attempts)
-    if method == "strata":
-        groups, tail = strata_groups(key, code, table, trials, advance, stop)
-    else:
-        groups, tail = importance_groups(key, code, table, trials, advance, stop), None
+    how = _Sample(trials, method, dynamics, keep_heard, advance, stop)
+    groups, tail = _groups(key, network, code, num_attempts, how)
     return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
+
+
+class _Sample(NamedTuple):
+    """How trials are drawn."""
+
+    num_trials: int
+    method: str
+    dynamics: LinkDynamics | None
+    keep_heard: bool
+    advance: Callable[[int], None]
+    stop: Callable[[], bool]
+
+
+def _groups(
+    key: Key, network: Network, code: GradientCode, attempts: int, how: _Sample
+) -> tuple[list[Group], float | None]:
+    """Weighted trials, and the probability of what was left out."""
+    kind = link_kind(network, how.dynamics, keep_heard=how.keep_heard)
+    if kind.independent:
+        table = link_table(network, code, attempts)
+        if how.method == "strata":
+            return strata_groups(key, code, table, how.num_trials, how.advance, how.stop)
+        decided, laws = Decided(code, table), IndependentLaws(table, code)
+        return importance_groups(key, decided, laws, how.num_trials, how.advance, how.stop), None
+    if how.method == "strata":
+        raise ValueError(
+            'method = "strata" with links that remember, blocked clients or keep_heard: allowed '
+            "are independent links"
+        )
+    chains = chain_table(network, code, attempts, how.dynamics)
+    return importance_groups(
+        key,
+        Decided(code, chains.links, how.keep_heard),
+        ChainLaws(chains, keep_heard=how.keep_heard),
+        how.num_trials,
+        how.advance,
+        how.stop,
+    ), None
 
 
 def _checked(

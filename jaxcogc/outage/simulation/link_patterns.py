@@ -6,12 +6,14 @@ the chance of one (`coding.double_recovery`). Probabilities of 1e-9 and far belo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode
@@ -31,7 +33,8 @@ class DecidedPatterns(NamedTuple):
 
     Attributes:
         erased: bool [trials, links], of the random links.
-        looked_at: bool [trials, links]; False where the server hears no row that the link feeds.
+        looked_at: bool [trials, links]; False where the server hears no row that the link feeds in
+            the same attempt.
         recovery: Recovery of NumPy arrays, [trials] leading.
     """
 
@@ -41,7 +44,12 @@ class DecidedPatterns(NamedTuple):
 
 
 def decide_patterns(
-    key: Key, code: GradientCode, table: LinkTable, erased: np.ndarray
+    key: Key,
+    code: GradientCode,
+    table: LinkTable,
+    erased: np.ndarray,
+    *,
+    keep_heard: bool = False,
 ) -> DecidedPatterns:
     """What given patterns of links recover.
 
@@ -51,6 +59,7 @@ def decide_patterns(
         table: the random links.
         erased: bool [trials, links], at most `BATCH_TRIALS` trials; links beyond the table's are
             padding.
+        keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
         DecidedPatterns.
@@ -58,7 +67,7 @@ def decide_patterns(
     trials, links = len(erased), len(table.erasure)
     padded = np.zeros((BATCH_TRIALS, len(table.gates)), bool)
     padded[:trials, : erased.shape[1]] = erased
-    looked_at, recovery = _decide(key, code, table.where, table.gates, padded)
+    looked_at, recovery = _decide(key, code, table.where, table.gates, padded, keep_heard)
     return DecidedPatterns(
         erased[:, :links],
         np.asarray(looked_at)[:trials, :links],
@@ -66,9 +75,9 @@ def decide_patterns(
     )
 
 
-@jax.jit
+@partial(jax.jit, static_argnums=5)
 def _decide(
-    key: Key, code: GradientCode, where: Array, gates: Array, erased: Array
+    key: Key, code: GradientCode, where: Array, gates: Array, erased: Array, keep_heard: bool
 ) -> tuple[Array, Recovery]:
     attempts, clients, _ = where.shape
     chex.assert_shape(gates, (attempts * clients**2, 2))
@@ -79,5 +88,8 @@ def _decide(
     heard = uplinks.reshape(len(erased), attempts * clients)
     heard = jnp.pad(heard, ((0, 0), (0, 2))).at[:, -2].set(True)
     looked_at = heard[:, gates[:, 0]] | heard[:, gates[:, 1]]
-    links = Links(uplinks, delivered | jnp.eye(clients, dtype=bool))
+    peers = delivered | jnp.eye(clients, dtype=bool)
+    if keep_heard:
+        peers = lax.associative_scan(jnp.logical_or, peers, axis=1)
+    links = Links(uplinks, peers)
     return looked_at, recover_twice(key, code, links)

@@ -20,9 +20,11 @@ from jaxcogc.names import OUTCOMES
 from jaxcogc.outage.enumeration import enumerate_outcomes
 from jaxcogc.outage.laws.gc_outage import gc_outage_probability, log_gc_outage_probability
 from jaxcogc.outage.random_links import link_table
-from jaxcogc.outage.rare import importance, strata
+from jaxcogc.outage.rare import importance, proposals, strata
+from jaxcogc.outage.rare.independent_laws import IndependentLaws
 from jaxcogc.outage.rare.proposals import (
     client_tilt,
+    draw,
     features,
     link_tilt,
     log_ratios,
@@ -170,18 +172,20 @@ def z_scores(network, code, runs):
 def test_unbiased_and_a_wrong_likelihood_ratio_is_seen(monkeypatch, repetitions):
     network, code = random_network(4, 8), cyclic_code(KEY, 4, 2)
     network = Network(network.uplink_erasure / 30, network.peer_erasure / 30)
-    mixture = importance.choose_mixture(KEY, code, link_table(network, code, 1))
+    table = link_table(network, code, 1)
+    decided, laws = importance.Decided(code, table), IndependentLaws(table, code)
+    mixture = importance.choose_mixture(KEY, decided, laws)
     monkeypatch.setattr(importance, "choose_mixture", lambda *_: mixture)
     runs = repetitions(24, 400)
     scores = z_scores(network, code, runs)
     assert len(scores) == len(OUTCOMES)
     assert max(map(abs, scores.values())) < 4.5, scores
-    right = importance.log_ratios
+    right = proposals.log_ratios
 
-    def without_deliveries(table, rows, proposals, seen):
-        return right(table, rows, proposals, seen._replace(delivered=0 * seen.delivered))
+    def without_deliveries(table, rows, laws, seen):
+        return right(table, rows, laws, seen._replace(delivered=0 * seen.delivered))
 
-    monkeypatch.setattr(importance, "log_ratios", without_deliveries)
+    monkeypatch.setattr(proposals, "log_ratios", without_deliveries)
     wrong = z_scores(network, code, runs)
     assert abs(wrong["gc_outage"]) > 6, wrong
 
@@ -213,7 +217,7 @@ def test_laws_add_up_to_one(kind):
     np.testing.assert_allclose(plain @ ratios, 1.0, rtol=1e-12)
     generator = np.random.default_rng(5)
     for number, law in enumerate(laws):
-        drawn = importance.draw(generator, rows, law, 100_000)
+        drawn = draw(generator, rows, law, 100_000)
         # Chance of what the server sees of a pattern: patterns are merged where nobody looks.
         words = (drawn & looked_at[drawn @ 2 ** np.arange(links)[::-1]]) @ 2 ** np.arange(links)
         merged = (erased & looked_at) @ 2 ** np.arange(links)
