@@ -10,6 +10,7 @@ from . import study as study
 from . import training as training
 from .coding import GradientCode as GradientCode
 from .coding import Recovery as Recovery
+from .coding import all_ones_ring_code as all_ones_ring_code
 from .coding import cyclic_code as cyclic_code
 from .coding import cyclic_mds_code as cyclic_mds_code
 from .coding import encode as encode

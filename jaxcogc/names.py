@@ -11,7 +11,7 @@ is written alike everywhere.
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "uncoded")
+FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "all-ones-ring", "uncoded")
 """Families of codes; a code of one's own is of the family "custom"."""
 RANDOM_FAMILIES = ("cyclic",)
 """Those that can be drawn anew in every attempt."""
@@ -109,7 +109,8 @@ def ring_kind(family: str, num_stragglers: int) -> RingKind:
     """
     if family == "fractional-repetition":
         return "blocks"
-    return "classes" if family == "cyclic-mds" and num_stragglers == 1 else "cyclic"
+    ones = family == "all-ones-ring" or (family == "cyclic-mds" and num_stragglers == 1)
+    return "classes" if ones else "cyclic"
 
 
 DYNAMICS = (

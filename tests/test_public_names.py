@@ -26,6 +26,7 @@ NO_BARE_ARRAYS = {
     "LocalSteps",
     "LossConstants",
     "Simulation",
+    "all_ones_ring_code",
     "best_learning_rate",
     "clopper_pearson",
     "compile_simulation",

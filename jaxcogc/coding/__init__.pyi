@@ -1,3 +1,4 @@
+from .codes import all_ones_ring_code as all_ones_ring_code
 from .codes import cyclic_code as cyclic_code
 from .codes import cyclic_mds_code as cyclic_mds_code
 from .codes import fractional_repetition_code as fractional_repetition_code

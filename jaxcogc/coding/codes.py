@@ -13,6 +13,7 @@ from jaxcogc.coding.constructions import (
     cyclic_matrix,
     cyclic_mds_matrices,
     cyclic_residues,
+    ring_matrix,
 )
 from jaxcogc.coding.gradient_code import GradientCode, build_code
 from jaxcogc.coding.host_field import MERSENNE_31
@@ -23,6 +24,7 @@ from jaxcogc.runtime.random_words import host_generator, split
 
 __all__ = [
     "GradientCode",
+    "all_ones_ring_code",
     "cyclic_code",
     "cyclic_mds_code",
     "fractional_repetition_code",
@@ -43,7 +45,7 @@ def make_code(
     """The code of a family, by the family's name.
 
     Args:
-      family: "cyclic", "cyclic-mds", "fractional-repetition" or "uncoded" (`names.FAMILIES`).
+      family: "cyclic", "cyclic-mds", "fractional-repetition", "all-ones-ring" or "uncoded".
       num_clients: M, at least 1.
       num_stragglers: s, as the family's own function allows it; 0 of an uncoded scheme.
       key: draws a cyclic code; the other families have nothing random.
@@ -64,6 +66,8 @@ def make_code(
         return cyclic_mds_code(num_clients, num_stragglers)
     if family == "fractional-repetition":
         return fractional_repetition_code(num_clients, num_stragglers)
+    if family == "all-ones-ring":
+        return all_ones_ring_code(num_clients, num_stragglers)
     if num_stragglers != 0:
         raise ValueError(f"num_stragglers = {num_stragglers}: allowed is 0 without a code")
     return uncoded(num_clients)
@@ -153,15 +157,30 @@ def fractional_repetition_code(num_clients: int, num_stragglers: int) -> Gradien
     >>> fractional_repetition_code(4, 1).matrix[2]
     array([0., 0., 1., 1.])
     """
-    clients, stragglers = _sizes(num_clients, num_stragglers)
-    if clients % (stragglers + 1):
-        allowed = ", ".join(str(s) for s in range(clients) if clients % (s + 1) == 0)
-        raise ValueError(
-            f"num_stragglers = {stragglers}: allowed are {allowed} for fractional repetition among "
-            f"{clients} clients (stragglers + 1 divides clients)"
-        )
+    clients, stragglers = _dividing_sizes(num_clients, num_stragglers, "fractional repetition")
     matrix = block_matrix(clients, stragglers)
     return build_code(matrix, matrix, stragglers, "fractional-repetition", MERSENNE_31)
+
+
+def all_ones_ring_code(num_clients: int, num_stragglers: int) -> GradientCode:
+    """Ones over a client and the next s on the ring.
+
+    All rows of one class of clients mod s + 1 add up to the sum, and nothing less decodes; any s
+    rows may be missing.
+
+    Args:
+      num_clients: M, at least 1.
+      num_stragglers: s in 0..M-1 with (s + 1) a divisor of M.
+
+    Raises:
+      ValueError: a number outside what is allowed.
+
+    >>> all_ones_ring_code(4, 1).matrix[3]
+    array([1., 0., 0., 1.])
+    """
+    clients, stragglers = _dividing_sizes(num_clients, num_stragglers, "an all-ones ring")
+    matrix = ring_matrix(clients, stragglers)
+    return build_code(matrix, matrix, stragglers, "all-ones-ring", MERSENNE_31)
 
 
 def uncoded(num_clients: int) -> GradientCode:
@@ -216,6 +235,17 @@ def redraw(key: Key, code: GradientCode, num_attempts: int) -> GradientCode:
         code.family,
         code.modulus,
     )
+
+
+def _dividing_sizes(num_clients: Any, num_stragglers: Any, code: str) -> tuple[int, int]:
+    clients, stragglers = _sizes(num_clients, num_stragglers)
+    if clients % (stragglers + 1):
+        allowed = ", ".join(str(s) for s in range(clients) if clients % (s + 1) == 0)
+        raise ValueError(
+            f"num_stragglers = {stragglers}: allowed are {allowed} for {code} among {clients} "
+            "clients (stragglers + 1 divides clients)"
+        )
+    return clients, stragglers
 
 
 def _sizes(num_clients: Any, num_stragglers: Any) -> tuple[int, int]:

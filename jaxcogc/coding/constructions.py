@@ -29,6 +29,7 @@ __all__ = [
     "cyclic_mds_matrices",
     "cyclic_residues",
     "exact_residues",
+    "ring_matrix",
     "support_columns",
 ]
 
@@ -147,6 +148,13 @@ def block_matrix(num_clients: int, num_stragglers: int) -> HostFloats:
     """Fractional repetition: ones within blocks of s + 1 clients, float64 [clients, clients]."""
     block = np.arange(num_clients) // (num_stragglers + 1)
     return np.equal(block[:, None], block).astype(np.float64)
+
+
+def ring_matrix(num_clients: int, num_stragglers: int) -> HostFloats:
+    """Ones over a client and the next s on the ring, float64 [clients, clients]."""
+    matrix = np.zeros((num_clients, num_clients))
+    np.put_along_axis(matrix, support_columns(num_clients, num_stragglers), 1.0, axis=1)
+    return matrix
 
 
 def exact_residues(matrix: HostFloats, modulus: int) -> Residues:

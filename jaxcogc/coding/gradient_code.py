@@ -35,7 +35,7 @@ class GradientCode:
         NumPy on the host, a float64 tracer inside a trace.
       field_matrix: uint32, the same shape and zeros: the code over GF(modulus).
       num_stragglers: int32 scalar, s: any M - s complete rows decode the sum. A leaf, not static.
-      family: "cyclic", "cyclic-mds", "fractional-repetition", "uncoded" or "custom".
+      family: one of `names.FAMILIES`, or "custom".
       modulus: the prime of the field.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaxcogc._types import HostFloats, HostInts
-from jaxcogc.coding.constructions import support_columns
+from jaxcogc.coding.constructions import ring_matrix, support_columns
 from jaxcogc.coding.host_field import rank_mod, spans_ones_mod
 
 __all__ = ["code_rank", "decoding_weights", "row_norms", "row_sets", "verify_code"]
@@ -36,13 +36,14 @@ def verify_code(
     over the field too, as there nothing else ties the two together. All
     sets of rows are tried when they are few, else the windows of neighbouring rows and a fixed
     number of random sets. Fractional repetition: the rows of a block are equal, and one row of
-    each block add up to 1. Over the field: the rank is M - s (cyclic families), 1 is spanned.
+    each block add up to 1. All-ones ring: what its name says. Over the field: the rank is M - s
+    (cyclic families), 1 is spanned.
 
     Args:
       matrix: float64 [clients, clients].
       field_matrix: uint32 [clients, clients], the code over GF(modulus).
       num_stragglers: s.
-      family: "cyclic", "cyclic-mds", "fractional-repetition", "uncoded" or "custom".
+      family: one of `names.FAMILIES`, or "custom".
       modulus: the prime of the field.
 
     Raises:
@@ -54,6 +55,10 @@ def verify_code(
         identity = np.eye(len(matrix))
         if not (np.array_equal(matrix, identity) and np.array_equal(field_matrix, identity)):
             raise ValueError("the matrix of an uncoded scheme is the identity")
+    elif family == "all-ones-ring":
+        ring = ring_matrix(len(matrix), num_stragglers)
+        if not (np.array_equal(matrix, ring) and np.array_equal(field_matrix, ring)):
+            raise ValueError("the matrix of an all-ones ring is ones over the next s clients")
     elif family == "fractional-repetition":
         _verify_blocks(matrix, num_stragglers)
         _verify_blocks(field_matrix, num_stragglers)
@@ -112,7 +117,7 @@ def row_norms(matrix: HostFloats) -> HostFloats:
 
 def code_rank(matrix: HostFloats, num_stragglers: int, family: str) -> int:
     """Exact where the family is known over both fields; numerical for floats of the caller's."""
-    if family in ("cyclic", "cyclic-mds"):
+    if family in ("cyclic", "cyclic-mds", "all-ones-ring"):
         return len(matrix) - num_stragglers
     singular = np.linalg.svd(matrix / row_norms(matrix)[:, None], compute_uv=False)
     return int(np.sum(singular > _RANK_CUT * singular[0]))

@@ -28,7 +28,7 @@ class CodeConfig(NamedTuple):
     """A code and how it is used.
 
     Attributes:
-        family: "cyclic", "cyclic-mds", "fractional-repetition" or "uncoded".
+        family: one of `names.FAMILIES`.
         stragglers: s.
         attempts: A.
         redraw_code: another code in every attempt.
@@ -45,7 +45,8 @@ class CodeConfig(NamedTuple):
 def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeConfig]:
     """All codes of a network's size: every family, number of stragglers and of attempts.
 
-    A code that another family has too is there once: s = 0 as uncoded, s = M - 1 as cyclic.
+    A code that another family has too is there once: s = 0 as uncoded, s = M - 1 as cyclic, rings
+    of two ones as cyclic MDS.
 
     Args:
         network: the network, in the clients' own order.
@@ -55,8 +56,10 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
     """
     clients = network.num_clients
     middle = range(1, clients - 1)
+    dividing = [s for s in middle if clients % (s + 1) == 0]
     codes_tried = [("uncoded", 0), *(("cyclic", s) for s in range(1, clients))]
-    codes_tried += [("fractional-repetition", s) for s in middle if clients % (s + 1) == 0]
+    codes_tried += [("fractional-repetition", s) for s in dividing]
+    codes_tried += [("all-ones-ring", s) for s in dividing if s > 1]
     codes_tried += [("cyclic-mds", s) for s in middle if (clients - s) % 2 == 1]
     configs = []
     for attempts in range(1, max_attempts + 1):

@@ -59,8 +59,6 @@ class Round(NamedTuple):
     @property
     def known(self) -> bool:
         """Whether standard decoding has an exact law that does not take long, with one code."""
-        if self.may_be_blocked and self.kind == "classes":
-            return False
         return self.keep_heard or self.rows_known(self.num_attempts)
 
     def rows_known(self, attempts: int) -> bool:
@@ -114,6 +112,8 @@ class GcOutage(CompiledLaw):
         stragglers = self.round.num_stragglers
         if self.round.kind == "cyclic":
             return blocked_ring_outage(missing, blocked, stragglers)
+        if self.round.kind == "classes":  # every class needs every client
+            return 1.0 - jnp.prod(1.0 - blocked) * (1.0 - outage_of(missing, self.round))
         size = stragglers + 1
         free = jnp.prod((1.0 - blocked).reshape(-1, size), axis=1)
         return 1.0 - jnp.prod(free * (1.0 - jnp.prod(missing.reshape(-1, size), axis=1)))

@@ -55,8 +55,8 @@ def rare_outcomes(
             number of erased links, few of them enumerated, more sampled, the rest bounded.
         num_attempts: attempts, at least 1.
         redraw_code: another code of the same random family in every attempt.
-        dynamics: how links remember, and which clients are blocked; importance sampling alone.
-        keep_heard: clients keep what they heard in earlier attempts; importance sampling alone.
+        dynamics: how links remember, and who is blocked; importance sampling alone.
+        keep_heard: clients keep what they heard in earlier attempts; likewise.
         level: confidence level of the (normal) intervals, strictly between 0 and 1.
         advance: called with the number of trials just done, for a display of progress.
         stop: asked after every batch but a pilot's; once True, the outcomes are those so far.
@@ -67,28 +67,25 @@ def rare_outcomes(
 
     Raises:
         ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
-            fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of links that are
-            not independent.
+            fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of other links.
 
     Source: docs/mathematics.md, "Rare outcomes".
 
     >>> import jax
-    >>> from jaxcogc import Network, cyclic_code, gc_outage_probability, rare_outcomes
+    >>> from jaxcogc import Network, cyclic_code, gc_outage_probability
     >>> network = Network.homogeneous(4, uplink_erasure=1e-4, peer_erasure=1e-4)
     >>> code = cyclic_code(jax.random.key(0), 4, 2)
     >>> rare = rare_outcomes(jax.random.key(1), network, code, num_trials=10_000)
     >>> outage, law = rare.outcomes.gc_outage, gc_outage_probability(network, 2)
     >>> law < 1e-9, outage.low < law < outage.high
     (np.True_, np.True_)
-    >>> rare.flagged
-    ()
     """
     trials = _checked(network, code, num_trials, method, num_attempts, level)
     code_key, key = split(key)
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, num_attempts)
-    how = _Sample(trials, method, dynamics, keep_heard, advance, stop)
-    groups, tail = _groups(key, network, code, num_attempts, how)
+    sample = _Sample(trials, method, dynamics, keep_heard, advance, stop)
+    groups, tail = _groups(key, network, code, num_attempts, sample)
     return rare_outcomes_from_groups(groups, method=method, level=level, tail_bound=tail)
 
 
