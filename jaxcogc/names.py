@@ -57,6 +57,8 @@ GAINS = {
 
 INTERVALS = ("clopper-pearson", "wilson")
 """Of a probability that was counted in a fixed number of trials."""
+ESTIMATORS = ("counted", "stratified")
+"""How probabilities follow from trials: as they are, or sorted into strata of known probability."""
 KERNELS = ("xla", "pallas")
 RARE_METHODS = ("importance", "strata")
 

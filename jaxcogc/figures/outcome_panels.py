@@ -108,7 +108,7 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
 
 def _pmf_estimate(value: float, outcomes: Outcomes) -> Estimate:
     model = outcomes.gc_outage
-    if outcomes.trials is None:
-        return Estimate.exact(value)
+    if outcomes.trials is None or outcomes.plain_trials_worth is not None:
+        return Estimate.exact(value)  # no trials, or strata: the interval is of outcomes alone
     num_events = round(value * outcomes.trials)
     return estimate(num_events, outcomes.trials, level=model.level, interval=model.method)

@@ -106,6 +106,9 @@ class Outcomes(ByOutcome[Estimate]):
       decoder's average (normalised by ``|K|`` when partial, 0 when the server holds).
     * ``trials``: trials counted; None when the values are exact.
     * ``custom``: outcomes of the caller's own, by name.
+    * ``plain_trials_worth``: by outcome, how many plain trials one stratified trial was worth: the
+      variances of the two estimates, divided. None where that cannot be said (an outcome of known
+      probability, or seen always or never), or where trials are plain.
     """
 
     mean_rank: float
@@ -115,6 +118,7 @@ class Outcomes(ByOutcome[Estimate]):
     row_space_weight: Float64[np.ndarray, "clients"]
     trials: int | None
     custom: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
+    plain_trials_worth: Mapping[str, float | None] | None = None
 
     def outages(self) -> dict[str, Estimate]:
         """By decoder, the probability that it does not have the exact average."""
@@ -152,6 +156,7 @@ def outcomes_from_counts(
     return Outcomes(
         **{name: rate(int(number)) for name, number in events.by_name().items()},
         custom={},
+        plain_trials_worth=None,
         mean_rank=int(counts.rank_sum) / trials,
         num_recovered_pmf=np.asarray(counts.num_recovered, np.float64) / trials,
         client_recovered=np.asarray(counts.client_recovered, np.float64) / trials,
@@ -197,7 +202,7 @@ def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:
     return {
         field.name: _json_ready(getattr(outcomes, field.name))
         for field in dataclasses.fields(outcomes)
-        if field.name != "custom" or outcomes.custom
+        if field.name not in ("custom", "plain_trials_worth") or getattr(outcomes, field.name)
     }
 
 

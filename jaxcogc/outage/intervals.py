@@ -12,8 +12,10 @@ import math
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 from scipy import special
 
+from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_count
 
 
@@ -107,14 +109,25 @@ def clopper_pearson(num_events: int, num_trials: int, level: float = 0.95) -> Es
     (0.0, 0.036217)
     """
     events, trials = _checked_counts(num_events, num_trials)
-    tail = (1.0 - _checked_level(level)) / 2.0
     best = events / trials
+    low, high = clopper_pearson_ends(np.array(events), np.array(trials), _checked_level(level))
+    return Estimate(low.item(), best, high.item(), method="clopper-pearson", level=level)
+
+
+def clopper_pearson_ends(
+    num_events: np.ndarray, num_trials: np.ndarray, level: float
+) -> tuple[HostFloats, HostFloats]:
+    """The two ends for many counts at once, that are known to be in order."""
     # Quantiles of the beta law, its upper one from the upper tail (by `special`: `scipy.stats` says
     # the same and takes a second to import): the root finding behind
     # `binomtest(...).proportion_ci` has an absolute tolerance, 2 % off at one event in 1e10 trials.
-    low = float(special.betaincinv(events, trials - events + 1, tail)) if events > 0 else 0.0
-    high = float(special.betainccinv(events + 1, trials - events, tail)) if events < trials else 1.0
-    return Estimate(min(low, best), best, max(high, best), method="clopper-pearson", level=level)
+    tail, best, others = (1.0 - level) / 2.0, num_events / num_trials, num_trials - num_events
+    low = special.betaincinv(np.maximum(num_events, 1), others + 1, tail)
+    high = special.betainccinv(num_events + 1, np.maximum(others, 1), tail)
+    return (
+        np.where(num_events > 0, np.minimum(low, best), 0.0),
+        np.where(others > 0, np.maximum(high, best), 1.0),
+    )
 
 
 def wilson(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:

@@ -34,6 +34,7 @@ KEYS = [
     "bad_erasure",
     "block_probability",
     "block_memory",
+    "estimator",
     "device",
     "elapsed_seconds",
     "compile_seconds",

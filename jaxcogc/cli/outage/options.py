@@ -9,7 +9,7 @@ from jaxcogc.cli.shared.code_options import STRAGGLERS
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
-from jaxcogc.names import INTERVALS, KERNELS, RARE_METHODS
+from jaxcogc.names import ESTIMATORS, INTERVALS, KERNELS, RARE_METHODS
 
 ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "interval")
 """What the results repeat as it was asked for."""
@@ -28,6 +28,12 @@ class OutageOptions(ProcessOptions, LinkOptions):
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
     interval: str = option("NAME", ", ".join(INTERVALS) + ".", choice(INTERVALS), INTERVALS[0])
+    estimator: str = option(
+        "NAME",
+        "counted, or stratified: more digits from the same trials.",
+        choice(ESTIMATORS),
+        ESTIMATORS[0],
+    )
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
     plot: str | None = picture()
     rare: str | None = option(

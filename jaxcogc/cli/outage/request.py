@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxcogc.cli.outage.options import ECHOED, OutageOptions
 from jaxcogc.cli.shared.code_options import build_code, check_redraw, read_stragglers
-from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics
 from jaxcogc.cli.shared.network_options import read_network
 from jaxcogc.cli.shared.process_options import check_processes, join
@@ -44,6 +44,11 @@ class OutageRequest:
         """How links hang together in time, as keywords of whatever draws links or knows laws."""
         return {"dynamics": self.dynamics, "keep_heard": self.asked.keep_heard}
 
+    @property
+    def interval(self) -> str:
+        """The method of the intervals."""
+        return "stratified " * (self.asked.estimator == "stratified") + self.asked.interval
+
     def echo(self, code: GradientCode, trials: int | None) -> dict[str, Any]:
         """The settings that the results of one code repeat, with the trials that were made."""
         from jaxcogc.links.memory import LinkDynamics
@@ -76,7 +81,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     if not join(options):
         options = dataclasses.replace(options, json=None, plot=None, quiet=True)
     codes = (build_code(options.code, network.num_clients, s, options.seed) for s in stragglers)
-    return OutageRequest(
+    request = OutageRequest(
         asked=options,
         network=network,
         source=source,
@@ -84,6 +89,27 @@ def read_request(options: OutageOptions) -> OutageRequest:
         codes=tuple(codes),
         started=started,
     )
+    _check_strata(request)
+    return request
+
+
+def _check_strata(request: OutageRequest) -> None:
+    """Strata need a law of their own and intervals of their own."""
+    options = request.asked
+    if options.estimator != "stratified":
+        return
+    for name in ("redraw_code", "keep_heard", "interval"):
+        if options.differs(name):
+            raise UserError(
+                f"{options.flag(name)} with --estimator stratified: allowed is one of the two"
+            )
+    from jaxcogc.outage.stratified.known_strata import sort_cells
+
+    for code in request.codes:
+        with blame("--estimator stratified"):
+            sort_cells(
+                request.network, code, num_attempts=options.attempts, dynamics=request.dynamics
+            )
 
 
 def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) -> None:
@@ -98,7 +124,7 @@ def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) ->
 def _check_rare(options: OutageOptions) -> None:
     """--rare has its own trials, intervals and table: what would say nothing is refused."""
     if options.rare is not None:
-        for name in ("interval", "plot", "kernel", "tile", "distributed"):
+        for name in ("estimator", "interval", "plot", "kernel", "tile", "distributed"):
             if options.differs(name):
                 flag = options.flag(name)
                 raise UserError(f"{flag} with --rare {options.rare}: allowed is one of the two")

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,7 @@ from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.counts import (
     OutcomeCounts,
@@ -35,6 +36,8 @@ from jaxcogc.outage.laws.closed_form import (
 )
 from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
+from jaxcogc.outage.stratified.stratified_counts import StratifiedCounts, stratified_outcomes
+from jaxcogc.outage.stratified.stratified_runs import StratifiedSimulation, compile_stratified
 from jaxcogc.runtime.processes import any_process, num_processes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
@@ -49,8 +52,12 @@ _UNQUALIFIED = (
     "client_recovered",
     "gc_plus_weight",
     "row_space_weight",
+    "plain_trials_worth",
 )
-"""Numbers without an interval."""
+"""Numbers without an interval; the last where trials were sorted into strata."""
+
+_AnySimulation: TypeAlias = Simulation | StratifiedSimulation
+_Counts: TypeAlias = OutcomeCounts | StratifiedCounts
 
 
 def run(request: OutageRequest) -> int:
@@ -68,16 +75,7 @@ def run(request: OutageRequest) -> int:
         with display:
             with interruption.ending_at_once(last_words):
                 display.compiling()
-                simulation = compile_simulation(
-                    request.network,
-                    request.codes[0],
-                    num_attempts=request.asked.attempts,
-                    redraw_code=request.asked.redraw_code,
-                    **request.in_time,
-                    tile=request.asked.tile,
-                    kernel=request.asked.kernel,
-                    num_trials=total,
-                )
+                simulation = _compile(request, total)
             display.counting(simulation.compile_seconds, simulation.device)
             counts, seconds = _count(request, simulation, interruption, display)
         if not counts:
@@ -88,12 +86,27 @@ def run(request: OutageRequest) -> int:
         return interruption.exit_code or (int(not complete) if whole else INTERRUPTED_ELSEWHERE)
 
 
+def _compile(request: OutageRequest, total: int) -> _AnySimulation:
+    stratified = request.asked.estimator == "stratified"
+    compiled: _AnySimulation = (compile_stratified if stratified else compile_simulation)(
+        request.network,
+        request.codes[0],
+        num_attempts=request.asked.attempts,
+        redraw_code=request.asked.redraw_code,
+        **request.in_time,
+        tile=request.asked.tile,
+        kernel=request.asked.kernel,
+        num_trials=total,
+    )
+    return compiled
+
+
 def _count(
     request: OutageRequest,
-    simulation: Simulation,
+    simulation: _AnySimulation,
     interruption: Interruption,
     display: CountDisplay,
-) -> tuple[list[OutcomeCounts], float]:
+) -> tuple[list[_Counts], float]:
     """Counts of each code in turn (those that were begun) and the seconds that counting took.
 
     The processes of a distributed run ask each other before each batch whether to go on: one that
@@ -101,23 +114,24 @@ def _count(
     """
     key = seed_keys(request.asked.seed)[1]
     started = time.perf_counter()
-    counts: list[OutcomeCounts] = []
+    counts: list[_Counts] = []
     for code in request.codes:
         if any_process(interruption.requested):
             break
-        counts.append(OutcomeCounts.zero(request.network.num_clients))
+        total: Any = None
         for part in simulation.counts(key, request.network, code, request.asked.trials):
-            counts[-1] += part
+            total = part if total is None else total + part
             display.advance(part.trials)
             if any_process(interruption.requested):
                 break
+        counts.append(total)
     return counts, time.perf_counter() - started
 
 
 def _report(
     request: OutageRequest,
-    simulation: Simulation,
-    counts: list[OutcomeCounts],
+    simulation: _AnySimulation,
+    counts: list[_Counts],
     seconds: float,
     interruption: Interruption,
     console: Console,
@@ -152,12 +166,17 @@ def _report(
         return write_picture("--plot", request.asked.plot, partial(_draw, request, points, caption))
 
 
-def _point(request: OutageRequest, code: GradientCode, counts: OutcomeCounts) -> OutagePoint:
+def _outcomes(request: OutageRequest, counts: _Counts) -> Outcomes:
+    level = request.asked.level
+    if isinstance(counts, StratifiedCounts):
+        return stratified_outcomes(counts, level=level)
+    return outcomes_from_counts(counts, level=level, interval=request.asked.interval)
+
+
+def _point(request: OutageRequest, code: GradientCode, counts: _Counts) -> OutagePoint:
     return OutagePoint(
         x=int(code.num_stragglers),
-        outcomes=outcomes_from_counts(
-            counts, level=request.asked.level, interval=request.asked.interval
-        ),
+        outcomes=_outcomes(request, counts),
         closed_form=closed_form(
             request.network,
             code,
@@ -188,11 +207,11 @@ def _attempts(request: OutageRequest) -> str:
     )
 
 
-def _caption(request: OutageRequest, counts: list[OutcomeCounts], interrupted: bool) -> str:
+def _caption(request: OutageRequest, counts: list[_Counts], interrupted: bool) -> str:
     trials = f"{counts[0].trials:,} trials" + (" each" if len(request.codes) > 1 else "")
     if interrupted:
         trials = f"interrupted after {sum(total.trials for total in counts):,} trials"
-    level, name = level_text(request.asked.level), request.asked.interval.title()
+    level, name = level_text(request.asked.level), request.interval.title()
     return f"{level} {name} intervals; {trials}; seed {request.asked.seed}"
 
 
@@ -214,15 +233,17 @@ def _json_fields(
     request: OutageRequest, code: GradientCode, point: OutagePoint, measured: dict[str, Any]
 ) -> dict[str, Any]:
     numbers = outcomes_to_dict(point.outcomes)
-    estimates = {name: value for name, value in numbers.items() if isinstance(value, dict)}
+    estimates = {name: numbers[name] for name in OUTCOMES}
     return {
         **request.echo(code, numbers["trials"]),
+        "interval": request.interval,
+        "estimator": request.asked.estimator,
         **measured,
         **estimates,
         **outage_fields(point.outcomes),
         **closed_form_fields(point.closed_form),
         **_rounds_fields(point.rounds),
-        **{name: numbers[name] for name in _UNQUALIFIED},
+        **{name: numbers[name] for name in _UNQUALIFIED if name in numbers},
     }
 
 

@@ -22,7 +22,9 @@ SWEEP_COLUMNS = (
     ("row_space_exact", "row space\nexact"),
     ("row_space_none", "row space\nnothing"),
 )
-EXPENDABLE = ("closed form", "closed\nform", "GC+\nexact", "row space\nexact")
+WORTH = "worth plain\ntrials"
+"""Heading of how many plain trials a trial was worth, where trials are sorted into strata."""
+EXPENDABLE = ("closed form", "closed\nform", "GC+\nexact", "row space\nexact", WORTH)
 """Columns that a narrow terminal does without."""
 _WIDTH_FOR_OUTCOMES = 112
 
@@ -35,6 +37,10 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
     level = level_text(point.outcomes.gc_outage.level)
     table.add_column(f"{level} interval", justify="right", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
+    worth = point.outcomes.plain_trials_worth
+    if worth is not None:
+        table.add_column(WORTH, justify="right", no_wrap=True)
+        width -= 14
     if width >= _WIDTH_FOR_OUTCOMES:
         table.add_column("meaning", style="dim", no_wrap=True)
     for name, meaning in OUTCOMES.items():
@@ -43,11 +49,16 @@ def outcome_table(point: OutagePoint, *, title: str, caption: str, width: int) -
         estimate: Estimate = getattr(point.outcomes, name)
         law = closed_form_text(point.closed_form, name)
         interval = interval_text(estimate.low, estimate.high)
-        cells = (name, probability_text(estimate), interval, law, meaning)
+        cells = [name, probability_text(estimate), interval, law]
+        if worth is not None:
+            times = worth[name]
+            cells.append("" if times is None else f"{times:.1f}")
+        cells.append(meaning)
         table.add_row(*cells[: len(table.columns)])
     table.add_section()
     for name, value, meaning in _means(point):
-        table.add_row(*(name, f"{value:.3f}", "", "", meaning)[: len(table.columns)])
+        empty = [""] * (2 if worth is None else 3)
+        table.add_row(*[name, f"{value:.3f}", *empty, meaning][: len(table.columns)])
     return table
 
 

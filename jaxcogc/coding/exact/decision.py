@@ -152,13 +152,35 @@ def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Ar
 def stacks_to_decide(rule: DecisionRule, code: PreparedCode, rows: Array) -> Stacks:
     """The stacks of some trials, ``rows`` as in `recover_rows`."""
     support = code.support[..., None]
-    complete = jnp.all((rows & support) == support, axis=0) & ((rows[0] & 1) != 0)
+    complete = _complete(code, rows)
     distinct = complete if rule.redrawn else jnp.any(complete, axis=0, keepdims=True)
     num_complete = jnp.sum(distinct, axis=(0, 1), dtype=jnp.int32)
     if not rule.counted:
         complete_rows = jnp.where(complete, support, np.uint32(0))
         rows = jnp.concatenate([rows, complete_rows], axis=-1)
     return Stacks(rows, num_complete)
+
+
+def _complete(code: PreparedCode, rows: Array) -> Array:
+    """Which rows arrived with all of their support, bool [attempts, clients, trials]."""
+    support = code.support[..., None]
+    return jnp.all((rows & support) == support, axis=0) & ((rows[0] & 1) != 0)
+
+
+def rank_bound(code: PreparedCode, rows: Array) -> Array:
+    """What the rank cannot exceed with one ring code: int32 [trials].
+
+    Incomplete rows that arrived, of all attempts, and M - s of the distinct complete ones at most.
+
+    Args:
+      code: the prepared code, the same in all attempts.
+      rows: as in `recover_rows`.
+    """
+    complete = _complete(code, rows)
+    arrived = (rows[0] & 1) != 0
+    incomplete = jnp.sum(arrived & ~complete, axis=(0, 1), dtype=jnp.int32)
+    distinct = jnp.sum(jnp.any(complete, axis=0), axis=0, dtype=jnp.int32)
+    return incomplete + jnp.minimum(distinct, rows.shape[2] - code.num_stragglers)
 
 
 def zeros_of(vector: Array, rank: Array, modulus: int) -> Zeros:

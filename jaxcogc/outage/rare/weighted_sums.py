@@ -145,6 +145,7 @@ def rare_outcomes_from_groups(
     outcomes = Outcomes(
         **estimates,
         custom={},
+        plain_trials_worth=None,
         mean_rank=float(means[-1] / total),
         num_recovered_pmf=pmf / total,
         client_recovered=np.minimum(members, 1.0),

@@ -13,9 +13,10 @@ from jaxcogc.outage.outcomes import ByOutcome, classify
 _NUM_EVENTS = 7
 
 
-def empty_table(num_clients: int) -> jax.Array:
-    """Nothing counted yet: int32 [3 clients + 7, clients + 1]."""
-    return jnp.zeros((3 * num_clients + _NUM_EVENTS, num_clients + 1), jnp.int32)
+def empty_table(num_clients: int, num_strata: int = 0) -> jax.Array:
+    """Nothing counted yet: int32 [3 clients + 7, clients + 1], or one such table a stratum."""
+    strata = (num_strata,) if num_strata else ()
+    return jnp.zeros((*strata, 3 * num_clients + _NUM_EVENTS, num_clients + 1), jnp.int32)
 
 
 def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
@@ -32,9 +33,37 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
       sum of the ranks.
     """
     # One product of 0/1 matrices; float32 holds its integers exactly, at most 2^14 x clients.
+    rows, num_recovered = _rows(recovery)
+    clients = len(recovery.client_recovered)
+    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
+    table = jnp.einsum(
+        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
+    )
+    return table.astype(jnp.int32)
+
+
+def add_by_stratum(
+    tables: jax.Array, recovery: Recovery, counted: jax.Array, stratum: jax.Array
+) -> jax.Array:
+    """Count each trial of a tile in the table of its stratum.
+
+    Args:
+      tables: int32 [strata, 3 clients + 7, clients + 1], what was counted before.
+      recovery, counted: as in `outcome_table`.
+      stratum: int32 [trials], below the number of strata.
+    """
+    # The dense product would do the work once a stratum; here a trial adds to one column alone.
+    rows, num_recovered = _rows(recovery)
+    strata, _, sizes = tables.shape
+    columns = jnp.moveaxis(tables, 1, 2).reshape(strata * sizes, -1)
+    place = stratum * sizes + num_recovered
+    columns = columns.at[place].add((rows * counted).astype(jnp.int32).T)
+    return jnp.moveaxis(columns.reshape(strata, sizes, -1), 2, 1)
+
+
+def _rows(recovery: Recovery) -> tuple[jax.Array, jax.Array]:
+    """What a trial adds to its column: [3 clients + 7, trials], and the column: |K|."""
     members = recovery.client_recovered
-    clients, _ = members.shape
-    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
     happened = classify(recovery, clients_axis=0)
     events = [
         jnp.ones_like(recovery.gc),
@@ -53,11 +82,7 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
             jnp.stack([event.astype(jnp.float32) for event in events]),
         ]
     )
-    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
-    table = jnp.einsum(
-        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
-    )
-    return table.astype(jnp.int32)
+    return rows, jnp.sum(members, axis=0, dtype=jnp.int32)
 
 
 def outcome_flags(recovery: Recovery) -> jax.Array:

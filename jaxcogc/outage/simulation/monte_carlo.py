@@ -9,34 +9,35 @@ and any code of its shape; only one small table of integers leaves the devices.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.exact.decision import decision_rule
+from jaxcogc.links.checks import check_choice
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
-from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts, Outcomes, outcomes_from_counts
+from jaxcogc.names import ESTIMATORS
+from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.intervals import estimate
-from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
+from jaxcogc.outage.simulation.compiled_runs import (
+    checked_run,
+    compile_or_fall_back,
+    count_tables,
+    few_enough,
+)
 from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
-from jaxcogc.outage.simulation.program import compiled_program
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run, run_shape
+from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
+from jaxcogc.outage.stratified.stratified_counts import stratified_outcomes
+from jaxcogc.outage.stratified.stratified_runs import compile_stratified
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.jax_settings import plain_settings, under_plain_settings
-
-_LOG = logging.getLogger(__name__)
-
-_FEW_TRIALS = 2**16
-"""Up to so many trials the faster program costs more to compile than it saves."""
 
 
 class Simulation(NamedTuple):
@@ -69,6 +70,7 @@ def simulate_outcomes(
     keep_heard: bool = False,
     links: DrawLinks | None = None,
     outcomes: Mapping[str, Outcome] | None = None,
+    estimator: str = "counted",
 ) -> Outcomes:
     """Estimate by Monte Carlo how often the global update is recovered.
 
@@ -80,16 +82,17 @@ def simulate_outcomes(
       num_trials: trials, counted exactly.
       num_attempts: attempts a round.
       redraw_code: another code of the same random family in every attempt.
-      dynamics: how links remember, and which clients are blocked; a trial begins in stationarity.
-      keep_heard: clients keep what they heard in earlier attempts.
+      dynamics: how links remember, and who is blocked; keep_heard: clients keep what they heard.
       links, outcomes: a link model, and outcomes by name, of the caller's own: `own_trials`.
+      estimator: "counted", or "stratified": the same trials, sorted by what is known of them
+        (README.md says where); intervals are "stratified clopper-pearson" then.
 
     Returns:
       Outcomes with 95 % Clopper-Pearson intervals; ``custom`` are the caller's own.
 
     Raises:
-      ValueError: a count that is not a positive whole number, what does not fit (sizes, dynamics,
-        links, outcomes), or ``redraw_code`` with a family that is not random.
+      ValueError: a count that is not a positive whole number, or what does not fit (sizes,
+        dynamics, links, outcomes, estimator, redraw_code).
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, simulate_outcomes
@@ -99,18 +102,34 @@ def simulate_outcomes(
     >>> outcomes.gc_outage.low < 0.3133 < outcomes.gc_outage.high  # the closed form
     True
     """
+    check_choice("estimator", estimator, ESTIMATORS)
     sizes: dict[str, Any] = {"num_attempts": num_attempts, "redraw_code": redraw_code}
     sizes |= {"dynamics": dynamics, "keep_heard": keep_heard}
     if links is not None or outcomes:
-        few = num_trials <= _FEW_TRIALS
-        shape = run_shape(network, code, **sizes, few_trials=few)
         own = OwnTrials(links, outcomes or {})
+        _check_alone(own, dynamics=dynamics, keep_heard=keep_heard, estimator=estimator)
+        shape = run_shape(network, code, **sizes, few_trials=few_enough("xla", num_trials))
         return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
+    if estimator == "stratified":
+        sorting = compile_stratified(network, code, **sizes, num_trials=num_trials)
+        return stratified_outcomes(reduce(add, sorting.counts(key, network, code, num_trials)))
     simulation = compile_simulation(network, code, **sizes, num_trials=num_trials)
-    total = OutcomeCounts.zero(network.num_clients)
-    for counts in simulation.counts(key, network, code, num_trials):
-        total = total + counts
-    return outcomes_from_counts(total)
+    return outcomes_from_counts(reduce(add, simulation.counts(key, network, code, num_trials)))
+
+
+def _check_alone(
+    own: OwnTrials, *, dynamics: LinkDynamics | None, keep_heard: bool, estimator: str
+) -> None:
+    """What the caller brings goes with plain counts, and links of his own do all themselves."""
+    if own.draw is not None and (dynamics is not None or keep_heard):
+        given = "keep_heard = True" if dynamics is None else "dynamics"
+        raise ValueError(f"{given} beside links: allowed is one of them, links do all themselves")
+    if estimator != "counted":
+        given = "outcomes" if own.draw is None else "links"
+        raise ValueError(
+            f"estimator = {estimator!r} beside {given}: allowed is 'counted' with links or outcomes"
+            " of one's own"
+        )
 
 
 def _own_outcomes(
@@ -123,10 +142,7 @@ def _own_outcomes(
     own: OwnTrials,
 ) -> Outcomes:
     """With links or outcomes of the caller's own."""
-    if own.draw is not None and (dynamics is not None or shape.links.keeps):
-        given = "keep_heard = True" if dynamics is None else "dynamics"
-        raise ValueError(f"{given} beside links: allowed is one of them, links do all themselves")
-    run = _checked_run(shape, dynamics, key, network, code, num_trials)
+    run = checked_run(key, shape, network, code, dynamics=dynamics, num_trials=num_trials)
     found = count_own_trials(shape, run, num_trials, own)
     rates = {name: estimate(number, num_trials) for name, number in found.own.items()}
     return dataclasses.replace(outcomes_from_counts(found.counts), custom=rates)
@@ -180,24 +196,13 @@ def compile_simulation(
         tile=tile,
         devices=devices,
         kernel=kernel,
-        few_trials=kernel == "xla" and num_trials is not None and num_trials <= _FEW_TRIALS,
+        few_trials=few_enough(kernel, num_trials),
     )
-    counts = partial(_run, _compile_or_fall_back(shape), shape, dynamics)
+    counts = partial(_counts, compile_or_fall_back(shape), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
-def _compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
-    if shape.rule.kernel == "pallas":
-        try:
-            return compiled_program(shape)
-        except Exception as error:  # whatever a kernel compiler may raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
-            return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
-    return compiled_program(shape)
-
-
-def _run(
+def _counts(
     program: jax.stages.Compiled,
     shape: Shape,
     dynamics: LinkDynamics | None,
@@ -206,52 +211,7 @@ def _run(
     code: GradientCode,
     num_trials: int,
 ) -> Iterator[OutcomeCounts]:
-    """Call the compiled program on consecutive blocks and hand out what it counted."""
     with plain_settings():
-        run = _checked_run(shape, dynamics, key, network, code, num_trials)
-    num_devices = len(shape.devices)
-    total_blocks = -(-num_trials // BLOCK_TRIALS)
-    first, per_device = 0, 1
-    while first < total_blocks:
-        per_device = min(per_device, -(-(total_blocks - first) // num_devices))
-        inputs = Inputs(
-            run,
-            first_block=np.int32(first),
-            num_blocks=np.int32(per_device),
-            full_blocks=np.int32(num_trials // BLOCK_TRIALS),
-            last_trials=np.int32(num_trials % BLOCK_TRIALS),
-        )
-        with plain_settings():  # not around the yield: whoever iterates has settings of his own
-            table = np.asarray(program(inputs))
+        run = checked_run(key, shape, network, code, dynamics=dynamics, num_trials=num_trials)
+    for table in count_tables(program, shape, run, num_trials):
         yield counts_from_table(table, shape.clients)
-        first += per_device * num_devices
-        per_device = min(2 * per_device, shape.most_blocks)
-
-
-def _checked_run(
-    shape: Shape,
-    dynamics: LinkDynamics | None,
-    key: Key,
-    network: Network,
-    code: GradientCode,
-    num_trials: int,
-) -> Run:
-    """What all blocks of a run share, once it fits the program."""
-    _check_run(shape, network, code, num_trials)
-    if shape.rule.redrawn and not code.redrawn:
-        code = redrawn_code(key, code, shape.attempts)
-    return prepare_run(run_words(key), network, code, dynamics=dynamics, kind=shape.links)
-
-
-def _check_run(shape: Shape, network: Network, code: GradientCode, num_trials: int) -> None:
-    if isinstance(num_trials, bool) or not isinstance(num_trials, int | np.integer):
-        raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
-    if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:
-        raise ValueError(f"num_trials = {num_trials}: must lie in 1..{2**30 * BLOCK_TRIALS}")
-    rule = decision_rule(code, shape.rule.kernel)
-    fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
-    clients = (network.num_clients, code.num_clients)
-    if clients != (shape.clients,) * 2 or network.reciprocal != shape.links.reciprocal or not fits:
-        raise ValueError(
-            "network or code: must have the shape that the simulation was compiled for"
-        )

@@ -15,13 +15,23 @@ from jax.sharding import PartitionSpec
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.bit_rows import pack_rows
-from jaxcogc.coding.exact.decision import Recovery, prepare_code, recover_rows
+from jaxcogc.coding.exact.decision import (
+    Recovery,
+    prepare_code,
+    rank_bound,
+    recover_rows,
+)
 from jaxcogc.links.draws import Links
 from jaxcogc.links.packed_draws import by_offset
 from jaxcogc.links.thresholds import blank_law
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_links, trial_vectors
-from jaxcogc.outage.simulation.count_table import empty_table, outcome_flags, outcome_table
+from jaxcogc.outage.simulation.count_table import (
+    add_by_stratum,
+    empty_table,
+    outcome_flags,
+    outcome_table,
+)
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
 from jaxcogc.runtime.devices import compiler_options, device_mesh
 
@@ -53,6 +63,8 @@ def _blank_inputs(shape: Shape) -> Inputs:
     coefficients = np.stack([matrix] * shape.attempts) if shape.rule.redrawn else matrix
     number = np.int32(0)
     run = Run(np.zeros(2, np.uint32), blank_law(shape.clients, shape.links), coefficients, number)
+    if shape.strata:
+        run = run._replace(stratum_of=np.zeros((shape.attempts * shape.clients + 1, 2), np.int32))
     return Inputs(run, number, number, number, number)
 
 
@@ -61,9 +73,13 @@ def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
     tiles = _tiles(shape, axis, inputs)
 
     def count_tile(index: Array, table: Array) -> Array:
-        return table + outcome_table(*tiles.decide(index))
+        found = tiles.decide(index)
+        if found.stratum is not None:
+            return add_by_stratum(table, found.recovery, found.counted, found.stratum)
+        return table + outcome_table(found.recovery, found.counted)
 
-    table: Array = lax.fori_loop(0, tiles.number, count_tile, empty_table(shape.clients))
+    nothing = empty_table(shape.clients, shape.strata)
+    table: Array = lax.fori_loop(0, tiles.number, count_tile, nothing)
     total: Array = lax.psum(table, axis)
     return total
 
@@ -76,7 +92,8 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
     def count_tile(index: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         tables, flags = carried
         found = tiles.decide(index)
-        tables = tables.at[index // tiles_per_block].add(outcome_table(*found))
+        table = outcome_table(found.recovery, found.counted)
+        tables = tables.at[index // tiles_per_block].add(table)
         place = index % tiles_per_block * shape.tile
         return tables, lax.dynamic_update_slice(flags, outcome_flags(found.recovery), (place,))
 
@@ -87,10 +104,17 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
 
 
 class _DecidedTile(NamedTuple):
-    """What the trials of a tile recover (trials last), and which of them count: bool [trials]."""
+    """What became of the trials of a tile.
+
+    Attributes:
+        recovery: what they recover, trials last.
+        counted: bool [trials], which of them count.
+        stratum: int32 [trials], their strata; None without.
+    """
 
     recovery: Recovery
     counted: Array
+    stratum: Array | None
 
 
 class _Tiles(NamedTuple):
@@ -124,7 +148,12 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
         recovery = recover_rows(shape.rule, code, random, rows)
         last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
         counted = places < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
-        return _DecidedTile(recovery, counted)
+        stratum = None
+        if run.stratum_of is not None:
+            enough = recovery.num_complete_rows >= shape.clients - code.num_stragglers
+            bound = rank_bound(code, rows)
+            stratum = jnp.asarray(run.stratum_of)[bound, enough.astype(jnp.int32)]
+        return _DecidedTile(recovery, counted, stratum)
 
     return _Tiles(jnp.asarray(inputs.num_blocks) * tiles, decide)
 

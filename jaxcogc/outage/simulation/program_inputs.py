@@ -32,6 +32,7 @@ class Shape(NamedTuple):
         devices: that share the blocks.
         kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
             one call of a program that keeps them apart.
+        strata: 0, or the number of strata that are counted apart.
     """
 
     clients: int
@@ -41,6 +42,7 @@ class Shape(NamedTuple):
     tile: int
     devices: tuple[jax.Device, ...]
     kept: int = 0
+    strata: int = 0
 
     @property
     def most_blocks(self) -> int:
@@ -61,12 +63,15 @@ class Run(NamedTuple):
         law: of the links.
         field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
         num_stragglers: int32.
+        stratum_of: int32 [attempts x clients + 1, 2], the stratum of a trial by its bound of the
+            rank and whether enough complete rows arrived; None without strata.
     """
 
     words: AnyArray
     law: LinkLaw
     field_matrix: AnyArray
     num_stragglers: AnyArray | np.int32
+    stratum_of: AnyArray | None = None
 
 
 class Inputs(NamedTuple):

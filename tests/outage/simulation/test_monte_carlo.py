@@ -14,11 +14,8 @@ from scipy import stats
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.simulation.monte_carlo import (
-    BLOCK_TRIALS,
-    compile_simulation,
-    simulate_outcomes,
-)
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.simulation.monte_carlo import compile_simulation, simulate_outcomes
 from tests.checks import (
     mean_p_value,
     outcome_p_values,

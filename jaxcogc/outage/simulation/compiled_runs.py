@@ -1,0 +1,95 @@
+"""Runs of the compiled program: its inputs checked, its calls one after another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jaxcogc._types import Key
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.exact.decision import decision_rule
+from jaxcogc.links.memory import LinkDynamics
+from jaxcogc.links.network import Network
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
+from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
+from jaxcogc.runtime.jax_settings import plain_settings
+
+_LOG = logging.getLogger(__name__)
+
+_FEW_TRIALS = 2**16
+"""Up to so many trials the faster program costs more to compile than it saves."""
+
+
+def few_enough(kernel: str, num_trials: int | None) -> bool:
+    """Whether so many trials, None where that is not known, go by the program of loops."""
+    return kernel == "xla" and num_trials is not None and num_trials <= _FEW_TRIALS
+
+
+def compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
+    """The program of a shape; by XLA where its own kernel does not compile."""
+    if shape.rule.kernel == "pallas":
+        try:
+            return compiled_program(shape)
+        except Exception as error:  # whatever a kernel compiler may raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
+            return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
+    return compiled_program(shape)
+
+
+def count_tables(
+    program: jax.stages.Compiled, shape: Shape, run: Run, num_trials: int
+) -> Iterator[np.ndarray]:
+    """Call the compiled program on consecutive blocks and hand out what it counted."""
+    num_devices = len(shape.devices)
+    total_blocks = -(-num_trials // BLOCK_TRIALS)
+    first, per_device = 0, 1
+    while first < total_blocks:
+        per_device = min(per_device, -(-(total_blocks - first) // num_devices))
+        inputs = Inputs(
+            run,
+            first_block=np.int32(first),
+            num_blocks=np.int32(per_device),
+            full_blocks=np.int32(num_trials // BLOCK_TRIALS),
+            last_trials=np.int32(num_trials % BLOCK_TRIALS),
+        )
+        with plain_settings():  # not around the yield: whoever iterates has settings of his own
+            table = np.asarray(program(inputs))
+        yield table
+        first += per_device * num_devices
+        per_device = min(2 * per_device, shape.most_blocks)
+
+
+def checked_run(
+    key: Key,
+    shape: Shape,
+    network: Network,
+    code: GradientCode,
+    *,
+    dynamics: LinkDynamics | None,
+    num_trials: int,
+) -> Run:
+    """What all blocks of a run share, once it fits the program."""
+    _check_run(shape, network, code, num_trials)
+    if shape.rule.redrawn and not code.redrawn:
+        code = redrawn_code(key, code, shape.attempts)
+    return prepare_run(run_words(key), network, code, dynamics=dynamics, kind=shape.links)
+
+
+def _check_run(shape: Shape, network: Network, code: GradientCode, num_trials: int) -> None:
+    if isinstance(num_trials, bool) or not isinstance(num_trials, int | np.integer):
+        raise ValueError(f"num_trials = {num_trials!r}: must be a whole number")
+    if not 1 <= num_trials <= 2**30 * BLOCK_TRIALS:
+        raise ValueError(f"num_trials = {num_trials}: must lie in 1..{2**30 * BLOCK_TRIALS}")
+    rule = decision_rule(code, shape.rule.kernel)
+    fits = rule == shape.rule or (shape.rule.redrawn and rule.modulus == shape.rule.modulus)
+    clients = (network.num_clients, code.num_clients)
+    if clients != (shape.clients,) * 2 or network.reciprocal != shape.links.reciprocal or not fits:
+        raise ValueError(
+            "network or code: must have the shape that the simulation was compiled for"
+        )
