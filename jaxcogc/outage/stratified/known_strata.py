@@ -71,7 +71,7 @@ def sort_cells(
     if code.family not in _FAMILIES or code.redrawn:
         kind = "redrawn " if code.redrawn else ""
         raise ValueError(
-            f"estimator = 'stratified' with a {kind}{code.family} code: allowed is one code for all"
+            f"estimator = 'stratified' with {kind}code {code.family}: allowed is one code for all"
             f" attempts, of {', '.join(_FAMILIES)}"
         )
     stragglers, clients = int(code.num_stragglers), network.num_clients

@@ -276,7 +276,7 @@ RING = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.25, reciprocal=
     [
         (SMALL, SMALL_CODE, {"redraw_code": True}, "redraw_code = True: allowed with estimator"),
         (SMALL, SMALL_CODE, {"keep_heard": True}, "keep_heard = True: allowed with estimator"),
-        (TEN, fractional_repetition_code(10, 4), {}, "with a fractional-repetition code: allowed"),
+        (TEN, fractional_repetition_code(10, 4), {}, "with code fractional-repetition: allowed"),
         (RING, cyclic_code(jax.random.key(0), 4, 2), {}, "'stratified': reciprocal = True with"),
         (SMALL, SMALL_CODE, {"dynamics": LinkDynamics(block_probability=0.1)}, "block_probability"),
         (SMALL, SMALL_CODE, {"links": lambda key, trial: None}, "beside links: allowed"),
