@@ -22,7 +22,7 @@ DECODERS = ("gc", "gc_plus", "row_space")
 """From the standard one to the best that any linear decoder can do."""
 CODED_SCHEMES = (*DECODERS, "least_squares")
 """Schemes that decode what a gradient code sent."""
-SCHEMES = (
+BASIC_SCHEMES = (
     "ideal",
     "intermittent",
     "intermittent_blind",
@@ -31,6 +31,10 @@ SCHEMES = (
     "replicated_gc",
     *CODED_SCHEMES,
 )
+"""Those that need nothing but links and a code."""
+UNBIASED_SCHEMES = ("gc_plus_unbiased", "row_space_unbiased")
+"""Whose recovered clients are weighed by the inverse of how often they are recovered."""
+SCHEMES = (*BASIC_SCHEMES, "colrel", *UNBIASED_SCHEMES)
 DEFAULT_SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 
 OUTCOMES = {

@@ -1,10 +1,11 @@
+from .aggregation.channel import Channel as Channel
+from .aggregation.channel import Foreknowledge as Foreknowledge
+from .aggregation.channel import channel as channel
 from .aggregation.coefficients import Coefficients as Coefficients
 from .aggregation.gossip import mean_mixing_matrix as mean_mixing_matrix
 from .aggregation.leakage import Leakage as Leakage
 from .aggregation.leakage import leakage as leakage
-from .aggregation.link_evidence import Channel as Channel
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
-from .aggregation.link_evidence import channel as channel
 from .aggregation.relaying import RelayVariance as RelayVariance
 from .aggregation.relaying import colrel_variance as colrel_variance
 from .aggregation.relaying import colrel_weights as colrel_weights

@@ -15,9 +15,11 @@ from jaxtyping import Float64
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, PolicyOptions
+from jaxcogc.federated.aggregation.relaying import colrel_variance
 from jaxcogc.federated.aggregation.rules import RULES
-from jaxcogc.federated.aggregation.schemes import check_names
+from jaxcogc.federated.aggregation.schemes import check_names, known_of
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
 from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
 from jaxcogc.links.network import Network
@@ -53,6 +55,7 @@ def effective_weights(
     num_trials: int = 100_000,
     redraw_code: bool = False,
     dynamics: LinkDynamics | None = None,
+    known: Foreknowledge | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> EffectiveWeights:
     """Effective weights, exact where that is possible.
@@ -67,8 +70,9 @@ def effective_weights(
         redraw_code: another code in every attempt; cyclic only.
         dynamics: how links remember, and which clients are blocked; a round begins in stationarity,
             as the rounds of a run do on average.
+        known: what some schemes must know of the network; None: the weights of relays are found.
         policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
-            max_repeats, keep_heard.
+            max_repeats, keep_heard, min_recovered.
 
     Returns:
         EffectiveWeights of [clients].
@@ -86,7 +90,10 @@ def effective_weights(
     """
     check_names((scheme,), code)
     one_code = None if redraw_code else code
+    known = known_of((scheme,), network, known)
     exact = _exact(network, scheme, one_code, LinkPolicy(**policy), dynamics)
+    if exact is None and RULES[scheme].relays and dynamics is None:
+        exact = _relayed(network, known, LinkPolicy(**policy))
     if exact is not None:
         return exact
     drawn = draw_rounds(
@@ -97,6 +104,7 @@ def effective_weights(
         num_trials=num_trials,
         redraw_code=redraw_code and RULES[scheme].sharing == "links",
         dynamics=dynamics,
+        known=known,
         **policy,
     )
     return _result(mean_coefficients(drawn[scheme]), "simulation", num_trials)
@@ -113,7 +121,7 @@ def _exact(
     rule, clients = RULES[scheme], network.num_clients
     if rule.all_or_nothing:
         return _result(np.full(clients, 1 / clients), "closed form")
-    if policy.max_repeats > 0:
+    if policy.max_repeats > 0 or policy.min_recovered > 1:
         return None
     if rule.arrival_law is not None:
         lost = _never_heard(network, policy.num_tries if rule.several_tries else 1, dynamics)
@@ -134,6 +142,19 @@ def _exact(
     if not none < 1:
         raise ValueError(f"scheme {scheme!r} always holds on this network")
     return _result(weight / (1 - none), "enumeration")
+
+
+def _relayed(network: Network, known: Foreknowledge, policy: LinkPolicy) -> EffectiveWeights | None:
+    """Of collaborative relaying; None where rows with weights may be empty together."""
+    alpha = np.asarray(known.relay_weights)
+    own = np.diagonal(alpha) > 0
+    if policy.max_repeats > 0 or policy.keep_heard or np.any(alpha[~own] > 0):
+        return None
+    silent = float(np.prod(np.asarray(network.uplink_erasure)[own])) ** policy.num_attempts
+    if not silent < 1:
+        raise ValueError("scheme 'colrel' always holds: no relay ever reaches the server")
+    mean = colrel_variance(network, alpha).mean
+    return _result(mean / (network.num_clients * (1 - silent)), "closed form")
 
 
 def _never_heard(network: Network, tries: int, dynamics: LinkDynamics | None) -> HostFloats:

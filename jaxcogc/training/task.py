@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
-from jaxcogc.federated.aggregation.link_evidence import channel
+from jaxcogc.federated.aggregation.channel import channel
 from jaxcogc.federated.models import Model, make_model
 from jaxcogc.federated.rounds.experiment import Inputs, Task
 from jaxcogc.federated.rounds.local_steps import Batch, ClientData

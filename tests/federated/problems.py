@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from jaxcogc import Network, cyclic_code
-from jaxcogc.federated.aggregation.link_evidence import channel
+from jaxcogc.federated.aggregation.channel import channel
 from jaxcogc.federated.rounds.experiment import Inputs, RoundSettings, RoundSpan, Task
 from jaxcogc.federated.rounds.local_steps import ClientData
 from jaxcogc.federated.rounds.round_program import training_program

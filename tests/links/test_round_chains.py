@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, channel, draw_round
+from jaxcogc.federated.aggregation.channel import channel
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, draw_round
 from jaxcogc.federated.aggregation.link_history import run_start
 from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.links import round_chains

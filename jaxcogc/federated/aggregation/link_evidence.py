@@ -7,31 +7,29 @@ depends on the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Float
 
-from jaxcogc._types import AnyArray, Array, Key
+from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import least_squares_coefficients
+from jaxcogc.coding.encoding import received_matrix
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links, check_limits
-from jaxcogc.links.memory import LinkDynamics, blocked_clients
-from jaxcogc.links.network import Network
 from jaxcogc.links.round_chains import RoundStart, draw_repeats
-from jaxcogc.links.thresholds import LinkLaw, RoundSteps, link_kind, link_law, round_steps
+from jaxcogc.links.thresholds import LinkLaw
 from jaxcogc.names import NORMALISATIONS, PEER_COSTS, PLACEMENTS
-from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import permutation
 
 T = TypeVar("T")
@@ -57,6 +55,8 @@ class LinkPolicy:
       peer_cost: "unicast": a client's update costs one use for each row that needs it; "broadcast":
         one use in all.
       keep_heard: clients keep what they heard in earlier attempts of a round and of its repeats.
+      min_recovered: a partial average over fewer clients is held; where averages are divided by
+        the number of clients in them, or could be.
 
     Raises:
       ValueError: a value outside what is allowed.
@@ -69,10 +69,12 @@ class LinkPolicy:
     max_repeats: int = 0
     peer_cost: str = "unicast"
     keep_heard: bool = False
+    min_recovered: int = 1
 
     def __post_init__(self) -> None:
         check_limits(1, self.num_attempts)
         check_count("num_tries", self.num_tries)
+        check_count("min_recovered", self.min_recovered)
         check_count("max_repeats", self.max_repeats, low=0)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -89,20 +91,7 @@ class PolicyOptions(TypedDict, total=False):
     max_repeats: int
     peer_cost: str
     keep_heard: bool
-
-
-class Channel(NamedTuple):
-    """A network as a compiled program takes it: inputs, so that one program serves all networks.
-
-    Attributes:
-      law: of the links.
-      arrival_weight: floating [clients], 1 / (M P(m is heard)); 0 for one that never is.
-      steps: of the links from round to round.
-    """
-
-    law: LinkLaw
-    arrival_weight: Float[AnyArray, "clients"]
-    steps: RoundSteps = RoundSteps()
+    min_recovered: int
 
 
 class RoundLinks(NamedTuple):
@@ -110,14 +99,29 @@ class RoundLinks(NamedTuple):
 
     Attributes:
       uplink_delivered: bool [repeats, tries, clients], in the clients' own order.
+      by_client: Links [repeats, attempts, ..] in the clients' own order.
       shared: on which coded sums travel, by places on the ring of the code: "links" [repeats,
         attempts, ..], and "free", the first attempt with sharing that cannot fail.
       places: int32 [clients], the client at each place on the ring.
     """
 
     uplink_delivered: Array
+    by_client: Links
     shared: dict[Sharing, Links]
     places: Array
+
+
+class Relayed(NamedTuple):
+    """What relays made of a round and its repeats.
+
+    Attributes:
+      counts: float64 [repeats, clients], c: the weights with which an update was passed on, added
+        up over all relays that were heard, the mean over attempts.
+      revealed: bool [repeats, clients], whose own update can be told from the sums.
+    """
+
+    counts: Array
+    revealed: Array
 
 
 class Evidence(NamedTuple):
@@ -130,6 +134,8 @@ class Evidence(NamedTuple):
       alive: bool [clients], who takes part in this round.
       arrival_weight: floating [clients] of the coefficients' dtype, see Channel.
       policy: of the run.
+      relayed: what relays made of the round; None where no scheme asks.
+      fair_weights: floating [clients] by decoder, see Channel.
     """
 
     uplink_delivered: Array
@@ -138,30 +144,13 @@ class Evidence(NamedTuple):
     alive: Array
     arrival_weight: Array
     policy: LinkPolicy
+    relayed: Relayed | None = None
+    fair_weights: Mapping[str, Array] = MappingProxyType({})
 
     @property
     def dtype(self) -> np.dtype:
         """Of the coefficients."""
         return self.arrival_weight.dtype
-
-
-@under_plain_settings
-def channel(network: Network, dynamics: LinkDynamics | None = None) -> Channel:
-    """The inputs that stand for a network; of one on the host, exact in either mode of JAX.
-
-    Args:
-      network: the mean erasure probabilities.
-      dynamics: how links remember, and which clients are blocked; None: independent attempts.
-    """
-    delivered = 1.0 - network.uplink_erasure
-    if dynamics is not None:
-        delivered = delivered * (1.0 - blocked_clients(network, dynamics))
-    xp = jnp if isinstance(delivered, Array) else np
-    heard = xp.where(delivered > 0, delivered, 1.0)
-    weight = xp.where(delivered > 0, 1.0 / (network.num_clients * heard), 0.0)
-    kind = link_kind(network, dynamics)
-    law, steps = link_law(network, dynamics, kind), round_steps(network, dynamics, kind)
-    return Channel(law, weight, steps)
 
 
 def draw_round(
@@ -185,10 +174,8 @@ def draw_round(
       alive: bool [clients]; whatever another client would send is erased. None: everybody is.
       start: where the chains of the links stand; None: in stationarity.
     """
-    clients = law.num_clients
     num_draws = max(num_tries, policy.num_attempts)
-
-    links = draw_repeats(
+    drawn = draw_repeats(
         keys.links,
         law,
         num_repeats=policy.max_repeats + 1,
@@ -197,14 +184,30 @@ def draw_round(
         kind=law.kind(reciprocal=reciprocal, keeps=policy.keep_heard),
         start=start,
     )
+    return placed(Links(*drawn), keys.placement, policy, num_tries=num_tries, alive=alive)
+
+
+def placed(
+    links: Links, key: Key, policy: LinkPolicy, *, num_tries: int, alive: Array | None = None
+) -> RoundLinks:
+    """A round's links as the schemes see them.
+
+    Args:
+      links: [repeats, tries, ..], as they were drawn.
+      key: of the places on the ring.
+      policy: num_attempts and placement count.
+      num_tries, alive: as in `draw_round`.
+    """
     uplink, peer = map(jnp.asarray, links)
+    clients = uplink.shape[-1]
     if alive is not None:
         uplink = uplink & alive
         peer = peer & (alive | jnp.eye(clients, dtype=bool))
     places = jnp.arange(clients, dtype=jnp.int32)
-    on_ring = Links(uplink[:, : policy.num_attempts], peer[:, : policy.num_attempts])
+    by_client = Links(uplink[:, : policy.num_attempts], peer[:, : policy.num_attempts])
+    on_ring = by_client
     if policy.placement == "random":
-        places = permutation(keys.placement, places)
+        places = permutation(key, places)
         on_ring = Links(
             jnp.take(on_ring.uplink_delivered, places, axis=-1),
             jnp.take(jnp.take(on_ring.peer_delivered, places, axis=-1), places, axis=-2),
@@ -214,7 +217,7 @@ def draw_round(
     if alive is not None:
         everything &= jnp.take(alive, places) | jnp.eye(clients, dtype=bool)
     free = Links(on_ring.uplink_delivered & first, everything)
-    return RoundLinks(uplink[:, :num_tries], {"links": on_ring, "free": free}, places)
+    return RoundLinks(uplink[:, :num_tries], by_client, {"links": on_ring, "free": free}, places)
 
 
 def recover_shared(
@@ -248,6 +251,21 @@ def project(code: GradientCode, links: RoundLinks) -> Array:
     on_ring = _over_repeats(least_squares_coefficients, code, links.shared["links"])
     with jax.enable_x64(True):
         return _in_client_order(on_ring, links.places)
+
+
+def relay(key: Key, relays: GradientCode, links: RoundLinks) -> Relayed:
+    """What the server makes of relays' weighted sums, in the clients' own order.
+
+    Args:
+      key: feeds the random null vector.
+      relays: their weights.
+      links: of one round and its repeats.
+    """
+    found = _over_repeats(partial(recover, key), relays, links.by_client)
+    with jax.enable_x64(True):
+        sums = _over_repeats(received_matrix, relays, links.by_client)
+        counts = jnp.sum(sums, axis=1) / links.by_client.uplink_delivered.shape[1]
+    return Relayed(counts, found.client_recovered)
 
 
 def _over_repeats(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxcogc._types import Array, Key
-from jaxcogc.federated.aggregation.link_evidence import Channel
+from jaxcogc.federated.aggregation.channel import Channel
 from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.links.draws import Streams, streams
 from jaxcogc.links.round_chains import RoundStart, round_start

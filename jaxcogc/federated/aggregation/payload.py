@@ -47,7 +47,8 @@ def row_weights(
         weights = nothing
         with jax.enable_x64(True):
             if number in singles:
-                weights = _partial(one, sums[number], singles[number], normalisation)
+                divisor = "clients" if RULES[names[number]].unbiased else normalisation
+                weights = _partial(one, sums[number], singles[number], divisor)
             elif number in sums:
                 weights = sums[number] / clients
             all_weights.append(jnp.where(one.coefficients.hold, 0.0, weights))
@@ -77,7 +78,7 @@ def _partial(one: SchemeDraw, of_sum: Array, single: Array, normalisation: str) 
     recovered = one.coefficients.weights[one.places] != 0
     count = one.coefficients.num_recovered if normalisation == "recovered" else clients
     partial = jnp.sum(jnp.where(recovered[:, None], single, 0.0), axis=0) / jnp.maximum(count, 1)
-    by_sum = one.coefficients.exact & ~jnp.all(jnp.any(single != 0, axis=1))
+    by_sum = (one.coefficients.num_recovered == clients) & ~jnp.all(jnp.any(single != 0, axis=1))
     return jnp.where(by_sum, of_sum / clients, partial)
 
 

@@ -13,13 +13,22 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from jaxcogc._types import Array, HostFloats, Numbers
-from jaxcogc.links.checks import check_choice, check_count, check_elements, number_array
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.checks import (
+    check_choice,
+    check_count,
+    check_elements,
+    number_array,
+    read_only,
+)
 from jaxcogc.links.network import Network
 from jaxcogc.names import RELAY_OBJECTIVES
 
 _MOST_SWEEPS = 20_000
 _SETTLED = 1e-13
 """Change of the weights in one sweep, of the largest weight, below which sweeps stop."""
+_FIELD_BITS = 30
+"""Weights as field elements are whole numbers up to 2 to this power."""
 _NEVER_LOST = np.finfo(np.float64).tiny
 """A loss below this has no finite odds: the relay counts as one that never fails."""
 
@@ -217,11 +226,7 @@ def colrel_variance(
     1.25
     """
     links = RelayLinks.of(network)
-    alpha = number_array("weights", weights, num_axes=2)
-    if alpha.shape != links.heard.shape:
-        raise ValueError(f"weights has shape {alpha.shape}: allowed is {links.heard.shape}")
-    allowed = np.isfinite(alpha) & (alpha >= 0)
-    check_elements("weights", alpha, allowed, "a finite number of at least 0")
+    alpha = _checked_weights(weights, network.num_clients)
     if window is None:
         relay, client = np.nonzero(alpha)
         window = int(np.max((client - relay) % len(alpha), initial=0))
@@ -235,6 +240,32 @@ def colrel_variance(
         mean=np.sum(links.delivered * alpha, axis=0),
         kkt_residual=_kkt_residual(links, alpha, support & (links.delivered > 0)),
     )
+
+
+def relay_code(weights: Numbers, num_clients: int) -> GradientCode:
+    """Weights of relays as the code that the server receives sums of.
+
+    Over the field they are taken to nine digits: what differs by less than the error of their
+    optimum counts as alike, and tells nobody apart.
+
+    Raises:
+      ValueError: another shape, weights that are negative or not finite.
+    """
+    alpha = _checked_weights(weights, num_clients)
+    whole = np.rint(alpha * (2.0**_FIELD_BITS / max(float(alpha.max()), _NEVER_LOST)))
+    return GradientCode(
+        read_only(alpha, np.float64), read_only(whole, np.uint32), np.int32(0), "custom"
+    )
+
+
+def _checked_weights(weights: Numbers, num_clients: int) -> HostFloats:
+    alpha = number_array("weights", weights, num_axes=2)
+    if alpha.shape != (num_clients, num_clients):
+        allowed = (num_clients, num_clients)
+        raise ValueError(f"weights has shape {alpha.shape}: allowed is {allowed}")
+    allowed_here = np.isfinite(alpha) & (alpha >= 0)
+    check_elements("weights", alpha, allowed_here, "a finite number of at least 0")
+    return alpha
 
 
 def _kkt_residual(links: RelayLinks, weights: HostFloats, allowed: np.ndarray) -> float:

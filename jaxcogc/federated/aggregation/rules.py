@@ -12,13 +12,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, HostFloats
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.decoding import gc_plus_weights, gc_weights, row_space_weights
 from jaxcogc.coding.exact.decision import Recovery
+from jaxcogc.federated.aggregation.arrival_rules import (
+    average,
+    held_below,
+    ideal,
+    intermittent,
+    intermittent_blind,
+    inverse_probability,
+    mean_of_average,
+    of_some,
+    retransmission,
+    uplink_uses,
+)
 from jaxcogc.federated.aggregation.coefficients import Attempted
 from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links
@@ -48,6 +58,9 @@ class SchemeRule(NamedTuple):
       arrival_law: from erasure probabilities of uplinks [clients] to the mean coefficients
         [clients]; of schemes in which a coefficient depends on who arrives and nothing else.
       outcomes: the decoder, in the names of exact and simulated outcomes, whose averages they are.
+      relays: clients pass on weighted sums of what they hear; the weights are known beforehand.
+      unbiased: the scheme whose recovered clients are weighed by the inverse of how often they are;
+        the clients scale what they share, so that a decoded sum is scaled as well.
     """
 
     attempt: Callable[[Evidence], Attempted]
@@ -59,6 +72,8 @@ class SchemeRule(NamedTuple):
     all_or_nothing: bool = False
     arrival_law: Callable[[HostFloats], HostFloats] | None = None
     outcomes: str | None = None
+    relays: bool = False
+    unbiased: str | None = None
 
     @property
     def coded(self) -> bool:
@@ -66,77 +81,20 @@ class SchemeRule(NamedTuple):
         return self.sharing is not None
 
 
-def _average(who: Array, dtype: DTypeLike, *, blind: bool = False) -> Array:
-    """1/|who| (blind: 1/M) on ``who`` [.., clients]; correctly rounded, from a table."""
-    clients = who.shape[-1]
-    inverse = (1.0 / np.maximum(np.arange(clients + 1), 1)).astype(dtype)
-    count = jnp.full(who.shape[:-1], clients) if blind else jnp.sum(who, -1, dtype=jnp.int32)
-    return jnp.where(who, jnp.asarray(inverse)[count][..., None], jnp.zeros((), dtype))
-
-
-def _uses(evidence: Evidence, times: int = 1) -> Array:
-    """Uplink uses [repeats] when every client that takes part sends so many times."""
-    repeats = evidence.uplink_delivered.shape[0]
-    return jnp.broadcast_to(jnp.sum(evidence.alive, dtype=jnp.int32), (repeats,)) * times
-
-
-def _of_some(who: Array, weights: Array, uses: Array) -> Attempted:
-    """Exact where ``who`` [repeats, clients] is everybody, held where it is nobody."""
-    return Attempted(weights, ~jnp.any(who, -1), jnp.all(who, -1), who, uses)
-
-
-def _ideal(evidence: Evidence) -> Attempted:
-    """No link fails."""
-    repeats = evidence.uplink_delivered.shape[0]
-    who = jnp.broadcast_to(evidence.alive, (repeats, *evidence.alive.shape))
-    return _of_some(who, _average(who, evidence.dtype), _uses(evidence))
-
-
-def _intermittent(evidence: Evidence) -> Attempted:
-    """The average of those whose uplink works."""
-    who = evidence.uplink_delivered[:, 0]
-    return _of_some(who, _average(who, evidence.dtype), _uses(evidence))
-
-
-def _intermittent_blind(evidence: Evidence) -> Attempted:
-    """1/M for those whose uplink works; the server does not know who they are."""
-    who = evidence.uplink_delivered[:, 0]
-    return _of_some(who, _average(who, evidence.dtype, blind=True), _uses(evidence))
-
-
-def _inverse_probability(evidence: Evidence) -> Attempted:
-    """1 / (M (1 - p_m)) for those whose uplink works: unbiased, and needs the p's."""
-    who, weight = evidence.uplink_delivered[:, 0], evidence.arrival_weight
-    weights = jnp.where(who, weight, jnp.zeros((), evidence.dtype))
-    fair = jnp.asarray(1.0 / weight.shape[-1], evidence.dtype)
-    found = _of_some(who, weights, _uses(evidence))
-    return found._replace(exact=found.exact & jnp.all(weight == fair))
-
-
-def _retransmission(evidence: Evidence) -> Attempted:
-    """Every client tries until it is heard, n times at most, and pays for the tries it made."""
-    most = evidence.policy.num_tries
-    tries = evidence.uplink_delivered[:, :most]
-    who = jnp.any(tries, axis=1)
-    made = jnp.where(who, jnp.argmax(tries, axis=1) + 1, most)
-    uses = jnp.sum(jnp.where(evidence.alive, made, 0), -1, dtype=jnp.int32)
-    return _of_some(who, _average(who, evidence.dtype), uses)
-
-
 def _all_or_nothing(evidence: Evidence, recovered: Recovery, uses: Array) -> Attempted:
     who = jnp.broadcast_to(recovered.gc[:, None], recovered.client_recovered.shape)
-    weights = _average(who, evidence.dtype)
+    weights = average(who, evidence.dtype)
     return Attempted(weights, ~recovered.gc, recovered.gc, recovered.client_recovered, uses)
 
 
 def _replicated_gc(evidence: Evidence) -> Attempted:
     """Clients hold the data of their rows' support, so that sharing cannot fail."""
-    return _all_or_nothing(evidence, evidence.recovered["free"], _uses(evidence))
+    return _all_or_nothing(evidence, evidence.recovered["free"], uplink_uses(evidence))
 
 
 def _gc(evidence: Evidence) -> Attempted:
     """Standard decoding: complete rows only, all or nothing."""
-    uses = _uses(evidence, evidence.policy.num_attempts)
+    uses = uplink_uses(evidence, evidence.policy.num_attempts)
     return _all_or_nothing(evidence, evidence.recovered["links"], uses)
 
 
@@ -144,9 +102,9 @@ def _partial(evidence: Evidence, full: Array, revealed: Array) -> Attempted:
     """Everybody where ``full`` [repeats], else the average over K."""
     who = revealed | full[:, None]
     blind = evidence.policy.partial_normalisation == "clients"
-    weights = _average(who, evidence.dtype, blind=blind)
-    uses = _uses(evidence, evidence.policy.num_attempts)
-    return _of_some(who, weights, uses)._replace(revealed=revealed)
+    weights = average(who, evidence.dtype, blind=blind)
+    uses = uplink_uses(evidence, evidence.policy.num_attempts)
+    return of_some(who, weights, uses)._replace(revealed=revealed)
 
 
 def _gc_plus(evidence: Evidence) -> Attempted:
@@ -170,33 +128,58 @@ def _least_squares(evidence: Evidence) -> Attempted:
         projection = jnp.where(small, 0.0, projection).astype(evidence.dtype)
     exact = found.sum_recovered
     everybody = jnp.ones_like(found.client_recovered)
-    weights = jnp.where(exact[:, None], _average(everybody, evidence.dtype), projection)
-    uses = _uses(evidence, evidence.policy.num_attempts)
+    weights = jnp.where(exact[:, None], average(everybody, evidence.dtype), projection)
+    uses = uplink_uses(evidence, evidence.policy.num_attempts)
     return Attempted(weights, found.rank == 0, exact, found.client_recovered, uses)
 
 
-def _mean_of_average(lost: HostFloats) -> HostFloats:
-    """The mean coefficients of the average of who arrives: k heard, times E[1 / (1 + others)]."""
-    inverse = 1 / np.arange(1, len(lost) + 1)
-    means = []
-    for client in range(len(lost)):
-        others = np.ones(1)  # distribution of how many others arrive
-        for p in np.delete(lost, client):
-            others = np.convolve(others, [p, 1 - p])
-        means.append(others @ inverse)
-    return (1 - lost) * np.array(means)
+def _unbiased(evidence: Evidence, name: str, full: Array, revealed: Array) -> Attempted:
+    """1 / (M P(k is recovered)) for everybody recovered: unbiased, and needs those probabilities.
+
+    Clients share their update over that probability, so that the sum alone serves as well.
+    """
+    who, weight = revealed | full[:, None], evidence.fair_weights[name]
+    weights = jnp.where(who, weight, jnp.zeros((), evidence.dtype))
+    found = of_some(who, weights, uplink_uses(evidence, evidence.policy.num_attempts))
+    fair = jnp.asarray(1.0 / weight.shape[-1], evidence.dtype)
+    return found._replace(revealed=revealed, exact=found.exact & jnp.all(weight == fair))
+
+
+def _gc_plus_unbiased(evidence: Evidence) -> Attempted:
+    found = evidence.recovered["links"]
+    return _unbiased(evidence, "gc_plus", found.gc, found.client_recovered)
+
+
+def _row_space_unbiased(evidence: Evidence) -> Attempted:
+    found = evidence.recovered["links"]
+    return _unbiased(evidence, "row_space", found.sum_recovered, found.client_recovered)
+
+
+def _colrel(evidence: Evidence) -> Attempted:
+    """Collaborative relaying: c / M, where c_j adds up the weights with which j was passed on."""
+    assert evidence.relayed is not None
+    counts, revealed = evidence.relayed
+    with jax.enable_x64(True):
+        exact = jnp.all(jnp.abs(counts - 1) <= _NEGLIGIBLE, axis=-1)
+        weights = (counts / counts.shape[-1]).astype(evidence.dtype)
+    everybody = jnp.ones_like(revealed)
+    weights = jnp.where(exact[:, None], average(everybody, evidence.dtype), weights)
+    uses = uplink_uses(evidence, evidence.policy.num_attempts)
+    return Attempted(weights, ~jnp.any(weights != 0, -1), exact, revealed, uses)
 
 
 RULES = {
-    "ideal": SchemeRule(_ideal, all_or_nothing=True),
-    "intermittent": SchemeRule(_intermittent, arrival_law=_mean_of_average),
+    "ideal": SchemeRule(ideal, all_or_nothing=True),
+    "intermittent": SchemeRule(held_below(intermittent), arrival_law=mean_of_average),
     "intermittent_blind": SchemeRule(
-        _intermittent_blind, arrival_law=lambda lost: (1 - lost) / len(lost)
+        intermittent_blind, arrival_law=lambda lost: (1 - lost) / len(lost)
     ),
     "inverse_probability": SchemeRule(
-        _inverse_probability, arrival_law=lambda lost: (lost < 1) / len(lost)
+        inverse_probability, arrival_law=lambda lost: (lost < 1) / len(lost)
     ),
-    "retransmission": SchemeRule(_retransmission, several_tries=True, arrival_law=_mean_of_average),
+    "retransmission": SchemeRule(
+        held_below(retransmission), several_tries=True, arrival_law=mean_of_average
+    ),
     "replicated_gc": SchemeRule(
         _replicated_gc, sharing="free", sum_decoder=gc_weights, all_or_nothing=True
     ),
@@ -204,14 +187,14 @@ RULES = {
         _gc, sharing="links", sum_decoder=gc_weights, all_or_nothing=True, outcomes="gc"
     ),
     "gc_plus": SchemeRule(
-        _gc_plus,
+        held_below(_gc_plus),
         sharing="links",
         sum_decoder=gc_weights,
         client_decoder=gc_plus_weights,
         outcomes="gc_plus",
     ),
     "row_space": SchemeRule(
-        _row_space,
+        held_below(_row_space),
         sharing="links",
         sum_decoder=row_space_weights,
         client_decoder=gc_plus_weights,
@@ -219,6 +202,21 @@ RULES = {
     ),
     "least_squares": SchemeRule(
         _least_squares, sharing="links", projects=True, sum_decoder=row_space_weights
+    ),
+    "colrel": SchemeRule(_colrel, relays=True),
+    "gc_plus_unbiased": SchemeRule(
+        _gc_plus_unbiased,
+        sharing="links",
+        sum_decoder=gc_weights,
+        client_decoder=gc_plus_weights,
+        unbiased="gc_plus",
+    ),
+    "row_space_unbiased": SchemeRule(
+        _row_space_unbiased,
+        sharing="links",
+        sum_decoder=row_space_weights,
+        client_decoder=gc_plus_weights,
+        unbiased="row_space",
     ),
 }
 """By name, in the order of `jaxcogc.names.SCHEMES`."""

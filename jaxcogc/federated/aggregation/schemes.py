@@ -16,19 +16,20 @@ from jaxtyping import Bool, Float, Float64, Int32
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.recovery import recover
+from jaxcogc.federated.aggregation.channel import Channel, Foreknowledge, channel
 from jaxcogc.federated.aggregation.coefficients import Coefficients, conclude
 from jaxcogc.federated.aggregation.link_evidence import (
-    Channel,
     Evidence,
     LinkPolicy,
     PolicyOptions,
     RoundLinks,
-    channel,
     draw_round,
     project,
     recover_shared,
+    relay,
 )
+from jaxcogc.federated.aggregation.relaying import colrel_weights
+from jaxcogc.federated.aggregation.repeats import links_that_count, peer_uses, reveal
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
@@ -61,12 +62,15 @@ class SchemeDraw(NamedTuple):
         for the payload path. Of a scheme without a code, those of the coded schemes.
       places: int32 [schemes, clients], the client at each place.
       rows: float64 [schemes, rows], what to weigh received rows with; None without payloads.
+      share_scale: floating [schemes, clients], what clients multiply updates with before they
+        share them; None: nothing.
     """
 
     coefficients: Coefficients
     links: Links
     places: Int32[Array, "schemes clients"]
     rows: Float64[Array, "schemes rows"] | None = None
+    share_scale: Float[Array, "schemes clients"] | None = None
 
 
 @under_plain_settings
@@ -77,6 +81,7 @@ def make_scheme(
     target_weights: Float[AnyArray, "clients"] | None = None,
     dtype: DTypeLike = jnp.float32,
     dynamics: LinkDynamics | None = None,
+    known: Foreknowledge | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> Scheme:
     """A scheme by its name.
@@ -84,15 +89,18 @@ def make_scheme(
     Args:
       name: one of `jaxcogc.names.SCHEMES`: "ideal", "intermittent" (average of who arrived),
         "intermittent_blind" (divided by M), "inverse_probability", "retransmission",
-        "replicated_gc", "gc" (standard decoding), "gc_plus", "row_space", "least_squares".
-      code: the gradient code of "replicated_gc" and of the four last; redrawn for num_attempts or
-        the same in every attempt.
+        "replicated_gc", "gc" (standard decoding), "gc_plus", "row_space", "least_squares",
+        "colrel" (collaborative relaying), "gc_plus_unbiased", "row_space_unbiased".
+      code: the gradient code of "replicated_gc" and of all from "gc" on but "colrel"; redrawn
+        for num_attempts or the same in every attempt.
       target_weights: [clients], a, numbers that sum to 1; None: 1/M each. Clients share
         M a_k Delta_k.
       dtype: of the coefficients.
       dynamics: of the links; every draw is a round that begins in stationarity.
+      known: what "colrel" and the schemes "_unbiased" must know of the network; None: the weights
+        of relays are found when a draw is traced, for a network on the host.
       policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
-        max_repeats, peer_cost, keep_heard.
+        max_repeats, peer_cost, keep_heard, min_recovered.
 
     Returns:
       Scheme, made for vmap over keys; schemes drawn with one key see the same links.
@@ -119,7 +127,7 @@ def make_scheme(
         drawn = draw_schemes(
             keys,
             (name,),
-            channel(network, dynamics),
+            channel(network, dynamics, known_of((name,), network, known)),
             code,
             link_policy,
             reciprocal=network.reciprocal,
@@ -129,6 +137,20 @@ def make_scheme(
         return jax.tree.map(lambda x: x[0], drawn.coefficients), state
 
     return Scheme(lambda: (), draw)
+
+
+def known_of(names: Sequence[str], network: Network, known: Foreknowledge | None) -> Foreknowledge:
+    """What is known of a network, and the weights of relays where a scheme needs them.
+
+    Args:
+      names: of schemes.
+      network: on the host, where the weights of relays have to be found.
+      known: what is known already.
+    """
+    known = known or Foreknowledge()
+    if known.relay_weights is None and any(RULES[name].relays for name in names):
+        return known._replace(relay_weights=colrel_weights(network))
+    return known
 
 
 def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
@@ -170,114 +192,129 @@ def draw_schemes(
     """
     check_names(names, code)
     rules = [RULES[name] for name in names]
-    num_tries = policy.num_tries if any(rule.several_tries for rule in rules) else 1
     links = draw_round(
         keys,
         inputs.law,
         policy,
-        num_tries=num_tries,
+        num_tries=policy.num_tries if any(rule.several_tries for rule in rules) else 1,
         reciprocal=reciprocal,
         alive=alive,
         start=start,
     )
-    ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
-    projects = any(rule.projects for rule in rules)
-    evidence = Evidence(
-        links.uplink_delivered,
-        recovered=recover_shared(keys.decoding, code, links, ways),
-        projection=project(code, links) if code is not None and projects else None,
-        alive=jnp.ones(links.places.shape, bool) if alive is None else alive,
-        arrival_weight=jnp.asarray(inputs.arrival_weight).astype(dtype),
-        policy=policy,
-    )
-    silent = None if alive is None else ~jnp.take(alive, links.places)
-    coefficients, repeats = _conclude_all(rules, evidence, code, policy, silent)
+    key = keys.decoding
+    return decide_schemes(key, names, inputs, code, policy, links, scale, alive, dtype)
+
+
+def decide_schemes(
+    key: Key,
+    names: tuple[str, ...],
+    inputs: Channel,
+    code: GradientCode | None,
+    policy: LinkPolicy,
+    links: RoundLinks,
+    scale: Float[AnyArray, "clients"] | None = None,
+    alive: Bool[Array, "clients"] | None = None,
+    dtype: DTypeLike = jnp.float32,
+) -> SchemeDraw:
+    """What several schemes make of given links: `draw_schemes` behind the draw.
+
+    Args:
+      key: feeds the random null vector.
+      names, inputs, code, policy, scale, alive, dtype: as in `draw_schemes`.
+      links: of one round and its repeats.
+    """
+    rules = [RULES[name] for name in names]
+    _check_known(names, inputs, policy)
+    evidence = _gather(key, rules, inputs, code, policy, links, alive, dtype)
+    coefficients, repeats = _conclude_all(rules, evidence, code, inputs.relays, links.places)
     if policy.max_repeats and code is not None and any(rule.coded for rule in rules):
-        coefficients = _reveal(keys.decoding, rules, links, code, coefficients, repeats)
+        coefficients = reveal(key, rules, links, code, coefficients, repeats)
+    shared = _share_scales(rules, evidence, scale)
     if scale is not None:
         scaled = coefficients.weights * jnp.asarray(scale).astype(dtype)
         coefficients = coefficients._replace(weights=scaled)
     places = jnp.broadcast_to(links.places, (len(names), *links.places.shape))
-    return SchemeDraw(coefficients, _links_that_count(rules, links, repeats), places)
+    return SchemeDraw(
+        coefficients, links_that_count(rules, links, repeats), places, share_scale=shared
+    )
+
+
+def _check_known(names: tuple[str, ...], inputs: Channel, policy: LinkPolicy) -> None:
+    """Raise a ValueError where a scheme lacks what it must know of the network."""
+    for name in names:
+        rule = RULES[name]
+        if rule.relays and policy.keep_heard:
+            raise ValueError(f"scheme {name!r} with keep_heard: allowed is a scheme with a code")
+        if rule.relays and inputs.law.blocked is not None:
+            raise ValueError(f"scheme {name!r} with blocked clients: no weights of relays fit them")
+        if rule.relays and inputs.relays is None:
+            raise ValueError(
+                f"scheme {name!r} with relay_weights = None: must be [clients, clients]"
+            )
+        if rule.unbiased is not None and rule.unbiased not in (inputs.fair_weights or {}):
+            raise ValueError(
+                f"scheme {name!r} with no recovery_probability of {rule.unbiased!r}: must be "
+                "[clients]"
+            )
+
+
+def _gather(
+    key: Key,
+    rules: Sequence[SchemeRule],
+    inputs: Channel,
+    code: GradientCode | None,
+    policy: LinkPolicy,
+    links: RoundLinks,
+    alive: Array | None,
+    dtype: DTypeLike,
+) -> Evidence:
+    """What the links tell, as far as some scheme asks."""
+    ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
+    projects = any(rule.projects for rule in rules)
+    relays = inputs.relays if any(rule.relays for rule in rules) else None
+    fair = inputs.fair_weights or {}
+    return Evidence(
+        links.uplink_delivered,
+        recovered=recover_shared(key, code, links, ways),
+        projection=project(code, links) if code is not None and projects else None,
+        alive=jnp.ones(links.places.shape, bool) if alive is None else alive,
+        arrival_weight=jnp.asarray(inputs.arrival_weight).astype(dtype),
+        policy=policy,
+        relayed=None if relays is None else relay(key, relays, links),
+        fair_weights={name: jnp.asarray(x).astype(dtype) for name, x in fair.items()},
+    )
+
+
+def _share_scales(
+    rules: Sequence[SchemeRule], evidence: Evidence, scale: AnyArray | None
+) -> Array | None:
+    """What clients multiply their updates with before they share them, [schemes, clients].
+
+    None where no scheme has them do so.
+    """
+    if scale is None and not any(rule.unbiased for rule in rules):
+        return None
+    ones = jnp.ones(evidence.alive.shape, evidence.dtype)
+    target = ones if scale is None else jnp.asarray(scale).astype(evidence.dtype)
+    fair = evidence.fair_weights
+    scales = [fair[r.unbiased] * len(ones) if r.unbiased is not None else ones for r in rules]
+    return jnp.stack(scales) * target
 
 
 def _conclude_all(
     rules: Sequence[SchemeRule],
     evidence: Evidence,
     code: GradientCode | None,
-    policy: LinkPolicy,
-    silent: Array | None,
+    relays: GradientCode | None,
+    places: Array,
 ) -> tuple[Coefficients, Array]:
     """What every scheme makes of a round, and which repeats it made: leading axis schemes."""
     parts, made = [], []
     for rule in rules:
-        uses = _peer_uses(rule, code, policy, silent)
+        sent, silent = (relays, ~evidence.alive) if rule.relays else (code, ~evidence.alive[places])
+        uses = peer_uses(rule, sent, evidence.policy, silent)
         part, repeats_made = conclude(rule.attempt(evidence), uses)
         parts.append(part)
         made.append(repeats_made)
     coefficients: Coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
     return coefficients, jnp.stack(made)
-
-
-def _peer_uses(
-    rule: SchemeRule, code: GradientCode | None, policy: LinkPolicy, silent: Array | None
-) -> Array:
-    """Messages between clients in one repeat: M s unicasts an attempt, or M broadcasts.
-
-    ``silent`` bool [clients] by places on the ring: they send none.
-    """
-    if rule.sharing != "links" or code is None:
-        return jnp.zeros((), jnp.int32)
-    support = jnp.asarray(code.field_matrix) != 0
-    needed = support & ~jnp.eye(code.num_clients, dtype=bool)
-    if silent is not None:
-        needed &= ~silent
-    if policy.peer_cost == "broadcast":
-        needed = jnp.any(needed, axis=-2)
-    uses = jnp.sum(needed, dtype=jnp.int32)
-    return uses if code.redrawn else uses * policy.num_attempts
-
-
-def _own_links(rule: SchemeRule, links: RoundLinks) -> Links:
-    """Links [repeats, ..] that a scheme uses: those of coded sums for schemes without a code."""
-    return links.shared[rule.sharing or "links"]
-
-
-def _links_that_count(rules: Sequence[SchemeRule], links: RoundLinks, made: Array) -> Links:
-    """Links [schemes, attempts, ..] of the last repeat that each scheme made."""
-    last = jnp.sum(made, axis=1) - 1
-    chosen = [
-        jax.tree.map(lambda x, n=number: x[last[n]], _own_links(rule, links))
-        for number, rule in enumerate(rules)
-    ]
-    stacked: Links = jax.tree.map(lambda *x: jnp.stack(x), *chosen)
-    return stacked
-
-
-def _reveal(
-    key: Key,
-    rules: Sequence[SchemeRule],
-    links: RoundLinks,
-    code: GradientCode,
-    coefficients: Coefficients,
-    made: Array,
-) -> Coefficients:
-    """Count whose update could be read from all repeats together, for the coded schemes."""
-    coded = [number for number, rule in enumerate(rules) if rule.coded]
-    repeats, attempts, clients = links.shared["links"].uplink_delivered.shape
-
-    def stack(number: int) -> Links:
-        which = _own_links(rules[number], links)
-        uplink = which.uplink_delivered & made[number][:, None, None]
-        rows = repeats * attempts
-        return Links(
-            uplink.reshape(rows, clients), which.peer_delivered.reshape(rows, clients, clients)
-        )
-
-    stacks = jax.tree.map(lambda *x: jnp.stack(x), *[stack(number) for number in coded])
-    if code.redrawn:  # a repeat sends with the codes of the round
-        code = code.repeated(repeats)
-    found = jax.vmap(recover, (None, None, 0))(key, code, stacks)
-    counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32)
-    revealed = coefficients.num_revealed.at[jnp.array(coded)].set(counted)
-    return coefficients._replace(num_revealed=revealed)

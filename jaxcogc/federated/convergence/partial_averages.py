@@ -18,15 +18,11 @@ from jaxtyping import Bool, Float64
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.federated.aggregation.channel import Channel, Foreknowledge, channel
 from jaxcogc.federated.aggregation.coefficients import Coefficients
-from jaxcogc.federated.aggregation.link_evidence import (
-    Channel,
-    LinkPolicy,
-    PolicyOptions,
-    channel,
-)
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, PolicyOptions
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes
+from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes, known_of
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
@@ -76,6 +72,7 @@ def draw_rounds(
     num_trials: int,
     redraw_code: bool = False,
     dynamics: LinkDynamics | None = None,
+    known: Foreknowledge | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> dict[str, DrawnRounds]:
     """Draw rounds and what every scheme makes of them; all schemes see the same links.
@@ -89,6 +86,7 @@ def draw_rounds(
         redraw_code: another code in every attempt; cyclic only.
         dynamics: how links remember, and which clients are blocked; every round begins in
             stationarity.
+        known: what some schemes must know of the network; None: the weights of relays are found.
         policy: fields of `LinkPolicy`, such as num_attempts and placement.
 
     Returns:
@@ -103,7 +101,7 @@ def draw_rounds(
     code_key, _, link_key = split(key, 3)
     if redraw_code and code is not None:
         code = redraw(code_key, code, how.num_attempts)
-    inputs = channel(network, dynamics)
+    inputs = channel(network, dynamics, known_of(schemes, network, known))
     parts = []
     for number in range(-(-trials // _BATCH)):
         batch_key = fold_in(link_key, number)

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.federated.aggregation.link_evidence import Channel, LinkPolicy
+from jaxcogc.federated.aggregation.channel import Channel
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
 from jaxcogc.links.checks import check_count
 from jaxcogc.names import AGGREGATIONS

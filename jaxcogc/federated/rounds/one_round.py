@@ -145,8 +145,8 @@ def _aggregate(inputs: Inputs, drawn: SchemeDraw, coded: Array, deltas: PyTree) 
     linear = jax.tree.map(lambda x: weighted_sum(weights, x), deltas)
     if drawn.rows is None or inputs.code is None:
         return linear
-    if inputs.scale is not None:
-        scale = jnp.asarray(inputs.scale)
+    if drawn.share_scale is not None:
+        scale = drawn.share_scale
         deltas = jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
     decoded = aggregate_payloads(inputs.code, drawn.links, drawn.places, drawn.rows, deltas)
     return jax.tree.map(lambda one, other: jnp.where(coded, one, other), decoded, linear)

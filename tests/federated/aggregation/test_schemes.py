@@ -11,12 +11,14 @@ import pytest
 
 from jaxcogc import Network, Recovery, cyclic_code, gc_outage_probability
 from jaxcogc.coding.codes import redraw
-from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy, channel
+from jaxcogc.federated.aggregation.channel import channel
+from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy
+from jaxcogc.federated.aggregation.repeats import peer_uses
 from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.federated.aggregation.rules import RULES
-from jaxcogc.federated.aggregation.schemes import _peer_uses, draw_schemes, make_scheme
+from jaxcogc.federated.aggregation.schemes import draw_schemes, make_scheme
 from jaxcogc.links.draws import draw_links
-from jaxcogc.names import CODED_SCHEMES, DECODERS, SCHEMES
+from jaxcogc.names import BASIC_SCHEMES, CODED_SCHEMES, DECODERS, SCHEMES
 from tests.checks import mean_p_value, surprises
 from tests.places import EXAMPLES, SHARED
 
@@ -31,7 +33,7 @@ SOME = ("intermittent", "gc", "gc_plus")
 
 def test_the_table_holds_the_schemes_that_users_may_name():
     assert tuple(RULES) == SCHEMES
-    coded = [name for name, rule in RULES.items() if rule.sharing == "links"]
+    coded = [name for name in BASIC_SCHEMES if RULES[name].sharing == "links"]
     assert tuple(coded) == CODED_SCHEMES
     decoded = [rule.outcomes for rule in RULES.values() if rule.outcomes is not None]
     assert tuple(decoded) == DECODERS
@@ -58,7 +60,7 @@ def draw_many(names, network, code, num_rounds=NUM_ROUNDS, **settings):
     return jax.tree.map(np.asarray, draw(channel(network), code, num_rounds))
 
 
-def of(name, coefficients, names=SCHEMES):
+def of(name, coefficients, names=BASIC_SCHEMES):
     return jax.tree.map(lambda x: x[:, names.index(name)], coefficients)
 
 
@@ -115,7 +117,7 @@ UNEQUAL = [0.1, 0.1, 0.5, 0.75, 0.9]
 @pytest.fixture(scope="module")
 def unequal():
     network = Network(UNEQUAL, np.full((5, 5), 0.2) * (1 - np.eye(5)))
-    return draw_many(SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
+    return draw_many(BASIC_SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
 
 
 def test_uncoded_schemes_have_their_known_means(unequal):
@@ -172,7 +174,7 @@ def test_schemes_of_one_round_see_the_same_links(unequal):
 
 def test_no_erasure_is_exactly_the_average():
     network = Network.homogeneous(5, uplink_erasure=0.0, peer_erasure=0.0)
-    drawn = draw_many(SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
+    drawn = draw_many(BASIC_SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
     assert np.all(drawn.weights == np.float32(0.2))
     assert drawn.exact.all()
     assert not drawn.hold.any()
@@ -276,8 +278,8 @@ def test_normalisation_by_all_clients_and_broadcasts():
     code = cyclic_code(jax.random.key(1), 4, 2)
     for cost, uses in (("unicast", 8), ("broadcast", 4)):
         policy = LinkPolicy(peer_cost=cost)
-        assert int(_peer_uses(RULES["gc"], code, policy, None)) == uses
-        assert int(_peer_uses(RULES["intermittent"], code, policy, None)) == 0
+        assert int(peer_uses(RULES["gc"], code, policy, None)) == uses
+        assert int(peer_uses(RULES["intermittent"], code, policy, None)) == 0
 
 
 def test_a_scheme_is_a_pair_of_pure_functions():

@@ -13,7 +13,7 @@ from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.rounds.experiment import RoundSettings, Task
 from jaxcogc.federated.rounds.local_steps import ClientData
 from jaxcogc.links.network import Network
-from jaxcogc.names import SCHEMES
+from jaxcogc.names import BASIC_SCHEMES
 from tests.federated import problems
 from tests.federated.problems import CLASSES, CLIENTS, Trainer, made_up_data, network
 from tests.places import EXAMPLES
@@ -43,7 +43,7 @@ def by_hand(scheme, links, **options):
 def plain():
     with jax.enable_x64(True):
         return Trainer(
-            SCHEMES,
+            BASIC_SCHEMES,
             (SEED,),
             problems.softmax_task(),
             policy=LinkPolicy(num_attempts=2),
@@ -62,11 +62,11 @@ def run(trainer, links, **settings):
 def test_every_scheme_is_the_round_by_hand(plain):
     trails, metrics = run(plain, network())
     assert trails.dtype == np.float64
-    for number, scheme in enumerate(SCHEMES):
+    for number, scheme in enumerate(BASIC_SCHEMES):
         np.testing.assert_allclose(trails[:, number], by_hand(scheme, network()), atol=1e-10)
     other = by_hand("gc_plus", network(), learning_rate=0.1001)  # the comparison can fail
-    assert np.abs(trails[-1, SCHEMES.index("gc_plus")] - other[-1]).max() > 1e-6
-    assert metrics.hold[SCHEMES.index("gc")].any()
+    assert np.abs(trails[-1, BASIC_SCHEMES.index("gc_plus")] - other[-1]).max() > 1e-6
+    assert metrics.hold[BASIC_SCHEMES.index("gc")].any()
     moved = np.diff(trails, axis=0, prepend=0.0).any(axis=2).T
     np.testing.assert_array_equal(moved, ~metrics.hold)
 
@@ -75,7 +75,7 @@ def test_payloads_and_every_option_are_the_round_by_hand():
     """Real encoding and decoding, repeats, places, target weights, FedProx: all at once."""
     with jax.enable_x64(True):
         trainer = Trainer(
-            SCHEMES,
+            BASIC_SCHEMES,
             (SEED,),
             problems.softmax_task(),
             policy=LinkPolicy(**EVERY_OPTION),
@@ -93,14 +93,16 @@ def test_payloads_and_every_option_are_the_round_by_hand():
         "target_weights": TARGETS,
         "proximal": 0.5,
     }
-    for number, scheme in enumerate(SCHEMES):
+    for number, scheme in enumerate(BASIC_SCHEMES):
         expected = by_hand(scheme, network(), **options)
         np.testing.assert_allclose(trails[:, number], expected, atol=1e-8, err_msg=scheme)
 
 
 def test_nothing_lost_is_ideal(plain):
     trails, metrics = run(plain, network(0.0, 0.0))
-    np.testing.assert_allclose(trails, np.repeat(trails[:, :1], len(SCHEMES), axis=1), atol=1e-14)
+    np.testing.assert_allclose(
+        trails, np.repeat(trails[:, :1], len(BASIC_SCHEMES), axis=1), atol=1e-14
+    )
     assert np.all(metrics.coefficient_sum == 1)
     assert metrics.exact.all()
 
@@ -108,7 +110,7 @@ def test_nothing_lost_is_ideal(plain):
 def test_without_peer_links(plain):
     """GC+ averages what arrived in either attempt: two tries; gc never moves."""
     trails, metrics = run(plain, network(0.5, 1.0))
-    of = SCHEMES.index
+    of = BASIC_SCHEMES.index
     np.testing.assert_array_equal(trails[:, of("gc_plus")], trails[:, of("retransmission")])
     assert not trails[:, of("gc")].any()
     assert metrics.hold[of("gc")].all()
