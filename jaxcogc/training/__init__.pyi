@@ -4,6 +4,8 @@ from .client_weights import EffectiveWeights as EffectiveWeights
 from .client_weights import effective_weights as effective_weights
 from .compiled import CompiledTraining as CompiledTraining
 from .compiled import compile_training as compile_training
+from .foreknowledge import gather_foreknowledge as gather_foreknowledge
+from .foreknowledge import largest_inverse as largest_inverse
 from .plan import TrainingPlan as TrainingPlan
 from .summary import SchemeSummary as SchemeSummary
 from .summary import SeedInterval as SeedInterval

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.data.datasets import Dataset
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.rounds.experiment import RoundSettings
@@ -35,6 +36,7 @@ class TrainingPlan:
       target: "equal" aims at the average over clients, "data-size" at that over samples.
       dynamics: how links remember, and which clients are blocked: one chain over all rounds of a
         run. None: independent attempts.
+      known: what schemes must know of the network; None: it is found when the plan is compiled.
 
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
@@ -54,6 +56,7 @@ class TrainingPlan:
     server_learning_rate: float = 1.0
     target: str = "equal"
     dynamics: LinkDynamics | None = None
+    known: Foreknowledge | None = None
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:

@@ -10,10 +10,12 @@ import numpy as np
 import optax
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
-from jaxcogc.federated.aggregation.channel import channel
+from jaxcogc.federated.aggregation.channel import Foreknowledge, channel
 from jaxcogc.federated.models import Model, make_model
 from jaxcogc.federated.rounds.experiment import Inputs, Task
 from jaxcogc.federated.rounds.local_steps import Batch, ClientData
+from jaxcogc.runtime.random_words import seed_key
+from jaxcogc.training.foreknowledge import gather_foreknowledge
 from jaxcogc.training.plan import TrainingPlan
 
 _MOMENTUM = 0.9
@@ -44,7 +46,23 @@ def plan_inputs(plan: TrainingPlan) -> Inputs:
         sizes = np.asarray(part.num_samples, np.float64)
         scale = sizes / sizes.mean(axis=-1, keepdims=True)
     test = _in_chunks(data.test_inputs, data.test_labels)
-    return Inputs(clients, test, channel(plan.network, plan.dynamics), plan.code, scale)
+    network = channel(plan.network, plan.dynamics, known_of_plan(plan))
+    return Inputs(clients, test, network, plan.code, scale)
+
+
+def known_of_plan(plan: TrainingPlan) -> Foreknowledge:
+    """What the plan's schemes must know of its network, found where the plan does not tell."""
+    if plan.known is not None:
+        return plan.known
+    settings = plan.settings
+    return gather_foreknowledge(
+        seed_key(0),
+        plan.network,
+        settings.schemes,
+        plan.code,
+        dynamics=plan.dynamics,
+        **settings.policy.options(),
+    )
 
 
 def _in_chunks(inputs: np.ndarray, labels: np.ndarray) -> EvaluationChunks:

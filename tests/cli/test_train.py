@@ -243,6 +243,14 @@ MISTAKES = [
     ("--stragglers 3,5", ["--stragglers", "3,5", "one number"]),
     ("--code uncoded --redraw-code", ["--redraw-code", "uncoded", "cyclic"]),
     ("--json no/such/folder/x.json", ["--json", "existing folder"]),
+    ("--min-recovered 0", ["--min-recovered", "0", "from 1"]),
+    ("--clients 8 --min-recovered 9", ["--min-recovered", "9", "at most 8"]),
+    ("--relay-window 2", ["--relay-window", "2", "--scheme colrel"]),
+    ("--relay-objective trace", ["--relay-objective", "trace", "--scheme colrel"]),
+    ("--scheme colrel --relay-window 10", ["--relay-window", "10", "at most 9"]),
+    ("--scheme colrel --keep-heard", ["--scheme colrel", "--keep-heard"]),
+    ("--scheme colrel --block-probability .1", ["--scheme colrel", "blocked"]),
+    ("--scheme colrel --uplink-erasure 1", ["--scheme colrel", "client 0", "no relay"]),
 ]
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from jaxcogc.allowed import (
+    MAX_CLIENTS,
     MAX_SEED,
     NOT_NEGATIVE,
     POSITIVE,
@@ -22,6 +23,7 @@ from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import (
     AGGREGATIONS,
+    BASIC_SCHEMES,
     DATASETS,
     DEFAULT_SCHEMES,
     FAILURE_POLICIES,
@@ -30,6 +32,7 @@ from jaxcogc.names import (
     NORMALISATIONS,
     PARTITIONS,
     PLACEMENTS,
+    RELAY_OBJECTIVES,
     SCHEMES,
     SERVER_OPTIMIZERS,
     hyphened,
@@ -70,7 +73,8 @@ class _TrainingOptions(LinkOptions):
     model: str = _named("Model", MODELS, "mlp")
     scheme: tuple[str, ...] = option(
         "NAME",
-        f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL}.",
+        f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL} (the first "
+        f"{len(BASIC_SCHEMES)}).",
         _scheme(),
         DEFAULT_SCHEMES,
         shown=", ".join(map(hyphened, DEFAULT_SCHEMES)),
@@ -104,6 +108,16 @@ class TrainOptions(_TrainingOptions):
         "Divide partial averages by |K| or M", NORMALISATIONS, "recovered"
     )
     placement: str = _named("Of the clients on the ring, random every round", PLACEMENTS, "fixed")
+    min_recovered: int = option(
+        "N", "Hold a partial average over fewer clients.", whole(1, MAX_CLIENTS), 1
+    )
+    relay_objective: str = _named("Of colrel's weights, least variance", RELAY_OBJECTIVES, "total")
+    relay_window: int | None = option(
+        "W",
+        "Of colrel: relays pass on the W clients behind them on the ring.",
+        whole(0, MAX_CLIENTS - 1),
+        shown="all",
+    )
     aggregation: str = _named(
         "By coefficients, or by real coded vectors", AGGREGATIONS, "coefficients"
     )
@@ -135,7 +149,7 @@ def checked(options: TrainOptions) -> TrainOptions:
     check_redraw(options)
     if options.seed + options.seeds - 1 > MAX_SEED:
         raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
-    schemes = SCHEMES if ALL in options.scheme else options.scheme
+    schemes = BASIC_SCHEMES if ALL in options.scheme else options.scheme
     for number, name in enumerate(schemes):
         if name in schemes[:number]:
             raise rejected("--scheme", hyphened(name), "each scheme once")

@@ -21,13 +21,17 @@ from jaxcogc.cli.train.run_folder import (
     is_new,
     rounds_kept,
 )
+from jaxcogc.cli.train.scheme_checks import check_schemes
 from jaxcogc.names import SERVER_OPTIMIZERS
 from jaxcogc.runtime.random_words import fold_in, seed_keys
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
+    from jaxcogc.federated.aggregation.channel import Foreknowledge
+    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
     from jaxcogc.federated.data.datasets import Dataset
     from jaxcogc.federated.data.partitions import Partition
+    from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
     from jaxcogc.training.plan import TrainingPlan
 
@@ -71,6 +75,8 @@ def read_request(options: TrainOptions) -> TrainRequest:
     options = _resolved(options, named, code)
     if options.redraw_code:
         code = _redraw(code, options.attempts)
+    check_schemes(options, network.num_clients, dynamics)
+    known = _read_known(options, network, code, dynamics)
     dataset, partition = _read_data(options, network.num_clients)
     config = kept(options)
     files = _network_copy(options, config)
@@ -89,7 +95,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     return TrainRequest(
         asked=options,
         plan=dataclasses.replace(
-            _plan(options, network, code, dataset, partition), dynamics=dynamics
+            _plan(options, network, code, dataset, partition), dynamics=dynamics, known=known
         ),
         title=" · ".join(parts),
         out=out,
@@ -178,6 +184,39 @@ def _read_data(options: TrainOptions, clients: int) -> tuple[Dataset, Partition]
     return dataset, partition
 
 
+def _read_known(
+    options: TrainOptions, network: Network, code: GradientCode, dynamics: LinkDynamics | None
+) -> Foreknowledge:
+    """What schemes must know of the network; UserError where there is nothing to know."""
+    from jaxcogc.training.foreknowledge import gather_foreknowledge
+
+    with blame("--scheme colrel"):
+        return gather_foreknowledge(
+            seed_keys(CODE_SEED)[1],
+            network,
+            options.scheme,
+            code,
+            relay_objective=options.relay_objective,
+            relay_window=options.relay_window,
+            dynamics=dynamics,
+            **_policy(options).options(),
+        )
+
+
+def _policy(options: TrainOptions) -> LinkPolicy:
+    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
+
+    return LinkPolicy(
+        num_attempts=options.attempts,
+        num_tries=options.retransmissions,
+        partial_normalisation=options.partial_normalisation,
+        placement=options.placement,
+        max_repeats=options.max_repeats or 0,
+        keep_heard=options.keep_heard,
+        min_recovered=options.min_recovered,
+    )
+
+
 def _plan(
     options: TrainOptions,
     network: Network,
@@ -185,20 +224,12 @@ def _plan(
     dataset: Dataset,
     partition: Partition,
 ) -> TrainingPlan:
-    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
     from jaxcogc.federated.rounds.experiment import RoundSettings
     from jaxcogc.training.plan import TrainingPlan
 
     settings = RoundSettings(
         options.scheme,
-        policy=LinkPolicy(
-            num_attempts=options.attempts,
-            num_tries=options.retransmissions,
-            partial_normalisation=options.partial_normalisation,
-            placement=options.placement,
-            max_repeats=options.max_repeats or 0,
-            keep_heard=options.keep_heard,
-        ),
+        policy=_policy(options),
         reciprocal=network.reciprocal,
         local_steps=options.local_steps,
         batch_size=None if options.batch_size == ALL else int(options.batch_size),

@@ -8,10 +8,10 @@ depends on the model.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, NamedTuple, TypedDict, TypeVar
+from typing import Literal, NamedTuple, TypedDict, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,19 @@ _CHOICES = {
     "placement": PLACEMENTS,
     "peer_cost": PEER_COSTS,
 }
+
+
+class PolicyOptions(TypedDict, total=False):
+    """The fields of `LinkPolicy` as keywords of a function."""
+
+    num_attempts: int
+    num_tries: int
+    partial_normalisation: str
+    placement: str
+    max_repeats: int
+    peer_cost: str
+    keep_heard: bool
+    min_recovered: int
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,9 @@ class LinkPolicy:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: allowed are {allowed}")
 
-
-class PolicyOptions(TypedDict, total=False):
-    """The fields of `LinkPolicy` as keywords of a function."""
-
-    num_attempts: int
-    num_tries: int
-    partial_normalisation: str
-    placement: str
-    max_repeats: int
-    peer_cost: str
-    keep_heard: bool
-    min_recovered: int
+    def options(self) -> PolicyOptions:
+        """The fields as keywords."""
+        return cast(PolicyOptions, asdict(self))
 
 
 class RoundLinks(NamedTuple):

@@ -8,29 +8,21 @@ recovered clients K and -1/M elsewhere when it is partial. The bounds need E[u |
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple, Unpack
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float64
 
 from jaxcogc._types import HostFloats, Key
-from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.federated.aggregation.channel import Channel, Foreknowledge, channel
-from jaxcogc.federated.aggregation.coefficients import Coefficients
-from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, PolicyOptions
-from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes, known_of
-from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.federated.aggregation.channel import Foreknowledge
+from jaxcogc.federated.aggregation.link_evidence import PolicyOptions
+from jaxcogc.federated.convergence.round_samples import sample_rounds
+from jaxcogc.links.checks import check_choice
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import PLACEMENTS, RHO_FORMS, SYMMETRIC_FAMILIES
 from jaxcogc.runtime.jax_settings import under_plain_settings
-from jaxcogc.runtime.random_words import fold_in, split
-
-_BATCH = 2**12
 
 
 class DrawnRounds(NamedTuple):
@@ -95,46 +87,25 @@ def draw_rounds(
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    check_names(schemes, code)
-    trials = check_count("num_trials", num_trials)
-    how = LinkPolicy(**policy)
-    code_key, _, link_key = split(key, 3)
-    if redraw_code and code is not None:
-        code = redraw(code_key, code, how.num_attempts)
-    inputs = channel(network, dynamics, known_of(schemes, network, known))
-    parts = []
-    for number in range(-(-trials // _BATCH)):
-        batch_key = fold_in(link_key, number)
-        drawn = _draw_batch(
-            batch_key, inputs, code, schemes, policy=how, reciprocal=network.reciprocal
-        )
-        parts.append(jax.device_get(DrawnRounds(drawn.weights, drawn.hold, drawn.exact)))
-    rounds = jax.tree.map(lambda *part: np.concatenate(part)[:trials], *parts)
+    rounds = sample_rounds(
+        key,
+        network,
+        code,
+        schemes=schemes,
+        num_trials=num_trials,
+        redraw_code=redraw_code,
+        dynamics=dynamics,
+        known=known,
+        **policy,
+    )
     return {
         name: DrawnRounds(
-            rounds.weights[:, k].astype(np.float64), rounds.hold[:, k], rounds.exact[:, k]
+            np.asarray(rounds.weights[:, k], np.float64),
+            np.asarray(rounds.hold[:, k]),
+            np.asarray(rounds.exact[:, k]),
         )
         for k, name in enumerate(schemes)
     }
-
-
-@partial(jax.jit, static_argnames=("schemes", "policy", "reciprocal"))
-def _draw_batch(
-    key: Key,
-    inputs: Channel,
-    code: GradientCode | None,
-    schemes: tuple[str, ...],
-    *,
-    policy: LinkPolicy,
-    reciprocal: bool,
-) -> Coefficients:
-    """Coefficients with leading axes [trials, schemes]."""
-
-    def one(number: jax.Array) -> Coefficients:
-        keys = RoundKeys(*split(fold_in(key, number), len(RoundKeys._fields)))
-        return draw_schemes(keys, schemes, inputs, code, policy, reciprocal=reciprocal).coefficients
-
-    return jax.vmap(one)(jnp.arange(_BATCH, dtype=jnp.uint32))
 
 
 def partial_law(rounds: DrawnRounds) -> PartialLaw:

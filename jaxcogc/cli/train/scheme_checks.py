@@ -1,0 +1,44 @@
+"""Schemes and options of `jaxcogc train` that do not go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.train.options import TrainOptions
+
+if TYPE_CHECKING:
+    from jaxcogc.links.memory import LinkDynamics
+
+
+def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamics | None) -> None:
+    """Raise a UserError where a scheme was asked for beside something that it cannot have.
+
+    Args:
+        options: what was asked for.
+        num_clients: M.
+        dynamics: how links hang together in time.
+    """
+    if options.min_recovered > num_clients:
+        raise rejected("--min-recovered", options.min_recovered, f"at most {num_clients} clients")
+    if options.relay_window is not None and options.relay_window >= num_clients:
+        allowed = f"at most {num_clients - 1} (clients - 1)"
+        raise rejected("--relay-window", options.relay_window, allowed)
+    if "colrel" not in options.scheme:
+        for name in ("relay_objective", "relay_window"):
+            if options.differs(name):
+                flag, value = options.flag(name), getattr(options, name)
+                raise rejected(flag, value, "nothing without --scheme colrel")
+        return
+    if options.keep_heard:
+        raise UserError(
+            "--scheme colrel with --keep-heard: the weights of relays are those of attempts that "
+            "forget; allowed is one of the two"
+        )
+    if dynamics is not None and np.any(dynamics.block_probability):
+        raise UserError(
+            "--scheme colrel with blocked clients: no weights of relays fit links that fail "
+            "together; allowed is one of the two"
+        )
