@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcogc._types import HostFloats
-from jaxcogc.design.code_outage import CodeOutage, DecoderOutage
+from jaxcogc.design.code_outage import CodeOutage, DecoderOutage, Setting
 from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.link_uses import never_heard, peer_uses
 from jaxcogc.design.ring_order import Placement
 from jaxcogc.design.rounds import Accuracy, rounds_with_holds, rounds_with_partial_averages
 from jaxcogc.federated.convergence.partial_averages import PartialLaw
-from jaxcogc.links.network import Network
 from jaxcogc.outage.intervals import Estimate
 
 __all__ = ["Candidate", "coded_candidates", "uncoded_candidates"]
@@ -26,6 +26,7 @@ class Candidate(NamedTuple):
         code: the family; None for a scheme without a code.
         stragglers, attempts: s, and A (or the most tries of a retransmission).
         redraw_code: another code in every attempt.
+        keep_heard: clients keep what they heard in earlier attempts.
         scheme: "gc", "gc_plus", "row_space", "retransmission" or "intermittent".
         order: place i of the ring holds client order[i]; "random" for another order in every round;
             None where there is no ring.
@@ -57,28 +58,30 @@ class Candidate(NamedTuple):
     reaches: bool | None = None
     tie: bool = False
     pareto: bool = False
+    keep_heard: bool = False
 
     @property
     def config(self) -> CodeConfig | None:
         """The code and its use; None for a scheme without a code."""
         if self.code is None or self.order is None:
             return None
-        return CodeConfig(self.code, self.stragglers, self.attempts, self.redraw_code, self.order)
+        use = self.attempts, self.redraw_code, self.order, self.keep_heard
+        return CodeConfig(self.code, self.stragglers, *use)
 
 
 def coded_candidates(
-    found: CodeOutage, clients: int, broadcast: bool, accuracy: Accuracy
+    found: CodeOutage, setting: Setting, broadcast: bool, accuracy: Accuracy
 ) -> list[Candidate]:
     """The three decoders of one code: the same messages, so the same costs.
 
     Args:
         found: how often the code fails.
-        clients: M.
+        setting: the links.
         broadcast: one use serves all neighbours of a client.
         accuracy: what `rounds` is about.
     """
-    config = found.config
-    heard_by = min(config.stragglers, 1) if broadcast else config.stragglers
+    config, clients = found.config, setting.network.num_clients
+    between = peer_uses(setting, config, broadcast)
     return [
         Candidate(
             code=config.family,
@@ -88,12 +91,13 @@ def coded_candidates(
             scheme=scheme,
             order=config.order,
             outage=decoder.outage,
-            peer_uses=float(config.attempts * clients * heard_by),
+            peer_uses=between,
             uplink_uses=float(config.attempts * clients),
             rounds=_coded_rounds(decoder, clients, accuracy),
             revealed=found.num_revealed,
             trials=None if decoder.outage.method == "exact" else found.trials,
             flagged=decoder.flagged,
+            keep_heard=config.keep_heard,
         )
         for scheme, decoder in found.decoders.items()
     ]
@@ -113,7 +117,7 @@ def _coded_rounds(found: DecoderOutage, clients: int, accuracy: Accuracy) -> int
 
 
 def uncoded_candidates(
-    network: Network, target: float, max_tries: int, accuracy: Accuracy
+    setting: Setting, target: float, max_tries: int, accuracy: Accuracy
 ) -> list[Candidate]:
     """Clients that send their own update: until it arrives, or a fixed number of times.
 
@@ -122,17 +126,18 @@ def uncoded_candidates(
     average, to which the bound of `rounds` applies when all uplinks are alike.
 
     Args:
-        network: only its uplinks matter.
+        setting: only its uplinks matter, and who is blocked.
         target: tries are added until the outage is a hundredth of it ...
         max_tries: ... or there are so many.
         accuracy: what `rounds` is about.
     """
-    erasure, clients = np.asarray(network.uplink_erasure), network.num_clients
+    clients = setting.network.num_clients
+    unheard = never_heard(setting, max_tries)
+    apart = setting.dynamics is None or setting.dynamics.independent_rounds
     found: list[Candidate] = []
     for tries in range(1, max_tries + 1):
-        lost = erasure**tries
-        used = np.full(clients, float(tries))  # expected tries until the first success
-        np.divide(1.0 - lost, 1.0 - erasure, out=used, where=erasure < 1.0)
+        lost = unheard[tries]
+        used = unheard[:tries].sum(axis=0)  # expected tries until the first success
         outage = Estimate.exact(_any_lost(lost))
         resent = Candidate(
             code=None,
@@ -149,8 +154,8 @@ def uncoded_candidates(
             trials=None,
         )
         sent = resent._replace(scheme="intermittent", uplink_uses=float(tries * clients))
-        alike = np.ptp(erasure) == 0.0
-        rounds = _rounds_of_whoever_arrives(lost, accuracy) if alike else None
+        fair = np.ptp(lost) == 0.0 and apart
+        rounds = _rounds_of_whoever_arrives(lost, accuracy) if fair else None
         found += [resent, sent._replace(rounds=rounds)]
         if outage.best <= 0.01 * target:
             break

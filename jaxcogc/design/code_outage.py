@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
 from jaxcogc.design.ring_order import RANDOM, Order, reorder
+from jaxcogc.links.memory import LinkDynamics, mean_network
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
@@ -34,18 +35,37 @@ class Setting(NamedTuple):
         network: in the clients' own order.
         code_key, trial_key: of codes, and of trials: all codes see the same random numbers.
         level: confidence level of the intervals.
+        dynamics: how links remember, and who is blocked; None: independent links.
     """
 
     network: Network
     code_key: Key
     trial_key: Key
     level: float
+    dynamics: LinkDynamics | None = None
 
     @classmethod
-    def from_key(cls, key: Key, network: Network, level: float) -> Setting:
+    def from_key(
+        cls, key: Key, network: Network, level: float, dynamics: LinkDynamics | None = None
+    ) -> Setting:
         """With keys drawn from one."""
         code_key, trial_key = split(key)
-        return cls(network, code_key, trial_key, level)
+        return cls(network, code_key, trial_key, level, dynamics)
+
+    @property
+    def mean_network(self) -> Network:
+        """The erasures of a single attempt, blocked ends included."""
+        return mean_network(self.network, self.dynamics)
+
+    @property
+    def blocked_alike(self) -> bool:
+        """Whether all clients are blocked equally often."""
+        return self.dynamics is None or bool(np.ptp(self.dynamics.block_probability) == 0.0)
+
+    @property
+    def clients_alike(self) -> bool:
+        """Whether no order of the clients differs from another."""
+        return self.network.links_alike and self.blocked_alike
 
     @property
     def own_order(self) -> Order:
@@ -60,9 +80,20 @@ class Setting(NamedTuple):
         """The network as its code's ring sees it; in its own order where that is random."""
         return self.network if config.order == RANDOM else reorder(self.network, config.order)
 
+    def in_time(self, config: CodeConfig) -> dict[str, Any]:
+        """How links are used in time, as keywords of whatever draws links or knows laws."""
+        dynamics = self.dynamics
+        if dynamics is not None and config.order != RANDOM:
+            dynamics = dynamics.permuted(config.order)
+        return {"dynamics": dynamics, "keep_heard": config.keep_heard}
+
     def averages_fairly(self, config: CodeConfig) -> bool:
-        """Whether partial averages favour nobody: random places, over links that are all alike."""
-        return config.order == RANDOM and self.network.links_alike
+        """Whether the bound holds for partial averages: they favour nobody, in rounds of their own.
+
+        They do so in random places, over links that are all alike.
+        """
+        apart = self.dynamics is None or self.dynamics.independent_rounds
+        return config.order == RANDOM and self.clients_alike and apart
 
 
 class DecoderOutage(NamedTuple):

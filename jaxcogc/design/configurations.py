@@ -33,6 +33,7 @@ class CodeConfig(NamedTuple):
         attempts: A.
         redraw_code: another code in every attempt.
         order: place i of the ring holds client order[i]; or "random", anew in every round.
+        keep_heard: clients keep what they heard in earlier attempts.
     """
 
     family: str
@@ -40,19 +41,23 @@ class CodeConfig(NamedTuple):
     attempts: int
     redraw_code: bool
     order: Placement
+    keep_heard: bool = False
 
 
-def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeConfig]:
+def code_configs(
+    network: Network, max_attempts: int, order: str, *, keep_heard: bool = False
+) -> list[CodeConfig]:
     """All codes of a network's size: every family, number of stragglers and of attempts.
 
     A code that another family has too is there once: s = 0 as uncoded, s = M - 1 as cyclic, rings
     of two ones as cyclic MDS.
 
     Args:
-        network: the network, in the clients' own order.
+        network: mean erasures, in the clients' own order: orders are those of independent links.
         max_attempts: attempts 1 .. max_attempts.
         order: "fixed" keeps the clients' own order; "random" has another one in every round;
             "optimised" looks for one with few outages.
+        keep_heard: more attempts than one with and without keeping what was heard.
     """
     clients = network.num_clients
     middle = range(1, clients - 1)
@@ -73,9 +78,12 @@ def code_configs(network: Network, max_attempts: int, order: str) -> list[CodeCo
                     found = best_order(network, s, attempts, kind=kind, starts=starts)
                     best[kind, s] = found.order
                 place = best[kind, s]
-            configs.append(CodeConfig(family, s, attempts, False, place))
+            codes = [CodeConfig(family, s, attempts, False, place)]
             if family == "cyclic" and attempts > 1 and s < clients - 1:
-                configs.append(CodeConfig(family, s, attempts, True, place))
+                codes.append(CodeConfig(family, s, attempts, True, place))
+            configs += codes
+            if keep_heard and attempts > 1 and s > 0:
+                configs += [code._replace(keep_heard=True) for code in codes]
     return configs
 
 

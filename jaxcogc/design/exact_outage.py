@@ -23,7 +23,6 @@ from jaxcogc.design.ring_order import (
     distinct_orders,
     log_outages_of_orders,
     random_orders,
-    reorder,
 )
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS, RingKind, ring_kind
@@ -54,15 +53,20 @@ _RANDOM_ORDERS = 8192
 
 def orders_to_enumerate(setting: Setting, config: CodeConfig) -> list[Order] | None:
     """Orders over which enumeration gives the outages; None where that would take long."""
-    network, kind = setting.network, ring_kind(config.family, config.stragglers)
+    kind = ring_kind(config.family, config.stragglers)
     if config.order == RANDOM:
-        orders = distinct_orders(network, config.stragglers, kind, _MOST_PLACEMENTS)
+        orders = distinct_orders(setting.mean_network, config.stragglers, kind, _MOST_PLACEMENTS)
     else:
         orders = [config.order]
     code, patterns = setting.code(config), 0
     for order in orders or []:
-        place = reorder(network, order)
-        patterns += 2 ** num_random_links(place, code, num_attempts=config.attempts)
+        placed = config._replace(order=order)
+        patterns += 2 ** num_random_links(
+            setting.placed(placed),
+            code,
+            num_attempts=config.attempts,
+            dynamics=setting.in_time(placed)["dynamics"],
+        )
         if patterns > _MOST_PATTERNS:
             return None
     return orders
@@ -75,14 +79,18 @@ def enumerated(setting: Setting, config: CodeConfig) -> CodeOutage | None:
         return None
     code, each = setting.code(config), []
     for order in orders:
-        place = reorder(setting.network, order)
-        outcomes = enumerate_outcomes(place, code, num_attempts=config.attempts)
+        placed = config._replace(order=order)
+        outcomes = enumerate_outcomes(
+            setting.placed(placed), code, num_attempts=config.attempts, **setting.in_time(placed)
+        )
         each.append([*map(float, outcomes.outages().values()), mean_revealed(outcomes)])
     *means, revealed = np.mean(each, axis=0).tolist()
     exact = dict(zip(DECODERS, map(Estimate.exact, means), strict=True))
     sizes = None
     if setting.averages_fairly(config):
-        sizes = enumerate_partial_sizes(setting.network, code, num_attempts=config.attempts)
+        sizes = enumerate_partial_sizes(
+            setting.network, code, num_attempts=config.attempts, **setting.in_time(config)
+        )
     return CodeOutage(config, by_decoder(exact, partial_sizes=sizes), revealed, None)
 
 
@@ -110,11 +118,15 @@ def _within(found: DecoderOutage, low: float, high: float) -> DecoderOutage:
 
 def lowest_outage(setting: Setting, config: CodeConfig) -> float:
     """An outage that no decoder falls below: somebody's update reaches the server in no row."""
-    if config.order == RANDOM and not setting.network.links_alike:
+    if config.order == RANDOM and not setting.clients_alike:
         return 0.0
     place = setting.placed(config)
     support = np.asarray(setting.code(config).field_matrix) != 0
     uplink, peer = place.uplink_erasure[:, None], place.peer_erasure
+    if config.keep_heard:  # a part that comes at all needs one delivery of either link
+        uplink, peer = uplink**config.attempts, peer**config.attempts
+        support = support[:1]
+    # Links that remember lose a part for good more often than independent ones.
     lost = np.where(support, uplink + peer - uplink * peer, 1.0)
     return float(lost.prod(axis=(0, 1)).max())
 
@@ -127,10 +139,13 @@ def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
         make_code(config.family, clients, config.stragglers, key=setting.code_key, num_draws=1),
         num_attempts=config.attempts,
         redraw_code=config.redraw_code,
+        **setting.in_time(config),
     )
     law = None if laws.gc_outage is None else float(laws.gc_outage)
-    if law is None or config.order != RANDOM or network.links_alike:
+    if law is None or config.order != RANDOM or setting.clients_alike:
         return None if law is None else DecoderOutage(Estimate.exact(law))
+    if setting.dynamics is not None or config.keep_heard:
+        return None  # a mean over placements is known for independent links alone
     power = config.attempts if config.redraw_code else 1
     return mean_gc_outage(
         network,

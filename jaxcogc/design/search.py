@@ -20,6 +20,7 @@ from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_counting, weighted
 from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import OBJECTIVES, ORDERS
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -63,6 +64,8 @@ def design(
     max_tries: int = 8,
     order: str = "optimised",
     broadcast: bool = False,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
     accuracy: Accuracy | None = None,
     num_trials: int = 200_000,
     screening_trials: int = 2**14,
@@ -80,6 +83,8 @@ def design(
         order: of the clients on the ring: "fixed", "random" (another one in every round; outages
             are means over all of them), or "optimised" for every code.
         broadcast: one use serves all neighbours of a client.
+        dynamics: how links remember, and who is blocked; None: independent links.
+        keep_heard: try codes of clients that keep what they heard in earlier attempts, too.
         accuracy: what `rounds` is about; None for the defaults.
         num_trials: trials for each finalist that has to be simulated.
         screening_trials: trials for each other code that has to be simulated.
@@ -97,11 +102,11 @@ def design(
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
     accuracy = accuracy or Accuracy()
-    uncoded = uncoded_candidates(network, target, max_tries, accuracy)
-    setting = Setting.from_key(seed_key(seed), network, level)
+    setting = Setting.from_key(seed_key(seed), network, level, dynamics)
+    uncoded = uncoded_candidates(setting, target, max_tries, accuracy)
     search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
     advance("ordering the ring", 0.0)
-    configs = code_configs(network, max_attempts, order)
+    configs = code_configs(setting.mean_network, max_attempts, order, keep_heard=keep_heard)
     candidates = _ranked(search, _evaluated(search, configs, trials, screening))
     given = _in_given_order(candidates, setting.own_order)
     return Design(candidates[0], candidates[0].reaches, given, candidates)
@@ -130,9 +135,8 @@ class _Search(NamedTuple):
 
 def _ranked(search: _Search, found: Found) -> list[Candidate]:
     """All candidates so far, the best first."""
-    clients = search.setting.network.num_clients
     coded = (
-        coded_candidates(code, clients, search.broadcast, search.accuracy)
+        coded_candidates(code, search.setting, search.broadcast, search.accuracy)
         for code in found.values()
     )
     candidates = [*chain.from_iterable(coded), *search.uncoded]
@@ -144,10 +148,12 @@ def _evaluated(
 ) -> Found:
     """All codes: exactly or by a short simulation; by a long one who may be the choice."""
     setting = search.setting
-    anew = configs[0].order == RANDOM and not setting.network.links_alike
+    anew = configs[0].order == RANDOM and not setting.clients_alike
     rare = not anew and search.target * num_trials < _FEWEST_EVENTS
     search.advance("compiling", 0.0)
-    counted = compiled_counting(setting, configs, links_by_host=rare or anew)
+    counted = compiled_counting(
+        setting, configs, links_by_host=rare or anew or not setting.blocked_alike
+    )
     found = _evaluate_all(search, counted, configs, screening_trials, "screening")
     if rare:
         found = _short_weighted_runs(search, found, screening_trials)

@@ -45,32 +45,39 @@ def compiled_counting(
     weighted trials.
     """
     needed = (c for c in configs if orders_to_enumerate(setting, c) is None)
-    by_attempts = {config.attempts: config for config in needed}
+    by_program = {_program(config): config for config in needed}
 
     def compiled(config: CodeConfig) -> Simulation:
         code = setting.code(config)
-        return compile_simulation(setting.network, code, num_attempts=config.attempts)
+        return compile_simulation(
+            setting.network, code, num_attempts=config.attempts, **setting.in_time(config)
+        )
 
     def run_once(config: CodeConfig) -> CodeOutage:
         return counted_on_host(setting, config, 1, lambda done: None)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         if links_by_host:
-            list(pool.map(run_once, by_attempts.values()))
+            list(pool.map(run_once, by_program.values()))
             return counted_on_host
-        simulations = pool.map(compiled, by_attempts.values())
-        return partial(_counted, dict(zip(by_attempts, simulations, strict=True)))
+        simulations = pool.map(compiled, by_program.values())
+        return partial(_counted, dict(zip(by_program, simulations, strict=True)))
+
+
+def _program(config: CodeConfig) -> tuple[int, bool]:
+    """What a compiled program is specialised to: attempts, and whether clients keep."""
+    return config.attempts, config.keep_heard
 
 
 def _counted(
-    simulations: Mapping[int, Simulation],
+    simulations: Mapping[tuple[int, bool], Simulation],
     setting: Setting,
     config: CodeConfig,
     num_trials: int,
     advance: TrialsDone,
 ) -> CodeOutage:
     """By the compiled program of its attempts: one order, or links that are all alike."""
-    simulation = simulations[config.attempts]
+    simulation = simulations[_program(config)]
     total = OutcomeCounts.zero(setting.network.num_clients)
     place, code = setting.placed(config), setting.code(config)
     for counts in simulation.counts(setting.trial_key, place, code, num_trials):
@@ -103,6 +110,8 @@ def counted_on_host(
         num_trials=num_trials,
         num_attempts=config.attempts,
         order=None if config.order == RANDOM else config.order,
+        dynamics=setting.dynamics,
+        keep_heard=config.keep_heard,
     ):
         for decoder, failed in classify(recovery).no_exact_average(operator.invert).items():
             failures[decoder] += int(failed.sum())
@@ -127,6 +136,7 @@ def weighted(
         num_attempts=config.attempts,
         level=setting.level,
         advance=advance,
+        **setting.in_time(config),
     )
     decoders = by_decoder(rare.outcomes.outages(), flagged=rare.flagged)
     return CodeOutage(config, decoders, mean_revealed(rare.outcomes), rare.outcomes.trials)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -109,6 +109,22 @@ class LinkDynamics:
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, as ``json.dumps`` takes them."""
         return {name: np.asarray(getattr(self, name)).tolist() for name in DYNAMICS}
+
+    def permuted(self, order: Sequence[int]) -> LinkDynamics:
+        """Those of the same clients in another order: client i is client order[i] of these."""
+        blocked = self.block_probability
+        if np.ndim(blocked) == 0:
+            return self
+        fields = {name: getattr(self, name) for name in DYNAMICS}
+        return LinkDynamics(**fields | {"block_probability": blocked[np.asarray(order)]})
+
+    @property
+    def independent_rounds(self) -> bool:
+        """Whether rounds do not depend on each other."""
+        between = self.memory if self.round_memory is None else self.round_memory
+        forgets = between == 0.0 or (between is None and self.burst_length == 1.0)
+        blocks = bool(np.any(self.block_probability)) and self.block_memory != 0.0
+        return bool(forgets and not blocks)
 
     @property
     def hard(self) -> bool:
@@ -216,6 +232,18 @@ def blocked_clients(network: Network, dynamics: LinkDynamics) -> Float[AnyArray,
         found: Array = jnp.broadcast_to(blocked, (clients,))
         return found
     return np.broadcast_to(blocked, clients)
+
+
+def mean_network(network: Network, dynamics: LinkDynamics | None) -> Network:
+    """The erasures of a single attempt, blocked ends included; unchanged where nobody can be."""
+    if dynamics is None:
+        return network
+    blocked = np.asarray(blocked_clients(network, dynamics), np.float64)
+    either = 1.0 - (1.0 - blocked[:, None]) * (1.0 - blocked)
+    uplink, peer = np.asarray(network.uplink_erasure), np.asarray(network.peer_erasure)
+    total = peer + (1.0 - peer) * either
+    np.fill_diagonal(total, np.diagonal(peer))
+    return Network(uplink + (1.0 - uplink) * blocked, total, network.reciprocal)
 
 
 def fitting_dynamics(network: Network, fields: Mapping[str, Any]) -> LinkDynamics:

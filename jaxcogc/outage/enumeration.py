@@ -127,25 +127,31 @@ def can_enumerate(
 
 
 def enumerate_partial_sizes(
-    network: Network, code: GradientCode, *, num_attempts: int = 1
+    network: Network,
+    code: GradientCode,
+    *,
+    num_attempts: int = 1,
+    dynamics: LinkDynamics | None = None,
+    keep_heard: bool = False,
 ) -> HostFloats:
     """Exact probabilities of partial averages of n clients.
 
     Args:
-        network, code, num_attempts: as in `enumerate_outcomes`.
+        network, code, num_attempts, dynamics, keep_heard: as in `enumerate_outcomes`.
 
     Returns:
         float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
     attempts = check_count("num_attempts", num_attempts)
-    return _enumerate(seed_key(0), network, code, attempts, LinkUse()).partial_sizes
+    how = LinkUse(dynamics, keep_heard)
+    return _enumerate(seed_key(0), network, code, attempts, how).partial_sizes
 
 
 class LinkUse(NamedTuple):
     """How a round uses its links, beside the number of attempts."""
 
-    dynamics: LinkDynamics | None = None
-    keep_heard: bool = False
+    dynamics: LinkDynamics | None
+    keep_heard: bool
 
 
 def _enumerate(

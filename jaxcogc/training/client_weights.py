@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Unpack
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
@@ -21,10 +19,10 @@ from jaxcogc.federated.aggregation.relaying import colrel_variance
 from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import check_names, known_of
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
-from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+from jaxcogc.links.memory import LinkDynamics, blocked_clients
 from jaxcogc.links.network import Network
 from jaxcogc.outage.enumeration import can_enumerate, enumerate_outcomes
-from jaxcogc.outage.laws.rows_in_time import RowLinks, prob_silent
+from jaxcogc.outage.laws.rows_in_time import silence
 from jaxcogc.runtime.jax_settings import plain_settings
 
 
@@ -163,19 +161,8 @@ def _never_heard(network: Network, tries: int, dynamics: LinkDynamics | None) ->
         never: HostFloats = np.asarray(network.uplink_erasure) ** tries
         return never
     blocked = np.asarray(blocked_clients(network, dynamics))
-    return 1.0 - (1.0 - _erased_in_a_row(network, dynamics, tries)) * (1.0 - blocked)
-
-
-def _erased_in_a_row(network: Network, dynamics: LinkDynamics, tries: int) -> HostFloats:
-    """Probability that an uplink fails in so many attempts running, float64 [clients]."""
-    with jax.enable_x64(True):
-        uplinks = (
-            jnp.asarray(np.diagonal(x), jnp.float64)[:, None]
-            for x in link_chains(network, dynamics)
-        )
-        states = map(jnp.float64, (dynamics.good_erasure, dynamics.bad_erasure))
-        silent = prob_silent(RowLinks(*uplinks, *states), tries)
-        return np.asarray(silent[tries, :, 0])
+    silent = np.diagonal(silence(network, dynamics, tries)[tries])
+    return 1.0 - (1.0 - silent) * (1.0 - blocked)
 
 
 def _result(

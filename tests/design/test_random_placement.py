@@ -173,7 +173,7 @@ def test_rounds_use_the_uniform_rho_where_links_are_alike():
     for order in (RANDOM, (0, 1, 2, 3)):
         config = CodeConfig("cyclic", 2, 1, False, order)
         exact = evaluate(setting, counted_on_host, config, 1, lambda done: None)
-        three = coded_candidates(exact, 4, False, accuracy)
+        three = coded_candidates(exact, setting, False, accuracy)
         rounds[order] = {c.scheme: c.rounds for c in three}
     assert rounds[RANDOM]["gc"] == rounds[0, 1, 2, 3]["gc"]
     assert rounds[RANDOM]["row_space"] < rounds[0, 1, 2, 3]["row_space"]

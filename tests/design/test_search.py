@@ -244,9 +244,13 @@ def test_no_decoder_falls_below_the_lowest_outage():
         assert lowest == pytest.approx(network.uplink_erasure.max())
 
 
+def of(network):
+    return Setting.from_key(KEY, network, 0.95)
+
+
 def test_costs_of_sending_without_a_code():
     network = Network([0.0, 0.5], [[0, 0], [0, 0]])
-    found = {(c.scheme, c.attempts): c for c in uncoded_candidates(network, 0.2, 8, Accuracy())}
+    found = {(c.scheme, c.attempts): c for c in uncoded_candidates(of(network), 0.2, 8, Accuracy())}
     twice = found["retransmission", 2]
     assert twice.outage == pytest.approx(0.25)
     assert twice.uplink_uses == pytest.approx(1 + 1.5)
@@ -255,7 +259,7 @@ def test_costs_of_sending_without_a_code():
     assert found["intermittent", 2].rounds is None  # unequal uplinks: a biased average
     alike = Network.homogeneous(3, uplink_erasure=0.1, peer_erasure=0.0)
     rounds = {
-        (c.scheme, c.attempts): c.rounds for c in uncoded_candidates(alike, 0.5, 8, Accuracy())
+        (c.scheme, c.attempts): c.rounds for c in uncoded_candidates(of(alike), 0.5, 8, Accuracy())
     }
     assert rounds["intermittent", 1] is not None
     assert rounds["retransmission", 1] is not None

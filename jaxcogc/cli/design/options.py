@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 
 from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, number, whole
+from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
-from jaxcogc.cli.shared.network_options import NetworkOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.names import OBJECTIVES, ORDERS
 
 ECHOED = (
     *("target", "objective", "order", "max_attempts", "max_tries"),
-    *("broadcast", "trials", "accuracy", "seed", "level"),
+    *("broadcast", "keep_heard", "trials", "accuracy", "seed", "level"),
 )
 """What the results repeat as it was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DesignOptions(LossOptions, NetworkOptions):
+class DesignOptions(LossOptions, LinkOptions):
     """What can be asked."""
 
+    keep_heard: bool = switch("Try codes of clients that keep what they heard, too.")
     target: float = option(
         "P",
         "Largest probability of no exact average.",

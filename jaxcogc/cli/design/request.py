@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from jaxcogc.cli.design.options import DesignOptions
 from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.link_options import read_dynamics
 from jaxcogc.cli.shared.network_options import read_network
 
 if TYPE_CHECKING:
     from jaxcogc.design.rounds import Accuracy
+    from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
 
 MAX_CLIENTS = 64
@@ -25,6 +27,7 @@ class DesignRequest:
         asked: what was asked.
         network: the links.
         source: the network in words, for titles.
+        dynamics: how links hang together in time; None: they do not.
         accuracy: what training is to reach, for the numbers of rounds.
         started: `time.perf_counter()` when the verb began.
     """
@@ -32,6 +35,7 @@ class DesignRequest:
     asked: DesignOptions
     network: Network
     source: str
+    dynamics: LinkDynamics | None
     accuracy: Accuracy
     started: float
 
@@ -45,13 +49,19 @@ def read_request(options: DesignOptions) -> DesignRequest:
     if options.plot is not None and not options.sensitivity:
         raise rejected("--plot", options.plot, "this option together with --sensitivity")
     network, source = read_network(options)
+    dynamics = read_dynamics(options, network)
     if network.num_clients > MAX_CLIENTS:
         raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
     if options.sensitivity and network.reciprocal:
         raise UserError(
             "--sensitivity with reciprocal links: allowed are independent links (a closed form)"
         )
+    if options.sensitivity and (dynamics is not None or options.keep_heard):
+        raise UserError(
+            "--sensitivity with links that remember, blocked clients or --keep-heard: allowed are "
+            "independent links"
+        )
     from jaxcogc.design.rounds import Accuracy
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
-    return DesignRequest(options, network, source, accuracy, started)
+    return DesignRequest(options, network, source, dynamics, accuracy, started)

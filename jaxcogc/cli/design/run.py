@@ -19,6 +19,7 @@ from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import LawSensitivity, sensitivity_of, weakest_links
 from jaxcogc.design.search import Design, design
+from jaxcogc.links.memory import LinkDynamics
 
 if TYPE_CHECKING:
     from jaxcogc.figures import Figure
@@ -38,6 +39,8 @@ def run(request: DesignRequest) -> int:
             max_tries=request.asked.max_tries,
             order=request.asked.order,
             broadcast=request.asked.broadcast,
+            dynamics=request.dynamics,
+            keep_heard=request.asked.keep_heard,
             accuracy=request.accuracy,
             num_trials=request.asked.trials,
             seed=request.asked.seed,
@@ -104,6 +107,7 @@ def _json_fields(
     return {
         "clients": request.network.num_clients,
         **request.asked.plain(*ECHOED),
+        **(request.dynamics or LinkDynamics()).to_dict(),
         "elapsed_seconds": time.perf_counter() - request.started,
         "reached": result.reached,
         "chosen": _candidate_fields(result.chosen),

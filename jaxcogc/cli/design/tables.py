@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from jaxcogc.cli.design.request import DesignRequest
+from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import WeakLink
@@ -21,7 +22,8 @@ _MOST_LINES, _MOST_OF_A_SCHEME = 18, 6
 
 def design_table(request: DesignRequest, result: Design) -> Table:
     """The choice, what is as good, the runners-up and the rest of the Pareto front."""
-    title = f"{request.network.num_clients} clients · {request.source} · "
+    in_time = time_text(request.dynamics, keep_heard=False)
+    title = " · ".join([f"{request.network.num_clients} clients", request.source, *in_time, ""])
     title += f"target {request.asked.target:g} · least {_goal(request.asked.objective)}"
     caption = f"{level_text(request.asked.level)} intervals (half their width: ±) where simulated; "
     caption += f"{request.asked.trials:,} trials a finalist; seed {request.asked.seed}\n"
@@ -64,6 +66,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         candidate.code, candidate.code or ""
     )
     code += " redrawn" if candidate.redraw_code else ""
+    code += " kept" if candidate.keep_heard else ""
     ring = "–"
     if candidate.order == RANDOM:
         ring = "random"
@@ -92,6 +95,7 @@ def summary(request: DesignRequest, result: Design) -> str:
     if chosen.code is not None:
         name += f" with the {chosen.code} code, s = {chosen.stragglers}"
         name += ", redrawn" if chosen.redraw_code else ""
+        name += ", clients keep what they heard" if chosen.keep_heard else ""
     tries = "tries" if chosen.code is None else "attempts"
     name += (
         f", {chosen.attempts} {tries if chosen.attempts > 1 else tries[:-1].replace('trie', 'try')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
-from jaxcogc.cli.shared.code_options import STRAGGLERS
+from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
@@ -16,7 +16,7 @@ ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "i
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OutageOptions(ProcessOptions, LinkOptions):
+class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
     """What can be asked."""
 
     stragglers: str | None = option(

@@ -6,9 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from jaxcogc.allowed import BURST, CORRELATION, PROBABILITY
-from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.errors import UserError, blame
-from jaxcogc.cli.shared.network_options import time_in_file
+from jaxcogc.cli.shared.network_options import NetworkOptions, time_in_file
 from jaxcogc.cli.shared.options import option, switch
 from jaxcogc.names import DYNAMICS, stated_twice
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LinkOptions(CodeOptions):
-    """The options of a code on a network whose links may remember; None where one was not given."""
+class LinkOptions(NetworkOptions):
+    """The options of a network whose links may remember; None where one was not given."""
 
     draws_in_time = True
     memory: float | None = option(

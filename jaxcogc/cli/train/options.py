@@ -16,7 +16,7 @@ from jaxcogc.allowed import (
     either,
     whole,
 )
-from jaxcogc.cli.shared.code_options import check_redraw
+from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
 from jaxcogc.cli.shared.errors import rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
@@ -60,7 +60,7 @@ def _scheme() -> Allowed[str]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TrainingOptions(LinkOptions):
+class _TrainingOptions(LinkOptions, CodeOptions):
     """Data, model, schemes and steps."""
 
     dataset: str = _named("Data set", DATASETS, "digits")

@@ -11,11 +11,15 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float64
 
 from jaxcogc._types import Array, HostInts
+from jaxcogc.links.memory import LinkDynamics, link_chains
+from jaxcogc.links.network import Network
 
 _MOST_STATES = 2**10
 _MOST_SETS = 2**22
@@ -193,6 +197,26 @@ def prob_silent(links: RowLinks, longest: int) -> Array:
 
     _, silent = lax.scan(one_attempt, law, None, length=longest)
     return jnp.concatenate([jnp.ones((1, *links.bad.shape)), silent])
+
+
+def silence(
+    network: Network, dynamics: LinkDynamics | None, longest: int
+) -> Float64[np.ndarray, "_ clients clients"]:
+    """Probability that a link delivers in none of 0, 1, .., longest attempts, whoever is blocked.
+
+    Args:
+        network: the mean erasures.
+        dynamics: how links remember; None: they do not.
+        longest: attempts.
+
+    Returns:
+        Of the link from a client (last axis) to a client; uplinks on the diagonal.
+    """
+    dynamics = LinkDynamics() if dynamics is None else dynamics
+    with jax.enable_x64(True):
+        chains = (jnp.asarray(x, jnp.float64) for x in link_chains(network, dynamics))
+        states = map(jnp.float64, (dynamics.good_erasure, dynamics.bad_erasure))
+        return np.asarray(prob_silent(RowLinks(*chains, *states), longest))
 
 
 def missing_where_heard_is_kept(links: RowLinks, attempts: int) -> Array:

@@ -8,7 +8,12 @@ import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.links.memory import LinkDynamics, blocked_clients, link_chains
+from jaxcogc.links.memory import (
+    LinkDynamics,
+    blocked_clients,
+    link_chains,
+    mean_network,
+)
 from jaxcogc.links.network import Network
 from jaxcogc.outage.random_links import LinkTable, link_table
 
@@ -61,7 +66,7 @@ def chain_table(
     dynamics = LinkDynamics() if dynamics is None else dynamics
     chains = link_chains(network, dynamics)
     blocking = np.asarray(blocked_clients(network, dynamics), np.float64)
-    links = link_table(_with_blocking(network, blocking), code, attempts)
+    links = link_table(mean_network(network, dynamics), code, attempts)
     first: dict[int, tuple[int, int, int]] = {}
     everywhere = np.argwhere(links.where >= 0).tolist()
     for a, m, k in everywhere:
@@ -85,15 +90,6 @@ def chain_table(
         blocking,
         links,
     )
-
-
-def _with_blocking(network: Network, blocking: HostFloats) -> Network:
-    """The erasures of a single attempt, blocked ends included; unchanged where nobody can be."""
-    either = 1.0 - (1.0 - blocking[:, None]) * (1.0 - blocking)
-    uplink, peer = np.asarray(network.uplink_erasure), np.asarray(network.peer_erasure)
-    peer = peer + (1.0 - peer) * either
-    np.fill_diagonal(peer, np.diagonal(np.asarray(network.peer_erasure)))
-    return Network(uplink + (1.0 - uplink) * blocking, peer, network.reciprocal)
 
 
 def draw_chains(
