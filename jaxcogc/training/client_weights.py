@@ -66,8 +66,7 @@ def effective_weights(
         num_trials: rounds to simulate where neither a closed form is known nor the links are few
             enough (22) to be enumerated.
         redraw_code: another code in every attempt; cyclic only.
-        dynamics: how links remember, and which clients are blocked; a round begins in stationarity,
-            as the rounds of a run do on average.
+        dynamics: how links remember, and which clients are blocked; rounds begin in stationarity.
         known: what some schemes must know of the network; None: the weights of relays are found.
         policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
             max_repeats, keep_heard, min_recovered.
@@ -78,7 +77,7 @@ def effective_weights(
     Raises:
         ValueError: an argument outside what is allowed, a scheme that always holds.
 
-    Source: docs/mathematics.md, "Effective weights"; arrivals by a Poisson-binomial law.
+    Source: docs/mathematics.md, "Effective weights".
 
     >>> import jax
     >>> network = Network(np.array([0.1, 0.1, 0.5, 0.75, 0.9]), np.zeros((5, 5)))
@@ -89,9 +88,7 @@ def effective_weights(
     check_names((scheme,), code)
     one_code = None if redraw_code else code
     known = known_of((scheme,), network, known)
-    exact = _exact(network, scheme, one_code, LinkPolicy(**policy), dynamics)
-    if exact is None and RULES[scheme].relays and dynamics is None:
-        exact = _relayed(network, known, LinkPolicy(**policy))
+    exact = _exact(network, scheme, one_code, LinkPolicy(**policy), dynamics, known)
     if exact is not None:
         return exact
     drawn = draw_rounds(
@@ -114,6 +111,7 @@ def _exact(
     code: GradientCode | None,
     policy: LinkPolicy,
     dynamics: LinkDynamics | None,
+    known: Foreknowledge,
 ) -> EffectiveWeights | None:
     """By a closed form or by enumeration; None where neither will do."""
     rule, clients = RULES[scheme], network.num_clients
@@ -127,6 +125,8 @@ def _exact(
         if not nobody < 1:
             raise ValueError(f"scheme {scheme!r} always holds: no uplink ever delivers")
         return _result(rule.arrival_law(lost) / (1 - nobody), "closed form")
+    if rule.relays:
+        return _relayed(network, known, policy) if dynamics is None else None
     plain = policy.placement == "fixed" and policy.partial_normalisation == "recovered"
     if rule.outcomes is None or code is None or not plain:
         return None

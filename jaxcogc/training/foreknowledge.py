@@ -15,7 +15,7 @@ from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.aggregation.link_evidence import PolicyOptions
 from jaxcogc.federated.aggregation.relaying import colrel_weights
 from jaxcogc.federated.aggregation.rules import RULES
-from jaxcogc.federated.convergence.round_samples import enumerate_rounds, sample_rounds
+from jaxcogc.federated.convergence.round_samples import AllRounds, enumerate_rounds, sample_rounds
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.runtime.jax_settings import plain_settings
@@ -35,10 +35,7 @@ def gather_foreknowledge(
     dynamics: LinkDynamics | None = None,
     **policy: Unpack[PolicyOptions],
 ) -> Foreknowledge:
-    """Find what some schemes must know of a network.
-
-    How often a client is in an aggregate comes from all patterns of links where they are few
-    enough, else from rounds that are drawn.
+    """Find what some schemes must know: from all patterns of links, or from rounds drawn.
 
     Args:
         key: of the rounds that are drawn, if any.
@@ -54,7 +51,7 @@ def gather_foreknowledge(
     Raises:
         ValueError: an argument outside what is allowed; relays that never reach the server.
 
-    Source: docs/mathematics.md, "Collaborative relaying", "Partial averages without bias".
+    Source: docs/mathematics.md, "Partial averages without bias".
 
     >>> import jax
     >>> network = Network([0.5, 0.0], [[0.0, 1.0], [1.0, 0.0]])
@@ -71,9 +68,7 @@ def gather_foreknowledge(
     every = None
     if dynamics is None and not redraw_code:
         every = enumerate_rounds(network, code, schemes=decoders, **policy)
-    if every is not None:
-        drawn, chance = every.coefficients, every.probability
-    else:
+    if every is None:
         drawn = sample_rounds(
             key,
             network,
@@ -84,12 +79,18 @@ def gather_foreknowledge(
             dynamics=dynamics,
             **policy,
         )
-        chance = np.full(num_trials, 1 / num_trials)
+        every = AllRounds(drawn, np.full(num_trials, 1 / num_trials))
+    return Foreknowledge(weights, _recovered(every, decoders))
+
+
+def _recovered(every: AllRounds, decoders: tuple[str, ...]) -> dict[str, HostFloats]:
+    """How often each client is in the aggregate, [clients] by decoder."""
+    drawn, chance = every
     recovered: dict[str, HostFloats] = {
         name: np.minimum(1.0, chance @ (np.asarray(drawn.weights[:, number]) != 0))
         for number, name in enumerate(decoders)
     }
-    return Foreknowledge(weights, recovered)
+    return recovered
 
 
 def largest_inverse(known: Foreknowledge) -> dict[str, float]:

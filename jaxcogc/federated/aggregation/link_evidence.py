@@ -188,17 +188,17 @@ def draw_round(
         kind=law.kind(reciprocal=reciprocal, keeps=policy.keep_heard),
         start=start,
     )
-    return placed(Links(*drawn), keys.placement, policy, num_tries=num_tries, alive=alive)
+    return placed(keys.placement, Links(*drawn), policy, num_tries=num_tries, alive=alive)
 
 
 def placed(
-    links: Links, key: Key, policy: LinkPolicy, *, num_tries: int, alive: Array | None = None
+    key: Key, links: Links, policy: LinkPolicy, *, num_tries: int, alive: Array | None = None
 ) -> RoundLinks:
     """A round's links as the schemes see them.
 
     Args:
-      links: [repeats, tries, ..], as they were drawn.
       key: of the places on the ring.
+      links: [repeats, tries, ..], as they were drawn.
       policy: num_attempts and placement count.
       num_tries, alive: as in `draw_round`.
     """

@@ -245,7 +245,7 @@ def _decide_batch(
     key = seed_key(0)
 
     def one(links: Links) -> Coefficients:
-        seen = placed(links, key, policy, num_tries=num_tries)
+        seen = placed(key, links, policy, num_tries=num_tries)
         return decide_schemes(key, schemes, inputs, code, policy, seen).coefficients
 
     return jax.vmap(one)(patterns)

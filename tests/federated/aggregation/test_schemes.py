@@ -13,10 +13,11 @@ from jaxcogc import Network, Recovery, cyclic_code, gc_outage_probability
 from jaxcogc.coding.codes import redraw
 from jaxcogc.federated.aggregation.channel import channel
 from jaxcogc.federated.aggregation.link_evidence import Evidence, LinkPolicy
+from jaxcogc.federated.aggregation.one_scheme import make_scheme
 from jaxcogc.federated.aggregation.repeats import peer_uses
 from jaxcogc.federated.aggregation.round_keys import round_keys
 from jaxcogc.federated.aggregation.rules import RULES
-from jaxcogc.federated.aggregation.schemes import draw_schemes, make_scheme
+from jaxcogc.federated.aggregation.schemes import draw_schemes
 from jaxcogc.links.draws import draw_links
 from jaxcogc.names import BASIC_SCHEMES, CODED_SCHEMES, DECODERS, SCHEMES
 from tests.checks import mean_p_value, surprises

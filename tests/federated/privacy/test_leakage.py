@@ -8,7 +8,7 @@ import pytest
 from scipy.special import log_ndtr
 
 from jaxcogc import leakage
-from jaxcogc.federated.aggregation.leakage import gaussian_epsilon, unit_mask_covariance
+from jaxcogc.federated.privacy.leakage import gaussian_epsilon, unit_mask_covariance
 from tests.places import SHARED
 
 
