@@ -34,7 +34,16 @@ BASIC_SCHEMES = (
 """Those that need nothing but links and a code."""
 UNBIASED_SCHEMES = ("gc_plus_unbiased", "row_space_unbiased")
 """Whose recovered clients are weighed by the inverse of how often they are recovered."""
-SCHEMES = (*BASIC_SCHEMES, "colrel", *UNBIASED_SCHEMES)
+MEMORY_SCHEMES = (
+    "intermittent+memory",
+    "intermittent_blind+memory",
+    "inverse_probability+memory",
+    "gc_plus+memory",
+    "row_space+memory",
+    "projected_memory",
+)
+"""Whose server remembers an update of each client."""
+SCHEMES = (*BASIC_SCHEMES, "colrel", *UNBIASED_SCHEMES, *MEMORY_SCHEMES, "implicit_gossip")
 DEFAULT_SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 
 OUTCOMES = {

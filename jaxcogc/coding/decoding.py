@@ -42,6 +42,7 @@ __all__ = [
     "gc_weights",
     "least_squares_coefficients",
     "real_recovery",
+    "row_space_projector",
     "row_space_weights",
 ]
 
@@ -148,6 +149,23 @@ def least_squares_coefficients(code: GradientCode, links: Links) -> Float64[Arra
 
 
 @under_plain_settings
+def row_space_projector(code: GradientCode, links: Links) -> Float64[Array, "clients clients"]:
+    """P, the orthogonal projector onto the row space of all that arrived.
+
+    Args:
+      code: a GradientCode.
+      links: Links of one trial.
+
+    Returns:
+      float64 [clients, clients], symmetric.
+
+    Raises:
+      ValueError: sizes that do not match.
+    """
+    return _decode(_projector_kernel, code, links)
+
+
+@under_plain_settings
 def real_recovery(code: GradientCode, links: Links) -> RealRecovery:
     """What was recovered, decided in float64: a second opinion on `recover`.
 
@@ -246,6 +264,16 @@ def _projection_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
     factors = factor(_columns(matrix, delivered), once)
     projected, _ = project_ones(factors, once)
     return _in_client_order(projected).T / len(projected)
+
+
+@in_tiles
+def _projector_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
+    null = factor(_columns(matrix, delivered), once).null
+    clients = len(null)
+    unseen = jnp.sum(null[:, :, None] * null[:, None, :], axis=0)  # [clients, clients, trials]
+    unseen = jnp.moveaxis(_in_client_order(unseen), 0, 1)
+    unseen = jnp.moveaxis(_in_client_order(unseen), -1, 0)
+    return jnp.eye(clients) - unseen
 
 
 @in_tiles

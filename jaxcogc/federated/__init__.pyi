@@ -2,6 +2,7 @@ from .aggregation.channel import Channel as Channel
 from .aggregation.channel import Foreknowledge as Foreknowledge
 from .aggregation.channel import channel as channel
 from .aggregation.coefficients import Coefficients as Coefficients
+from .aggregation.coefficients import coefficients_of as coefficients_of
 from .aggregation.gossip import mean_mixing_matrix as mean_mixing_matrix
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
 from .aggregation.one_scheme import Scheme as Scheme

@@ -43,7 +43,8 @@ def compile_training(plan: TrainingPlan) -> CompiledTraining:
     """Compile the one program that trains all seeds under all schemes.
 
     The seeds are divided among as many of the devices as divide their number. Memory grows with
-    seeds x schemes x (clients + 2) x parameters, 4 bytes each, with SGD everywhere.
+    seeds x schemes x (clients + 2) x parameters, 4 bytes each, with SGD everywhere; where a scheme
+    remembers clients, by clients x parameters more for each seed and scheme of the plan.
     """
     return compile_task(plan, plan_task(plan), plan_inputs(plan))
 
@@ -55,8 +56,8 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
     settings, words = plan.settings, seed_words(plan.seeds)
     devices = devices_that_divide(jax.devices(), len(plan.seeds))
     inputs = jax.tree.map(jnp.asarray, inputs)
-    first = initial_state(task, settings, words)
-    program = training_program(task, settings, devices=devices)
+    first = initial_state(task, settings, words, plan.network.num_clients)
+    program = training_program(task, settings, devices=devices, network=plan.network)
     lowered = program.lower(first, inputs, words, RoundSpan.of(0, 1, plan.rounds))
     compiled, (_, shapes) = lowered.compile(), lowered.out_info
 
@@ -69,7 +70,9 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
 
     @plain_settings()
     def start() -> Trained:
-        state = jax.tree.map(np.asarray, initial_state(task, settings, words))
+        state = jax.tree.map(
+            np.asarray, initial_state(task, settings, words, plan.network.num_clients)
+        )
         metrics = jax.tree.map(
             lambda x: np.zeros((*x.shape[:2], plan.rounds, *x.shape[3:]), x.dtype), shapes
         )

@@ -63,14 +63,15 @@ def softmax_task(dtype=np.float64, server=None, learning_rate=0.1):
 class Trainer:
     """A program for some schemes; data and network are inputs of every call."""
 
-    def __init__(self, schemes, seeds=(0,), task=None, devices=None, **settings):
+    def __init__(self, schemes, seeds=(0,), task=None, devices=None, clients=CLIENTS, **settings):
+        self.clients = clients
         self.task = softmax_task(np.float32) if task is None else task
         self.settings = RoundSettings(schemes, **settings)
         self.words = seed_words(seeds)
         self.program = training_program(self.task, self.settings, devices=devices)
 
     def start(self):
-        return initial_state(self.task, self.settings, self.words)
+        return initial_state(self.task, self.settings, self.words, self.clients)
 
     def __call__(self, links, data, state=None, first=0, num=5, scale=None, num_rounds=5):
         state = self.start() if state is None else state

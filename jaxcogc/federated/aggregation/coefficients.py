@@ -8,7 +8,7 @@ import chex
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int32
 
-from jaxcogc._types import Array
+from jaxcogc._types import Array, ArrayLike
 
 
 class Coefficients(NamedTuple):
@@ -50,16 +50,28 @@ class Attempted(NamedTuple):
     uplink_uses: Array
 
 
-def conclude(attempted: Attempted, peer_uses: Array) -> tuple[Coefficients, Array]:
+class Concluded(NamedTuple):
+    """What comes of a round and its repeats.
+
+    Attributes:
+      coefficients: num_revealed is that of the last repeat alone.
+      made: bool [repeats], which repeats were made.
+      last: int32, the one that counts.
+      revealed: bool [clients], whose own update the last repeat tells.
+    """
+
+    coefficients: Coefficients
+    made: Array
+    last: Array
+    revealed: Array
+
+
+def conclude(attempted: Attempted, peer_uses: Array) -> Concluded:
     """Keep the first repeat that recovers something; pay for all that were made.
 
     Args:
       attempted: of the round and its repeats.
       peer_uses: int32 scalar, messages between clients in each.
-
-    Returns:
-      Coefficients, whose num_revealed is that of the last repeat alone, and bool [repeats]: which
-      repeats were made.
     """
     chex.assert_equal_shape([attempted.weights, attempted.revealed])
     repeats = attempted.hold.shape[0]
@@ -76,4 +88,37 @@ def conclude(attempted: Attempted, peer_uses: Array) -> tuple[Coefficients, Arra
         peer_uses=peer_uses * (last + 1).astype(jnp.int32),
         uplink_uses=jnp.sum(jnp.where(made, attempted.uplink_uses, 0), dtype=jnp.int32),
     )
-    return coefficients, made
+    return Concluded(coefficients, made, last, attempted.revealed[last])
+
+
+def coefficients_of(
+    weights: Float[Array, "clients"],
+    *,
+    uplink_uses: ArrayLike,
+    peer_uses: ArrayLike = 0,
+    num_revealed: ArrayLike = 0,
+    hold: ArrayLike | None = None,
+    exact: ArrayLike = False,
+) -> Coefficients:
+    """The Coefficients of a scheme of one's own, with their dtypes.
+
+    Args:
+      weights: floating [clients].
+      uplink_uses, peer_uses, num_revealed, exact: see Coefficients.
+      hold: None: where all weights are 0.
+
+    >>> found = coefficients_of(jnp.array([0.5, 0.5, 0.0]), uplink_uses=3)
+    >>> bool(found.hold), int(found.num_recovered)
+    (False, 2)
+    """
+    weights = jnp.asarray(weights)
+    count = jnp.sum(weights != 0, dtype=jnp.int32)
+    return Coefficients(
+        weights=weights,
+        hold=count == 0 if hold is None else jnp.asarray(hold, bool),
+        exact=jnp.asarray(exact, bool),
+        num_recovered=count,
+        num_revealed=jnp.asarray(num_revealed, jnp.int32),
+        peer_uses=jnp.asarray(peer_uses, jnp.int32),
+        uplink_uses=jnp.asarray(uplink_uses, jnp.int32),
+    )

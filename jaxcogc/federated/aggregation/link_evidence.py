@@ -1,8 +1,7 @@
 """What one round's links tell the server: everything that schemes are computed from.
 
 The links of a round are drawn once for all schemes. Schemes without sharing look at the uplinks of
-the first attempt (retransmission: of the first tries), coded schemes at all attempts. Nothing here
-depends on the model.
+the first attempt (retransmission: of the first tries), coded ones at all. No model is looked at.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.coding.decoding import least_squares_coefficients
+from jaxcogc.coding.decoding import least_squares_coefficients, row_space_projector
 from jaxcogc.coding.encoding import received_matrix
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
@@ -140,6 +140,7 @@ class Evidence(NamedTuple):
       policy: of the run.
       relayed: what relays made of the round; None where no scheme asks.
       fair_weights: floating [clients] by decoder, see Channel.
+      projector: floating [repeats, clients, clients], P; None where no scheme asks.
     """
 
     uplink_delivered: Array
@@ -150,6 +151,7 @@ class Evidence(NamedTuple):
     policy: LinkPolicy
     relayed: Relayed | None = None
     fair_weights: Mapping[str, Array] = MappingProxyType({})
+    projector: Array | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -255,6 +257,14 @@ def project(code: GradientCode, links: RoundLinks) -> Array:
     on_ring = _over_repeats(least_squares_coefficients, code, links.shared["links"])
     with jax.enable_x64(True):
         return _in_client_order(on_ring, links.places)
+
+
+def projector(code: GradientCode, links: RoundLinks, dtype: DTypeLike) -> Array:
+    """P of the rows that arrived, [repeats, clients, clients] in the clients' own order."""
+    on_ring = _over_repeats(row_space_projector, code, links.shared["links"])
+    with jax.enable_x64(True):
+        found = jnp.swapaxes(_in_client_order(on_ring, links.places), -1, -2)
+        return _in_client_order(found, links.places).astype(dtype)
 
 
 def relay(key: Key, relays: GradientCode, links: RoundLinks) -> Relayed:

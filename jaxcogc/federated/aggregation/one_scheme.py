@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Unpack
 
 import jax
@@ -19,6 +19,7 @@ from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes, known_of
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
+from jaxcogc.names import SCHEMES
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
 
@@ -33,6 +34,20 @@ class Scheme(NamedTuple):
 
     init: Callable[[], PyTree]
     draw: Callable[[Key, PyTree, Network], tuple[Coefficients, PyTree]]
+
+
+def check_own(own: Mapping[str, Scheme], names: Sequence[str]) -> None:
+    """Raise a ValueError unless schemes of one's own have names of their own, and are used."""
+    for name, scheme in own.items():
+        if name in SCHEMES or not name or set(name) & set(',\n\r"'):
+            raise ValueError(
+                f"own scheme {name!r}: allowed is a name that no other scheme has, without commas, "
+                "quotes and line ends"
+            )
+        if name not in names:
+            raise ValueError(f"own scheme {name!r} is not among schemes = {tuple(names)}")
+        if not isinstance(scheme, Scheme):
+            raise ValueError(f"own scheme {name!r} is {scheme!r}: allowed is Scheme(init, draw)")
 
 
 @under_plain_settings

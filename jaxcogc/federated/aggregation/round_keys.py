@@ -44,5 +44,14 @@ def round_keys(seed_key: Key, round_index: ArrayLike) -> RoundKeys:
       seed_key: ``jax.random.key(seed)``.
       round_index: uint32 scalar, the number of the round, from 0.
     """
-    key = fold_in(split(seed_key)[1], round_index)
-    return RoundKeys(*split(key, len(RoundKeys._fields)))
+    return RoundKeys(*split(round_key(seed_key, round_index), len(RoundKeys._fields)))
+
+
+def round_key(seed_key: Key, round_index: ArrayLike) -> Key:
+    """The key of one round of one seed, which a scheme of one's own draws with.
+
+    Args:
+      seed_key: ``jax.random.key(seed)``.
+      round_index: uint32 scalar, from 0.
+    """
+    return fold_in(split(seed_key)[1], round_index)

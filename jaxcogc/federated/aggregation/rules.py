@@ -29,6 +29,7 @@ from jaxcogc.federated.aggregation.arrival_rules import (
     retransmission,
     uplink_uses,
 )
+from jaxcogc.federated.aggregation.client_states import Remembered
 from jaxcogc.federated.aggregation.coefficients import Attempted
 from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links
@@ -61,6 +62,7 @@ class SchemeRule(NamedTuple):
       relays: clients pass on weighted sums of what they hear; the weights are known beforehand.
       unbiased: the scheme whose recovered clients are weighed by the inverse of how often they are;
         the clients scale what they share, so that a decoded sum is scaled as well.
+      remembers: what is kept of each client from round to round.
     """
 
     attempt: Callable[[Evidence], Attempted]
@@ -74,6 +76,7 @@ class SchemeRule(NamedTuple):
     outcomes: str | None = None
     relays: bool = False
     unbiased: str | None = None
+    remembers: Remembered | None = None
 
     @property
     def coded(self) -> bool:
@@ -218,5 +221,30 @@ RULES = {
         client_decoder=gc_plus_weights,
         unbiased="row_space",
     ),
+    "intermittent+memory": SchemeRule(intermittent, remembers="updates"),
+    "intermittent_blind+memory": SchemeRule(intermittent_blind, remembers="updates"),
+    "inverse_probability+memory": SchemeRule(inverse_probability, remembers="updates"),
+    "gc_plus+memory": SchemeRule(
+        _gc_plus,
+        sharing="links",
+        sum_decoder=gc_weights,
+        client_decoder=gc_plus_weights,
+        remembers="updates",
+    ),
+    "row_space+memory": SchemeRule(
+        _row_space,
+        sharing="links",
+        sum_decoder=row_space_weights,
+        client_decoder=gc_plus_weights,
+        remembers="updates",
+    ),
+    "projected_memory": SchemeRule(
+        _least_squares,
+        sharing="links",
+        projects=True,
+        sum_decoder=row_space_weights,
+        remembers="projections",
+    ),
+    "implicit_gossip": SchemeRule(intermittent, remembers="models"),
 }
 """By name, in the order of `jaxcogc.names.SCHEMES`."""

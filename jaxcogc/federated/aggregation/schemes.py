@@ -16,13 +16,15 @@ from jaxtyping import Bool, Float, Float64, Int32
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Channel, Foreknowledge
-from jaxcogc.federated.aggregation.coefficients import Coefficients, conclude
+from jaxcogc.federated.aggregation.client_states import StateChange
+from jaxcogc.federated.aggregation.coefficients import Coefficients, Concluded, conclude
 from jaxcogc.federated.aggregation.link_evidence import (
     Evidence,
     LinkPolicy,
     RoundLinks,
     draw_round,
     project,
+    projector,
     recover_shared,
     relay,
 )
@@ -46,6 +48,7 @@ class SchemeDraw(NamedTuple):
         for the payload path. Of a scheme without a code, those of the coded schemes.
       places: int32 [schemes, clients], the client at each place.
       rows: float64 [schemes, rows], what to weigh received rows with; None without payloads.
+      states: what the round does to what is remembered of clients; None without such schemes.
       share_scale: floating [schemes, clients], what clients multiply updates with before they
         share them; None: nothing.
     """
@@ -55,6 +58,7 @@ class SchemeDraw(NamedTuple):
     places: Int32[Array, "schemes clients"]
     rows: Float64[Array, "schemes rows"] | None = None
     share_scale: Float[Array, "schemes clients"] | None = None
+    states: StateChange | None = None
 
 
 def known_of(names: Sequence[str], network: Network, known: Foreknowledge | None) -> Foreknowledge:
@@ -144,7 +148,9 @@ def decide_schemes(
     rules = [RULES[name] for name in names]
     _check_known(names, inputs, policy)
     evidence = _gather(key, rules, inputs, code, policy, links, alive, dtype)
-    coefficients, repeats = _conclude_all(rules, evidence, code, inputs.relays, links.places)
+    coefficients, repeats, states = _conclude_all(
+        rules, evidence, code, inputs.relays, links.places
+    )
     if policy.max_repeats and code is not None and any(rule.coded for rule in rules):
         coefficients = reveal(key, rules, links, code, coefficients, repeats)
     shared = _share_scales(rules, evidence, scale)
@@ -153,7 +159,11 @@ def decide_schemes(
         coefficients = coefficients._replace(weights=scaled)
     places = jnp.broadcast_to(links.places, (len(names), *links.places.shape))
     return SchemeDraw(
-        coefficients, links_that_count(rules, links, repeats), places, share_scale=shared
+        coefficients,
+        links_that_count(rules, links, repeats),
+        places,
+        share_scale=shared,
+        states=states,
     )
 
 
@@ -190,6 +200,7 @@ def _gather(
     ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
     projects = any(rule.projects for rule in rules)
     relays = inputs.relays if any(rule.relays for rule in rules) else None
+    keeps = any(rule.remembers == "projections" for rule in rules)
     fair = inputs.fair_weights or {}
     return Evidence(
         links.uplink_delivered,
@@ -199,6 +210,7 @@ def _gather(
         arrival_weight=jnp.asarray(inputs.arrival_weight).astype(dtype),
         policy=policy,
         relayed=None if relays is None else relay(key, relays, links),
+        projector=None if code is None or not keeps else projector(code, links, dtype),
         fair_weights={name: jnp.asarray(x).astype(dtype) for name, x in fair.items()},
     )
 
@@ -225,14 +237,40 @@ def _conclude_all(
     code: GradientCode | None,
     relays: GradientCode | None,
     places: Array,
-) -> tuple[Coefficients, Array]:
-    """What every scheme makes of a round, and which repeats it made: leading axis schemes."""
-    parts, made = [], []
+) -> tuple[Coefficients, Array, StateChange | None]:
+    """What every scheme makes of a round, which repeats it made, and what is to be remembered.
+
+    Leading axis schemes.
+    """
+    parts, made, changes = [], [], []
     for rule in rules:
         sent, silent = (relays, ~evidence.alive) if rule.relays else (code, ~evidence.alive[places])
         uses = peer_uses(rule, sent, evidence.policy, silent)
-        part, repeats_made = conclude(rule.attempt(evidence), uses)
-        parts.append(part)
-        made.append(repeats_made)
-    coefficients: Coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
-    return coefficients, jnp.stack(made)
+        found = conclude(rule.attempt(evidence), uses)
+        changes.append(_state_change(rule, evidence, found))
+        coefficients = found.coefficients
+        if rule.remembers in ("updates", "projections"):  # the server moves by what it remembers
+            coefficients = coefficients._replace(hold=jnp.zeros_like(coefficients.hold))
+        parts.append(coefficients)
+        made.append(found.made)
+    stacked: Coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
+    if all(rule.remembers is None for rule in rules):
+        return stacked, jnp.stack(made), None
+    states: StateChange = jax.tree.map(lambda *x: jnp.stack(x), *changes)
+    return stacked, jnp.stack(made), states
+
+
+def _state_change(rule: SchemeRule, evidence: Evidence, found: Concluded) -> StateChange:
+    weights = found.coefficients.weights
+    fair = jnp.asarray(1.0 / weights.shape[-1], weights.dtype)
+    nobody = jnp.zeros_like(found.revealed)
+    project = evidence.projector
+    own = None if project is None else jnp.zeros_like(project[0])
+    if rule.remembers == "projections" and project is not None:
+        own = project[found.last]
+    recalls = rule.remembers in ("updates", "projections")
+    return StateChange(
+        recall=fair - weights if recalls else jnp.zeros_like(weights),
+        refresh=nobody if rule.remembers is None else found.revealed,
+        projector=own,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Channel
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
+from jaxcogc.federated.aggregation.one_scheme import Scheme, check_own
+from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
 from jaxcogc.links.checks import check_count
 from jaxcogc.names import AGGREGATIONS
@@ -42,7 +44,7 @@ class RoundSettings:
     """How a round goes; static.
 
     Attributes:
-      schemes: of `jaxcogc.names.SCHEMES`; each is an entry of the schemes axis.
+      schemes: of `jaxcogc.names.SCHEMES` or in ``own``; each is an entry of the schemes axis.
       policy: how the links are used.
       reciprocal: T_mk = T_km.
       local_steps: I.
@@ -53,6 +55,8 @@ class RoundSettings:
         decided inside the loop over rounds.
       evaluate_every: rounds from one evaluation to the next.
       block_rounds: rounds of one call of the program, at most.
+      own: schemes of one's own, by the name that results give them; their draws see the network on
+        the host, and know nothing of non-finite updates.
       deterministic: a map over runs in place of vmap: bit for bit the same whatever runs together.
 
     Raises:
@@ -70,10 +74,17 @@ class RoundSettings:
     evaluate_every: int = 1
     block_rounds: int = 64
     deterministic: bool = False
+    own: Mapping[str, Scheme] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.schemes or len(set(self.schemes)) < len(self.schemes):
             raise ValueError(f"schemes = {self.schemes}: allowed are names, each once")
+        check_own(self.own, self.schemes)
+        if self.own and self.drop_non_finite:
+            raise ValueError(
+                f"schemes of one's own ({', '.join(self.own)}) with drop_non_finite: allowed is "
+                "one of the two"
+            )
         for name in ("local_steps", "evaluate_every", "block_rounds"):
             check_count(name, getattr(self, name))
         if self.batch_size is not None:
@@ -85,6 +96,20 @@ class RoundSettings:
                 f"aggregation = {self.aggregation!r}: allowed are "
                 f"{' and '.join(map(repr, AGGREGATIONS))}"
             )
+
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The schemes that are not one's own."""
+        return tuple(name for name in self.schemes if name not in self.own)
+
+    @property
+    def rules(self) -> tuple[SchemeRule | None, ...]:
+        """Of each scheme; None of one's own."""
+        return tuple(None if name in self.own else RULES[name] for name in self.schemes)
+
+    def remembers(self, *kinds: str) -> tuple[bool, ...]:
+        """Of each scheme, whether it keeps something of that kind of each client."""
+        return tuple(rule is not None and rule.remembers in kinds for rule in self.rules)
 
 
 class Inputs(NamedTuple):
@@ -126,10 +151,20 @@ class RoundSpan(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """Where all runs stand: pytrees with leading axes [seeds, schemes]."""
+    """Where all runs stand: pytrees with leading axes [seeds, schemes].
+
+    Attributes:
+      params: of the model; the mean over clients where every client has its own.
+      server_state: of the server's optimizer.
+      clients: [.., clients, ..], what is remembered of each client; None where no scheme asks, else
+        for all schemes, 0 of those without memory.
+      own: by name, the states [seeds, ..] of schemes of one's own; None without such.
+    """
 
     params: PyTree
     server_state: PyTree
+    clients: PyTree = None
+    own: PyTree = None
 
 
 class RoundMetrics(NamedTuple):

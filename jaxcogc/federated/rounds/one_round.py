@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, Key, PyTree
+from jaxcogc.federated.aggregation.client_states import mean_model, mixed, recalled, refreshed
 from jaxcogc.federated.aggregation.link_history import run_start
 from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
@@ -50,7 +52,7 @@ def decide_round(
       number: of the round, uint32.
       alive: bool [clients], who takes part; None: everybody.
     """
-    policy = settings.policy
+    policy, names = settings.policy, settings.built_in or ("ideal",)
     keys = round_keys(seed_key, number)
     start = run_start(
         seed_key,
@@ -61,7 +63,7 @@ def decide_round(
     )
     drawn = draw_schemes(
         keys,
-        settings.schemes,
+        names,
         inputs.channel,
         inputs.code,
         policy,
@@ -72,13 +74,25 @@ def decide_round(
         dtype=dtype,
     )
     if settings.aggregation == "payload" and inputs.code is not None:
-        rows = row_weights(settings.schemes, drawn, inputs.code, policy.partial_normalisation)
+        rows = row_weights(names, drawn, inputs.code, policy.partial_normalisation)
         drawn = drawn._replace(rows=rows)
     return drawn
 
 
+class RunKind(NamedTuple):
+    """What a run's scheme is; bool scalars, as all schemes share one program.
+
+    Attributes:
+      coded: its payloads are encoded and decoded.
+      own_models: every client has a model of its own.
+    """
+
+    coded: Array
+    own_models: Array
+
+
 def round_step(
-    task: Task, settings: RoundSettings, inputs: Inputs, at_round: AtRound, coded: Array
+    task: Task, settings: RoundSettings, inputs: Inputs, at_round: AtRound, kind: RunKind
 ) -> RoundStep:
     """One round of one run: train, check, aggregate, step, evaluate."""
     data = inputs.data
@@ -89,17 +103,28 @@ def round_step(
         proximal=settings.proximal,
     )
     clients = jnp.arange(data.num_samples.shape[0], dtype=jnp.int32)
+    gossips = any(settings.remembers("models"))
 
     def step(state: TrainState, index: Array, keys: RoundKeys, evaluated: Array) -> StateAndMetrics:
         samples = draw_samples(keys.batches, data, settings.local_steps, settings.batch_size)
-        axes = (None, None, 0, None if samples is None else 0, None)
-        deltas, losses = jax.vmap(update, axes)(state.params, data, clients, samples, keys.loss)
+        start = _starts(kind, state) if gossips else state.params
+        axes = (0 if gossips else None, None, 0, None if samples is None else 0, None)
+        deltas, losses = jax.vmap(update, axes)(start, data, clients, samples, keys.loss)
         finite = _finite(deltas)
         deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
         drawn = at_round(index, finite)
         one = drawn.coefficients
-        aggregate = _aggregate(inputs, drawn, coded, deltas)
-        state = _server_step(task.server_optimizer, state, aggregate, one.hold)
+        shared = _as_shared(drawn, deltas)
+        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, shared)
+        if drawn.states is not None:
+            known = drawn.states._replace(refresh=drawn.states.refresh & finite)
+            remembered = recalled(known, state.clients)
+            aggregate = jax.tree.map(jnp.add, aggregate, remembered)
+            after = refreshed(known, shared, state.clients)
+        moved = _server_step(task.server_optimizer, state, aggregate, one.hold)
+        if drawn.states is not None:
+            moved = moved._replace(clients=after)
+        state = _gossip(kind, drawn, state, moved, start, deltas) if gossips else moved
         unknown = jnp.full((), jnp.nan, losses.dtype)
         accuracy, loss = lax.cond(
             evaluated,
@@ -139,16 +164,47 @@ def _like(flags: Array, values: Array) -> Array:
     return flags.reshape(flags.shape + (1,) * (values.ndim - 1))
 
 
-def _aggregate(inputs: Inputs, drawn: SchemeDraw, coded: Array, deltas: PyTree) -> PyTree:
+def _starts(kind: RunKind, state: TrainState) -> PyTree:
+    """Where each client's local steps start, [clients, ..]: its own model, or the server's."""
+    return jax.tree.map(
+        lambda own, x: jnp.where(kind.own_models, own, x), state.clients, state.params
+    )
+
+
+def _gossip(
+    kind: RunKind,
+    drawn: SchemeDraw,
+    before: TrainState,
+    moved: TrainState,
+    start: PyTree,
+    deltas: PyTree,
+) -> TrainState:
+    """Where a run stands whose clients mix models; another run as it has moved."""
+    assert drawn.states is not None
+    models = jax.tree.map(jnp.add, start, deltas)
+    models = mixed(drawn.coefficients.weights, drawn.states.refresh, models)
+    own = TrainState(mean_model(models), before.server_state, models)
+    after: TrainState = jax.tree.map(lambda x, y: jnp.where(kind.own_models, x, y), own, moved)
+    return after
+
+
+def _as_shared(drawn: SchemeDraw, deltas: PyTree) -> PyTree:
+    """The updates as clients share them: scaled for target weights, or against bias."""
+    if drawn.share_scale is None:
+        return deltas
+    scale = drawn.share_scale
+    return jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
+
+
+def _aggregate(
+    inputs: Inputs, drawn: SchemeDraw, coded: Array, deltas: PyTree, shared: PyTree
+) -> PyTree:
     """What the server adds: sum_k c_k Delta_k, by the coefficients or by real payloads."""
     weights = lax.stop_gradient(drawn.coefficients.weights)
     linear = jax.tree.map(lambda x: weighted_sum(weights, x), deltas)
     if drawn.rows is None or inputs.code is None:
         return linear
-    if drawn.share_scale is not None:
-        scale = drawn.share_scale
-        deltas = jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
-    decoded = aggregate_payloads(inputs.code, drawn.links, drawn.places, drawn.rows, deltas)
+    decoded = aggregate_payloads(inputs.code, drawn.links, drawn.places, drawn.rows, shared)
     return jax.tree.map(lambda one, other: jnp.where(coded, one, other), decoded, linear)
 
 
@@ -158,6 +214,8 @@ def _server_step(
     """One step of the server's optimizer on the aggregate; held: nothing moves."""
     gradient = jax.tree.map(jnp.negative, aggregate)
     change, server_state = optimizer.update(gradient, state.server_state, state.params)
-    moved = TrainState(jax.tree.map(jnp.add, state.params, change), server_state)
+    moved = state._replace(
+        params=jax.tree.map(jnp.add, state.params, change), server_state=server_state
+    )
     after: TrainState = jax.tree.map(lambda new, old: jnp.where(hold, old, new), moved, state)
     return after

@@ -23,7 +23,6 @@ from jax.typing import DTypeLike
 
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.round_keys import round_keys
-from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, check_names
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
@@ -33,8 +32,10 @@ from jaxcogc.federated.rounds.experiment import (
     Task,
     TrainState,
 )
-from jaxcogc.federated.rounds.one_round import RoundStep, decide_round, round_step
+from jaxcogc.federated.rounds.one_round import RoundStep, RunKind, decide_round, round_step
+from jaxcogc.federated.rounds.own_schemes import with_own_schemes
 from jaxcogc.federated.rounds.run_axes import Run, of_seed, over_runs, runs_at_once
+from jaxcogc.links.network import Network
 from jaxcogc.runtime.devices import AXIS, compiler_options, device_mesh
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import data_key
@@ -62,7 +63,11 @@ class TrainingProgram(Protocol):
 
 @under_plain_settings
 def training_program(
-    task: Task, settings: RoundSettings, *, devices: Sequence[jax.Device] | None = None
+    task: Task,
+    settings: RoundSettings,
+    *,
+    devices: Sequence[jax.Device] | None = None,
+    network: Network | None = None,
 ) -> TrainingProgram:
     """The program that trains all runs for a block of rounds.
 
@@ -71,10 +76,12 @@ def training_program(
       settings: how.
       devices: the seeds are divided among them, so their number divides that of the seeds; None:
         the default device.
+      network: what schemes of one's own draw from, on the host; the program is one for it then.
     """
 
     def run(state: TrainState, inputs: Inputs, words: Array, span: RoundSpan) -> StateAndMetrics:
-        check_names(settings.schemes, inputs.code)
+        check_names(settings.built_in, inputs.code)
+        own, state = state.own, state._replace(own=None)
         chex.assert_shape(words, (None, 2))
         chex.assert_tree_shape_prefix(state, (len(words), len(settings.schemes)))
         held = inputs.data.num_samples
@@ -83,9 +90,12 @@ def training_program(
         drawn = None  # where links must wait for the updates
         if not settings.drop_non_finite:
             drawn = _draw_block(settings, inputs, span, dtype, words)
+        if settings.own and network is not None:
+            drawn, own = with_own_schemes(settings, network, span, words, drawn, own)
         at_once = 1 if settings.deterministic else runs_at_once(state.params, inputs, platform)
         one = partial(_one_run, task, settings, inputs, span, words)
-        return over_runs(one, state, drawn, at_once)
+        state, metrics = over_runs(one, state, drawn, at_once)
+        return state._replace(own=own), metrics
 
     def sharded(
         state: TrainState, inputs: Inputs, words: Array, span: RoundSpan
@@ -156,8 +166,9 @@ def _one_run(
         own: SchemeDraw = jax.tree.map(lambda x: x[place], decided)
         return own
 
-    coded = jnp.array([RULES[name].coded for name in settings.schemes])[run.scheme]
-    step = round_step(task, settings, inputs, at_round, coded)
+    coded = [rule is not None and rule.coded for rule in settings.rules]
+    kind = RunKind(*(jnp.array(x)[run.scheme] for x in (coded, settings.remembers("models"))))
+    step = round_step(task, settings, inputs, at_round, kind)
     return _loop(settings, key, span, step, run.state)
 
 

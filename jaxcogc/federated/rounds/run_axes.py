@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import UInt32
 
@@ -28,7 +29,7 @@ class Run(NamedTuple):
     """One seed under one scheme.
 
     Attributes:
-      state: where it stands.
+      state: where it stands; without the states of schemes of one's own.
       drawn: what the links decide in each of its rounds; None where that is not known yet.
       seed, scheme: int32 scalars, the places on those axes.
     """
@@ -47,7 +48,10 @@ def seed_words(seeds: Sequence[int]) -> UInt32[Array, "seeds 2"]:
 
 @under_plain_settings
 def initial_state(
-    task: Task, settings: RoundSettings, words: UInt32[Array, "seeds 2"]
+    task: Task,
+    settings: RoundSettings,
+    words: UInt32[Array, "seeds 2"],
+    num_clients: int | None = None,
 ) -> TrainState:
     """The start of all runs: one draw of parameters a seed, the same under every scheme.
 
@@ -55,8 +59,20 @@ def initial_state(
       task: what is learnt.
       settings: whose schemes count.
       words: uint32 [seeds, 2], as `seed_words` makes them.
+      num_clients: M; needed where a scheme remembers something of each client.
+
+    Raises:
+      ValueError: it is needed and not there.
     """
     copies = len(settings.schemes)
+    models = np.array(settings.remembers("models"))
+    keeps = any(settings.remembers("updates", "projections", "models"))
+    if keeps and num_clients is None:
+        raise ValueError("num_clients = None with schemes that remember clients: allowed is M")
+
+    def of_clients(x: Array) -> Array:
+        start = jnp.broadcast_to(x, (copies, num_clients or 0, *jnp.shape(x)))
+        return jnp.where(models.reshape(-1, *(1,) * (jnp.ndim(x) + 1)), start, 0)
 
     def one(seed: Array) -> TrainState:
         params = task.init(initial_key(data_key(seed)))
@@ -64,7 +80,9 @@ def initial_state(
         of_schemes: TrainState = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (copies, *jnp.shape(x))), state
         )
-        return of_schemes
+        clients = jax.tree.map(of_clients, params) if keeps else None
+        own = {name: scheme.init() for name, scheme in settings.own.items()} or None
+        return of_schemes._replace(clients=clients, own=own)
 
     start: TrainState = jax.jit(lambda words: lax.map(one, words))(words)
     return start
