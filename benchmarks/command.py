@@ -13,6 +13,7 @@ from benchmarks.cases import SHAPES, Shape, parse_shape
 RESULTS = Path(__file__).parent / "results"
 _HELP = {
     "decode": "sum, K, rank and gc of given stacks: pseudo-inverses, Numba and ours",
+    "links": "links with memory, blocked clients, kept messages: what they cost the pipeline",
     "pipeline": "draw, decode and count: Numba and ours",
     "real": "encode and decode payloads with real numbers: rates and errors",
     "scaling": "time and memory against trials, clients and devices",
@@ -59,9 +60,10 @@ def _run(options: argparse.Namespace, out):
 
         alone = {"scaling": scaling, "training": training}[options.benchmark]
         return alone.run(*arguments, repeats=repeats)
-    from benchmarks import decode, pipeline, real
+    from benchmarks import decode, links, pipeline, real
 
-    verb = {"decode": decode, "pipeline": pipeline, "real": real}[options.benchmark]
+    verbs = {"decode": decode, "links": links, "pipeline": pipeline, "real": real}
+    verb = verbs[options.benchmark]
     return verb.run(*arguments, shapes=options.shape or SHAPES, repeats=repeats)
 
 

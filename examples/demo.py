@@ -1,8 +1,9 @@
-"""`make demo`: a made-up hall, a measured network if one is at hand, a sweep, and training."""
+"""`make demo`: a made-up hall, a measured network if there is one, sweeps, bursts and training."""
 
 import time
 from pathlib import Path
 
+from bursts import runs
 from digits_over_bad_links import digits_over_bad_links
 from hall_map import hall_map
 from hall_network import SHIPPED
@@ -26,6 +27,7 @@ def main() -> None:
     for network in networks:
         files += outage_table(network.stem, Network.from_json(network), FOLDER)
     files += outage_curves(FOLDER)
+    files += runs(FOLDER)
     files += digits_over_bad_links(FOLDER)
     print(f"\n{time.perf_counter() - started:.0f} s. What each file shows:")
     width = max(len(path.name) for path, _ in files)

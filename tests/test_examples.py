@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -43,6 +44,7 @@ def test_demo_ends_with_a_line_for_each_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The whole of `make demo`, on small networks and with few trials."""
+    import bursts
     import demo
     import digits_over_bad_links
     import outage_curves
@@ -55,6 +57,7 @@ def test_demo_ends_with_a_line_for_each_file(
     monkeypatch.setattr(demo, "FOLDER", folder)
     monkeypatch.setattr(demo, "SHIPPED", network)
     monkeypatch.setattr(demo, "MEASURED", tmp_path / "not-there.json")
+    monkeypatch.setattr(bursts, "NUM_ROUNDS", 50)
     monkeypatch.setattr(outage_table, "NUM_TRIALS", 2000)
     monkeypatch.setattr(outage_curves, "NUM_TRIALS", 2000)
     monkeypatch.setattr(outage_curves, "NUM_CLIENTS", 3)
@@ -86,6 +89,39 @@ def test_demo_ends_with_a_line_for_each_file(
             ("1", "1"),
             ("1", "2"),
         ]
+
+
+def test_bursts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted lengths of runs follow the law; accuracy is there for either memory."""
+    import bursts
+
+    for memory in bursts.MEMORIES:
+        lengths = bursts.run_lengths(bursts.held_rounds(memory))
+        dynamics = jaxcogc.LinkDynamics(memory=memory)
+        code = jaxcogc.cyclic_code(jax.random.key(0), 10, 7)
+        law = jaxcogc.outage.successive_rounds(bursts.NETWORK, code, dynamics=dynamics)
+        assert lengths.mean() == pytest.approx(law.mean_hold_run, rel=0.05)
+    monkeypatch.setattr(bursts, "TRAINED_ROUNDS", 8)
+    monkeypatch.setattr(bursts, "SEEDS", (0, 1))
+    files = bursts.learning(tmp_path)
+    assert all(path.stat().st_size > 100 for path, _ in files)
+    with files[0][0].open() as stream:
+        assert {row["memory"] for row in csv.DictReader(stream)} == {"0.0", "0.95"}
+
+
+def test_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first case's laws are those of the documentation; keeping never adds to gc's outages."""
+    import keeping
+
+    monkeypatch.setattr(keeping, "NUM_TRIALS", 4096)
+    monkeypatch.setattr(keeping, "CASES", (keeping.Case(10, 7, 2, 0.4, 0.25),))
+    ((table, _),) = keeping.keeping(tmp_path)
+    with table.open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert float(row["gc_outage"]) == pytest.approx(0.8103, abs=1e-4)
+    assert float(row["gc_outage_kept"]) == pytest.approx(0.1459, abs=1e-4)
+    assert float(row["row_space_outage"]) == pytest.approx(0.1124, abs=0.03)
+    assert float(row["row_space_outage_kept"]) == pytest.approx(0.0435, abs=0.02)
 
 
 def test_first_steps(capsys: pytest.CaptureFixture[str]) -> None:

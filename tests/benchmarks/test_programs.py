@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import ceilings, decode, payloads, pinv_programs, pipeline, real, scaling
+from benchmarks import ceilings, decode, links, payloads, pinv_programs, pipeline, real, scaling
 from benchmarks.cases import Shape, make_code, make_links
 from benchmarks.decisions import agreement
 from benchmarks.measure import Program, first_runs, in_turn
@@ -191,3 +191,11 @@ def test_ceilings_of_our_programs():
     assert per_trial > cost.operations / 256
     fused = pipeline.pipeline_cost(SMALL, "pallas")
     assert fused.bytes_moved < pipeline.pipeline_cost(SMALL).bytes_moved
+
+
+def test_links_in_time_are_measured_against_independent_ones(console):
+    """Every kind's estimate is compared with its law before anything is timed."""
+    (case,) = links.run(True, console, shapes=[SMALL], repeats=1)["cases"]
+    assert set(case["programs"]) == set(links.KINDS)
+    assert set(case["ours_over"]) == set(links.KINDS) - {links.INDEPENDENT}
+    assert all(value < 5 for value in case["standard_errors_apart"].values())
