@@ -141,6 +141,29 @@ def test_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(accuracy.values()) > 0.85
 
 
+def test_schemes_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    import schemes_by_hand
+
+    schemes_by_hand.main()
+    lines = capsys.readouterr().out.splitlines()
+    accuracy = {line.split()[0]: float(line.split()[2]) for line in lines}
+    assert len(accuracy) == 5
+    assert min(accuracy.values()) > 0.5
+
+
+def test_own_scheme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import digits_over_bad_links
+    import own_scheme
+
+    for name, value in {"NUM_CLIENTS": 3, "NUM_STRAGGLERS": 1, "SEEDS": (0,)}.items():
+        monkeypatch.setattr(digits_over_bad_links, name, value)
+    monkeypatch.setattr(own_scheme, "NUM_ROUNDS", 4)
+    own_scheme.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("making_up")
+    assert len(lines) == 4
+
+
 def test_structure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import structure
 

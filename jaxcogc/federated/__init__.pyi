@@ -6,6 +6,7 @@ from .aggregation.coefficients import coefficients_of as coefficients_of
 from .aggregation.gossip import mean_mixing_matrix as mean_mixing_matrix
 from .aggregation.link_evidence import LinkPolicy as LinkPolicy
 from .aggregation.one_scheme import Scheme as Scheme
+from .aggregation.one_scheme import draw_round_links as draw_round_links
 from .aggregation.one_scheme import make_scheme as make_scheme
 from .aggregation.relaying import RelayVariance as RelayVariance
 from .aggregation.relaying import colrel_variance as colrel_variance

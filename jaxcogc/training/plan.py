@@ -59,6 +59,11 @@ class TrainingPlan:
     known: Foreknowledge | None = None
 
     def __post_init__(self) -> None:
+        if self.settings.own and self.dynamics is not None:
+            raise ValueError(
+                f"schemes of one's own ({', '.join(self.settings.own)}) with dynamics: allowed is "
+                "None, as they are handed the network alone"
+            )
         if self.target not in TARGETS:
             allowed = " and ".join(map(repr, TARGETS))
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")

@@ -58,7 +58,7 @@ def known_of_plan(plan: TrainingPlan) -> Foreknowledge:
     return gather_foreknowledge(
         seed_key(0),
         plan.network,
-        settings.schemes,
+        settings.built_in,
         plan.code,
         dynamics=plan.dynamics,
         **settings.policy.options(),

@@ -17,19 +17,21 @@ from jaxcogc.federated.aggregation.coefficients import Coefficients
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy, PolicyOptions
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
 from jaxcogc.federated.aggregation.schemes import check_names, draw_schemes, known_of
+from jaxcogc.links.draws import Links, draw_links
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import SCHEMES
 from jaxcogc.runtime.jax_settings import under_plain_settings
-from jaxcogc.runtime.random_words import split
+from jaxcogc.runtime.random_words import fold_in, split
 
 
 class Scheme(NamedTuple):
     """A distribution over coefficient vectors [clients].
 
     Attributes:
-      init: ``init() -> state``; the schemes here have none, an empty tuple.
-      draw: ``draw(key, state, network) -> (Coefficients, state)`` for one round.
+      init: ``init() -> state``, a pytree of arrays; built-in schemes have none, an empty tuple.
+      draw: ``draw(key, state, network) -> (Coefficients, state)`` for one round, from its key. What
+        training remembers of clients is no part of it.
     """
 
     init: Callable[[], PyTree]
@@ -48,6 +50,19 @@ def check_own(own: Mapping[str, Scheme], names: Sequence[str]) -> None:
             raise ValueError(f"own scheme {name!r} is not among schemes = {tuple(names)}")
         if not isinstance(scheme, Scheme):
             raise ValueError(f"own scheme {name!r} is {scheme!r}: allowed is Scheme(init, draw)")
+
+
+@under_plain_settings
+def draw_round_links(key: Key, network: Network, num_attempts: int = 1) -> Links:
+    """The links that built-in schemes see in a round, for a scheme of one's own.
+
+    Args:
+      key: of the round, as a scheme's ``draw`` gets it.
+      network: the links, independent from attempt to attempt.
+      num_attempts: attempts to draw; the first ones are the same whatever their number.
+    """
+    keys = RoundKeys(*split(key, len(RoundKeys._fields)))
+    return draw_links(fold_in(keys.links, 0), network, num_attempts)
 
 
 @under_plain_settings
