@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,11 @@ from jax.tree_util import GetAttrKey
 from jaxtyping import Float64, Int32, UInt32
 
 from jaxcogc._types import AnyArray, Array, Numbers
-from jaxcogc.coding.constructions import exact_residues
+from jaxcogc.coding.field_of_reals import field_of_reals
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.verification import verify_code
 from jaxcogc.links.checks import check_count, check_elements, number_array, read_only
+from jaxcogc.links.matrix_file import read_matrix
 
 __all__ = ["GradientCode", "build_code"]
 
@@ -61,10 +63,10 @@ class GradientCode:
     def from_matrix(cls, matrix: Numbers, num_stragglers: int = 0) -> GradientCode:
         """A code of your own.
 
-        Over the field, every coefficient is taken exactly: an integer, the fraction p/q of small
-        denominator that it is the nearest float64 of, or else what it is to the last bit. So
-        dependencies between rows that hold only up to rounding do *not* hold there: give integers
-        or small fractions, or use a constructor that knows its code over both fields.
+        Integers, and the nearest float64 of a fraction p/q of small denominator, are exact over the
+        field. Of other numbers dependencies may hold only up to rounding: the code over the field
+        is one that agrees with float64 about hundreds of random received matrices (their rank, the
+        sum, every client), and where none is found that is an error.
 
         Args:
           matrix: real numbers [clients, clients]; all rows together must span the all-one vector.
@@ -72,7 +74,8 @@ class GradientCode:
             nothing).
 
         Raises:
-          ValueError: not a square matrix of finite numbers, or one that does not keep the promise.
+          ValueError: not a square matrix of finite numbers, one that does not keep the promise, or
+            rows that depend on each other up to rounding in a way of their own.
 
         >>> code = GradientCode.from_matrix([[0.5, 1, 0], [0, 1, -1], [0.5, 0, 1]], 1)
         >>> code.field_matrix[:2]
@@ -87,9 +90,21 @@ class GradientCode:
             raise ValueError(f"matrix has shape {values.shape}: allowed is (clients, clients)")
         check_elements("matrix", values, np.isfinite(values), "a finite number")
         check_count("num_stragglers", num_stragglers, low=0, high=len(values) - 1)
-        return build_code(
-            values, exact_residues(values, MERSENNE_31), num_stragglers, "custom", MERSENNE_31
-        )
+        field = field_of_reals(values)
+        return build_code(values, field.matrix, num_stragglers, "custom", field.modulus)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], num_stragglers: int = 0) -> GradientCode:
+        """A code of your own from a matrix file, JSON, CSV or NPY; see `from_matrix`.
+
+        Raises:
+          ValueError: the file cannot be read, or is no matrix of a code; the line names the file.
+        """
+        matrix = read_matrix(path)
+        try:
+            return cls.from_matrix(matrix, num_stragglers)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from None
 
     def repeated(self, times: int) -> GradientCode:
         """A redrawn code whose attempts are sent so many times over; traced or on the host."""

@@ -21,6 +21,7 @@ __all__ = [
     "rank_mod",
     "residue",
     "root_of_unity",
+    "small_fraction",
     "solve_mod",
     "spans_ones_mod",
 ]
@@ -84,12 +85,15 @@ def residue(value: float, modulus: int) -> int:
     >>> residue(-1.0, 7919), residue(1 / 3, 7919) * 3 % 7919, residue(2.0**-60, 7919) * 2**60 % 7919
     (7918, 1, 1)
     """
-    exact = Fraction(value)
-    simple = exact.limit_denominator(_LARGEST_DENOMINATOR)
-    near_by_chance = simple.denominator**2 * math.ulp(value)  # so many such fractions to a float
-    meant = float(simple) == value and near_by_chance <= 2.0**-20
-    fraction = simple if meant else exact
+    fraction = small_fraction(value) or Fraction(value)
     return fraction.numerator * pow(fraction.denominator, -1, modulus) % modulus
+
+
+def small_fraction(value: float) -> Fraction | None:
+    """The fraction that a float64 stands for, 0 among them, as `residue` says; None for others."""
+    simple = Fraction(value).limit_denominator(_LARGEST_DENOMINATOR)
+    near_by_chance = simple.denominator**2 * math.ulp(value)  # so many such fractions to a float
+    return simple if float(simple) == value and near_by_chance <= 2.0**-20 else None
 
 
 def random_residues(generator: np.random.PCG64, shape: tuple[int, ...], modulus: int) -> Residues:

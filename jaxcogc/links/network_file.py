@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from jaxcogc.links.matrix_file import json_kind, read_json
 
 __all__ = ["NetworkFile", "network_text", "read_network_file"]
 
@@ -60,27 +61,18 @@ def read_network_file(path: str | os.PathLike[str]) -> NetworkFile:
       ValueError: the file cannot be read, is not JSON, lacks a field, or a field has another form;
         the line names the file and the field.
     """
+    fields = read_json(path)
     try:
-        return _parse(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ValueError(f"{os.fspath(path)}: cannot be read: {reason}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{os.fspath(path)}: is not a JSON file (not UTF-8 text)") from None
+        return _checked(fields)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 
 
-def _parse(text: str) -> NetworkFile:
-    try:
-        fields = json.loads(text, object_pairs_hook=_each_key_once)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"is not valid JSON: {error.msg} ({where})") from None
-    except RecursionError:
-        raise ValueError("is not a network file: nested too deeply") from None
+def _checked(fields: Any) -> NetworkFile:
     if not isinstance(fields, dict):
-        raise ValueError(f"holds a JSON {_kind(fields)}: allowed is an object with uplink_erasure")
+        raise ValueError(
+            f"holds a JSON {json_kind(fields)}: allowed is an object with uplink_erasure"
+        )
     for name in ("uplink_erasure", "peer_erasure"):
         if name not in fields:
             raise ValueError(f'has no field "{name}"')
@@ -88,7 +80,7 @@ def _parse(text: str) -> NetworkFile:
     peer = fields["peer_erasure"]
     if not isinstance(peer, list):
         raise ValueError(
-            f"peer_erasure is a {_kind(peer)}: allowed is a list of {len(uplink)} rows"
+            f"peer_erasure is a {json_kind(peer)}: allowed is a list of {len(uplink)} rows"
         )
     if len(peer) != len(uplink):
         raise ValueError(
@@ -127,34 +119,15 @@ def _block_probability(fields: dict[str, Any], clients: int) -> float | list[flo
     return numbers
 
 
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the field {json.dumps(twice)[:60]} twice: allowed is each once")
-    return fields
-
-
 def _numbers(name: str, values: Any) -> list[float]:
     """`values`, a non-empty list of numbers (JSON's true is none)."""
     if not isinstance(values, list) or not values:
-        raise ValueError(f"{name} is {_kind(values)}: allowed is a list of numbers")
+        raise ValueError(f"{name} is {json_kind(values)}: allowed is a list of numbers")
     for k, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name}[{k}] is {_kind(value)}: allowed is a number")
+            raise ValueError(f"{name}[{k}] is {json_kind(value)}: allowed is a number")
         if isinstance(value, int) and abs(value) > 2**53:  # may not even fit into a float
             raise ValueError(
                 f"{name}[{k}] = {str(value)[:20]}...: allowed is a probability in [0, 1]"
             )
     return values
-
-
-def _kind(value: Any) -> str:
-    """What JSON calls the type of `value`."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, list) and not value:
-        return "an empty list"
-    names = {dict: "object", list: "list", str: "string", int: "number", float: "number"}
-    return names[type(value)]
