@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jaxcogc.cli.outage.options import ECHOED, OutageOptions
-from jaxcogc.cli.shared.code_options import build_code, check_redraw, read_stragglers
+from jaxcogc.cli.shared.code_options import check_redraw, read_codes, read_stragglers, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics
 from jaxcogc.cli.shared.network_options import read_network
@@ -57,6 +57,7 @@ class OutageRequest:
             "clients": self.network.num_clients,
             "stragglers": int(code.num_stragglers),
             **self.asked.plain("code", *ECHOED),
+            "code": code.family,
             **(self.dynamics or LinkDynamics()).to_dict(),
             "trials": trials,
         }
@@ -71,6 +72,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_redraw(options)
     check_processes(options)
     _check_rare(options)
+    options = sized_by_file(options)
     network, source = read_network(options)
     dynamics = read_dynamics(options, network)
     _check_independent(options, dynamics)
@@ -80,13 +82,13 @@ def read_request(options: OutageOptions) -> OutageRequest:
             raise rejected("--stragglers", options.stragglers, f"one number with {name}")
     if not join(options):
         options = dataclasses.replace(options, json=None, plot=None, quiet=True)
-    codes = (build_code(options.code, network.num_clients, s, options.seed) for s in stragglers)
+    codes = read_codes(options, network.num_clients, options.seed)
     request = OutageRequest(
         asked=options,
         network=network,
         source=source,
         dynamics=dynamics,
-        codes=tuple(codes),
+        codes=codes,
         started=started,
     )
     _check_strata(request)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest
+from jaxcogc.cli.shared.code_options import code_words
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.outputs import write_json, write_picture
@@ -194,8 +195,11 @@ def network_title(request: OutageRequest) -> str:
     if request.network.reciprocal:
         parts.append("reciprocal links")
     parts += time_text(request.dynamics, keep_heard=request.asked.keep_heard)
-    parts.append(f"{request.asked.code} code")
-    if len(request.codes) == 1 and request.asked.code != "uncoded":
+    parts.append(code_words(request.asked))
+    silent = request.asked.code == "uncoded" or (
+        request.asked.code_file is not None and request.asked.stragglers is None
+    )
+    if len(request.codes) == 1 and not silent:
         parts[-1] += f", {int(request.codes[0].num_stragglers)} stragglers"
     parts.append(_attempts(request))
     return " · ".join(parts)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jaxcogc.allowed import ATTEMPTS, Allowed, NotAllowed, choice, whole
+from jaxcogc.allowed import ATTEMPTS, CLIENTS, Allowed, NotAllowed, choice, whole
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.network_options import NetworkOptions
 from jaxcogc.cli.shared.options import option, switch
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
 
 _STRAGGLERS = 7
+C = TypeVar("C", bound="CodeOptions")
 
 
 def _as_text(value: Any) -> str | None:
@@ -33,12 +36,24 @@ class CodeOptions(NetworkOptions):
     stragglers: str | None = option(
         "S", "Stragglers tolerated.", STRAGGLERS, shown=str(_STRAGGLERS)
     )
+    code_file: str | None = option(
+        "FILE",
+        "Its matrix (.json, .csv, .npy) instead of --code; S is then promised, 0 nothing.",
+        file=File(reads=True),
+    )
     attempts: int = option("A", "How often updates are shared and sent up.", ATTEMPTS, 2)
     redraw_code: bool = switch("Another cyclic code in every attempt.")
 
 
 def check_redraw(options: CodeOptions) -> None:
     """Raise UserError where a code was to be drawn anew that is not random."""
+    if options.code_file is not None:
+        for name, given in (
+            ("code", "code" in options.given),
+            ("redraw_code", options.redraw_code),
+        ):
+            if given:
+                raise UserError(f"{options.flag(name)} with --code-file: allowed is one of the two")
     if options.redraw_code and options.code not in RANDOM_FAMILIES:
         allowed = f"allowed is --code {', '.join(RANDOM_FAMILIES)} only"
         raise UserError(f"--redraw-code with --code {options.code}: {allowed}")
@@ -53,6 +68,8 @@ def read_stragglers(options: CodeOptions, num_clients: int) -> tuple[int, ...]:
     if options.code == "uncoded":
         if text is not None and text.strip() != "0":
             raise rejected("--stragglers", text, "0 (or nothing) with --code uncoded")
+        return (0,)
+    if text is None and options.code_file is not None:
         return (0,)
     if text is None and num_clients <= _STRAGGLERS:
         raise UserError(
@@ -70,6 +87,17 @@ def read_stragglers(options: CodeOptions, num_clients: int) -> tuple[int, ...]:
     return values
 
 
+def sized_by_file(options: C) -> C:
+    """The options with the number of clients of their code's file, where nothing else tells it."""
+    if options.code_file is None or options.network is not None or options.clients is not None:
+        return options
+    from jaxcogc.links.matrix_file import read_matrix
+
+    with blame("--code-file"):
+        clients = len(read_matrix(options.code_file))
+    return dataclasses.replace(options, clients=CLIENTS.check(clients))
+
+
 def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode:
     """The code of a verb that takes one number of stragglers.
 
@@ -78,7 +106,33 @@ def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode
     stragglers = read_stragglers(options, num_clients)
     if len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number")
-    return build_code(options.code, num_clients, stragglers[0], seed)
+    return read_codes(options, num_clients, seed)[0]
+
+
+def read_codes(options: CodeOptions, num_clients: int, seed: int) -> tuple[GradientCode, ...]:
+    """The code of each number of stragglers.
+
+    Errors: UserError that names the options, their values and what is allowed.
+    """
+    stragglers = read_stragglers(options, num_clients)
+    path = options.code_file
+    if path is None:
+        return tuple(build_code(options.code, num_clients, s, seed) for s in stragglers)
+    if len(stragglers) > 1:
+        raise rejected("--stragglers", options.stragglers, "one number with --code-file")
+    from jaxcogc.coding.gradient_code import GradientCode
+
+    with blame("--code-file"):
+        code = GradientCode.from_file(path, stragglers[0])
+    if code.num_clients != num_clients:
+        here = f"{path} ({code.num_clients} clients)"
+        raise rejected("--code-file", here, f"a matrix of {num_clients} clients, as of the network")
+    return (code,)
+
+
+def code_words(options: CodeOptions) -> str:
+    """The code in words, for titles."""
+    return f"{Path(options.code_file).name if options.code_file else options.code} code"
 
 
 def build_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:

@@ -11,11 +11,11 @@ from typing import Any
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.options import check_written
 from jaxcogc.cli.train.options import TrainOptions
-from jaxcogc.cli.train.run_folder import CONFIG_NAME
+from jaxcogc.cli.train.run_folder import CONFIG_NAME, COPIED
 
-CHECKSUMS = ("network_sha256", "inputs_sha256", "labels_sha256")
+CHECKSUMS = ("network_sha256", "code_sha256", "inputs_sha256", "labels_sha256")
 """Kept beside the options: a resumed run must have the same."""
-MAY_DIFFER = ("rounds", "network", "data_dir")
+MAY_DIFFER = ("rounds", "network", "code_file", "data_dir")
 """In a resumed run: nothing done so far depends on how many rounds are to come, and files are the
 same where their checksums are, wherever they lie."""
 NOT_KEPT = ("out", "resume", "config", "json", "quiet")
@@ -24,7 +24,9 @@ NOT_KEPT = ("out", "resume", "config", "json", "quiet")
 
 def kept(options: TrainOptions) -> dict[str, Any]:
     """What a run was, by the names of the options: those that have a value and change numbers."""
-    names = (name for name in options.options() if name not in NOT_KEPT)
+    names = [name for name in options.options() if name not in NOT_KEPT]
+    if options.code_file is not None:
+        names.remove("code")
     values = options.plain(*names)
     return {name: value for name, value in values.items() if value is not None}
 
@@ -81,8 +83,9 @@ def complete(typed: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     given = {name for name, text in typed.items() if text not in (None, False, [])}
     found = read_config(flag, path)
-    if "network" in found and (path.parent / found["network"]).is_file():
-        found["network"] = str(path.parent / found["network"])  # the copy that a run keeps
+    for name in COPIED:
+        if name in found and (path.parent / found[name]).is_file():
+            found[name] = str(path.parent / found[name])  # the copy that a run keeps
     return {
         name: value
         for name, value in found.items()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxcogc.cli.shared.code_options import read_code
+from jaxcogc.cli.shared.code_options import read_code, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
@@ -17,7 +17,7 @@ from jaxcogc.cli.train.options import ALL, TrainOptions, checked
 from jaxcogc.cli.train.run_folder import (
     CHECKPOINTS,
     CONFIG_NAME,
-    NETWORK_FOLDER,
+    COPIED,
     is_new,
     rounds_kept,
 )
@@ -69,6 +69,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     started = time.perf_counter()
     options = checked(options)
     out = _read_out(options)
+    options = sized_by_file(options)
     network, source = named = read_network(options)
     dynamics = read_dynamics(options, network)
     code = read_code(options, network.num_clients, CODE_SEED)
@@ -79,7 +80,9 @@ def read_request(options: TrainOptions) -> TrainRequest:
     known = _read_known(options, network, code, dynamics)
     dataset, partition = _read_data(options, network.num_clients)
     config = kept(options)
-    files = _network_copy(options, config)
+    files = _copies(options, config)
+    if options.code_file is not None:
+        config["code_sha256"] = hashlib.sha256(code.matrix.tobytes()).hexdigest()
     for name, content in (
         ("network", network.to_json().encode()),
         ("inputs", dataset.train_inputs.tobytes()),
@@ -119,14 +122,16 @@ def _read_out(options: TrainOptions) -> Path | None:
     return out
 
 
-def _network_copy(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
-    """The network's file, to be kept with the run: the run does not depend on where it lies."""
-    if options.network is None:
-        return {}
-    path = Path(options.network)
-    config["network"] = f"{NETWORK_FOLDER}/{path.name}"
-    with blame("--network"):
-        return {config["network"]: path.read_bytes()}
+def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
+    """Files that are kept with the run, which does not depend on where they lie."""
+    copies = {}
+    for name, folder in COPIED.items():
+        given = getattr(options, name)
+        if given is not None:
+            config[name] = f"{folder}/{Path(given).name}"
+            with blame(options.flag(name)):
+                copies[config[name]] = Path(given).read_bytes()
+    return copies
 
 
 def _check_rounds(out: Path, rounds: int) -> None:
@@ -152,6 +157,7 @@ def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) ->
         clients=network.num_clients,
         stragglers=str(code.num_stragglers),
         network=path,
+        code_file=None if options.code_file is None else str(Path(options.code_file).resolve()),
         uplink_erasure=uplink,
         peer_erasure=peer,
         data_dir=data,

@@ -14,7 +14,8 @@ from jaxcogc.cli.shared.outputs import write_file
 from jaxcogc.runtime.atomic_files import is_unfinished, remove_unfinished
 
 CONFIG_NAME = "config.toml"
-NETWORK_FOLDER = "network"
+COPIED = {"network": "network", "code_file": "code"}
+"""Options that name a file of which a run keeps a copy, and the folder where."""
 CHECKPOINTS = "checkpoints"
 
 
@@ -30,7 +31,7 @@ def is_new(out: Path) -> bool:
         return True
     return all(
         is_unfinished(path)
-        or path.name == NETWORK_FOLDER
+        or path.name in COPIED.values()
         or (path.name == CHECKPOINTS and not rounds_kept(path))
         for path in out.iterdir()
     )
