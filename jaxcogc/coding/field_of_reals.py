@@ -13,7 +13,7 @@ the first that agrees with all of them is the code:
 Integers and small fractions are exact, and not asked about; nor are matrices with a row whose
 coefficients differ more than float64 can compare: they are taken as they are.
 
-Source: docs/mathematics.md, "Codes of one's own".
+Source: docs/mathematics.md, "Own codes".
 """
 
 from __future__ import annotations
