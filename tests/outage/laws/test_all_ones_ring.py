@@ -40,15 +40,21 @@ def test_the_rows_of_a_class_decode_and_nothing_less(clients, stragglers):
         assert decodes or len(rows) < clients - stragglers
 
 
-@pytest.mark.parametrize(("clients", "stragglers"), [(4, 1), (6, 2)])
-def test_outage_with_given_arrivals_of_rows(clients, stragglers):
+@pytest.mark.parametrize(
+    ("name", "family", "clients", "stragglers"),
+    [
+        ("all-ones ring (4,1)", "all-ones-ring", 4, 1),
+        ("all-ones ring (6,2)", "all-ones-ring", 6, 2),
+        ("fractional repetition (6,2)", "fractional-repetition", 6, 2),
+    ],
+)
+def test_outage_with_given_arrivals_of_rows(name, family, clients, stragglers):
     path = SHARED / "reference" / "extensions.json"
     if not path.is_file():
         pytest.skip("the reference values are not beside this checkout")
-    name = f"all-ones ring ({clients},{stragglers})"
     (case,) = (c for c in json.loads(path.read_text())["cases"] if c["name"] == name)
     network = Network(1.0 - np.array(case["row_arrival_probability"]), np.zeros((clients, clients)))
-    code = make_code("all-ones-ring", clients, stragglers)
+    code = make_code(family, clients, stragglers)
     expected = case["expected"]["outage"]
     assert closed_form(network, code).gc_outage == pytest.approx(expected, abs=1e-12)
     assert float(enumerate_outcomes(network, code).gc_outage) == pytest.approx(expected, abs=1e-7)
