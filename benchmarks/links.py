@@ -52,7 +52,7 @@ def from_law(shape: Shape, kind: str, counts: OutcomeCounts) -> float | None:
     if laws.gc_outage is None:
         return None
     law = float(laws.gc_outage)
-    error = max((law * (1.0 - law) / counts.trials) ** 0.5, 1.0 / counts.trials)
+    error = max(max(0.0, law * (1.0 - law) / counts.trials) ** 0.5, 1.0 / counts.trials)
     return abs(1.0 - counts.gc / counts.trials - law) / error
 
 

@@ -87,6 +87,11 @@ RELAY_OBJECTIVES = ("total", "trace")
 """What the weights of relays make small: the variance of updates that are alike, or orthogonal."""
 NORMALISATIONS = ("recovered", "clients")
 """What a partial average is divided by: |K|, or M."""
+QUANTITIES = ("pdr", "per", "snr", "rssi")
+"""What was measured of a link: packet delivery or error ratio, mean SNR (dB), power (dBm)."""
+MISSING_LINKS = ("refuse", "erased")
+"""What to do about a pair that was not measured."""
+
 PLACEMENTS = ("fixed", "random")
 """Of the clients on the ring, in every round."""
 PEER_COSTS = ("unicast", "broadcast")

@@ -12,6 +12,8 @@ from jaxcogc.cli.bound.options import BoundOptions
 from jaxcogc.cli.design.command import design
 from jaxcogc.cli.design.options import DesignOptions
 from jaxcogc.cli.doctor import DoctorOptions, doctor
+from jaxcogc.cli.network.command import network
+from jaxcogc.cli.network.options import NetworkVerbOptions
 from jaxcogc.cli.outage.command import outage
 from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.shared.errors import UserError
@@ -64,6 +66,7 @@ for _function in (
     verb(TrainOptions, train, complete),
     verb(BoundOptions, bound),
     verb(DesignOptions, design),
+    verb(NetworkVerbOptions, network),
 ):
     app.command()(_function)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
-from jaxcogc.design.ring_order import RANDOM, Order, reorder
+from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.links.memory import LinkDynamics, mean_network
 from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
@@ -78,7 +78,7 @@ class Setting(NamedTuple):
 
     def placed(self, config: CodeConfig) -> Network:
         """The network as its code's ring sees it; in its own order where that is random."""
-        return self.network if config.order == RANDOM else reorder(self.network, config.order)
+        return self.network if config.order == RANDOM else self.network.permuted(config.order)
 
     def in_time(self, config: CodeConfig) -> dict[str, Any]:
         """How links are used in time, as keywords of whatever draws links or knows laws."""

@@ -15,7 +15,7 @@ from scipy import special
 
 from jaxcogc._types import Array
 from jaxcogc.design.candidates import Candidate
-from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_orders, reorder
+from jaxcogc.design.ring_order import RANDOM, Order, distinct_orders, random_orders
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.network import Network
 from jaxcogc.names import RING_KINDS, RingKind, ring_kind
@@ -162,7 +162,7 @@ def in_own_order(found: Sensitivity, order: Order) -> Sensitivity:
     """Sensitivities of a reordered network, by the clients' own numbers.
 
     Args:
-        found: of `reorder(network, order)`.
+        found: of `network.permuted(order)`.
         order: place i of the ring holds client order[i].
     """
     place = np.argsort(order)
@@ -194,7 +194,7 @@ def mean_sensitivity(
     """
     each = []
     for order in orders:
-        there = sensitivity(reorder(network, order), num_stragglers, num_attempts, kind=kind)
+        there = sensitivity(network.permuted(order), num_stragglers, num_attempts, kind=kind)
         each.append(in_own_order(there, order))
     logs = np.array([found.log_outage for found in each])
     log_sum = float(special.logsumexp(logs))

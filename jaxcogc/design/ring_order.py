@@ -36,7 +36,6 @@ __all__ = [
     "distinct_orders",
     "log_outages_of_orders",
     "random_orders",
-    "reorder",
 ]
 
 Order = tuple[int, ...]
@@ -65,19 +64,6 @@ class RingOrder(NamedTuple):
 
     order: Order
     log_outage: float
-
-
-@under_plain_settings
-def reorder(network: Network, order: Order) -> Network:
-    """The network whose client i is client order[i] of the given one.
-
-    >>> network = Network([0.1, 0.2], [[0.0, 0.3], [0.4, 0.0]])
-    >>> reorder(network, (1, 0)).peer_erasure[0]
-    array([0. , 0.4])
-    """
-    places = np.asarray(order)
-    peer = network.peer_erasure[places][:, places]
-    return Network(network.uplink_erasure[places], peer, network.reciprocal)
 
 
 def log_outages_of_orders(

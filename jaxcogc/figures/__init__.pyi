@@ -2,6 +2,7 @@ from .accuracy import accuracy_figure as accuracy_figure
 from .bound import bound_figure as bound_figure
 from .colours import COLOURS as COLOURS
 from .colours import CURVE_COLOURS as CURVE_COLOURS
+from .network_map import plot_network as plot_network
 from .outage_curves import OutageCurve as OutageCurve
 from .outage_curves import plot_outage_curves as plot_outage_curves
 from .outage_curves import plot_outcomes as plot_outcomes

@@ -16,6 +16,7 @@ __all__ = [
     "check_count",
     "check_diagonal",
     "check_elements",
+    "check_order",
     "check_shapes",
     "check_symmetry",
     "check_unmasked",
@@ -127,3 +128,13 @@ def check_symmetry(peer: HostFloats) -> None:
             f"peer_erasure[{m}, {k}] = {peer[m, k]} but peer_erasure[{k}, {m}] = {peer[k, m]}: "
             "reciprocal links need a symmetric matrix"
         )
+
+
+def check_order(order: Sequence[int], clients: int) -> npt.NDArray[np.int64]:
+    """An order of the clients, or a ValueError unless it holds every client once."""
+    places = np.asarray(order)
+    whole = places.dtype.kind in "iu" and places.shape == (clients,)
+    if not whole or not np.array_equal(np.sort(places), np.arange(clients)):
+        text = " ".join(str(place) for place in np.ravel(places)[:12].tolist())
+        raise ValueError(f"order = {text}: allowed is every client 0 .. {clients - 1} once")
+    return places.astype(np.int64)

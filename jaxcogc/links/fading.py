@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_elements, number_array
 
-__all__ = ["mean_snr", "pairwise_distances", "rayleigh_erasure"]
+__all__ = ["mean_snr", "pairwise_distances", "rayleigh_erasure", "snr_between"]
 
 
 def rayleigh_erasure(mean_snr: Any, rate: Any, *, name: str = "mean_snr") -> HostFloats:
@@ -95,3 +96,37 @@ def pairwise_distances(receivers: HostFloats, senders: HostFloats) -> HostFloats
     squares = (receivers[:, None, :] - senders[None, :, :]) ** 2
     distances: HostFloats = np.sqrt(np.sum(squares, axis=-1))
     return distances
+
+
+def snr_between(
+    client_positions: Any,
+    server_position: Any,
+    *,
+    snr_at_reference: float,
+    uplink_snr_at_reference: float | None,
+    reference_distance: float,
+    path_loss_exponent: float,
+) -> tuple[HostFloats, HostFloats]:
+    """Mean linear SNR of all clients at the server [clients], and at each other.
+
+    Arguments and errors as of `Network.from_positions`.
+    """
+    clients = number_array("client_positions", client_positions, num_axes=2)
+    server = number_array("server_position", server_position, num_axes=1)
+    if clients.shape[1:] != server.shape:
+        raise ValueError(
+            f"server_position has shape {server.shape}: allowed is {clients.shape[1:]}, as "
+            f"client_positions has shape {clients.shape}"
+        )
+    for name, values in (("client_positions", clients), ("server_position", server)):
+        check_elements(name, values, np.isfinite(values), "a finite coordinate")
+    law = partial(
+        mean_snr, reference_distance=reference_distance, path_loss_exponent=path_loss_exponent
+    )
+    if uplink_snr_at_reference is None:
+        uplink_snr_at_reference = snr_at_reference
+    to_server = pairwise_distances(server[None, :], clients)[0]
+    uplink = law(
+        to_server, snr_at_reference=uplink_snr_at_reference, name="uplink_snr_at_reference"
+    )
+    return uplink, law(pairwise_distances(clients, clients), snr_at_reference=snr_at_reference)

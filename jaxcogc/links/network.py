@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -18,13 +18,14 @@ from jaxcogc.links.checks import (
     check_count,
     check_diagonal,
     check_elements,
+    check_order,
     check_shapes,
     check_symmetry,
     number_array,
     read_only,
 )
-from jaxcogc.links.fading import mean_snr, pairwise_distances, rayleigh_erasure
-from jaxcogc.links.network_file import NetworkFile, network_text, read_network_file
+from jaxcogc.links.network_file import NetworkFile, network_text
+from jaxcogc.links.network_sources import NetworkSources
 from jaxcogc.runtime.atomic_files import write_atomically
 
 __all__ = ["Network"]
@@ -34,7 +35,7 @@ _LEAVES = ("uplink_erasure", "peer_erasure")
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Network:
+class Network(NetworkSources):
     """Erasure probabilities of M clients and one server; the first index receives.
 
     A registered pytree: the two arrays are leaves, `reciprocal` is static. On the host they are
@@ -149,110 +150,19 @@ class Network:
         xp: Any = np if isinstance(peer, np.ndarray) and isinstance(uplink, np.ndarray) else jnp
         return cls(xp.full(num_clients, uplink), xp.where(others, peer, 0.0), reciprocal)
 
-    @classmethod
-    def from_snr(
-        cls,
-        uplink_snr: Numbers,
-        peer_snr: Numbers,
-        *,
-        rate: float,
-        uplink_rate: float | None = None,
-        reciprocal: bool = False,
-    ) -> Network:
-        """Rayleigh block fading: p = 1 - exp(-(2^rate - 1) / SNR) on every link.
-
-        Args:
-          uplink_snr: [clients], mean linear SNR of client m at the server.
-          peer_snr: [clients, clients], mean linear SNR of client k at client m; the diagonal is
-            not looked at.
-          rate: bit/s/Hz of the links between clients, and of the uplinks unless told otherwise.
-          uplink_rate: bit/s/Hz of the uplinks.
-          reciprocal: one fade for both directions between two clients.
+    def permuted(self, order: Sequence[int]) -> Network:
+        """The same clients in another order: client i is client order[i] of this network.
 
         Raises:
-          ValueError: a ratio that is negative or NaN, a rate that is negative or not finite, shapes
-            that do not match.
+          ValueError: an order that does not hold every client once.
 
-        >>> Network.from_snr([10.0, 5.0], [[0, 2], [4, 0]], rate=1.0).uplink_erasure.round(4)
-        array([0.0952, 0.1813])
+        >>> network = Network([0.1, 0.2], [[0.0, 0.3], [0.4, 0.0]])
+        >>> network.permuted((1, 0)).peer_erasure[0]
+        array([0. , 0.4])
         """
-        uplink_snr = number_array("uplink_snr", uplink_snr, num_axes=1)
-        peer_snr = number_array("peer_snr", peer_snr, num_axes=2)
-        check_shapes(uplink_snr.shape, peer_snr.shape, "uplink_snr", "peer_snr")
-        peer_snr = np.where(np.eye(len(peer_snr), dtype=bool), np.inf, peer_snr)
-        uplink_rate = rate if uplink_rate is None else uplink_rate
-        uplink = rayleigh_erasure(uplink_snr, uplink_rate, name="uplink_snr")
-        return cls(uplink, rayleigh_erasure(peer_snr, rate, name="peer_snr"), reciprocal)
-
-    @classmethod
-    def from_positions(
-        cls,
-        client_positions: Numbers,
-        server_position: Numbers,
-        *,
-        snr_at_reference: float,
-        reference_distance: float = 1.0,
-        path_loss_exponent: float,
-        rate: float,
-        uplink_snr_at_reference: float | None = None,
-        uplink_rate: float | None = None,
-        reciprocal: bool = False,
-    ) -> Network:
-        """Rayleigh block fading over distances: mean SNR = SNR_0 (d / d_0)^(-alpha).
-
-        Args:
-          client_positions: [clients, dimensions]; server_position: [dimensions], the same unit.
-          snr_at_reference: SNR_0, linear mean SNR at the reference distance.
-          reference_distance: d_0.
-          path_loss_exponent: alpha.
-          uplink_snr_at_reference: SNR_0 of the uplinks where it is another one.
-          rate, uplink_rate, reciprocal: as in `from_snr`.
-
-        Raises:
-          ValueError: shapes that do not match, a physical quantity outside its range.
-
-        >>> network = Network.from_positions(
-        ...     [[0.0, 0.0], [30.0, 0.0]], [0.0, 40.0],
-        ...     snr_at_reference=1e6, path_loss_exponent=3.5, rate=1.0)
-        >>> network.uplink_erasure.round(3)
-        array([0.333, 0.587])
-        """
-        clients = number_array("client_positions", client_positions, num_axes=2)
-        server = number_array("server_position", server_position, num_axes=1)
-        if clients.shape[1:] != server.shape:
-            raise ValueError(
-                f"server_position has shape {server.shape}: allowed is {clients.shape[1:]}, as "
-                f"client_positions has shape {clients.shape}"
-            )
-        for name, values in (("client_positions", clients), ("server_position", server)):
-            check_elements(name, values, np.isfinite(values), "a finite coordinate")
-        law = partial(
-            mean_snr, reference_distance=reference_distance, path_loss_exponent=path_loss_exponent
-        )
-        if uplink_snr_at_reference is None:
-            uplink_snr_at_reference = snr_at_reference
-        to_server = pairwise_distances(server[None, :], clients)[0]
-        uplink_snr = law(
-            to_server, snr_at_reference=uplink_snr_at_reference, name="uplink_snr_at_reference"
-        )
-        peer_snr = law(pairwise_distances(clients, clients), snr_at_reference=snr_at_reference)
-        return cls.from_snr(
-            uplink_snr, peer_snr, rate=rate, uplink_rate=uplink_rate, reciprocal=reciprocal
-        )
-
-    @classmethod
-    def from_json(cls, path: str | os.PathLike[str]) -> Network:
-        """Read a network file, as `to_json` writes it; keys it does not know are ignored.
-
-        Raises:
-          ValueError: the file cannot be read or does not hold a network; the line names the file
-            and the field.
-        """
-        content = read_network_file(path)
-        try:
-            return cls(content.uplink_erasure, content.peer_erasure, content.reciprocal)
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from None
+        places = check_order(order, self.num_clients)
+        uplink, peer = np.asarray(self.uplink_erasure), np.asarray(self.peer_erasure)
+        return Network(uplink[places], peer[np.ix_(places, places)], self.reciprocal)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The network as JSON text, every probability to the last bit.

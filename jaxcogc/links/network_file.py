@@ -2,8 +2,9 @@
 
 `{"uplink_erasure": [clients], "peer_erasure": [[clients] x clients], "reciprocal": false}`;
 `reciprocal` may be left out. How links hang together in time may stand beside: `"memory"` or
-`"burst_length"` (a number), `"block_probability"` (a number or [clients]). Other keys are ignored;
-a key that stands twice is a mistake. A byte-order mark before the text means nothing.
+`"burst_length"` (a number), `"block_probability"` (a number or [clients]); and `"clients"`, a list
+of their names. Other keys are ignored; a key that stands twice is a mistake. A byte-order mark
+before the text means nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class NetworkFile(NamedTuple):
       peer_erasure: list of lists [clients, clients].
       reciprocal: whether both directions between two clients are one draw.
       memory, burst_length, block_probability: of `LinkDynamics`; None where the file says nothing.
+      clients: names of the clients; None where the file has none.
     """
 
     uplink_erasure: list[float]
@@ -33,8 +35,9 @@ class NetworkFile(NamedTuple):
     memory: float | None = None
     burst_length: float | None = None
     block_probability: float | list[float] | None = None
+    clients: list[str] | None = None
 
-    def dynamics(self) -> dict[str, float | list[float]]:
+    def dynamics(self) -> dict[str, Any]:
         """What the file says about time, by the names of `LinkDynamics`."""
         found = {
             "memory": self.memory,
@@ -46,11 +49,13 @@ class NetworkFile(NamedTuple):
 
 def network_text(content: NetworkFile) -> str:
     """The JSON text: one line for each row, every float in its shortest exact form."""
+    fields = content.dynamics() | ({"clients": content.clients} if content.clients else {})
+    more = "".join(f",\n {json.dumps(name)}: {json.dumps(x)}" for name, x in fields.items())
     rows = ",\n  ".join(json.dumps(row) for row in content.peer_erasure)
     return (
         f'{{"uplink_erasure": {json.dumps(content.uplink_erasure)},\n'
         f' "peer_erasure": [\n  {rows}],\n'
-        f' "reciprocal": {json.dumps(content.reciprocal)}}}'
+        f' "reciprocal": {json.dumps(content.reciprocal)}{more}}}'
     )
 
 
@@ -100,7 +105,17 @@ def _checked(fields: Any) -> NetworkFile:
         memory=_optional_number(fields, "memory"),
         burst_length=_optional_number(fields, "burst_length"),
         block_probability=_block_probability(fields, len(uplink)),
+        clients=_names(fields.get("clients"), len(uplink)),
     )
+
+
+def _names(values: Any, clients: int) -> list[str] | None:
+    """Names of the clients, where that is what stands there."""
+    if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
+        return None
+    if len(values) != clients or len(set(values)) != clients:
+        raise ValueError(f"clients has {len(set(values))} names: allowed is one for each {clients}")
+    return values
 
 
 def _optional_number(fields: dict[str, Any], name: str) -> float | None:

@@ -12,7 +12,6 @@ from jaxcogc.design.link_sensitivity import (
     sensitivity_of,
     weakest_links,
 )
-from jaxcogc.design.ring_order import reorder
 from jaxcogc.figures.sensitivity import plot_sensitivity
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.links.network import Network
@@ -63,12 +62,12 @@ def test_weakest_link_first_and_by_own_numbers():
     assert len(links) == 8  # four uplinks, four links that a row needs
     assert [link.repaired for link in links] == sorted(link.repaired for link in links)
     order = (2, 0, 3, 1)
-    moved = in_own_order(sensitivity(reorder(network, order), 1, 2), order)
+    moved = in_own_order(sensitivity(network.permuted(order), 1, 2), order)
     # Client order[i + 1] is heard by client order[i]: those are the links that count.
     assert {(m, k) for m, k in np.argwhere(moved.peer).tolist()} == {(2, 0), (0, 3), (3, 1), (1, 2)}
     for link in weakest_links(network, moved):
         perfect = changed(network, link.receiver, link.sender, 0.0)
-        law = float(np.exp(log_gc_outage_probability(reorder(perfect, order), 1, 2)))
+        law = float(np.exp(log_gc_outage_probability(perfect.permuted(order), 1, 2)))
         assert link.repaired == pytest.approx(law, rel=1e-9)
 
 

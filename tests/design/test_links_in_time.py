@@ -11,7 +11,7 @@ from jaxcogc.design.code_outage import Setting
 from jaxcogc.design.configurations import CodeConfig, code_configs
 from jaxcogc.design.exact_outage import lowest_outage
 from jaxcogc.design.link_uses import never_heard, peer_uses
-from jaxcogc.design.ring_order import RANDOM, reorder
+from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import design, evaluate
 from jaxcogc.design.simulated_outage import compiled_counting, counted_on_host, weighted
 from jaxcogc.links.draws import draw_links
@@ -31,7 +31,7 @@ def exactly(setting, config, order):
     placed = config._replace(order=order)
     dynamics = setting.dynamics.permuted(order)
     outcomes = enumerate_outcomes(
-        reorder(setting.network, order),
+        setting.network.permuted(order),
         setting.code(placed),
         num_attempts=config.attempts,
         dynamics=dynamics,

@@ -15,7 +15,7 @@ from jaxcogc.design.code_outage import Setting
 from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.exact_outage import mean_gc_outage, within_what_is_known
 from jaxcogc.design.link_sensitivity import mean_sensitivity
-from jaxcogc.design.ring_order import RANDOM, distinct_orders, log_outages_of_orders, reorder
+from jaxcogc.design.ring_order import RANDOM, distinct_orders, log_outages_of_orders
 from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.search import design, evaluate
 from jaxcogc.design.simulated_outage import counted_on_host
@@ -44,7 +44,7 @@ def by_brute_force(network, code):
     code = dataclasses.replace(code, family="custom")
     found = []
     for order in itertools.permutations(range(network.num_clients)):
-        outcomes = enumerate_outcomes(reorder(network, order), code)
+        outcomes = enumerate_outcomes(network.permuted(order), code)
         full, exact = float(outcomes.gc_plus_full), float(outcomes.row_space_exact)
         recovered = outcomes.client_recovered.sum()
         found.append([float(outcomes.gc_outage), 1 - full, 1 - exact, recovered])
@@ -68,11 +68,11 @@ def test_orders_stand_for_all_placements(kind, s):
     network = random_network(clients, 3)
     # The law counts in blocks of s + 1: every placement by an independent product over blocks.
     laws = [
-        float(LAWS[kind](reorder(network, order), s, 2))
+        float(LAWS[kind](network.permuted(order), s, 2))
         for order in itertools.islice(itertools.permutations(range(clients)), 0, None, 7)
     ]
     orders = distinct_orders(network, s, kind, most=1000)
-    each = [float(LAWS[kind](reorder(network, order), s, 2)) for order in orders]
+    each = [float(LAWS[kind](network.permuted(order), s, 2)) for order in orders]
     assert set(np.round(laws, 12)) <= set(np.round(each, 12))
     everything = sorted(
         round(float(np.exp(x)), 12)

@@ -18,7 +18,6 @@ from jaxcogc.design.code_outage import Setting
 from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.exact_outage import lowest_outage
 from jaxcogc.design.ranking import ranked
-from jaxcogc.design.ring_order import reorder
 from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.search import design, evaluate
 from jaxcogc.design.simulated_outage import compiled_counting, counted_on_host
@@ -45,7 +44,7 @@ def everything(network, most):
     for code in codes:
         code = dataclasses.replace(code, family="custom")  # one program for all families
         for rest in itertools.permutations(range(1, clients)):
-            outcomes = enumerate_outcomes(reorder(network, (0, *rest)), code)
+            outcomes = enumerate_outcomes(network.permuted((0, *rest)), code)
             yield (
                 int(code.num_stragglers),
                 {
@@ -79,7 +78,7 @@ def test_the_true_optimum_is_found(small):
     # Of standard decoding, every order's law is known: the order found is the best.
     orders = [(0, *rest) for rest in itertools.permutations(range(1, 4))]
     for s in range(1, 4):
-        laws = [float(gc_outage_probability(reorder(network, order), s)) for order in orders]
+        laws = [float(gc_outage_probability(network.permuted(order), s)) for order in orders]
         found = [
             c for c in result.candidates if (c.scheme, c.code, c.stragglers) == ("gc", "cyclic", s)
         ]
@@ -131,7 +130,7 @@ def test_one_program_for_all_families_counts_what_each_family_counts():
     exact = [evaluate(setting, counted_on_host, config, 1, lambda done: None) for config in configs]
     families = [cyclic_code(KEY, 4, 2), cyclic_mds_code(4, 1), fractional_repetition_code(4, 1)]
     for config, found, code in zip(configs, exact, families, strict=True):
-        truth = enumerate_outcomes(reorder(network, config.order), code)
+        truth = enumerate_outcomes(network.permuted(config.order), code)
         assert found.trials is None
         assert found.decoders["gc"].outage == pytest.approx(float(truth.gc_outage), abs=1e-12)
         assert found.decoders["row_space"].outage == pytest.approx(
@@ -148,7 +147,7 @@ def test_simulated_where_enumeration_is_too_long(monkeypatch):
     counted = compiled_counting(setting, [config], links_by_host=False)
     done = []
     found = evaluate(setting, counted, config, 50_000, done.append)
-    truth = enumerate_outcomes(reorder(network, config.order), cyclic_code(KEY, 4, 2))
+    truth = enumerate_outcomes(network.permuted(config.order), cyclic_code(KEY, 4, 2))
     assert sum(done) == found.trials == 50_000
     assert found.decoders["gc"].outage.method == "exact"
     for decoder, value in (
@@ -169,7 +168,7 @@ def rare():
         for c in design(network, target=0.1, max_attempts=1).candidates
         if (c.scheme, c.code, c.stragglers) == ("gc", "cyclic", 2)
     )
-    truth = enumerate_outcomes(reorder(network, order), cyclic_code(KEY, 4, 2))
+    truth = enumerate_outcomes(network.permuted(order), cyclic_code(KEY, 4, 2))
     return network, (float(truth.gc_outage) * float(1 - truth.row_space_exact)) ** 0.5
 
 
@@ -237,7 +236,7 @@ def test_no_decoder_falls_below_the_lowest_outage():
             CodeConfig("fractional-repetition", 1, 1, False, (0, 1, 2, 3)),
             CodeConfig("uncoded", 0, 1, False, (0, 1, 2, 3)),
         ):
-            place, code = reorder(network, config.order), setting.code(config)
+            place, code = network.permuted(config.order), setting.code(config)
             truth = 1 - float(enumerate_outcomes(place, code).row_space_exact)
             lowest = lowest_outage(setting, config)
             assert 0.02 * truth < lowest <= truth + 1e-12

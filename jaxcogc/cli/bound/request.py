@@ -49,7 +49,7 @@ def read_request(options: BoundOptions) -> BoundRequest:
     Errors: UserError that names the option, its value and what is allowed.
     """
     check_redraw(options)
-    network, source = read_network(options)
+    network, source, _ = read_network(options)
     code = read_code(options, network.num_clients, options.seed)
     if options.scheme != "gc":
         from jaxcogc.federated.convergence.partial_averages import check_theorem_applies

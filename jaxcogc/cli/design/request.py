@@ -27,6 +27,7 @@ class DesignRequest:
         asked: what was asked.
         network: the links.
         source: the network in words, for titles.
+        names: of the clients, where the network file has them.
         dynamics: how links hang together in time; None: they do not.
         accuracy: what training is to reach, for the numbers of rounds.
         started: `time.perf_counter()` when the verb began.
@@ -35,6 +36,7 @@ class DesignRequest:
     asked: DesignOptions
     network: Network
     source: str
+    names: tuple[str, ...] | None
     dynamics: LinkDynamics | None
     accuracy: Accuracy
     started: float
@@ -48,7 +50,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
     started = time.perf_counter()
     if options.plot is not None and not options.sensitivity:
         raise rejected("--plot", options.plot, "this option together with --sensitivity")
-    network, source = read_network(options)
+    network, source, names = read_network(options)
     dynamics = read_dynamics(options, network)
     if network.num_clients > MAX_CLIENTS:
         raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
@@ -64,4 +66,4 @@ def read_request(options: DesignOptions) -> DesignRequest:
     from jaxcogc.design.rounds import Accuracy
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
-    return DesignRequest(options, network, source, dynamics, accuracy, started)
+    return DesignRequest(options, network, source, names, dynamics, accuracy, started)

@@ -73,7 +73,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_processes(options)
     _check_rare(options)
     options = sized_by_file(options)
-    network, source = read_network(options)
+    network, source, _ = read_network(options)
     dynamics = read_dynamics(options, network)
     _check_independent(options, dynamics)
     stragglers = read_stragglers(options, network.num_clients)

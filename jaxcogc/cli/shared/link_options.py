@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from jaxcogc.allowed import BURST, CORRELATION, PROBABILITY
 from jaxcogc.cli.shared.errors import UserError, blame
-from jaxcogc.cli.shared.network_options import NetworkOptions, time_in_file
+from jaxcogc.cli.shared.network_options import (
+    NetworkOptions,
+    client_order,
+    time_in_file,
+)
 from jaxcogc.cli.shared.options import option, switch
 from jaxcogc.names import DYNAMICS, stated_twice
 
@@ -68,7 +72,8 @@ def read_dynamics(options: LinkOptions, network: Network) -> LinkDynamics | None
 
     flags = " ".join(f"{options.flag(name)} {value:g}" for name, value in asked.items())
     with blame(flags or f"--network {options.network}"):
-        return fitting_dynamics(network, found)
+        dynamics = fitting_dynamics(network, found)
+    return dynamics.permuted(client_order(options, network.num_clients))
 
 
 def _check_one_kind_of_memory(options: LinkOptions) -> None:

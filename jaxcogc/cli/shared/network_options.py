@@ -12,6 +12,7 @@ from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Options, option, switch
 
 if TYPE_CHECKING:
+    from jaxcogc.links.measured import Reading
     from jaxcogc.links.network import Network
 
 _CLIENTS, _UPLINK, _PEER = 10, 0.4, 0.25
@@ -34,7 +35,12 @@ class NetworkOptions(Options):
         "P", "The same from client to client.", PROBABILITY, shown=str(_PEER)
     )
     network: str | None = option(
-        "FILE.json", "Erasure probabilities, link by link, instead of P.", file=File(reads=True)
+        "FILE",
+        "Erasure probabilities, link by link (JSON, or a CSV list of links), instead of P.",
+        file=File(reads=True),
+    )
+    client_order: str | None = option(
+        "I,J,..", "Place i of the ring holds the client so numbered, from 0."
     )
     reciprocal: bool = switch("Two clients hear each other, or neither the other.")
 
@@ -44,10 +50,11 @@ class NetworkOptions(Options):
 
 
 class NamedNetwork(NamedTuple):
-    """A network, and its name for titles."""
+    """A network, and its name for titles; names of its clients where the file has them."""
 
     network: Network
     source: str
+    clients: tuple[str, ...] | None = None
 
 
 def read_network(options: NetworkOptions) -> NamedNetwork:
@@ -55,6 +62,33 @@ def read_network(options: NetworkOptions) -> NamedNetwork:
 
     Errors: UserError that names the option, its value and what is allowed.
     """
+    named = _read_network(options)
+    if options.client_order is None:
+        return named
+    order = client_order(options, named.network.num_clients)
+    names = None if named.clients is None else tuple(named.clients[i] for i in order)
+    return NamedNetwork(named.network.permuted(order), named.source, names)
+
+
+def client_order(options: NetworkOptions, num_clients: int) -> tuple[int, ...]:
+    """Which client stands at each place of the ring; their own order where nothing is said.
+
+    Errors: UserError that names the option and what is allowed.
+    """
+    if options.client_order is None:
+        return tuple(range(num_clients))
+    cells = options.client_order.replace(",", " ").split()
+    try:
+        order = tuple(int(cell) for cell in cells)
+    except ValueError:
+        order = ()
+    if sorted(order) != list(range(num_clients)):
+        allowed = f"every client 0 .. {num_clients - 1} once, such as 1,0,2,.."
+        raise rejected("--client-order", options.client_order, allowed)
+    return order
+
+
+def _read_network(options: NetworkOptions) -> NamedNetwork:
     if options.network is not None:
         return _read_network_file(options, options.network)
     from jaxcogc.links.network import Network
@@ -75,10 +109,7 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
         given = getattr(options, name)
         if given is not None:
             raise rejected(options.flag(name), given, "this option or --network, not both")
-    from jaxcogc.links.network import Network
-
-    with blame("--network"):
-        network = Network.from_json(path)
+    network, _, names = read_file(path)
     if not options.draws_in_time:
         _refuse_time(path)
     clients = network.num_clients
@@ -89,7 +120,26 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
     if options.reciprocal and not network.reciprocal:
         with blame(f"--reciprocal with --network {path}"):
             network = dataclasses.replace(network, reciprocal=True)
-    return NamedNetwork(network, Path(path).name)
+    return NamedNetwork(network, Path(path).name, names)
+
+
+def read_file(path: str, reading: Reading | None = None) -> NamedNetwork:
+    """A network file, or a CSV list of links.
+
+    Errors: UserError that names the file.
+    """
+    from jaxcogc.links.measured import Reading, read_links
+    from jaxcogc.links.network import Network
+    from jaxcogc.links.network_file import read_network_file
+
+    with blame("--network"):
+        if Path(path).suffix.lower() == ".csv":
+            found = read_links(path, reading or Reading())
+            network = Network(found.uplink_erasure, found.peer_erasure)
+            return NamedNetwork(network, Path(path).name, found.clients)
+        names = read_network_file(path).clients
+        network = Network.from_json(path)
+        return NamedNetwork(network, Path(path).name, None if names is None else tuple(names))
 
 
 def time_in_file(path: str | None) -> dict[str, Any]:
@@ -97,7 +147,7 @@ def time_in_file(path: str | None) -> dict[str, Any]:
 
     Errors: UserError that names the file.
     """
-    if path is None:
+    if path is None or Path(path).suffix.lower() == ".csv":
         return {}
     from jaxcogc.links.network_file import read_network_file
 

@@ -70,7 +70,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     options = checked(options)
     out = _read_out(options)
     options = sized_by_file(options)
-    network, source = named = read_network(options)
+    network, source, _ = named = read_network(options)
     dynamics = read_dynamics(options, network)
     code = read_code(options, network.num_clients, CODE_SEED)
     options = _resolved(options, named, code)

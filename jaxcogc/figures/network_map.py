@@ -1,0 +1,53 @@
+"""The picture of a network: every link's erasure probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.style import new_figure
+from jaxcogc.links.network import Network
+
+__all__ = ["plot_network"]
+
+_MOST_WRITTEN = 12
+
+
+def plot_network(network: Network, *, names: Sequence[str], title: str) -> Figure:
+    """A heat map: receivers (the server on top) by senders.
+
+    Args:
+        network: its values are on the host.
+        names: of the clients.
+        title: of the picture.
+
+    Returns:
+        A figure of one panel; up to twelve clients the numbers stand in the cells.
+    """
+    erasure = np.vstack([network.uplink_erasure, network.peer_erasure])
+    itself = np.eye(network.num_clients + 1, network.num_clients, k=-1, dtype=bool)
+    caption = "erasure probability of every link; dark: hardly anything arrives"
+    with new_figure(title, caption, height=7.5) as figure:
+        axes = figure.subplots()
+        image = axes.imshow(
+            np.ma.masked_where(itself, erasure), cmap="YlGnBu", vmin=0.0, vmax=1.0, aspect="auto"
+        )
+        axes.set_facecolor("#F2F2F2")
+        axes.grid(visible=False)
+        turn = 90 if max(map(len, names)) > 4 else 0
+        axes.set_xticks(range(network.num_clients), names, rotation=turn)
+        axes.set_yticks(range(network.num_clients + 1), ["server", *names])
+        axes.axhline(0.5, color=COLOURS["note"], lw=1)
+        axes.set_xlabel("who sends")
+        axes.set_ylabel("who receives")
+        if network.num_clients <= _MOST_WRITTEN:
+            for m, k in np.argwhere(~itself).tolist():
+                shade = "white" if erasure[m, k] > 0.55 else "black"
+                axes.text(
+                    k, m, f"{erasure[m, k]:.2f}", ha="center", va="center", color=shade, size=8
+                )
+        figure.colorbar(image, ax=axes, label="erasure probability")
+    return figure
