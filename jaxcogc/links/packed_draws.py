@@ -115,6 +115,23 @@ def draw_rows(
       uint32 [words, attempts, clients, trials]: bit ``offset % 32`` of word ``offset // 32`` tells
       whether the row of that receiver reached the server *and* holds the sender at that offset.
     """
+    return blank_erased(draw_offsets(words, law, trials, pairs, num_attempts, kind))
+
+
+def blank_erased(offsets: Array) -> Array:
+    """Rows from links by offset, both as `draw_rows` says: zero where the uplink is erased."""
+    return jnp.where((offsets[0] & _UPLINK) != 0, offsets, np.uint32(0))
+
+
+def draw_offsets(
+    words: Streams,
+    law: OffsetLaw,
+    trials: Array,
+    pairs: Needed,
+    num_attempts: int,
+    kind: LinkKind,
+) -> Array:
+    """As `draw_rows`, of each link alone: whether it delivered; at offset 0 the uplink."""
     clients = law.levels[0][0].high.shape[-1]
     chex.assert_equal_shape(list(law.levels[0][0]))
     compare = _comparison(words, law, trials, num_attempts, kind)
@@ -133,7 +150,7 @@ def draw_rows(
     rows = _delivered(lax.fori_loop(0, pairs.num_needed, draw_pair, empty), kind)
     if law.blocked is not None:
         rows &= ~_blocked_senders(words, law.blocked, trials, pairs)[:, None]
-    return jnp.where((rows[0] & _UPLINK) != 0, rows, np.uint32(0))
+    return rows
 
 
 def _at_bits(even: Array, code: Array, size: int) -> Array:

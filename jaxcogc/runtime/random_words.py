@@ -10,10 +10,13 @@ operations, for many words at once.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import threefry_2x32
+from jax.extend.random import define_prng_impl, threefry_2x32
 from jax.typing import DTypeLike
 
 from jaxcogc._types import AnyArray, Array, ArrayLike, Key
@@ -106,6 +109,47 @@ def random_bits(key: Key, shape: tuple[int, ...]) -> Array:
     """Random words, uint32 of that shape, fewer than 2^32. As `jax.random.bits`."""
     first, second = _blocks(key, int(np.prod(shape)))
     return (first ^ second).reshape(shape)
+
+
+def fused_key(words: Words) -> Key:
+    """A key for whoever draws by `jax.random`: the numbers of JAX's Threefry, several times faster.
+
+    Args:
+      words: of the key, two uint32 of one shape, of which the array of keys is.
+    """
+    key: Key = jax.random.wrap_key_data(jnp.stack(words, axis=-1), impl=_fused_implementation())
+    return key
+
+
+@cache
+def _fused_implementation() -> Any:
+    """JAX's Threefry by `threefry`, which compilers fuse with what is made of the words."""
+
+    def blocks(key: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        number = int(np.prod(shape))
+        counters = jnp.arange(number, dtype=jnp.uint32)
+        first, second = threefry((key[0], key[1]), (np.zeros((), np.uint32), counters))
+        return first.reshape(shape), second.reshape(shape)
+
+    def bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
+        first, second = blocks(key, shape)
+        if width == 64:
+            return first.astype(jnp.uint64) << np.uint64(32) | second.astype(jnp.uint64)
+        return (first ^ second).astype(f"uint{width}")
+
+    def fold(key: Array, data: ArrayLike) -> Array:
+        number = jnp.asarray(data).astype(jnp.uint32)
+        return jnp.stack(threefry((key[0], key[1]), (np.zeros((), np.uint32), number)))
+
+    return define_prng_impl(
+        key_shape=(2,),
+        seed=lambda seed: key_data(jax.random.key(seed, impl=_IMPLEMENTATION)),
+        split=lambda key, shape: jnp.stack(blocks(key, shape), axis=-1),
+        random_bits=bits,
+        fold_in=fold,
+        name="threefry2x32_fused",
+        tag="fused",
+    )
 
 
 def permutation(key: Key, values: Array) -> Array:

@@ -6,6 +6,8 @@ four bits by one product, sixteen bits are gathered, and only then are the few w
 
 from __future__ import annotations
 
+from functools import reduce
+
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
@@ -96,3 +98,39 @@ def pack_rows(
         return jnp.where(jnp.moveaxis(uplinks, 0, -1), rows | own, np.uint32(0))
 
     return once(blank, rows, jnp.asarray(uplink_delivered))
+
+
+def offsets_from_links(uplink_delivered: Array, peer_delivered: Array) -> Array:
+    """Links as bits by offset, at offset 0 the uplink; trials last.
+
+    Args:
+      uplink_delivered: bool [attempts, clients, trials].
+      peer_delivered: bool [attempts, clients, clients, trials].
+
+    Returns:
+      uint32 [words, attempts, clients, trials].
+    """
+    attempts, clients, trials = uplink_delivered.shape
+    twice = jnp.concatenate([peer_delivered, peer_delivered], axis=2)
+    flat = twice.reshape(attempts, -1, trials)
+    # In rows one longer than they are, the client at an offset stands in the column of that number.
+    flat = jnp.pad(flat, ((0, 0), (0, clients), (0, 0)))
+    turned = flat.reshape(attempts, clients, -1, trials)
+    bits = turned[:, :, :clients].at[:, :, 0].set(uplink_delivered)
+    words = [bits[:, :, start : start + 32] for start in range(0, clients, 32)]
+    return jnp.stack([_joined(word) for word in words])
+
+
+def _joined(bits: Array) -> Array:
+    terms = [bits[:, :, n].astype(jnp.uint32) << n for n in range(bits.shape[2])]
+    return reduce(jnp.bitwise_or, terms)
+
+
+def links_from_offsets(offsets: Array) -> tuple[Array, Array]:
+    """The reverse of `offsets_from_links`; a client hears itself."""
+    _, attempts, clients, trials = offsets.shape
+    bits = [offsets[n // 32] >> n % 32 & 1 != 0 for n in range(clients)]
+    peers = jnp.stack([jnp.ones_like(bits[0]), *bits[1:]], axis=2)
+    flat = jnp.concatenate([peers, peers], axis=2).reshape(attempts, -1, trials)[:, clients:]
+    turned = flat.reshape(attempts, clients, 2 * clients - 1, trials)
+    return bits[0], turned[:, :, :clients]

@@ -17,22 +17,29 @@ in batches, each with a generator of its own.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode, redraw
+from jaxcogc.coding.exact.bit_rows import links_from_offsets
 from jaxcogc.coding.exact.free_elements import free_elements
 from jaxcogc.links.draws import Links, draw_trial, streams
-from jaxcogc.links.packed_draws import Needed, OffsetLaw, draw_rows
+from jaxcogc.links.packed_draws import Needed, OffsetLaw, by_offset, draw_offsets, draw_rows
 from jaxcogc.links.thresholds import LinkKind, LinkLaw
 from jaxcogc.runtime.random_words import (
     data_key,
     fold_in,
+    fused_key,
     host_generator,
+    key_data,
     random_bits,
     split,
+    threefry,
 )
 
 __all__ = [
@@ -41,8 +48,9 @@ __all__ = [
     "host_words",
     "redrawn_code",
     "run_words",
+    "tile_links",
     "tile_rows",
-    "trial_key",
+    "trial_keys",
     "trial_links",
     "trial_vectors",
 ]
@@ -94,6 +102,24 @@ def tile_rows(
     return draw_rows(streams(key), law, trials, pairs, num_attempts, kind)
 
 
+def tile_links(
+    key: Key, law: LinkLaw, trials: Array, *, num_attempts: int, kind: LinkKind
+) -> Links:
+    """The links of some trials of a block, all of them, needed or not; trials last.
+
+    The arguments are those of `tile_rows`.
+    """
+    if law.blocked is not None:  # rows do not tell a client that is blocked from a lost uplink
+        one = partial(draw_trial, key, law, num_attempts, kind=kind)
+        return jax.vmap(lambda trial: one(trial=trial), out_axes=-1)(trials)
+    number = -(-law.num_clients // 2)
+    all_pairs = Needed(jnp.arange(number, dtype=jnp.int32), jnp.int32(number))
+    offsets = draw_offsets(
+        streams(key), by_offset(law, num_attempts), trials, all_pairs, num_attempts, kind
+    )
+    return Links(*links_from_offsets(offsets))
+
+
 def trial_links(
     key: Key,
     law: LinkLaw,
@@ -113,9 +139,10 @@ def trial_links(
     return draw_trial(key, law, num_attempts, kind=kind, trial=trial)
 
 
-def trial_key(key: Key, trial: Array) -> Key:
-    """The key of a trial whose links a caller draws, from its block's and its number in it."""
-    return fold_in(fold_in(key, 4), trial)
+def trial_keys(key: Key, trials: Array) -> Key:
+    """The keys of trials whose links a caller draws, from their block's and their numbers in it."""
+    words = key_data(fold_in(key, 4))
+    return fused_key(threefry((words[0], words[1]), (np.zeros((), np.uint32), trials)))
 
 
 class HostWords(NamedTuple):

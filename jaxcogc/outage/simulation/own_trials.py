@@ -1,7 +1,8 @@
 """Trials with a link model, or with outcomes, of the caller's own; counted block by block.
 
-Both are pure functions that JAX can trace, of one trial; `simulate_outcomes` takes them. A run uses
-one device then. Rounds in which no uplink works, once in two, and a question of one's own:
+Both are pure functions that JAX can trace, of one trial; `simulate_outcomes` takes them. The key
+that a link model gets draws what `jax.random` draws by default, only faster. Rounds in which no
+uplink works, once in two, and a question of one's own:
 
 >>> from jaxcogc import Links, Network, cyclic_code, simulate_outcomes
 >>> network = Network.homogeneous(4, uplink_erasure=0.2, peer_erasure=0.1)
@@ -20,22 +21,32 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import PartitionSpec
 
 from jaxcogc._types import Array, Key, PyTree
-from jaxcogc.coding.exact.bit_rows import pack_rows
-from jaxcogc.coding.exact.decision import Recovery, prepare_code, recover_rows
+from jaxcogc.coding.exact.bit_rows import offsets_from_links
+from jaxcogc.coding.exact.decision import PreparedCode, Recovery, prepare_code, recover_rows
 from jaxcogc.links.draws import Links
+from jaxcogc.links.packed_draws import blank_erased, by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.outage.simulation.block_words import block_key, trial_key, trial_links, trial_vectors
+from jaxcogc.outage.simulation.block_words import (
+    block_key,
+    tile_links,
+    tile_rows,
+    trial_keys,
+    trial_vectors,
+)
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
-from jaxcogc.runtime.devices import compiler_options
+from jaxcogc.runtime.compute_once import in_branches
+from jaxcogc.runtime.devices import compiler_options, device_mesh
 from jaxcogc.runtime.random_words import seed_key
 
 DrawLinks: TypeAlias = Callable[[Key, Array], Links]
@@ -74,7 +85,7 @@ def count_own_trials(
     num_trials: int,
     own_trials: OwnTrials,
 ) -> OwnCounts:
-    """Draw, decide and count; on one device.
+    """Draw, decide and count, on all devices of the shape.
 
     Args:
         shape: of the built-in program.
@@ -95,62 +106,95 @@ def count_own_trials(
         _check_links(shape, draw)
     for name, outcome in outcomes.items():
         _check_outcome(shape, name, outcome)
-    program = jax.jit(_program(shape, draw, tuple(outcomes.values())))
-    options = compiler_options(shape.devices[0].platform)
-    first = np.int32(0)
-    compiled = program.lower(run, first, first).compile(compiler_options=options)
+    program, devices = _compiled(shape, run, own_trials), len(shape.devices)
     total, own = OutcomeCounts.zero(shape.clients), [0] * len(outcomes)
-    for block in range(-(-num_trials // BLOCK_TRIALS)):
-        counted = min(BLOCK_TRIALS, num_trials - block * BLOCK_TRIALS)
-        table, numbers = compiled(run, np.int32(block), np.int32(counted))
+    for first in range(0, num_trials, devices * BLOCK_TRIALS):
+        table, numbers = program(run, np.int32(first // BLOCK_TRIALS), np.int32(num_trials - first))
         total = total + counts_from_table(np.asarray(table), shape.clients)
         own = [before + int(n) for before, n in zip(own, np.asarray(numbers), strict=True)]
     return OwnCounts(total, dict(zip(outcomes, own, strict=True)))
 
 
-def _program(
-    shape: Shape, draw: DrawLinks | None, outcomes: tuple[Outcome, ...]
-) -> Callable[[Run, Array, Array], tuple[Array, Array]]:
-    """(run, block, trials that count) -> the table of counts, and those of the own outcomes."""
-    tile = shape.tile
+def _compiled(shape: Shape, run: Run, own_trials: OwnTrials) -> jax.stages.Compiled:
+    """(run, first block, trials that are left) -> the counts of one block of each device."""
+    mesh = device_mesh(shape.devices)
+    program = jax.shard_map(
+        partial(_count_blocks, shape, own_trials, mesh.axis_names[0]),
+        mesh=mesh,
+        in_specs=PartitionSpec(),
+        out_specs=PartitionSpec(),
+        check_vma=False,
+    )
+    options = compiler_options(shape.devices[0].platform)
+    number = np.int32(0)
+    return jax.jit(program).lower(run, number, number).compile(compiler_options=options)
 
-    def one_trial(run: Run, key: Key, block: Array, place: Array) -> Links:
-        if draw is None:
-            return trial_links(key, run.law, place, num_attempts=shape.attempts, kind=shape.links)
-        number = block * BLOCK_TRIALS + place.astype(jnp.int32)
-        links = draw(trial_key(key, place), number)
+
+def _count_blocks(
+    shape: Shape, own_trials: OwnTrials, axis: str, run: Run, first: Array, num_left: Array
+) -> tuple[Array, Array]:
+    """The table of counts and those of the own outcomes, summed over the devices."""
+    size = (shape.attempts, shape.clients, shape.clients)
+    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
+    code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
+    device = lax.axis_index(axis)
+    block = first + device
+    key = block_key(run.words, block)
+    num_counted = jnp.clip(num_left - device * BLOCK_TRIALS, 0, BLOCK_TRIALS)
+    outcomes = tuple(own_trials.outcomes.values())
+
+    def count_tile(index: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        places = index * shape.tile + jnp.arange(shape.tile, dtype=jnp.int32)
+        trials = places.astype(jnp.uint32)
+        drawn = _draw_tile(shape, own_trials.draw, run, code, key, block, trials)
+        random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
+        recovery = recover_rows(shape.rule, code, random, drawn.rows)
+        counted = places < num_counted
+        happened = [jax.vmap(outcome, -1)(recovery, drawn.links) for outcome in outcomes]
+        own = [jnp.sum(each & counted, dtype=jnp.int32) for each in happened]
+        table, numbers = found
+        numbers += jnp.stack(own) if own else 0
+        return table + outcome_table(recovery, counted), numbers
+
+    nothing = empty_table(shape.clients), jnp.zeros(len(outcomes), jnp.int32)
+    found = lax.fori_loop(0, -(-num_counted // shape.tile), count_tile, nothing)
+    summed: tuple[Array, Array] = lax.psum(found, axis)
+    return summed
+
+
+class _Drawn(NamedTuple):
+    """The links of a tile, trials last: one by one, and as packed rows."""
+
+    links: Links
+    rows: Array
+
+
+def _draw_tile(
+    shape: Shape,
+    draw: DrawLinks | None,
+    run: Run,
+    code: PreparedCode,
+    key: Key,
+    block: Array,
+    trials: Array,
+) -> _Drawn:
+    how: dict[str, Any] = {"num_attempts": shape.attempts, "kind": shape.links}
+    once = in_branches(trials[0] < np.uint32(BLOCK_TRIALS))
+    if draw is None:
+        # Rows are drawn as ever; the links again, where an outcome looks at them.
+        links = once(lambda trials: tile_links(key, run.law, trials, **how), trials)
+        law = by_offset(run.law, shape.attempts)
+        return _Drawn(links, tile_rows(key, law, trials, code.gram.pairs, **how))
+
+    def as_the_caller_says(trials: Array) -> tuple[Array, Array]:
+        numbers = block * BLOCK_TRIALS + trials.astype(jnp.int32)
+        uplinks, peers = map(jnp.asarray, jax.vmap(draw)(trial_keys(key, trials), numbers))
         # A client always hears itself, whatever the model says.
-        return Links(links[0], links[1] | jnp.eye(shape.clients, dtype=bool))
+        return uplinks, peers | jnp.eye(shape.clients, dtype=bool)
 
-    def count_block(run: Run, block: Array, num_counted: Array) -> tuple[Array, Array]:
-        size = (shape.attempts, shape.clients, shape.clients)
-        coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
-        code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
-        key = block_key(run.words, block)
-
-        def count_tile(index: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
-            places = index * tile + jnp.arange(tile)
-            trials = places.astype(jnp.uint32)
-            links = jax.vmap(lambda place: one_trial(run, key, block, place))(trials)
-            rows = pack_rows(links.uplink_delivered, links.peer_delivered)
-            random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
-            recovery = recover_rows(shape.rule, code, random, rows)
-            counted = places < num_counted
-            first = Recovery(*(jnp.moveaxis(field, -1, 0) for field in recovery))
-            own = [
-                jnp.sum(jax.vmap(outcome)(first, links) & counted, dtype=jnp.int32)
-                for outcome in outcomes
-            ]
-            table, numbers = found
-            numbers += jnp.stack(own) if own else 0
-            return table + outcome_table(recovery, counted), numbers
-
-        nothing = empty_table(shape.clients), jnp.zeros(len(outcomes), jnp.int32)
-        num_tiles = -(-num_counted // tile)
-        table, numbers = lax.fori_loop(0, num_tiles, count_tile, nothing)
-        return table, numbers
-
-    return count_block
+    first = once(as_the_caller_says, trials)
+    last = once(lambda *links: Links(*(jnp.moveaxis(part, 0, -1) for part in links)), *first)
+    return _Drawn(last, once(lambda *links: blank_erased(offsets_from_links(*links)), *last))
 
 
 def _check_links(shape: Shape, draw: DrawLinks) -> None:

@@ -13,6 +13,11 @@ from jaxcogc import (
     cyclic_mds_code,
     simulate_outcomes,
 )
+from jaxcogc.coding.exact.bit_rows import links_from_offsets, offsets_from_links, pack_rows
+from jaxcogc.links.packed_draws import blank_erased
+from jaxcogc.links.thresholds import link_kind, link_law
+from jaxcogc.outage.simulation.block_words import tile_links, trial_keys, trial_links
+from jaxcogc.runtime.random_words import seed_key
 
 NETWORK = Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=0.25)
 CODE = cyclic_code(jax.random.key(0), 5, 2)
@@ -153,3 +158,55 @@ def test_a_code_of_composite_size_takes_its_second_null_vector() -> None:
         outcomes={"some": lambda r, _: r.client_recovered.any()},
     )
     assert own.by_name() == simulate_outcomes(KEY, network, code, num_trials=5000).by_name()
+
+
+@pytest.mark.parametrize("clients", [1, 2, 5, 33])
+def test_links_and_their_bits_by_offset_are_each_other(clients: int) -> None:
+    source = np.random.default_rng(clients)
+    uplinks = source.uniform(size=(2, clients, 7)) < 0.5
+    peers = source.uniform(size=(2, clients, clients, 7)) < 0.5
+    peers |= np.eye(clients, dtype=bool)[..., None]
+    offsets = offsets_from_links(jnp.asarray(uplinks), jnp.asarray(peers))
+    for again, first in zip(links_from_offsets(offsets), (uplinks, peers), strict=True):
+        np.testing.assert_array_equal(again, first)
+    packed = pack_rows(np.moveaxis(uplinks, -1, 0), np.moveaxis(peers, -1, 0))
+    np.testing.assert_array_equal(blank_erased(offsets), packed)
+
+
+@pytest.mark.parametrize(
+    ("network", "dynamics", "keep_heard"),
+    [
+        (NETWORK, None, False),
+        (Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=0.25, reciprocal=True), None, 0),
+        (NETWORK, LinkDynamics(memory=0.6, good_erasure=0.05, bad_erasure=0.8), True),
+        (NETWORK, LinkDynamics(memory=0.6, block_probability=0.3, block_memory=0.5), False),
+    ],
+)
+def test_outcomes_see_the_links_that_the_rows_are_drawn_from(network, dynamics, keep_heard) -> None:
+    kind = link_kind(network, dynamics, keep_heard=bool(keep_heard))
+    law, key = link_law(network, dynamics, kind), seed_key(3)
+    trials = jnp.arange(300, dtype=jnp.uint32)
+    found = tile_links(key, law, trials, num_attempts=3, kind=kind)
+    for trial in (0, 17, 299):
+        one = trial_links(key, law, trial, num_attempts=3, kind=kind)
+        np.testing.assert_array_equal(found.uplink_delivered[..., trial], one.uplink_delivered)
+        np.testing.assert_array_equal(found.peer_delivered[..., trial], one.peer_delivered)
+
+
+def test_keys_of_trials_draw_what_jax_draws() -> None:
+    block = seed_key(9)
+    keys = trial_keys(block, jnp.arange(3, dtype=jnp.uint32))
+    plain = [jax.random.fold_in(jax.random.fold_in(block, 4), n) for n in range(3)]
+    for ours, theirs in zip(keys, plain, strict=True):
+        for draw in (
+            lambda key: jax.random.bits(key, (3, 5)),
+            lambda key: jax.random.bits(key, (7,), jnp.uint8),
+            lambda key: jax.random.uniform(key, (4,)),
+            lambda key: jax.random.normal(jax.random.fold_in(key, 2), (3,)),
+            lambda key: jax.random.bernoulli(jax.random.split(key, (2, 2))[1, 0], 0.3, (9,)),
+            lambda key: jax.random.key_data(jax.random.split(key)),
+        ):
+            np.testing.assert_array_equal(draw(ours), draw(theirs))
+    with jax.enable_x64(True):
+        ours, theirs = (jax.random.bits(k[0], (3,), jnp.uint64) for k in (keys, plain))
+        np.testing.assert_array_equal(ours, theirs)
