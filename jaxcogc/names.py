@@ -43,7 +43,28 @@ MEMORY_SCHEMES = (
     "projected_memory",
 )
 """Whose server remembers an update of each client."""
-SCHEMES = (*BASIC_SCHEMES, "colrel", *UNBIASED_SCHEMES, *MEMORY_SCHEMES, "implicit_gossip")
+SECURE_SCHEMES = ("secure_gc", "secure_row_space")
+"""Whose clients hide their updates behind masks that add up to 0."""
+SCHEMES = (
+    *BASIC_SCHEMES,
+    "colrel",
+    *UNBIASED_SCHEMES,
+    *MEMORY_SCHEMES,
+    "implicit_gossip",
+    *SECURE_SCHEMES,
+)
+REFUSED_SCHEMES = {
+    "secure_gc_plus": "an average over some clients keeps their masks; allowed is secure_row_space",
+    "secure_least_squares": "what is nearly the sum keeps masks; allowed is secure_row_space",
+    "secure_gc+memory": "masks of different rounds do not add up to 0; allowed is secure_gc",
+    "secure_row_space+memory": "masks of different rounds do not add up to 0; allowed is "
+    "secure_row_space",
+    "secure_projected_memory": "masks of different rounds do not add up to 0; allowed is "
+    "secure_row_space",
+    "least_squares+memory": "its memory is projected_memory",
+    "gc+memory": "the sum alone tells no client's own update; allowed is gc_plus+memory",
+}
+"""Pairs that make no sense, and why."""
 DEFAULT_SCHEMES = ("ideal", "intermittent", "gc", "gc_plus", "row_space")
 
 OUTCOMES = {

@@ -41,7 +41,7 @@ def peer_uses(setting: Setting, config: CodeConfig, broadcast: bool) -> float:
     clients differ and are drawn anew, it is a mean over them, over 256 random ones if there are
     more.
 
-    Source: docs/mathematics.md, "Clients that keep what they heard".
+    Source: docs/mathematics.md, "Links with memory, blocked clients".
     """
     clients, s = setting.network.num_clients, config.stragglers
     if not config.keep_heard or config.attempts == 1:

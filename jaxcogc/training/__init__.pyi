@@ -6,6 +6,8 @@ from .compiled import CompiledTraining as CompiledTraining
 from .compiled import compile_training as compile_training
 from .foreknowledge import gather_foreknowledge as gather_foreknowledge
 from .foreknowledge import largest_inverse as largest_inverse
+from .leaks import RunLeak as RunLeak
+from .leaks import run_leaks as run_leaks
 from .plan import TrainingPlan as TrainingPlan
 from .summary import SchemeSummary as SchemeSummary
 from .summary import SeedInterval as SeedInterval

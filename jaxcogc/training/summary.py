@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from jaxcogc.federated.rounds.experiment import RoundMetrics
+from jaxcogc.training.leaks import round_leaks
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.trained import Trained
 
@@ -54,26 +55,29 @@ class SchemeSummary:
 def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = None) -> str:
     """The table of all rounds done: one line for each scheme, seed and round.
 
-    Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
-    are empty where nothing was evaluated, and losses "nan" where they are no number.
+      Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
+      are empty where nothing was evaluated, and losses "nan" where they are no number. Where a scheme
+    has masks, columns tell what each round leaks: 0 bits of other schemes, whose clients wear none.
 
-    Args:
-      plan: what was run.
-      trained: where it stands.
-      num_rounds: write so many rounds only.
+      Args:
+        plan: what was run.
+        trained: where it stands.
+        num_rounds: write so many rounds only.
     """
     rounds = trained.round_index if num_rounds is None else num_rounds
     columns = [
         np.moveaxis(np.asarray(getattr(trained.metrics, name))[:, :, :rounds], 0, 1)
         for name in _MEASURED
     ]
+    leaks = round_leaks(plan, trained.metrics)
+    columns += [np.moveaxis(x[:, :, :rounds], 0, 1) for x in leaks.values()]
     # An accuracy is a number wherever it was evaluated; a loss need not be.
     unknown = np.isnan(columns[_MEASURED.index("test_accuracy")])
     for number, name in enumerate(_MEASURED):
         if name in ("test_accuracy", "test_loss"):
             columns[number] = columns[number].astype(object)
             columns[number][unknown] = None
-    lines = [",".join(COLUMNS)]
+    lines = [",".join((*COLUMNS, *leaks))]
     for s, scheme in enumerate(plan.settings.schemes):
         for n, seed in enumerate(plan.seeds):
             rows = zip(*(column[s, n].tolist() for column in columns), strict=True)

@@ -17,7 +17,7 @@ from jaxcogc.allowed import (
     whole,
 )
 from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
-from jaxcogc.cli.shared.errors import rejected
+from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import option, output, switch
@@ -32,6 +32,7 @@ from jaxcogc.names import (
     NORMALISATIONS,
     PARTITIONS,
     PLACEMENTS,
+    REFUSED_SCHEMES,
     RELAY_OBJECTIVES,
     SCHEMES,
     SERVER_OPTIMIZERS,
@@ -54,6 +55,8 @@ def _scheme() -> Allowed[str]:
     typed = choice((*map(hyphened, SCHEMES), ALL), keep=underscored)
 
     def convert(value: Any) -> str | None:
+        if isinstance(value, str) and underscored(value) in REFUSED_SCHEMES:
+            return underscored(value)  # for `checked`, which knows the reason
         return typed.convert(hyphened(value) if value in SCHEMES else value)
 
     return dataclasses.replace(typed, convert=convert)
@@ -118,6 +121,9 @@ class TrainOptions(_TrainingOptions):
         whole(0, MAX_CLIENTS - 1),
         shown="all",
     )
+    mask_ratio: float = option(
+        "R", "Of secure schemes: a mask's deviation over that of the updates.", NOT_NEGATIVE, 10.0
+    )
     aggregation: str = _named(
         "By coefficients, or by real coded vectors", AGGREGATIONS, "coefficients"
     )
@@ -151,6 +157,9 @@ def checked(options: TrainOptions) -> TrainOptions:
         raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
     schemes = BASIC_SCHEMES if ALL in options.scheme else options.scheme
     for number, name in enumerate(schemes):
+        if name in REFUSED_SCHEMES:
+            reason = hyphened(REFUSED_SCHEMES[name])
+            raise UserError(f"--scheme {hyphened(name)}: {reason}")
         if name in schemes[:number]:
             raise rejected("--scheme", hyphened(name), "each scheme once")
     repeats = options.max_repeats

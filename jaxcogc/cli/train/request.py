@@ -241,6 +241,7 @@ def _plan(
         batch_size=None if options.batch_size == ALL else int(options.batch_size),
         proximal=options.proximal,
         aggregation=options.aggregation,
+        mask_ratio=options.mask_ratio,
         drop_non_finite=options.on_nan == "drop",
         evaluate_every=options.evaluate_every,
         deterministic=options.deterministic,

@@ -20,7 +20,12 @@ from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.train.request import TrainRequest
 from jaxcogc.cli.train.run_folder import CHECKPOINTS, held_folder
-from jaxcogc.cli.train.scheme_notes import inverse_probabilities, unbiased_text
+from jaxcogc.cli.train.scheme_notes import (
+    inverse_probabilities,
+    leak_fields,
+    leak_text,
+    unbiased_text,
+)
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.runtime.signals import Interruption
@@ -211,13 +216,13 @@ def _report(
     )
     caption = f"{trained.round_index} rounds, {seeds}"
     several = "; none where all seeds agree"
-    caption += unbiased_text(plan)
+    caption += unbiased_text(plan) + leak_text(plan, trained)
     caption += f"; {interval}{several}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
     schemes = {name: asdict(row) for name, row in summary.items()}
     fields = {"schemes": schemes, "rounds": trained.round_index, "seeds": len(plan.seeds)}
-    fields |= measured | inverse_probabilities(plan)
+    fields |= measured | inverse_probabilities(plan) | leak_fields(plan, trained)
     with interruption.shield:
         if request.asked.json is not None:
             write_json(request.asked.json, fields)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.names import SECURE_SCHEMES
 
 if TYPE_CHECKING:
     from jaxcogc.links.memory import LinkDynamics
@@ -26,6 +27,8 @@ def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamic
     if options.relay_window is not None and options.relay_window >= num_clients:
         allowed = f"at most {num_clients - 1} (clients - 1)"
         raise rejected("--relay-window", options.relay_window, allowed)
+    if options.differs("mask_ratio") and not set(SECURE_SCHEMES) & set(options.scheme):
+        raise rejected("--mask-ratio", options.mask_ratio, "nothing without a secure scheme")
     if "colrel" not in options.scheme:
         for name in ("relay_objective", "relay_window"):
             if options.differs(name):

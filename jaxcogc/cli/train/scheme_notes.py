@@ -7,7 +7,9 @@ from typing import Any
 
 from jaxcogc.names import hyphened
 from jaxcogc.training.foreknowledge import largest_inverse
+from jaxcogc.training.leaks import run_leaks
 from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.trained import Trained
 
 
 def inverse_probabilities(plan: TrainingPlan) -> dict[str, Any]:
@@ -19,6 +21,21 @@ def inverse_probabilities(plan: TrainingPlan) -> dict[str, Any]:
     found = {} if plan.known is None else largest_inverse(plan.known)
     finite = {f"{name}_unbiased": x if math.isfinite(x) else None for name, x in found.items()}
     return {"largest_inverse_probability": finite} if finite else {}
+
+
+def leak_fields(plan: TrainingPlan, trained: Trained) -> dict[str, Any]:
+    """What schemes with masks leaked, by scheme; empty without such."""
+    found = {name: leak._asdict() for name, leak in run_leaks(plan, trained).items()}
+    return {"leak": found, "mask_ratio": plan.settings.mask_ratio} if found else {}
+
+
+def leak_text(plan: TrainingPlan, trained: Trained) -> str:
+    """The same in words, for a caption."""
+    text = ""
+    for name, leak in run_leaks(plan, trained).items():
+        bits = "all" if leak.bits is None else f"{leak.bits:.2g} bits a coordinate and round"
+        text += f"; {hyphened(name)} leaks {bits} beyond the sum"
+    return text
 
 
 def unbiased_text(plan: TrainingPlan) -> str:

@@ -43,7 +43,9 @@ def held_below(rule: Callable[[Evidence], Attempted]) -> Callable[[Evidence], At
 
 def of_some(who: Array, weights: Array, uses: Array) -> Attempted:
     """Exact where ``who`` [repeats, clients] is everybody, held where it is nobody."""
-    return Attempted(weights, ~jnp.any(who, -1), jnp.all(who, -1), who, uses)
+    everybody = jnp.all(who, -1)
+    seen = jnp.sum(who, -1, dtype=jnp.int32) - everybody
+    return Attempted(weights, ~jnp.any(who, -1), everybody, who, uses, seen)
 
 
 def ideal(evidence: Evidence) -> Attempted:

@@ -22,6 +22,10 @@ class Coefficients(NamedTuple):
       num_revealed: int32, clients whose own update the server could read from all it received.
       peer_uses: int32, messages between clients.
       uplink_uses: int32, messages to the server.
+      num_dimensions: int32, combinations of updates that the server sees beyond their sum; through
+        masks where clients wear them.
+      largest_share: floating, of the schemes with masks: the most that these combinations hold of
+        one client, in [0, 1 - 1/M]; else 0.
     """
 
     weights: Float[Array, "... clients"]
@@ -31,6 +35,8 @@ class Coefficients(NamedTuple):
     num_revealed: Int32[Array, "..."]
     peer_uses: Int32[Array, "..."]
     uplink_uses: Int32[Array, "..."]
+    num_dimensions: Int32[Array, "..."]
+    largest_share: Float[Array, "..."]
 
 
 class Attempted(NamedTuple):
@@ -41,6 +47,8 @@ class Attempted(NamedTuple):
       hold, exact: bool [repeats].
       revealed: bool [repeats, clients], whose own update could be read.
       uplink_uses: int32 [repeats].
+      dimensions: int32 [repeats], combinations of updates seen beyond their sum.
+      share: floating [repeats], the most that they hold of one client behind masks.
     """
 
     weights: Array
@@ -48,6 +56,8 @@ class Attempted(NamedTuple):
     exact: Array
     revealed: Array
     uplink_uses: Array
+    dimensions: Array
+    share: Array | None = None
 
 
 class Concluded(NamedTuple):
@@ -87,6 +97,10 @@ def conclude(attempted: Attempted, peer_uses: Array) -> Concluded:
         num_revealed=jnp.sum(attempted.revealed[last], dtype=jnp.int32),
         peer_uses=peer_uses * (last + 1).astype(jnp.int32),
         uplink_uses=jnp.sum(jnp.where(made, attempted.uplink_uses, 0), dtype=jnp.int32),
+        num_dimensions=attempted.dimensions[last].astype(jnp.int32),
+        largest_share=jnp.zeros((), weights.dtype)
+        if attempted.share is None
+        else attempted.share[last].astype(weights.dtype),
     )
     return Concluded(coefficients, made, last, attempted.revealed[last])
 
@@ -97,6 +111,7 @@ def coefficients_of(
     uplink_uses: ArrayLike,
     peer_uses: ArrayLike = 0,
     num_revealed: ArrayLike = 0,
+    num_dimensions: ArrayLike = 0,
     hold: ArrayLike | None = None,
     exact: ArrayLike = False,
 ) -> Coefficients:
@@ -104,7 +119,7 @@ def coefficients_of(
 
     Args:
       weights: floating [clients].
-      uplink_uses, peer_uses, num_revealed, exact: see Coefficients.
+      uplink_uses, peer_uses, num_revealed, num_dimensions, exact: see Coefficients.
       hold: None: where all weights are 0.
 
     >>> found = coefficients_of(jnp.array([0.5, 0.5, 0.0]), uplink_uses=3)
@@ -121,4 +136,6 @@ def coefficients_of(
         num_revealed=jnp.asarray(num_revealed, jnp.int32),
         peer_uses=jnp.asarray(peer_uses, jnp.int32),
         uplink_uses=jnp.asarray(uplink_uses, jnp.int32),
+        num_dimensions=jnp.asarray(num_dimensions, jnp.int32),
+        largest_share=jnp.zeros((), weights.dtype),
     )

@@ -121,11 +121,11 @@ class Relayed(NamedTuple):
     Attributes:
       counts: float64 [repeats, clients], c: the weights with which an update was passed on, added
         up over all relays that were heard, the mean over attempts.
-      revealed: bool [repeats, clients], whose own update can be told from the sums.
+      found: Recovery [repeats], of the sums.
     """
 
     counts: Array
-    revealed: Array
+    found: Recovery
 
 
 class Evidence(NamedTuple):
@@ -279,7 +279,7 @@ def relay(key: Key, relays: GradientCode, links: RoundLinks) -> Relayed:
     with jax.enable_x64(True):
         sums = _over_repeats(received_matrix, relays, links.by_client)
         counts = jnp.sum(sums, axis=1) / links.by_client.uplink_delivered.shape[1]
-    return Relayed(counts, found.client_recovered)
+    return Relayed(counts, found)
 
 
 def _over_repeats(

@@ -65,6 +65,7 @@ def reveal(
 ) -> Coefficients:
     """Count whose update could be read from all repeats together, for the coded schemes."""
     coded = [number for number, rule in enumerate(rules) if rule.coded]
+    open_ = jnp.array([not rules[number].masked for number in coded])
     repeats, attempts, clients = links.shared["links"].uplink_delivered.shape
 
     def stack(number: int) -> Links:
@@ -79,6 +80,13 @@ def reveal(
     if code.redrawn:  # a repeat sends with the codes of the round
         code = code.repeated(repeats)
     found = jax.vmap(recover, (None, None, 0))(key, code, stacks)
-    counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32)
+    counted = jnp.sum(found.client_recovered, axis=-1, dtype=jnp.int32) * open_
+    seen = (found.rank - found.sum_recovered).astype(jnp.int32)
+    dimensions = coefficients.num_dimensions.at[jnp.array(coded)].set(seen)
     revealed = coefficients.num_revealed.at[jnp.array(coded)].set(counted)
-    return coefficients._replace(num_revealed=revealed)
+    masked = jnp.array([rule.masked for rule in rules]) & (dimensions > 0)
+    most = jnp.asarray(1 - 1 / clients, coefficients.largest_share.dtype)  # of any stack of rows
+    share = jnp.where(masked, most, coefficients.largest_share)
+    return coefficients._replace(
+        num_revealed=revealed, num_dimensions=dimensions, largest_share=share
+    )

@@ -34,6 +34,9 @@ from jaxcogc.federated.aggregation.coefficients import Attempted
 from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links
 
+_SAME = 1e-10
+"""Squared distance of the sum from the rows, a client, below which it is one of them: it was
+projected in single precision at worst."""
 _NEGLIGIBLE = 1e-9
 """A least-squares coefficient below this is rounding; exact zeros come out near 1e-17."""
 
@@ -63,6 +66,7 @@ class SchemeRule(NamedTuple):
       unbiased: the scheme whose recovered clients are weighed by the inverse of how often they are;
         the clients scale what they share, so that a decoded sum is scaled as well.
       remembers: what is kept of each client from round to round.
+      masked: clients hide their updates behind masks that add up to 0.
     """
 
     attempt: Callable[[Evidence], Attempted]
@@ -77,6 +81,7 @@ class SchemeRule(NamedTuple):
     relays: bool = False
     unbiased: str | None = None
     remembers: Remembered | None = None
+    masked: bool = False
 
     @property
     def coded(self) -> bool:
@@ -87,7 +92,13 @@ class SchemeRule(NamedTuple):
 def _all_or_nothing(evidence: Evidence, recovered: Recovery, uses: Array) -> Attempted:
     who = jnp.broadcast_to(recovered.gc[:, None], recovered.client_recovered.shape)
     weights = average(who, evidence.dtype)
-    return Attempted(weights, ~recovered.gc, recovered.gc, recovered.client_recovered, uses)
+    seen = _beyond_the_sum(recovered)
+    return Attempted(weights, ~recovered.gc, recovered.gc, recovered.client_recovered, uses, seen)
+
+
+def _beyond_the_sum(found: Recovery) -> Array:
+    """Dimensions of the rows received that tell something else than the sum."""
+    return found.rank - found.sum_recovered
 
 
 def _replicated_gc(evidence: Evidence) -> Attempted:
@@ -101,25 +112,26 @@ def _gc(evidence: Evidence) -> Attempted:
     return _all_or_nothing(evidence, evidence.recovered["links"], uses)
 
 
-def _partial(evidence: Evidence, full: Array, revealed: Array) -> Attempted:
+def _partial(evidence: Evidence, full: Array, found: Recovery) -> Attempted:
     """Everybody where ``full`` [repeats], else the average over K."""
+    revealed, seen = found.client_recovered, _beyond_the_sum(found)
     who = revealed | full[:, None]
     blind = evidence.policy.partial_normalisation == "clients"
     weights = average(who, evidence.dtype, blind=blind)
     uses = uplink_uses(evidence, evidence.policy.num_attempts)
-    return of_some(who, weights, uses)._replace(revealed=revealed)
+    return of_some(who, weights, uses)._replace(revealed=revealed, dimensions=seen)
 
 
 def _gc_plus(evidence: Evidence) -> Attempted:
     """Complementary decoding: what `gc` gives, else the clients recovered one by one."""
     found = evidence.recovered["links"]
-    return _partial(evidence, found.gc, found.client_recovered)
+    return _partial(evidence, found.gc, found)
 
 
 def _row_space(evidence: Evidence) -> Attempted:
     """The exact average whenever the rows that arrived span it, else as `gc_plus`."""
     found = evidence.recovered["links"]
-    return _partial(evidence, found.sum_recovered, found.client_recovered)
+    return _partial(evidence, found.sum_recovered, found)
 
 
 def _least_squares(evidence: Evidence) -> Attempted:
@@ -133,42 +145,77 @@ def _least_squares(evidence: Evidence) -> Attempted:
     everybody = jnp.ones_like(found.client_recovered)
     weights = jnp.where(exact[:, None], average(everybody, evidence.dtype), projection)
     uses = uplink_uses(evidence, evidence.policy.num_attempts)
-    return Attempted(weights, found.rank == 0, exact, found.client_recovered, uses)
+    seen = _beyond_the_sum(found)
+    return Attempted(weights, found.rank == 0, exact, found.client_recovered, uses, seen)
 
 
-def _unbiased(evidence: Evidence, name: str, full: Array, revealed: Array) -> Attempted:
+def _unbiased(evidence: Evidence, name: str, full: Array, found: Recovery) -> Attempted:
     """1 / (M P(k is recovered)) for everybody recovered: unbiased, and needs those probabilities.
 
     Clients share their update over that probability, so that the sum alone serves as well.
     """
+    revealed, seen = found.client_recovered, _beyond_the_sum(found)
     who, weight = revealed | full[:, None], evidence.fair_weights[name]
     weights = jnp.where(who, weight, jnp.zeros((), evidence.dtype))
-    found = of_some(who, weights, uplink_uses(evidence, evidence.policy.num_attempts))
+    made = of_some(who, weights, uplink_uses(evidence, evidence.policy.num_attempts))
     fair = jnp.asarray(1.0 / weight.shape[-1], evidence.dtype)
-    return found._replace(revealed=revealed, exact=found.exact & jnp.all(weight == fair))
+    exact = made.exact & jnp.all(weight == fair)
+    return made._replace(revealed=revealed, exact=exact, dimensions=seen)
 
 
 def _gc_plus_unbiased(evidence: Evidence) -> Attempted:
     found = evidence.recovered["links"]
-    return _unbiased(evidence, "gc_plus", found.gc, found.client_recovered)
+    return _unbiased(evidence, "gc_plus", found.gc, found)
 
 
 def _row_space_unbiased(evidence: Evidence) -> Attempted:
     found = evidence.recovered["links"]
-    return _unbiased(evidence, "row_space", found.sum_recovered, found.client_recovered)
+    return _unbiased(evidence, "row_space", found.sum_recovered, found)
 
 
 def _colrel(evidence: Evidence) -> Attempted:
     """Collaborative relaying: c / M, where c_j adds up the weights with which j was passed on."""
     assert evidence.relayed is not None
-    counts, revealed = evidence.relayed
+    counts, found = evidence.relayed
+    revealed = found.client_recovered
     with jax.enable_x64(True):
         exact = jnp.all(jnp.abs(counts - 1) <= _NEGLIGIBLE, axis=-1)
         weights = (counts / counts.shape[-1]).astype(evidence.dtype)
     everybody = jnp.ones_like(revealed)
     weights = jnp.where(exact[:, None], average(everybody, evidence.dtype), weights)
     uses = uplink_uses(evidence, evidence.policy.num_attempts)
-    return Attempted(weights, ~jnp.any(weights != 0, -1), exact, revealed, uses)
+    held, seen = ~jnp.any(weights != 0, -1), _beyond_the_sum(found)
+    return Attempted(weights, held, exact, revealed, uses, seen)
+
+
+def _secure(evidence: Evidence, full: Array) -> Attempted:
+    """The exact average of masked updates where ``full`` [repeats]: any other one is noise."""
+    found = evidence.recovered["links"]
+    who = jnp.broadcast_to(full[:, None], found.client_recovered.shape)
+    uses = uplink_uses(evidence, evidence.policy.num_attempts)
+    nobody, seen = jnp.zeros_like(who), _beyond_the_sum(found)
+    weights = average(who, evidence.dtype)
+    return Attempted(weights, ~full, full, nobody, uses, seen, _largest_share(evidence))
+
+
+def _largest_share(evidence: Evidence) -> Array:
+    """max_k ||W e_k||^2, W a basis of what the rows and the sum span, less the sum: [repeats]."""
+    project = evidence.projector
+    assert project is not None
+    clients = project.shape[-1]
+    rest = 1 - jnp.sum(project, axis=-1)  # what no row tells of the sum, [repeats, clients]
+    square = jnp.sum(rest**2, axis=-1, keepdims=True)
+    added = jnp.where(square > clients * _SAME, rest**2 / jnp.where(square > 0, square, 1), 0)
+    seen = jnp.diagonal(project, axis1=-2, axis2=-1) + added - 1 / clients
+    return jnp.clip(jnp.max(seen, axis=-1), 0, 1 - 1 / clients)
+
+
+def _secure_gc(evidence: Evidence) -> Attempted:
+    return _secure(evidence, evidence.recovered["links"].gc)
+
+
+def _secure_row_space(evidence: Evidence) -> Attempted:
+    return _secure(evidence, evidence.recovered["links"].sum_recovered)
 
 
 RULES = {
@@ -246,5 +293,15 @@ RULES = {
         remembers="projections",
     ),
     "implicit_gossip": SchemeRule(intermittent, remembers="models"),
+    "secure_gc": SchemeRule(
+        _secure_gc, sharing="links", sum_decoder=gc_weights, all_or_nothing=True, masked=True
+    ),
+    "secure_row_space": SchemeRule(
+        _secure_row_space,
+        sharing="links",
+        sum_decoder=row_space_weights,
+        all_or_nothing=True,
+        masked=True,
+    ),
 }
 """By name, in the order of `jaxcogc.names.SCHEMES`."""

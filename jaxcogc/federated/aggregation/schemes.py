@@ -35,7 +35,7 @@ from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.links.round_chains import RoundStart
-from jaxcogc.names import SCHEMES
+from jaxcogc.names import REFUSED_SCHEMES, SCHEMES
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
@@ -78,6 +78,8 @@ def known_of(names: Sequence[str], network: Network, known: Foreknowledge | None
 def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
     """Raise a ValueError unless all are schemes, and the code they need is there."""
     for name in names:
+        if name in REFUSED_SCHEMES:
+            raise ValueError(f"scheme {name!r}: {REFUSED_SCHEMES[name]}")
         if name not in RULES:
             raise ValueError(f"scheme {name!r}: allowed are {', '.join(SCHEMES)}")
         if code is None and RULES[name].coded:
@@ -200,7 +202,7 @@ def _gather(
     ways = [way for way in links.shared if any(rule.sharing == way for rule in rules)]
     projects = any(rule.projects for rule in rules)
     relays = inputs.relays if any(rule.relays for rule in rules) else None
-    keeps = any(rule.remembers == "projections" for rule in rules)
+    keeps = any(rule.remembers == "projections" or rule.masked for rule in rules)
     fair = inputs.fair_weights or {}
     return Evidence(
         links.uplink_delivered,
@@ -265,9 +267,9 @@ def _state_change(rule: SchemeRule, evidence: Evidence, found: Concluded) -> Sta
     fair = jnp.asarray(1.0 / weights.shape[-1], weights.dtype)
     nobody = jnp.zeros_like(found.revealed)
     project = evidence.projector
-    own = None if project is None else jnp.zeros_like(project[0])
-    if rule.remembers == "projections" and project is not None:
-        own = project[found.last]
+    own = None
+    if project is not None:
+        own = project[found.last] if rule.remembers == "projections" else jnp.zeros_like(project[0])
     recalls = rule.remembers in ("updates", "projections")
     return StateChange(
         recall=fair - weights if recalls else jnp.zeros_like(weights),

@@ -57,6 +57,8 @@ class RoundSettings:
       block_rounds: rounds of one call of the program, at most.
       own: schemes of one's own, by the name that results give them; their draws see the network on
         the host, and know nothing of non-finite updates.
+      mask_ratio: of schemes with masks under "payload": deviation of a client's mask over the root
+        mean square of a round's updates.
       deterministic: a map over runs in place of vmap: bit for bit the same whatever runs together.
 
     Raises:
@@ -74,11 +76,14 @@ class RoundSettings:
     evaluate_every: int = 1
     block_rounds: int = 64
     deterministic: bool = False
+    mask_ratio: float = 10.0
     own: Mapping[str, Scheme] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.schemes or len(set(self.schemes)) < len(self.schemes):
             raise ValueError(f"schemes = {self.schemes}: allowed are names, each once")
+        if not 0 <= self.mask_ratio < float("inf"):
+            raise ValueError(f"mask_ratio = {self.mask_ratio}: allowed is a number of at least 0")
         check_own(self.own, self.schemes)
         if self.own and self.drop_non_finite:
             raise ValueError(
@@ -106,6 +111,11 @@ class RoundSettings:
     def rules(self) -> tuple[SchemeRule | None, ...]:
         """Of each scheme; None of one's own."""
         return tuple(None if name in self.own else RULES[name] for name in self.schemes)
+
+    @property
+    def masked(self) -> tuple[bool, ...]:
+        """Of each scheme, whether clients wear masks."""
+        return tuple(rule is not None and rule.masked for rule in self.rules)
 
     def remembers(self, *kinds: str) -> tuple[bool, ...]:
         """Of each scheme, whether it keeps something of that kind of each client."""
@@ -174,7 +184,8 @@ class RoundMetrics(NamedTuple):
       test_accuracy, test_loss: floating; NaN where not evaluated.
       train_loss: floating, mean over clients and local steps.
       hold, exact: bool.
-      num_recovered, num_revealed, peer_uses, uplink_uses: int32, see Coefficients.
+      num_recovered, num_revealed, peer_uses, uplink_uses, num_dimensions: int32, see Coefficients.
+      largest_share: floating, see Coefficients.
       coefficient_sum: floating, sum_k c_k.
       finite: bool [.., clients], whose update was finite.
     """
@@ -189,6 +200,8 @@ class RoundMetrics(NamedTuple):
     coefficient_sum: AnyArray
     peer_uses: AnyArray
     uplink_uses: AnyArray
+    num_dimensions: AnyArray
+    largest_share: AnyArray
     finite: AnyArray
 
 

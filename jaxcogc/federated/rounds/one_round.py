@@ -17,6 +17,7 @@ from jaxcogc.federated.aggregation.link_history import run_start
 from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, draw_schemes
+from jaxcogc.federated.privacy.masks import root_mean_square, zero_sum_masks
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
     RoundMetrics,
@@ -26,7 +27,10 @@ from jaxcogc.federated.rounds.experiment import (
     TrainState,
 )
 from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
+from jaxcogc.runtime.random_words import fold_in
 
+_MASKS = 1
+"""Folded into a key that decides nothing a mask depends on."""
 AtRound = Callable[[Array, Array], SchemeDraw]
 """``at_round(index, finite)``: a run's part of a round; index counts in the block."""
 RoundStep = Callable[[TrainState, Array, RoundKeys, Array], StateAndMetrics]
@@ -85,10 +89,12 @@ class RunKind(NamedTuple):
     Attributes:
       coded: its payloads are encoded and decoded.
       own_models: every client has a model of its own.
+      masked: its clients share updates behind masks.
     """
 
     coded: Array
     own_models: Array
+    masked: Array
 
 
 def round_step(
@@ -104,6 +110,7 @@ def round_step(
     )
     clients = jnp.arange(data.num_samples.shape[0], dtype=jnp.int32)
     gossips = any(settings.remembers("models"))
+    masks = settings.aggregation == "payload" and any(settings.masked)
 
     def step(state: TrainState, index: Array, keys: RoundKeys, evaluated: Array) -> StateAndMetrics:
         samples = draw_samples(keys.batches, data, settings.local_steps, settings.batch_size)
@@ -115,7 +122,8 @@ def round_step(
         drawn = at_round(index, finite)
         one = drawn.coefficients
         shared = _as_shared(drawn, deltas)
-        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, shared)
+        sent = _masked(keys, kind, settings, shared) if masks else shared
+        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, sent)
         if drawn.states is not None:
             known = drawn.states._replace(refresh=drawn.states.refresh & finite)
             remembered = recalled(known, state.clients)
@@ -145,6 +153,8 @@ def round_step(
             coefficient_sum=jnp.sum(one.weights),
             peer_uses=one.peer_uses,
             uplink_uses=one.uplink_uses,
+            num_dimensions=one.num_dimensions,
+            largest_share=one.largest_share,
             finite=finite,
         )
         return state, metrics
@@ -194,6 +204,13 @@ def _as_shared(drawn: SchemeDraw, deltas: PyTree) -> PyTree:
         return deltas
     scale = drawn.share_scale
     return jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
+
+
+def _masked(keys: RoundKeys, kind: RunKind, settings: RoundSettings, shared: PyTree) -> PyTree:
+    """The updates behind masks, one a round in all of its attempts and repeats."""
+    sd = settings.mask_ratio * root_mean_square(shared)
+    masks = zero_sum_masks(fold_in(keys.decoding, _MASKS), shared, sd)
+    return jax.tree.map(lambda x, z: jnp.where(kind.masked, x + z, x), shared, masks)
 
 
 def _aggregate(

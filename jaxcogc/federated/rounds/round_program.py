@@ -167,7 +167,8 @@ def _one_run(
         return own
 
     coded = [rule is not None and rule.coded for rule in settings.rules]
-    kind = RunKind(*(jnp.array(x)[run.scheme] for x in (coded, settings.remembers("models"))))
+    kinds = (coded, settings.remembers("models"), settings.masked)
+    kind = RunKind(*(jnp.array(x)[run.scheme] for x in kinds))
     step = round_step(task, settings, inputs, at_round, kind)
     return _loop(settings, key, span, step, run.state)
 
