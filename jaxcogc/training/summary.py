@@ -55,14 +55,14 @@ class SchemeSummary:
 def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = None) -> str:
     """The table of all rounds done: one line for each scheme, seed and round.
 
-      Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
-      are empty where nothing was evaluated, and losses "nan" where they are no number. Where a scheme
-    has masks, columns tell what each round leaks: 0 bits of other schemes, whose clients wear none.
+    Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
+    are empty where nothing was evaluated, and losses "nan" where they are no number. Where a
+    scheme has masks, more columns tell what its rounds leak; they are 0 for the others.
 
-      Args:
-        plan: what was run.
-        trained: where it stands.
-        num_rounds: write so many rounds only.
+    Args:
+      plan: what was run.
+      trained: where it stands.
+      num_rounds: write so many rounds only.
     """
     rounds = trained.round_index if num_rounds is None else num_rounds
     columns = [

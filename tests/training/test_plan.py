@@ -49,7 +49,7 @@ def trained():
     shape = (len(SEEDS), len(SCHEMES), ROUNDS)
     accuracy = random.uniform(size=shape).astype(np.float32)
     accuracy[:, :, [0, 2, 3, 5]] = np.nan
-    counts = [random.integers(0, 9, shape, dtype=np.int32) for _ in range(4)]
+    counts = [random.integers(0, 9, shape, dtype=np.int32) for _ in range(5)]
     flags = [random.uniform(size=shape) < 0.5 for _ in range(2)]
     losses = [x.astype(np.float32) for x in (accuracy * 2, random.uniform(size=shape))]
     metrics = RoundMetrics(
@@ -59,6 +59,7 @@ def trained():
         *counts[:2],
         random.uniform(size=shape).astype(np.float32),
         *counts[2:],
+        random.uniform(size=shape).astype(np.float32),
         np.ones((*shape, CLIENTS), bool),
     )
     return Trained(TrainState(None, None), 5, metrics)

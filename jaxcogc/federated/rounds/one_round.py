@@ -14,7 +14,6 @@ from jax.typing import DTypeLike
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.client_states import mean_model, mixed, recalled, refreshed
 from jaxcogc.federated.aggregation.link_history import run_start
-from jaxcogc.federated.aggregation.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, draw_schemes
 from jaxcogc.federated.privacy.masks import root_mean_square, zero_sum_masks
@@ -27,6 +26,7 @@ from jaxcogc.federated.rounds.experiment import (
     TrainState,
 )
 from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
+from jaxcogc.federated.rounds.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.runtime.random_words import fold_in
 
 _MASKS = 1
@@ -110,7 +110,7 @@ def round_step(
     )
     clients = jnp.arange(data.num_samples.shape[0], dtype=jnp.int32)
     gossips = any(settings.remembers("models"))
-    masks = settings.aggregation == "payload" and any(settings.masked)
+    server = _server_round(task, settings, inputs, kind)
 
     def step(state: TrainState, index: Array, keys: RoundKeys, evaluated: Array) -> StateAndMetrics:
         samples = draw_samples(keys.batches, data, settings.local_steps, settings.batch_size)
@@ -121,18 +121,7 @@ def round_step(
         deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
         drawn = at_round(index, finite)
         one = drawn.coefficients
-        shared = _as_shared(drawn, deltas)
-        sent = _masked(keys, kind, settings, shared) if masks else shared
-        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, sent)
-        if drawn.states is not None:
-            known = drawn.states._replace(refresh=drawn.states.refresh & finite)
-            remembered = recalled(known, state.clients)
-            aggregate = jax.tree.map(jnp.add, aggregate, remembered)
-            after = refreshed(known, shared, state.clients)
-        moved = _server_step(task.server_optimizer, state, aggregate, one.hold)
-        if drawn.states is not None:
-            moved = moved._replace(clients=after)
-        state = _gossip(kind, drawn, state, moved, start, deltas) if gossips else moved
+        state = server(_Sent(keys, drawn, start, deltas, finite), state)
         unknown = jnp.full((), jnp.nan, losses.dtype)
         accuracy, loss = lax.cond(
             evaluated,
@@ -160,6 +149,40 @@ def round_step(
         return state, metrics
 
     return step
+
+
+class _Sent(NamedTuple):
+    """What the clients made of a round: updates that are finite, from where they started."""
+
+    keys: RoundKeys
+    drawn: SchemeDraw
+    start: PyTree
+    deltas: PyTree
+    finite: Array
+
+
+def _server_round(
+    task: Task, settings: RoundSettings, inputs: Inputs, kind: RunKind
+) -> Callable[[_Sent, TrainState], TrainState]:
+    """From what the clients made of a round to where the run stands after it."""
+    gossips = any(settings.remembers("models"))
+    masks = settings.aggregation == "payload" and any(settings.masked)
+
+    def serve(sent: _Sent, state: TrainState) -> TrainState:
+        drawn, deltas = sent.drawn, sent.deltas
+        shared = _as_shared(drawn, deltas)
+        worn = _masked(sent.keys, kind, settings, shared) if masks else shared
+        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, worn)
+        if drawn.states is not None:
+            known = drawn.states._replace(refresh=drawn.states.refresh & sent.finite)
+            aggregate = jax.tree.map(jnp.add, aggregate, recalled(known, state.clients))
+            after = refreshed(known, shared, state.clients)
+        moved = _server_step(task.server_optimizer, state, aggregate, drawn.coefficients.hold)
+        if drawn.states is not None:
+            moved = moved._replace(clients=after)
+        return _gossip(kind, drawn, state, moved, sent.start, deltas) if gossips else moved
+
+    return serve
 
 
 def _finite(deltas: PyTree) -> Array:
