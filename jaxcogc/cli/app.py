@@ -16,6 +16,8 @@ from jaxcogc.cli.network.command import network
 from jaxcogc.cli.network.options import NetworkVerbOptions
 from jaxcogc.cli.outage.command import outage
 from jaxcogc.cli.outage.options import OutageOptions
+from jaxcogc.cli.schemes.command import schemes
+from jaxcogc.cli.schemes.options import SchemesOptions
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.options import verb
 from jaxcogc.cli.studies.collect import collect
@@ -65,6 +67,7 @@ for _function in (
     verb(DoctorOptions, doctor),
     verb(TrainOptions, train, complete),
     verb(BoundOptions, bound),
+    verb(SchemesOptions, schemes),
     verb(DesignOptions, design),
     verb(NetworkVerbOptions, network),
 ):

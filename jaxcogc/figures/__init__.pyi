@@ -9,6 +9,7 @@ from .outage_curves import plot_outcomes as plot_outcomes
 from .partition import partition_figure as partition_figure
 from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
+from .scheme_errors import scheme_figure as scheme_figure
 from .sensitivity import plot_sensitivity as plot_sensitivity
 from .style import Figure as Figure
 from .style import figure_bytes as figure_bytes

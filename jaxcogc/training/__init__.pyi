@@ -2,6 +2,8 @@ from .bound_and_run import BoundBeside as BoundBeside
 from .bound_and_run import bound_beside_training as bound_beside_training
 from .client_weights import EffectiveWeights as EffectiveWeights
 from .client_weights import effective_weights as effective_weights
+from .compared_schemes import SchemeErrors as SchemeErrors
+from .compared_schemes import scheme_errors as scheme_errors
 from .compiled import CompiledTraining as CompiledTraining
 from .compiled import compile_training as compile_training
 from .foreknowledge import gather_foreknowledge as gather_foreknowledge

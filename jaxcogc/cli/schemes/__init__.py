@@ -1,0 +1,1 @@
+"""`jaxcogc schemes`."""
