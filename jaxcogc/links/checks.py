@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+HostInts = npt.NDArray[np.int64]
 HostFloats = npt.NDArray[np.float64]  # not of `_types`, which needs JAX: who only checks does not
 
 __all__ = [
@@ -130,7 +131,9 @@ def check_symmetry(peer: HostFloats) -> None:
         )
 
 
-def check_order(order: Sequence[int], clients: int) -> npt.NDArray[np.int64]:
+def check_order(
+    order: Sequence[int] | npt.NDArray[np.int64], clients: int
+) -> npt.NDArray[np.int64]:
     """An order of the clients, or a ValueError unless it holds every client once."""
     places = np.asarray(order)
     whole = places.dtype.kind in "iu" and places.shape == (clients,)

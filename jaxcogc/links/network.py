@@ -13,7 +13,7 @@ import numpy as np
 from jax.tree_util import GetAttrKey
 from jaxtyping import Float
 
-from jaxcogc._types import AnyArray, ArrayLike, Numbers
+from jaxcogc._types import AnyArray, ArrayLike, HostInts, Numbers
 from jaxcogc.links.checks import (
     check_count,
     check_diagonal,
@@ -150,7 +150,7 @@ class Network(NetworkSources):
         xp: Any = np if isinstance(peer, np.ndarray) and isinstance(uplink, np.ndarray) else jnp
         return cls(xp.full(num_clients, uplink), xp.where(others, peer, 0.0), reciprocal)
 
-    def permuted(self, order: Sequence[int]) -> Network:
+    def permuted(self, order: Sequence[int] | HostInts) -> Network:
         """The same clients in another order: client i is client order[i] of this network.
 
         Raises:

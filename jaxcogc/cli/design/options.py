@@ -52,4 +52,5 @@ class DesignOptions(LossOptions, LinkOptions):
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
     plot: str | None = picture("A heat map of the sensitivity (png, svg or pdf).")
+    write_network: str | None = output("FILE.json", "The clients in the chosen order.", ".json")
     quiet: bool = switch("No progress, no table.")

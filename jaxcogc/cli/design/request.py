@@ -41,6 +41,11 @@ class DesignRequest:
     accuracy: Accuracy
     started: float
 
+    @property
+    def client_names(self) -> tuple[str, ...]:
+        """Names of the clients, numbers where they have none."""
+        return self.names or tuple(map(str, range(self.network.num_clients)))
+
 
 def read_request(options: DesignOptions) -> DesignRequest:
     """Check what goes together, cheap mistakes first, and build the network.

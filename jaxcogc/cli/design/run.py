@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcogc import figures
+from jaxcogc.cli.design.next_commands import chosen_network, next_commands
 from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import EXPENDABLE, design_table, link_table, summary
 from jaxcogc.cli.shared.console import new_console
-from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
@@ -48,14 +49,23 @@ def run(request: DesignRequest) -> int:
             advance=display.advance,
         )
     weak = sensitivity_of(request.network, result.chosen) if request.asked.sensitivity else None
+    if request.asked.write_network is not None:
+        text = chosen_network(request, result.chosen) + "\n"
+        write_file("--write-network", request.asked.write_network, text.encode())
     if request.asked.json is not None:
         write_json(request.asked.json, _json_fields(request, result, weak))
     if not request.asked.quiet:
         print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)
+        for command in next_commands(request, result.chosen):
+            console.print(f"next: {command}", soft_wrap=True)
         if weak is not None:
             links = weakest_links(request.network, weak.found)[:_MOST_LINKS]
-            print_table(console, link_table(links, weak.found.outage, weak.law), "d log P / d p")
+            print_table(
+                console,
+                link_table(links, weak.found.outage, weak.law, request.client_names),
+                "d log P / d p",
+            )
     if request.asked.plot is None or weak is None:
         return 0
     return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, weak)))
@@ -112,6 +122,7 @@ def _json_fields(
         "reached": result.reached,
         "chosen": _candidate_fields(result.chosen),
         "given_order": given,
+        "commands": next_commands(request, result.chosen),
         "runners_up": [_candidate_fields(c) for c in runners_up],
         "candidates": [_candidate_fields(c) for c in result.candidates],
         "sensitivity": None if weak is None else _sensitivity_fields(request, weak),

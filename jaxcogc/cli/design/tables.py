@@ -110,8 +110,9 @@ def summary(request: DesignRequest, result: Design) -> str:
     else:
         text = f"Best found: {name}: outage {outage}; nothing reaches {request.asked.target:g}."
     if chosen.order is not None and result.given_order is not None:
-        text += f"\nRing: {' '.join(map(str, chosen.order))}; in the given order its outage is "
-        text += f"{probability_text(result.given_order.outage)}."
+        ring = " ".join(request.client_names[int(client)] for client in chosen.order)
+        given = probability_text(result.given_order.outage)
+        text += f"\nRing: {ring}; in the given order its outage is {given}."
     if chosen.order == RANDOM:
         text += "\nRing: every client at another place in every round."
     return text + _about_orders(request, result)
@@ -131,8 +132,8 @@ def _about_orders(request: DesignRequest, result: Design) -> str:
     )
 
 
-def link_table(links: Sequence[WeakLink], outage: float, law: str) -> Table:
-    """The links whose repair leaves the fewest outages."""
+def link_table(links: Sequence[WeakLink], outage: float, law: str, names: Sequence[str]) -> Table:
+    """The links whose repair leaves the fewest outages; clients by their names."""
     caption = f"law: {law}; outage {probability_text(outage)}"
     table = new_table("Which link to repair first", caption)
     for name in ("from", "to"):
@@ -141,8 +142,8 @@ def link_table(links: Sequence[WeakLink], outage: float, law: str) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for link in links:
         table.add_row(
-            str(link.sender),
-            "server" if link.receiver is None else str(link.receiver),
+            names[link.sender],
+            "server" if link.receiver is None else names[link.receiver],
             f"{link.erasure:g}",
             f"{link.slope:.4g}",
             probability_text(link.repaired),

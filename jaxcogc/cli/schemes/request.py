@@ -56,7 +56,7 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
     for number, name in enumerate(options.scheme):
         if name in options.scheme[:number]:
             raise rejected("--scheme", hyphened(name), "each scheme once")
-    network, source = read_network(options)
+    network, source, _ = read_network(options)
     clients = network.num_clients
     if options.min_recovered > clients:
         raise rejected("--min-recovered", options.min_recovered, f"at most {clients} clients")
