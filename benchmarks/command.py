@@ -14,6 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 _HELP = {
     "decode": "sum, K, rank and gc of given stacks: pseudo-inverses, Numba and ours",
     "links": "links with memory, blocked clients, kept messages: what they cost the pipeline",
+    "own": "link models and outcomes of one's own; what stratified trials are worth",
     "pipeline": "draw, decode and count: Numba and ours",
     "real": "encode and decode payloads with real numbers: rates and errors",
     "scaling": "time and memory against trials, clients and devices",
@@ -60,9 +61,9 @@ def _run(options: argparse.Namespace, out):
 
         alone = {"scaling": scaling, "training": training}[options.benchmark]
         return alone.run(*arguments, repeats=repeats)
-    from benchmarks import decode, links, pipeline, real
+    from benchmarks import decode, links, own, pipeline, real
 
-    verbs = {"decode": decode, "links": links, "pipeline": pipeline, "real": real}
+    verbs = {"decode": decode, "links": links, "own": own, "pipeline": pipeline, "real": real}
     verb = verbs[options.benchmark]
     return verb.run(*arguments, shapes=options.shape or SHAPES, repeats=repeats)
 

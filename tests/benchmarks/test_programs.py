@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import ceilings, decode, links, payloads, pinv_programs, pipeline, real, scaling
+from benchmarks import (
+    ceilings,
+    decode,
+    links,
+    own,
+    payloads,
+    pinv_programs,
+    pipeline,
+    real,
+    scaling,
+)
 from benchmarks.cases import Shape, make_code, make_links
 from benchmarks.decisions import agreement
 from benchmarks.measure import Program, first_runs, in_turn
@@ -199,3 +209,10 @@ def test_links_in_time_are_measured_against_independent_ones(console):
     assert set(case["programs"]) == set(links.KINDS)
     assert set(case["ours_over"]) == set(links.KINDS) - {links.INDEPENDENT}
     assert all(value < 5 for value in case["standard_errors_apart"].values())
+
+
+def test_own_links_and_outcomes_are_measured_against_built_in_ones(console):
+    (case,) = own.run(True, console, shapes=[SMALL], repeats=1)["cases"]
+    assert set(case["ours_over"]) == {own.STRATIFIED, own.LINKS, own.OUTCOME, own.BOTH}
+    assert all(value < 5 for value in case["standard_errors_apart"].values())
+    assert case["plain_trials_worth"]["gc_plus_full"] > 1

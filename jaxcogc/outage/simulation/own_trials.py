@@ -21,7 +21,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -44,6 +44,7 @@ from jaxcogc.outage.simulation.block_words import (
     trial_vectors,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
+from jaxcogc.outage.simulation.program import blank_inputs
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
 from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.devices import compiler_options, device_mesh
@@ -106,7 +107,8 @@ def count_own_trials(
         _check_links(shape, draw)
     for name, outcome in outcomes.items():
         _check_outcome(shape, name, outcome)
-    program, devices = _compiled(shape, run, own_trials), len(shape.devices)
+    program = _compiled(shape, draw, tuple(outcomes.values()))
+    devices = len(shape.devices)
     total, own = OutcomeCounts.zero(shape.clients), [0] * len(outcomes)
     for first in range(0, num_trials, devices * BLOCK_TRIALS):
         table, numbers = program(run, np.int32(first // BLOCK_TRIALS), np.int32(num_trials - first))
@@ -115,11 +117,17 @@ def count_own_trials(
     return OwnCounts(total, dict(zip(outcomes, own, strict=True)))
 
 
-def _compiled(shape: Shape, run: Run, own_trials: OwnTrials) -> jax.stages.Compiled:
-    """(run, first block, trials that are left) -> the counts of one block of each device."""
+@lru_cache(maxsize=16)
+def _compiled(
+    shape: Shape, draw: DrawLinks | None, outcomes: tuple[Outcome, ...]
+) -> jax.stages.Compiled:
+    """(run, first block, trials that are left) -> the counts of one block of each device.
+
+    Kept for the same functions, as `jax.jit` does.
+    """
     mesh = device_mesh(shape.devices)
     program = jax.shard_map(
-        partial(_count_blocks, shape, own_trials, mesh.axis_names[0]),
+        partial(_count_blocks, shape, draw, outcomes, mesh.axis_names[0]),
         mesh=mesh,
         in_specs=PartitionSpec(),
         out_specs=PartitionSpec(),
@@ -127,11 +135,21 @@ def _compiled(shape: Shape, run: Run, own_trials: OwnTrials) -> jax.stages.Compi
     )
     options = compiler_options(shape.devices[0].platform)
     number = np.int32(0)
-    return jax.jit(program).lower(run, number, number).compile(compiler_options=options)
+    return (
+        jax.jit(program)
+        .lower(blank_inputs(shape).run, number, number)
+        .compile(compiler_options=options)
+    )
 
 
 def _count_blocks(
-    shape: Shape, own_trials: OwnTrials, axis: str, run: Run, first: Array, num_left: Array
+    shape: Shape,
+    draw: DrawLinks | None,
+    outcomes: tuple[Outcome, ...],
+    axis: str,
+    run: Run,
+    first: Array,
+    num_left: Array,
 ) -> tuple[Array, Array]:
     """The table of counts and those of the own outcomes, summed over the devices."""
     size = (shape.attempts, shape.clients, shape.clients)
@@ -141,12 +159,11 @@ def _count_blocks(
     block = first + device
     key = block_key(run.words, block)
     num_counted = jnp.clip(num_left - device * BLOCK_TRIALS, 0, BLOCK_TRIALS)
-    outcomes = tuple(own_trials.outcomes.values())
 
     def count_tile(index: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
         places = index * shape.tile + jnp.arange(shape.tile, dtype=jnp.int32)
         trials = places.astype(jnp.uint32)
-        drawn = _draw_tile(shape, own_trials.draw, run, code, key, block, trials)
+        drawn = _draw_tile(shape, draw, run, code, key, block, trials)
         random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
         recovery = recover_rows(shape.rule, code, random, drawn.rows)
         counted = places < num_counted

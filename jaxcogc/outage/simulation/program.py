@@ -54,10 +54,10 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
     )
     options = compiler_options(shape.devices[0].platform)
     with jax.enable_x64(False):  # one program for both modes: compiled once, kept once on disk
-        return jax.jit(program).lower(_blank_inputs(shape)).compile(compiler_options=options)
+        return jax.jit(program).lower(blank_inputs(shape)).compile(compiler_options=options)
 
 
-def _blank_inputs(shape: Shape) -> Inputs:
+def blank_inputs(shape: Shape) -> Inputs:
     """Inputs of the right shapes and types, and of no meaning."""
     matrix = np.zeros((shape.clients, shape.clients), np.uint32)
     coefficients = np.stack([matrix] * shape.attempts) if shape.rule.redrawn else matrix
