@@ -7,7 +7,7 @@ orthogonal and of equal norm, the sum of all entries of E[u u^T] for updates tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import jax
 import numpy as np
@@ -105,28 +105,8 @@ def scheme_errors(
     check_names(names, code)
     if known is None:
         known = gather_foreknowledge(key, network, names, code, dynamics=dynamics, **policy)
-    found: dict[str, SchemeErrors] = {}
-    left = list(names)
-    for group in _groups(names) if dynamics is None else []:
-        every = enumerate_rounds(network, code, schemes=group, known=known, **policy)
-        if every is not None:
-            left = [name for name in left if name not in group]
-            for number, name in enumerate(group):
-                found[name] = _summary(name, every, number, None, level)
-    if left:
-        drawn = sample_rounds(
-            key,
-            network,
-            code,
-            schemes=tuple(left),
-            num_trials=num_trials,
-            dynamics=dynamics,
-            known=known,
-            **policy,
-        )
-        rounds = AllRounds(drawn, np.full(num_trials, 1 / num_trials))
-        for number, name in enumerate(left):
-            found[name] = _summary(name, rounds, number, num_trials, level)
+    settings = {"dynamics": dynamics, "known": known, **policy}
+    found = _from_rounds(key, network, names, code, num_trials, level, settings)
     how = LinkPolicy(**policy)
     for name in names:
         law = _law(name, network, code, how, dynamics, known)
@@ -136,6 +116,34 @@ def scheme_errors(
                 error_orthogonal=orthogonal, error_alike=alike, method="closed form"
             )
     return {name: found[name] for name in names}
+
+
+def _from_rounds(
+    key: Key,
+    network: Network,
+    names: tuple[str, ...],
+    code: GradientCode | None,
+    num_trials: int,
+    level: float,
+    settings: dict[str, Any],
+) -> dict[str, SchemeErrors]:
+    """By enumeration where that is possible, else from rounds drawn."""
+    found: dict[str, SchemeErrors] = {}
+    left = list(names)
+    without = {name: value for name, value in settings.items() if name != "dynamics"}
+    for group in _groups(names) if settings["dynamics"] is None else []:
+        every = enumerate_rounds(network, code, schemes=group, **without)
+        if every is not None:
+            left = [name for name in left if name not in group]
+            for number, name in enumerate(group):
+                found[name] = _summary(name, every, number, None, level)
+    if left:
+        names = tuple(left)
+        drawn = sample_rounds(key, network, code, schemes=names, num_trials=num_trials, **settings)
+        rounds = AllRounds(drawn, np.full(num_trials, 1 / num_trials))
+        for number, name in enumerate(names):
+            found[name] = _summary(name, rounds, number, num_trials, level)
+    return found
 
 
 def _groups(names: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -92,7 +92,7 @@ class ConvergenceBound(NamedTuple):
 
 
 def check_conditions(
-    losses: LossConstants, steps: LocalSteps, *, rho: float = 0.0
+    losses: LossConstants, steps: LocalSteps, *, rho: float = 0.0, unbiased: bool = False
 ) -> tuple[Condition, ...]:
     """The requirements on step sizes, and whether they hold.
 
@@ -100,6 +100,7 @@ def check_conditions(
         losses: constants of the losses.
         steps: what a round does.
         rho: spread of the coefficients of partial averages; 0 when every aggregate is exact.
+        unbiased: as in `convergence_bound`.
 
     Returns:
         Conditions on a = eta I L, b = gamma eta I L and c = 1/2 - 15 a^2 - 60 rho b a^2.
@@ -109,13 +110,14 @@ def check_conditions(
     """
     check_arguments(losses, steps, rho)
     a, b, c = _constants(losses, steps, rho)
+    most = MAX_SERVER / (1 + rho) if unbiased else MAX_SERVER
     return (
         Condition("learning_rate x num_local_steps x smoothness", a, MAX_LOCAL, a <= MAX_LOCAL),
         Condition(
             "server_learning_rate x learning_rate x num_local_steps x smoothness",
             b,
-            MAX_SERVER,
-            b <= MAX_SERVER,
+            most,
+            b <= most,
         ),
         Condition(_DESCENT, c, 0.0, c > 0),
     )
@@ -129,6 +131,7 @@ def convergence_bound(
     num_rounds: int,
     hold_probability: float = 0.0,
     rho: float = 0.0,
+    unbiased: bool = False,
 ) -> ConvergenceBound:
     """An upper bound on the mean of E||grad F(x_r)||^2 over rounds r = 0 .. num_rounds - 1.
 
@@ -143,6 +146,9 @@ def convergence_bound(
             probability of standard decoding, or that of recovering nothing; in [0, 1).
         rho: M times the largest eigenvalue of E[u u^T | not held], u the coefficients less 1/M;
             0 when every aggregate is exact.
+        unbiased: the coefficients have mean 1/M over all rounds and are not divided by their
+            number; rho is the largest eigenvalue of Cov(M x coefficients) over M, and held rounds
+            are in it: hold_probability is 0.
 
     Raises:
         ValueError: an argument outside what is allowed, or the first condition that fails.
@@ -156,7 +162,7 @@ def convergence_bound(
     (0.0571, 0.1571)
     """
     rounds = check_count("num_rounds", num_rounds)
-    per_round = one_round_bound(losses, steps, num_clients, hold_probability, rho)
+    per_round = one_round_bound(losses, steps, num_clients, hold_probability, rho, unbiased)
     return per_round._replace(descent=per_round.descent / rounds)
 
 
@@ -168,12 +174,13 @@ def rounds_for_target(
     num_clients: int,
     hold_probability: float = 0.0,
     rho: float = 0.0,
+    unbiased: bool = False,
 ) -> int | None:
     """The smallest number of rounds after which the bound is at most `target`.
 
     Args:
         target: of the mean of E||grad F||^2, positive.
-        losses, steps, num_clients, hold_probability, rho: as in `convergence_bound`.
+        losses, steps, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
 
     Returns:
         At least 1; None when what stays after infinitely many rounds is not below the target.
@@ -189,7 +196,7 @@ def rounds_for_target(
     """
     if not 0 < target < math.inf:
         raise ValueError(f"target = {target}: allowed is a positive, finite number")
-    per_round = one_round_bound(losses, steps, num_clients, hold_probability, rho)
+    per_round = one_round_bound(losses, steps, num_clients, hold_probability, rho, unbiased)
     room = target - per_round.floor
     if room <= 0:
         return None
@@ -198,7 +205,12 @@ def rounds_for_target(
 
 
 def one_round_bound(
-    losses: LossConstants, steps: LocalSteps, num_clients: int, hold_probability: float, rho: float
+    losses: LossConstants,
+    steps: LocalSteps,
+    num_clients: int,
+    hold_probability: float,
+    rho: float,
+    unbiased: bool = False,
 ) -> ConvergenceBound:
     """`convergence_bound` with num_rounds = 1."""
     clients = check_count("num_clients", num_clients)
@@ -207,7 +219,9 @@ def one_round_bound(
             f"hold_probability = {hold_probability}: allowed is a number in [0, 1): "
             "a model that never moves has no bound"
         )
-    for condition in check_conditions(losses, steps, rho=rho):
+    if unbiased and hold_probability:
+        raise ValueError(f"hold_probability = {hold_probability} with unbiased: allowed is 0")
+    for condition in check_conditions(losses, steps, rho=rho, unbiased=unbiased):
         if not condition.holds:
             must = "above" if condition.name == _DESCENT else "at most"
             raise ValueError(
@@ -223,7 +237,7 @@ def one_round_bound(
     return ConvergenceBound(
         descent=gap / (c * gamma * eta * taken * (1 - hold_probability)),
         drift=2.5 * taken * eta**2 * L**2 * spread / c,
-        noise=L * gamma * eta * variance / (clients * c),
+        noise=(1 + rho * unbiased) * L * gamma * eta * variance / (clients * c),
         partial=L * gamma * rho * of_some / c,
     )
 

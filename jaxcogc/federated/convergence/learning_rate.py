@@ -27,11 +27,12 @@ def best_learning_rate(
     target: float | None = None,
     hold_probability: float = 0.0,
     rho: float = 0.0,
+    unbiased: bool = False,
 ) -> float:
     """The local learning rate that makes the bound smallest, all else equal.
 
     Args:
-        losses, num_clients, hold_probability, rho: as in `convergence_bound`.
+        losses, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
         steps: gives server_learning_rate and num_local_steps; its learning_rate is not used.
         num_rounds: minimise the bound after so many rounds; this or the next.
         target: minimise the number of rounds to this target.
@@ -55,7 +56,7 @@ def best_learning_rate(
     rounds = None if num_rounds is None else check_count("num_rounds", num_rounds)
     unit = LocalSteps(1.0, steps.server_learning_rate, steps.num_local_steps)
     check_arguments(losses, unit, rho)
-    largest = _largest_learning_rate(losses, unit, rho)
+    largest = _largest_learning_rate(losses, unit, rho, unbiased)
 
     def cost(log_rate: float) -> float:
         each = one_round_bound(
@@ -64,6 +65,7 @@ def best_learning_rate(
             num_clients,
             hold_probability,
             rho,
+            unbiased,
         )
         if rounds is not None:
             return math.log(max(each.descent / rounds + each.floor, 1e-300))
@@ -77,10 +79,12 @@ def best_learning_rate(
     return math.exp(_minimise(cost, math.log(largest) - 60, math.log(largest)))
 
 
-def _largest_learning_rate(losses: LossConstants, unit: LocalSteps, rho: float) -> float:
+def _largest_learning_rate(
+    losses: LossConstants, unit: LocalSteps, rho: float, unbiased: bool
+) -> float:
     """Just inside all conditions; a, b and c are monotone in eta."""
     gamma = unit.server_learning_rate
-    a = min(MAX_LOCAL, MAX_SERVER / gamma)
+    a = min(MAX_LOCAL, MAX_SERVER / (gamma * (1 + rho * unbiased)))
     if 0.5 - 15 * a**2 - 60 * rho * gamma * a**3 <= 0:
         roots = np.roots([-60 * rho * gamma, -15.0, 0.0, 0.5])
         a = min(a, min(r.real for r in roots if abs(r.imag) < 1e-9 and r.real > 0))
