@@ -103,7 +103,7 @@ def run_commands(commands, capsys, expected):
             low, high = (found["row_space_outage"][end] for end in ("low", "high"))
             assert low - 0.01 < expected < high + 0.01
         else:
-            extra = ["--rounds", "2", "--seeds", "1", "--model", "logistic", "--quiet"]
+            extra = ["--rounds", "2", "--seeds", "1", "--model", "softmax", "--quiet"]
             extra += ["--partition", "iid", "--json", "-"]
             assert main([*words, *extra]) == 0
             assert json.loads(capsys.readouterr().out)
