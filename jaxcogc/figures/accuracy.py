@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.style import new_figure
 from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.summary import seed_interval
 from jaxcogc.training.trained import Trained
 
@@ -42,21 +43,25 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
       caption: network, partition, what the band is.
 
     Returns:
-      A figure of two panels: against rounds, and against uplink uses so far (mean over seeds).
+      A figure of two panels: against rounds, and against uplink uses so far (mean over seeds), or
+      against seconds so far where the plan says what messages take.
     """
+    timed = plan.seconds is not None
+    clock = np.asarray(trained.metrics.uplink_uses).cumsum(axis=-1)
+    if plan.seconds is not None:
+        clock = seconds_so_far(plan.seconds, trained.metrics)
     with new_figure(title, caption, height=4.9) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
         for number, scheme in enumerate(plan.settings.schemes):
             accuracy = np.asarray(trained.metrics.test_accuracy)[:, number, : trained.round_index]
-            uses = np.asarray(trained.metrics.uplink_uses)[:, number, : trained.round_index]
             where = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
-            spent = uses.cumsum(axis=1).mean(axis=0)[where]
+            spent = clock[:, number].mean(axis=0)[where]
             _draw_scheme(left, scheme, where + 1, accuracy[:, where], faint)
             _draw_scheme(right, scheme, spent, accuracy[:, where], faint)
         left.set_ylabel("test accuracy")
         left.set_xlabel("rounds")
-        right.set_xlabel("uplink uses so far, per seed")
+        right.set_xlabel("seconds so far" if timed else "uplink uses so far, per seed")
         for axes in (left, right):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_xlim(left=0)

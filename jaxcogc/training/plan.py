@@ -15,6 +15,7 @@ from jaxcogc.links.checks import check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
+from jaxcogc.training.seconds import MessageSeconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class TrainingPlan:
       dynamics: how links remember, and which clients are blocked: one chain over all rounds of a
         run. None: independent attempts.
       known: what schemes must know of the network; None: it is found when the plan is compiled.
+      seconds: what steps and messages take on one shared channel; None: nobody asked.
 
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
@@ -57,6 +59,7 @@ class TrainingPlan:
     target: str = "equal"
     dynamics: LinkDynamics | None = None
     known: Foreknowledge | None = None
+    seconds: MessageSeconds | None = None
 
     def __post_init__(self) -> None:
         if self.settings.own and self.dynamics is not None:

@@ -11,6 +11,7 @@ from scipy import special
 from jaxcogc.federated.rounds.experiment import RoundMetrics
 from jaxcogc.training.leaks import round_leaks
 from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.trained import Trained
 
 _MEASURED = tuple(name for name in RoundMetrics._fields if name != "finite")
@@ -57,7 +58,8 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
 
     Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
     are empty where nothing was evaluated, and losses "nan" where they are no number. Where a
-    scheme has masks, more columns tell what its rounds leak; they are 0 for the others.
+    scheme has masks, more columns tell what its rounds leak; they are 0 for the others. Where the
+    plan says what messages take, the last column is the seconds from the start.
 
     Args:
       plan: what was run.
@@ -70,14 +72,17 @@ def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = N
         for name in _MEASURED
     ]
     leaks = round_leaks(plan, trained.metrics)
-    columns += [np.moveaxis(x[:, :, :rounds], 0, 1) for x in leaks.values()]
+    more = dict(leaks)
+    if plan.seconds is not None:
+        more["seconds"] = seconds_so_far(plan.seconds, trained.metrics)
+    columns += [np.moveaxis(x[:, :, :rounds], 0, 1) for x in more.values()]
     # An accuracy is a number wherever it was evaluated; a loss need not be.
     unknown = np.isnan(columns[_MEASURED.index("test_accuracy")])
     for number, name in enumerate(_MEASURED):
         if name in ("test_accuracy", "test_loss"):
             columns[number] = columns[number].astype(object)
             columns[number][unknown] = None
-    lines = [",".join((*COLUMNS, *leaks))]
+    lines = [",".join((*COLUMNS, *more))]
     for s, scheme in enumerate(plan.settings.schemes):
         for n, seed in enumerate(plan.seeds):
             rows = zip(*(column[s, n].tolist() for column in columns), strict=True)

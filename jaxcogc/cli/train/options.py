@@ -131,6 +131,13 @@ class TrainOptions(_TrainingOptions):
     seeds: int = option("N", "Runs of every scheme: with the seeds S .. S+N-1.", whole(1, 10**4), 4)
     seed: int = option("S", "The first seed: of partition, start, links, batches.", SEED, 0)
     evaluate_every: int = option("E", "Rounds from one test to the next.", whole(1, _MAX_ROUNDS), 5)
+    compute_seconds: float | None = option(
+        "T", "Of the clients' steps, a round: metrics get seconds.", NOT_NEGATIVE
+    )
+    peer_seconds: float | None = option(
+        "T", "Of a message between clients, on one shared channel.", NOT_NEGATIVE
+    )
+    uplink_seconds: float | None = option("T", "Of a message to the server.", NOT_NEGATIVE)
     deterministic: bool = switch("Slower; bit for bit whatever runs together.")
     out: str | None = option(
         "DIR", "Tables, pictures, checkpoints; new or empty.", file=File(folder=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
     from jaxcogc.training.plan import TrainingPlan
+    from jaxcogc.training.seconds import MessageSeconds
 
 CODE_SEED = 0
 """One cyclic code for all seeds: which of its links fail decides what a round recovers, and not
@@ -98,7 +99,10 @@ def read_request(options: TrainOptions) -> TrainRequest:
     return TrainRequest(
         asked=options,
         plan=dataclasses.replace(
-            _plan(options, network, code, dataset, partition), dynamics=dynamics, known=known
+            _plan(options, network, code, dataset, partition),
+            dynamics=dynamics,
+            known=known,
+            seconds=_seconds(options),
         ),
         title=" · ".join(parts),
         out=out,
@@ -132,6 +136,13 @@ def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
             with blame(options.flag(name)):
                 copies[config[name]] = Path(given).read_bytes()
     return copies
+
+
+def _seconds(options: TrainOptions) -> MessageSeconds | None:
+    from jaxcogc.training.seconds import MessageSeconds
+
+    given = options.compute_seconds, options.peer_seconds, options.uplink_seconds
+    return MessageSeconds(*(x or 0.0 for x in given)) if given != (None,) * 3 else None
 
 
 def _check_rounds(out: Path, rounds: int) -> None:
