@@ -1,4 +1,3 @@
-from .accuracy import accuracy_figure as accuracy_figure
 from .bound import bound_figure as bound_figure
 from .colours import COLOURS as COLOURS
 from .colours import CURVE_COLOURS as CURVE_COLOURS
@@ -9,7 +8,8 @@ from .outage_curves import plot_outcomes as plot_outcomes
 from .partition import partition_figure as partition_figure
 from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
-from .scheme_errors import scheme_figure as scheme_figure
+from .schemes import accuracy_figure as accuracy_figure
+from .schemes import scheme_figure as scheme_figure
 from .sensitivity import plot_sensitivity as plot_sensitivity
 from .style import Figure as Figure
 from .style import figure_bytes as figure_bytes

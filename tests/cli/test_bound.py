@@ -118,3 +118,22 @@ def test_mistakes_are_one_line(capsys, tmp_path) -> None:
     ):
         assert main(["bound", *arguments.split()]) == 2, arguments
         assert_one_line(capsys, words)
+
+
+def test_schemes_without_bias(capsys) -> None:
+    """One attempt of relays, and arrivals, whose covariance is known in full."""
+    links = ["--clients", "4", "--uplink-erasure", ".5", "--peer-erasure", "1", "--stragglers", "1"]
+    steps = ["--learning-rate", "0.01", "--attempts", "1", "--json", "-"]
+    found = {}
+    for scheme in ("colrel", "inverse-probability"):
+        assert main(["bound", "--scheme", scheme, *links, *steps]) == 0
+        found[scheme] = json.loads(capsys.readouterr().out)
+    for fields in found.values():
+        assert fields["rho"] == pytest.approx(1 / 4)  # p / q over M
+        assert fields["hold_probability"]["best"] == 0
+        assert fields["rho_form"] is None
+    assert found["colrel"]["bound"] == pytest.approx(found["inverse-probability"]["bound"])
+    assert main(["bound", "--scheme", "colrel", "--rho", "uniform"]) == 2
+    assert_one_line(capsys, ["--rho", "uniform", "--scheme colrel"])
+    assert main(["bound", "--scheme", "inverse-probability", "--uplink-erasure", "1"]) == 2
+    assert_one_line(capsys, ["--scheme inverse-probability", "client 0"])

@@ -11,7 +11,7 @@ from scipy import special, stats
 from jaxcogc import Network, load_dataset, make_partition
 from jaxcogc.federated.data.partitions import make_partitions
 from jaxcogc.federated.rounds.experiment import RoundMetrics, RoundSettings, TrainState
-from jaxcogc.figures.accuracy import accuracy_figure
+from jaxcogc.figures.schemes import accuracy_figure
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (

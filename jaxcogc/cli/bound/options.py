@@ -11,7 +11,9 @@ from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import DECODERS, PLACEMENTS, RHO_FORMS, hyphened, underscored
 
 BEST = "best"
-_SCHEMES = tuple(map(hyphened, DECODERS))
+UNBIASED = ("inverse_probability", "colrel")
+"""Without bias on every network, and not divided by who arrives."""
+_SCHEMES = tuple(map(hyphened, (*DECODERS, *UNBIASED)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from jaxcogc.cli.bound.options import BEST, BoundOptions
+from jaxcogc.cli.bound.options import BEST, UNBIASED, BoundOptions
 from jaxcogc.cli.shared.code_options import check_redraw, read_code
-from jaxcogc.cli.shared.errors import blame
+from jaxcogc.cli.shared.errors import blame, rejected
 from jaxcogc.cli.shared.network_options import read_network
-from jaxcogc.names import hyphened
+from jaxcogc.names import DECODERS, hyphened
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
@@ -51,12 +51,14 @@ def read_request(options: BoundOptions) -> BoundRequest:
     check_redraw(options)
     network, source, _ = read_network(options)
     code = read_code(options, network.num_clients, options.seed)
-    if options.scheme != "gc":
+    if options.scheme in DECODERS and options.scheme != "gc":
         from jaxcogc.federated.convergence.partial_averages import check_theorem_applies
 
         asked = f"--scheme {hyphened(options.scheme)}"
         with blame(f"{asked} --rho {options.rho} --placement {options.placement}"):
             check_theorem_applies(network, code, form=options.rho, placement=options.placement)
+    if options.scheme in UNBIASED:
+        _check_unbiased(options, network)
     rate = options.learning_rate
     return BoundRequest(
         asked=options,
@@ -66,3 +68,16 @@ def read_request(options: BoundOptions) -> BoundRequest:
         losses=options.constants(),
         steps=options.steps(rate if isinstance(rate, float) else 1.0),
     )
+
+
+def _check_unbiased(options: BoundOptions, network: Network) -> None:
+    """Raise a UserError unless every client can be heard, and nothing asked for means nothing."""
+    for name in ("rho", "placement"):
+        if options.differs(name):
+            allowed = f"nothing with --scheme {hyphened(options.scheme)}"
+            raise rejected(options.flag(name), getattr(options, name), allowed)
+    from jaxcogc.federated.aggregation.relaying import colrel_weights
+
+    window = 0 if options.scheme == "inverse_probability" else None
+    with blame(f"--scheme {hyphened(options.scheme)}"):
+        colrel_weights(network, objective="trace", window=window)

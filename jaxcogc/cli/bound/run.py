@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from jaxcogc.cli.bound.options import UNBIASED
 from jaxcogc.cli.bound.request import BoundRequest
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
+from jaxcogc.federated.aggregation.relaying import colrel_variance, colrel_weights
 from jaxcogc.federated.convergence.bound import (
     Condition,
     ConvergenceBound,
@@ -64,6 +66,7 @@ def run(request: BoundRequest) -> int:
         "num_clients": request.network.num_clients,
         "hold_probability": float(rounds.hold),
         "rho": rounds.rho,
+        "unbiased": request.asked.scheme in UNBIASED,
     }
     with blame(f"--scheme {hyphened(request.asked.scheme)}"):  # rounds that always fail
         steps = _steps(request, settings) if request.best else request.steps
@@ -75,7 +78,9 @@ def run(request: BoundRequest) -> int:
     needed = None
     if request.asked.target is not None:
         needed = rounds_for_target(request.asked.target, request.losses, steps, **settings)
-    conditions = check_conditions(request.losses, steps, rho=rounds.rho)
+    conditions = check_conditions(
+        request.losses, steps, rho=rounds.rho, unbiased=settings["unbiased"]
+    )
     if not request.asked.quiet:
         print_table(console, _table(request, rounds, steps, result, needed), "from")
     if request.asked.json is not None:
@@ -88,6 +93,8 @@ def run(request: BoundRequest) -> int:
 
 def _rounds(request: BoundRequest, console: Console) -> _Rounds:
     """The closed form where there is one, a simulation elsewhere."""
+    if request.asked.scheme in UNBIASED:
+        return _Rounds(Estimate.exact(0.0), _unbiased_rho(request), None)
     settings: dict[str, Any] = {
         "num_attempts": request.asked.attempts,
         "redraw_code": request.asked.redraw_code,
@@ -123,6 +130,16 @@ def _rounds(request: BoundRequest, console: Console) -> _Rounds:
     return _Rounds(hold, rho, request.asked.trials)
 
 
+def _unbiased_rho(request: BoundRequest) -> float:
+    """The largest eigenvalue of Cov(M x coefficients), over M; relays send in every attempt."""
+    relays = request.asked.scheme == "colrel"
+    window = None if relays else 0
+    weights = colrel_weights(request.network, window=window)
+    variance = colrel_variance(request.network, weights, window=window)
+    attempts = request.asked.attempts if relays else 1
+    return variance.largest_eigenvalue / (request.network.num_clients * attempts)
+
+
 def _steps(request: BoundRequest, settings: dict[str, Any]) -> LocalSteps:
     goal: dict[str, Any] = {"num_rounds": request.asked.rounds}
     if request.asked.target is not None:
@@ -145,9 +162,13 @@ def _table(
         level = level_text(request.asked.level)
         how = f"{level} interval {interval}, {rounds.trials:,} rounds"
     caption = f"{request.asked.rounds:,} rounds of {steps.num_local_steps} local steps; "
-    caption += f"a round is held with probability {probability_text(rounds.hold)} ({how})"
+    if request.asked.scheme in UNBIASED:
+        caption += "rounds without an arrival are in rho"
+    else:
+        caption += f"a round is held with probability {probability_text(rounds.hold)} ({how})"
     if scheme != "gc":
-        caption += f"; rho {rounds.rho:.4g} ({request.asked.rho})"
+        form = "exact" if request.asked.scheme in UNBIASED else request.asked.rho
+        caption += f"; rho {rounds.rho:.4g} ({form})"
     caption += f"; learning rate {steps.learning_rate:.4g}" + (" (best)" if request.best else "")
     title = f"{request.network.num_clients} clients · {request.source} · {scheme}"
     table = new_table(title, caption)
@@ -186,7 +207,7 @@ def _fields(
         "level": hold.level,
         "interval": hold.method,
         "rho": rounds.rho,
-        "rho_form": None if request.asked.scheme == "gc" else request.asked.rho,
+        "rho_form": None if request.asked.scheme in ("gc", *UNBIASED) else request.asked.rho,
         **request.losses._asdict(),
         **steps._asdict(),
         "rounds": request.asked.rounds,

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcogc import Network, cyclic_code
+from jaxcogc import Network, colrel_variance, colrel_weights, cyclic_code
 from jaxcogc.federated.convergence.bound import (
     LocalSteps,
     LossConstants,
@@ -167,3 +167,36 @@ def test_the_uniform_rho_is_violated_by_a_fixed_cyclic_code() -> None:
     assert measured < bound(simulated_rho(fixed)) < bound(safe_rho(law))
     placed = place_at_random(0, fixed)
     assert ring_gradient(placed, 0.1, 600, 0) < bound(uniform_rho(law))
+
+
+def test_the_bound_of_unbiased_schemes_holds() -> None:
+    """Relays with unlike links: rounds count as they are, held ones too."""
+    lost = np.array([0.1, 0.4, 0.6, 0.7])
+    network = Network(lost, 0.4 * (1 - np.eye(CLIENTS)))
+    drawn = draw_rounds(
+        jax.random.key(3),
+        network,
+        None,
+        schemes=("colrel", "inverse_probability"),
+        num_trials=20_000,
+    )
+    spread = colrel_variance(network, colrel_weights(network)).largest_eigenvalue
+    rhos = {"colrel": spread / CLIENTS, "inverse_probability": np.max(lost / (1 - lost)) / CLIENTS}
+    checked = 0
+    for name, rho in rhos.items():
+        rounds = Outcome(drawn[name].weights, 0.0, rho)
+        for local_steps, a, gamma, variance, distance in GRID:
+            losses = LossConstants(SMOOTHNESS, variance, distance, 1.0)
+            steps = LocalSteps(a / (local_steps * SMOOTHNESS), gamma, local_steps)
+            if not all(c.holds for c in check_conditions(losses, steps, rho=rho, unbiased=True)):
+                continue
+            settings = {"num_clients": CLIENTS, "num_rounds": ROUNDS, "rho": rho}
+            bound = convergence_bound(losses, steps, unbiased=True, **settings)
+            measured, error = simulate(checked, rounds, losses, steps)
+            assert measured - 4 * error <= bound.value, (name, losses, steps)
+            checked += 1
+    assert checked >= 20
+    with pytest.raises(ValueError, match="hold_probability"):
+        convergence_bound(
+            losses, steps, unbiased=True, num_clients=4, num_rounds=1, hold_probability=0.1
+        )

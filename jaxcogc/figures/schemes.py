@@ -1,6 +1,8 @@
-"""The picture of a training comparison: accuracy against rounds and against uplink uses."""
+"""Pictures of schemes: how they learn, and how far what they add is from the average."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,12 +11,14 @@ from matplotlib.ticker import PercentFormatter
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.style import new_figure
+from jaxcogc.names import hyphened
+from jaxcogc.training.compared_schemes import SchemeErrors
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.summary import seed_interval
 from jaxcogc.training.trained import Trained
 
-__all__ = ["accuracy_figure"]
+__all__ = ["accuracy_figure", "scheme_figure"]
 
 _LOOKS = {
     "ideal": ("black", "-", 1.4),
@@ -82,3 +86,44 @@ def _draw_scheme(
         low = np.array([end.low for end in ends], float)
         high = np.array([end.high for end in ends], float)
         axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)
+
+
+def scheme_figure(found: Mapping[str, SchemeErrors], *, title: str, caption: str) -> Figure:
+    """Errors of schemes, one line each, and what they cost.
+
+    Args:
+      found: by scheme, in the order from top to bottom.
+      title: the network.
+      caption: what the errors are.
+
+    Returns:
+      A figure of two panels: errors on a logarithmic axis, and uses of links a round.
+    """
+    rows = {name: row for name, row in found.items() if row.error_alike is not None}
+    places = range(len(rows), 0, -1)
+    with new_figure(title, caption, height=1.6 + 0.28 * max(4, len(rows))) as figure:
+        left, right = figure.subplots(1, 2, sharey=True)
+        for kind, colour, marker in (
+            ("error_orthogonal", COLOURS["gc"], "o"),
+            ("error_alike", COLOURS["row_space"], "s"),
+        ):
+            values = [getattr(row, kind) for row in rows.values()]
+            drawn = [(x, y) for x, y in zip(values, places, strict=True) if x is not None and x > 0]
+            centre = [float(x) for x, _ in drawn]
+            ends = [[x.best - x.low for x, _ in drawn], [x.high - x.best for x, _ in drawn]]
+            where = [y for _, y in drawn]
+            label = kind.replace("error_", "updates ")
+            left.errorbar(centre, where, xerr=ends, fmt=marker, color=colour, label=label, ms=4)
+        left.set_xscale("log")
+        left.set_xlabel("mean squared error")
+        left.set_yticks(list(places), [hyphened(name) for name in rows])
+        left.legend(loc="best", frameon=False)
+        uplinks = [row.uplink_uses for row in rows.values()]
+        peers = [row.peer_uses for row in rows.values()]
+        right.barh(list(places), uplinks, color=COLOURS["other"], label="uplinks")
+        right.barh(
+            list(places), peers, left=uplinks, color=COLOURS["note"], label="between clients"
+        )
+        right.set_xlabel("uses of links a round")
+        right.legend(loc="best", frameon=False)
+    return figure
