@@ -11,6 +11,7 @@ from jaxcogc.cli.shared.options import Options, output
 class DoctorOptions(Options):
     """What can be asked."""
 
+    verb_name = "doctor"
     json: str | None = output("FILE|-", "The same for a program.")
 
     def starts_jax(self) -> bool:
@@ -41,7 +42,7 @@ def doctor(options: DoctorOptions) -> int:
     failed = [check.name for check in found if check.ok is False]
     if options.json is not None:
         checks = [check._asdict() for check in found]
-        write_json(options.json, {"ok": not failed, "checks": checks})
+        write_json(options.json, {"ok": not failed, "checks": checks}, options)
     if failed:
         console.print(f"failed: {', '.join(failed)}; counts of this machine cannot be trusted")
     return 1 if failed else 0

@@ -1,7 +1,8 @@
 from .bound import bound_figure as bound_figure
 from .colours import COLOURS as COLOURS
 from .colours import CURVE_COLOURS as CURVE_COLOURS
-from .network_map import plot_network as plot_network
+from .link_maps import plot_network as plot_network
+from .link_maps import plot_sensitivity as plot_sensitivity
 from .outage_curves import OutageCurve as OutageCurve
 from .outage_curves import plot_outage_curves as plot_outage_curves
 from .outage_curves import plot_outcomes as plot_outcomes
@@ -10,7 +11,6 @@ from .replay import plot_replay as plot_replay
 from .report_page import report_page as report_page
 from .schemes import accuracy_figure as accuracy_figure
 from .schemes import scheme_figure as scheme_figure
-from .sensitivity import plot_sensitivity as plot_sensitivity
 from .style import Figure as Figure
 from .style import figure_bytes as figure_bytes
 from .style import new_figure as new_figure

@@ -25,7 +25,6 @@ OPTIONS = [
     ("--stragglers 3,,5", ["--stragglers", "3,,5", "0 to 9"]),
     ("--stragglers 3,3", ["--stragglers", "3,3", "once"]),
     ("--stragglers 2.5", ["--stragglers", "2.5", "whole"]),
-    ("--stragglers 3,5 --json -", ["--stragglers", "3,5", "one number"]),
     ("--clients 5", ["--stragglers", "7", "0 to 4"]),
     ("--clients 0", ["--clients", "0", f"1 to {MAX_CLIENTS}"]),
     ("--clients 1e9", ["--clients", "1e9", f"1 to {MAX_CLIENTS}"]),

@@ -12,7 +12,7 @@ from jaxcogc.design.link_sensitivity import (
     sensitivity_of,
     weakest_links,
 )
-from jaxcogc.figures.sensitivity import plot_sensitivity
+from jaxcogc.figures.link_maps import plot_sensitivity
 from jaxcogc.figures.style import figure_bytes
 from jaxcogc.links.network import Network
 from jaxcogc.outage.laws.gc_outage import (

@@ -20,6 +20,7 @@ _SCHEMES = tuple(map(hyphened, (*DECODERS, *UNBIASED)))
 class BoundOptions(LossOptions, CodeOptions):
     """What can be asked."""
 
+    verb_name = "bound"
     scheme: str = option(
         "NAME", ", ".join(_SCHEMES) + ".", choice(_SCHEMES, keep=underscored), DECODERS[0]
     )

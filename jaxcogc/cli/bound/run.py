@@ -87,7 +87,7 @@ def run(request: BoundRequest) -> int:
         fields = _fields(request, rounds, steps, result, conditions)
         fields["rounds_for_target"] = needed
         fields["elapsed_seconds"] = time.perf_counter() - started
-        write_json(request.asked.json, fields)
+        write_json(request.asked.json, fields, request.asked)
     return 0
 
 

@@ -21,6 +21,7 @@ ECHOED = (
 class DesignOptions(LossOptions, LinkOptions):
     """What can be asked."""
 
+    verb_name = "design"
     keep_heard: bool = switch("Try codes of clients that keep what they heard, too.")
     target: float = option(
         "P",

@@ -53,7 +53,7 @@ def run(request: DesignRequest) -> int:
         text = chosen_network(request, result.chosen) + "\n"
         write_file("--write-network", request.asked.write_network, text.encode())
     if request.asked.json is not None:
-        write_json(request.asked.json, _json_fields(request, result, weak))
+        write_json(request.asked.json, _json_fields(request, result, weak), request.asked)
     if not request.asked.quiet:
         print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)

@@ -14,6 +14,7 @@ from jaxcogc.names import MISSING_LINKS
 class NetworkVerbOptions(Options):
     """What can be asked."""
 
+    verb_name = "network"
     file: str = option(
         "FILE", "A network file, or a CSV list.", default=..., argument=True, file=File(reads=True)
     )

@@ -33,7 +33,7 @@ def run(options: NetworkVerbOptions) -> int:
     named = read_file(options.file, reading)
     found, in_time = describe_network(named.network), time_in_file(options.file)
     if options.json is not None:
-        write_json(options.json, _json_fields(named, found, in_time))
+        write_json(options.json, _json_fields(named, found, in_time), options)
     if options.write_network is not None:
         text = network_text(_network_file(named, in_time)) + "\n"
         write_file("--write-network", options.write_network, text.encode())

@@ -19,6 +19,7 @@ ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "i
 class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
     """What can be asked."""
 
+    verb_name = "outage"
     stragglers: str | None = option(
         "S", "Stragglers tolerated; 3,5,7 gives the lines of a table.", STRAGGLERS, shown="7"
     )

@@ -49,7 +49,8 @@ def run_rare(request: OutageRequest) -> int:
             print_table(console, table, "closed form")
         if request.asked.json is not None:
             with interruption.shield:
-                write_json(request.asked.json, _json_fields(request, rare, laws, measured))
+                fields = _json_fields(request, rare, laws, measured)
+                write_json(request.asked.json, fields, request.asked)
         return interruption.exit_code
 
 

@@ -77,9 +77,8 @@ def read_request(options: OutageOptions) -> OutageRequest:
     dynamics = read_dynamics(options, network)
     _check_independent(options, dynamics)
     stragglers = read_stragglers(options, network.num_clients)
-    for name, given in (("--json", options.json), ("--rare", options.rare)):
-        if given is not None and len(stragglers) > 1:
-            raise rejected("--stragglers", options.stragglers, f"one number with {name}")
+    if options.rare is not None and len(stragglers) > 1:
+        raise rejected("--stragglers", options.stragglers, "one number with --rare")
     if not join(options):
         options = dataclasses.replace(options, json=None, plot=None, quiet=True)
     codes = read_codes(options, network.num_clients, options.seed)

@@ -154,9 +154,13 @@ def _report(
             "trials_per_second": speed,
             "interrupted": interrupted,
         }
-        fields = _json_fields(request, request.codes[0], points[0], measured)
+        rows = [
+            _json_fields(request, code, point, measured)
+            for code, point in zip(request.codes, points, strict=False)
+        ]
         with interruption.shield:
-            write_json(request.asked.json, fields)
+            several = len(request.codes) > 1
+            write_json(request.asked.json, {"rows": rows} if several else rows[0], request.asked)
     if not request.asked.quiet:
         cost = f"{speed:,.0f} trials/s on {simulation.device}"
         table = _table(points, title, f"{caption}; {cost}", console.width)

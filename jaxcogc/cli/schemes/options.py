@@ -22,6 +22,7 @@ ECHOED = (
 class SchemesOptions(LinkOptions, CodeOptions):
     """What can be asked."""
 
+    verb_name = "schemes"
     scheme: tuple[str, ...] = option(
         "NAME",
         f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL}.",

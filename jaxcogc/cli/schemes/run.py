@@ -57,7 +57,7 @@ def run(request: SchemesRequest) -> int:
     )
     inverse = {f"{name}_unbiased": value for name, value in largest_inverse(known).items()}
     if asked.json is not None:
-        write_json(asked.json, _fields(request, found, inverse))
+        write_json(asked.json, _fields(request, found, inverse), asked)
     if not asked.quiet:
         print_table(console, _table(request, found, inverse), *_EXPENDABLE)
     if asked.plot is None:

@@ -8,9 +8,12 @@ settings that its results repeat, and the file that says what a training run was
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
+import shlex
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import typer
 
@@ -100,10 +103,14 @@ class Options:
     """What all records of options have.
 
     Attributes:
+        verb_name: of the verb that they are of.
         given: the fields that the user gave, on the command line or in a config file.
+        words: what he typed after the verb.
     """
 
+    verb_name: ClassVar[str] = ""
     given: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
 
     @classmethod
     def options(cls) -> dict[str, Option]:
@@ -133,11 +140,27 @@ class Options:
         Errors: UserError that names the option, its value and what is allowed.
         """
         values = dict(written or {})
+        words: list[str] = []
         for name, told in cls.options().items():
             text = typed[name]
             if text is not None and text is not False and text != []:
                 values[name] = _read(told, text)
-        return cls(given=frozenset(values), **values)
+                words += _words(told, text)
+        return cls(given=frozenset(values), words=tuple(words), **values)
+
+    def made_by(self) -> dict[str, Any]:
+        """What made a result: the version, the command, and the hashes of the files it read."""
+        import jaxcogc
+
+        hashes = {}
+        for one in self.files():
+            if one.file.reads and not one.file.writes and Path(one.text).is_file():
+                hashes[one.text] = hashlib.sha256(Path(one.text).read_bytes()).hexdigest()
+        return {
+            "version": jaxcogc.__version__,
+            "command": shlex.join(["jaxcogc", self.verb_name, *self.words]),
+            "files_sha256": hashes,
+        }
 
     def starts_jax(self) -> bool:
         """Whether the verb computes, alone in this process as far as is known."""
@@ -164,6 +187,15 @@ class Options:
     def plain(self, *names: str) -> dict[str, Any]:
         """Some fields as a JSON object holds them, in the order of the record."""
         return {name: getattr(self, name) for name in self.options() if name in names}
+
+
+def _words(told: Option, given: Any) -> list[str]:
+    """What was typed of one option."""
+    if told.metavar is None:
+        return [told.flag]
+    texts = given if told.repeated else [given]
+    flag = [] if told.argument else [told.flag]
+    return [word for text in texts for word in (*flag, str(text))]
 
 
 def _read(told: Option, given: Any) -> Any:

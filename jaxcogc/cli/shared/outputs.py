@@ -13,16 +13,21 @@ from jaxcogc.cli.shared.files import STDOUT
 from jaxcogc.runtime.atomic_files import write_atomically
 
 if TYPE_CHECKING:
+    from jaxcogc.cli.shared.options import Options
     from jaxcogc.figures import Figure
 
 
-def write_json(target: str, fields: Mapping[str, Any]) -> None:
-    """Write one JSON object to standard output ("-") or to a file.
+def write_json(target: str, fields: Mapping[str, Any], asked: Options) -> None:
+    """Write one JSON object to standard output ("-") or to a file, with what made it.
 
     Errors: ValueError for a number that is not finite (JSON has none); UserError when the disk
     refuses.
     """
-    write_text("--json", target, json.dumps(fields, indent=2, allow_nan=False) + "\n")
+    write_text(
+        "--json",
+        target,
+        json.dumps({**asked.made_by(), **fields}, indent=2, allow_nan=False) + "\n",
+    )
 
 
 def write_text(flag: str, target: str, text: str) -> None:

@@ -89,6 +89,7 @@ class MergeOptions(Options):
 class ReplayOptions(StoreOptions):
     """Of `jaxcogc replay`."""
 
+    verb_name = "replay"
     point: str = option("ID", "The point, or how its identity begins.", default=...)
     trial: int = option("I", "Number of the trial, from 0.", whole(0, MAX_TRIALS), 0)
     next: str | None = option(

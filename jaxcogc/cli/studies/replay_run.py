@@ -36,7 +36,7 @@ def run(options: ReplayOptions, point: Point) -> int:
     title = _title(point, trial)
     happened = [OUTCOMES[name] for name, seen in found.outcomes().items() if seen]
     if options.json is not None:
-        write_json(options.json, _fields(point, found))
+        write_json(options.json, _fields(point, found), options)
     _print(console, found, title, happened)
     if options.plot is None:
         return 0

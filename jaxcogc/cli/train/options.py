@@ -100,6 +100,7 @@ class _TrainingOptions(LinkOptions, CodeOptions):
 class TrainOptions(_TrainingOptions):
     """What can be asked."""
 
+    verb_name = "train"
     retransmissions: int = option(
         "N", "Tries of a client at most, under retransmission.", whole(1, 1000), 2
     )

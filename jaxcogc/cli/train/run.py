@@ -225,7 +225,7 @@ def _report(
     fields |= measured | inverse_probabilities(plan) | leak_fields(plan, trained)
     with interruption.shield:
         if request.asked.json is not None:
-            write_json(request.asked.json, fields)
+            write_json(request.asked.json, fields, request.asked)
         if request.out is not None:
             text = json.dumps(fields, indent=2, allow_nan=False) + "\n"
             write_file("--out", request.out / "summary.json", text.encode())

@@ -1,0 +1,71 @@
+"""A result file tells what made it, and that is enough to make it again."""
+
+import hashlib
+import json
+import shlex
+
+import pytest
+
+import jaxcogc
+from jaxcogc.cli.app import main
+
+SMALL = "--clients 4 --stragglers 2 --attempts 1"
+VERBS = {
+    "outage": f"outage {SMALL} --uplink-erasure .25 --trials 3000 --redraw-code --plot x.png",
+    "rare": f"outage {SMALL} --trials 3000 --rare importance --keep-heard",
+    "sweep": "outage --clients 4 --attempts 1 --trials 3000 --stragglers 1,2",
+    "bound": f"bound {SMALL} --scheme gc --heterogeneity .5",
+    "schemes": "schemes --clients 3 --stragglers 1 --attempts 1 --trials 2000",
+    "network": "network net.json",
+    "design": "design --network net.json --target .3 --max-attempts 1 --trials 3000",
+}
+CHANGES = ("elapsed_seconds", "compile_seconds", "trials_per_second")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = jaxcogc.Network.homogeneous(3, uplink_erasure=0.3, peer_erasure=0.2)
+    network.to_json(tmp_path / "net.json")
+    return tmp_path
+
+
+def made(command, capsys):
+    assert main([*command, "--quiet", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    return found, [
+        {name: value for name, value in row.items() if name not in CHANGES}
+        for row in found.get("rows", [found])
+    ]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_result_can_be_made_again(verb, folder, capsys):
+    found, rows = made(shlex.split(VERBS[verb]), capsys)
+    assert found["version"] == jaxcogc.__version__
+    words = shlex.split(found["command"])
+    assert words[0] == "jaxcogc"
+    if "net.json" in VERBS[verb]:
+        text = (folder / "net.json").read_bytes()
+        assert found["files_sha256"] == {"net.json": hashlib.sha256(text).hexdigest()}
+    else:
+        assert found["files_sha256"] == {}
+    quiet = words.index("--quiet")
+    assert words[quiet:] == ["--quiet", "--json", "-"] or "--json" in words
+    assert main(words[1:]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again.pop("command") == found.pop("command")
+    assert [
+        {name: value for name, value in row.items() if name not in (*CHANGES, "command")}
+        for row in again.get("rows", [again])
+    ] == [{name: value for name, value in row.items() if name != "command"} for row in rows]
+
+
+def test_several_numbers_of_stragglers_are_rows(folder, capsys):
+    """Each row holds what one run of its own says."""
+    both, rows = made(shlex.split(VERBS["sweep"]), capsys)
+    assert set(both) == {"version", "command", "files_sha256", "rows"}
+    assert [row["stragglers"] for row in rows] == [1, 2]
+    _, (row,) = made(shlex.split(VERBS["sweep"].replace("1,2", "2")), capsys)
+    for name in ("gc_outage", "row_space_exact", "gc_outage_closed_form", "num_recovered_pmf"):
+        assert rows[1][name] == row[name]
