@@ -16,7 +16,7 @@ from jaxcogc.federated.aggregation.round_keys import round_key
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.federated.rounds.experiment import RoundSettings, RoundSpan
 from jaxcogc.links.network import Network
-from jaxcogc.runtime.random_words import data_key
+from jaxcogc.runtime.random_words import data_key, seed_key
 
 
 class WithOwn(NamedTuple):
@@ -105,7 +105,7 @@ def _draw(
 def _check(name: str, scheme: Scheme, network: Network) -> None:
     clients = network.num_clients
     found, _ = jax.eval_shape(
-        lambda key: scheme.draw(key, scheme.init(), network), jax.random.key(0)
+        lambda key: scheme.draw(key, scheme.init(), network), seed_key(0)
     )
     if not isinstance(found, Coefficients):
         raise ValueError(
