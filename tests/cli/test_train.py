@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -161,6 +162,22 @@ def test_killed_and_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_pat
     assert sorted(p.name for p in folder.iterdir()) == FILES
     assert (folder / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert (folder / "config.toml").read_bytes() == (whole / "config.toml").read_bytes()
+
+
+def test_a_run_of_a_version_that_knew_less_is_told_from_another_setting(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(whole, older)
+    config = older / "config.toml"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if not line.startswith("min_recovered")))
+    before = sorted((p, p.stat().st_mtime_ns) for p in older.rglob("*"))
+    assert main(["train", "--out", str(older), "--resume"]) == 2
+    err = capsys.readouterr().err
+    assert "written by a version without min_recovered" in err
+    assert err.count("\n") == 1
+    assert sorted((p, p.stat().st_mtime_ns) for p in older.rglob("*")) == before
 
 
 def test_config_reruns_and_differences_are_named(

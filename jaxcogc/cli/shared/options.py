@@ -162,6 +162,12 @@ class Options:
             "files_sha256": hashes,
         }
 
+    @classmethod
+    def may_be_left_open(cls, name: str) -> bool:
+        """Whether a field may have no value; also of a name that is no field."""
+        field = cls.__dataclass_fields__.get(name)
+        return field is None or field.default is None
+
     def starts_jax(self) -> bool:
         """Whether the verb computes, alone in this process as far as is known."""
         return False

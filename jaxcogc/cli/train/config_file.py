@@ -104,6 +104,13 @@ def _replaced(name: str, given: set[str]) -> bool:
 def check_same(path: Path, config: Mapping[str, Any]) -> None:
     """Raise a UserError that names the keys in which a file and a configuration differ."""
     there = read_config("--resume", path)
+    # What has a default is in every file: a key that is missing was no option yet.
+    unknown = [key for key in config if key not in there and not TrainOptions.may_be_left_open(key)]
+    if unknown:
+        raise UserError(
+            f"--resume: {path} was written by a version without {', '.join(unknown)}, whose "
+            "checkpoints differ: allowed is that version, or a new --out"
+        )
     keys = [*config, *(key for key in there if key not in config)]
     different = [
         f"{key} ({_shown(there, key)} there, {_shown(config, key)} now)"

@@ -104,9 +104,7 @@ def _draw(
 
 def _check(name: str, scheme: Scheme, network: Network) -> None:
     clients = network.num_clients
-    found, _ = jax.eval_shape(
-        lambda key: scheme.draw(key, scheme.init(), network), seed_key(0)
-    )
+    found, _ = jax.eval_shape(lambda key: scheme.draw(key, scheme.init(), network), seed_key(0))
     if not isinstance(found, Coefficients):
         raise ValueError(
             f"own scheme {name!r} draws {type(found).__name__}: allowed is Coefficients"
