@@ -125,7 +125,9 @@ RingKind = Literal["cyclic", "blocks", "classes"]
 clients, each of a whole block; or all of one class mod s + 1, each of a client and the next s."""
 RING_KINDS: tuple[RingKind, ...] = get_args(RingKind)
 
-OBJECTIVES = ("uplink", "total", "privacy")
+OBJECTIVES = ("uplink", "total", "privacy", "seconds")
+CHANNELS = ("parallel", "shared")
+"""All messages of a slot at once, or one after another."""
 ORDERS = ("fixed", "random", "optimised")
 """Of the clients on the ring, as a design may choose it."""
 RHO_FORMS = ("uniform", "safe", "simulated")

@@ -27,6 +27,7 @@ class Candidate(NamedTuple):
         stragglers, attempts: s, and A (or the most tries of a retransmission).
         redraw_code: another code in every attempt.
         keep_heard: clients keep what they heard in earlier attempts.
+        seconds: expected seconds of a round; None where nobody said what messages take.
         scheme: "gc", "gc_plus", "row_space", "retransmission" or "intermittent".
         order: place i of the ring holds client order[i]; "random" for another order in every round;
             None where there is no ring.
@@ -59,6 +60,7 @@ class Candidate(NamedTuple):
     tie: bool = False
     pareto: bool = False
     keep_heard: bool = False
+    seconds: float | None = None
 
     @property
     def config(self) -> CodeConfig | None:
@@ -82,6 +84,10 @@ def coded_candidates(
     """
     config, clients = found.config, setting.network.num_clients
     between = peer_uses(setting, config, broadcast)
+    uplinks = float(config.attempts * clients)
+    seconds = None
+    if setting.seconds is not None:
+        seconds = setting.seconds.of_round(config.attempts, between, uplinks)
     return [
         Candidate(
             code=config.family,
@@ -92,12 +98,13 @@ def coded_candidates(
             order=config.order,
             outage=decoder.outage,
             peer_uses=between,
-            uplink_uses=float(config.attempts * clients),
+            uplink_uses=uplinks,
             rounds=_coded_rounds(decoder, clients, accuracy),
             revealed=found.num_revealed,
             trials=None if decoder.outage.method == "exact" else found.trials,
             flagged=decoder.flagged,
             keep_heard=config.keep_heard,
+            seconds=seconds,
         )
         for scheme, decoder in found.decoders.items()
     ]
@@ -139,6 +146,7 @@ def uncoded_candidates(
         lost = unheard[tries]
         used = unheard[:tries].sum(axis=0)  # expected tries until the first success
         outage = Estimate.exact(_any_lost(lost))
+        slots = float((1.0 - (1.0 - unheard[:tries]).prod(axis=1)).sum())
         resent = Candidate(
             code=None,
             stragglers=0,
@@ -152,14 +160,23 @@ def uncoded_candidates(
             rounds=rounds_with_holds(outage.best, clients, accuracy),
             revealed=float((1.0 - lost).sum()),
             trials=None,
+            seconds=_uplink_seconds(setting, slots, float(used.sum())),
         )
-        sent = resent._replace(scheme="intermittent", uplink_uses=float(tries * clients))
+        sent = resent._replace(
+            scheme="intermittent",
+            uplink_uses=float(tries * clients),
+            seconds=_uplink_seconds(setting, tries, tries * clients),
+        )
         fair = np.ptp(lost) == 0.0 and apart
         rounds = _rounds_of_whoever_arrives(lost, accuracy) if fair else None
         found += [resent, sent._replace(rounds=rounds)]
         if outage.best <= 0.01 * target:
             break
     return found
+
+
+def _uplink_seconds(setting: Setting, slots: float, uses: float) -> float | None:
+    return None if setting.seconds is None else setting.seconds.of_round(slots, 0.0, uses)
 
 
 def _any_lost(lost: HostFloats) -> float:

@@ -16,6 +16,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import DECODERS
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.laws.waiting_times import MessageSeconds
 from jaxcogc.outage.outcomes import EXACT_OUTCOMES
 from jaxcogc.runtime.random_words import split
 
@@ -36,6 +37,7 @@ class Setting(NamedTuple):
         code_key, trial_key: of codes, and of trials: all codes see the same random numbers.
         level: confidence level of the intervals.
         dynamics: how links remember, and who is blocked; None: independent links.
+        seconds: what steps and messages take; None: nobody asked.
     """
 
     network: Network
@@ -43,14 +45,20 @@ class Setting(NamedTuple):
     trial_key: Key
     level: float
     dynamics: LinkDynamics | None = None
+    seconds: MessageSeconds | None = None
 
     @classmethod
     def from_key(
-        cls, key: Key, network: Network, level: float, dynamics: LinkDynamics | None = None
+        cls,
+        key: Key,
+        network: Network,
+        level: float,
+        dynamics: LinkDynamics | None = None,
+        seconds: MessageSeconds | None = None,
     ) -> Setting:
         """With keys drawn from one."""
         code_key, trial_key = split(key)
-        return cls(network, code_key, trial_key, level, dynamics)
+        return cls(network, code_key, trial_key, level, dynamics, seconds)
 
     @property
     def mean_network(self) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ def ranked(candidates: Sequence[Candidate], target: float, objective: str) -> li
     Args:
         candidates: in any order.
         target: largest outage probability.
-        objective: "uplink", "total" or "privacy".
+        objective: of `names.OBJECTIVES`.
     """
     judged = [c._replace(reaches=_reaches(c.outage, target)) for c in candidates]
     judged.sort(key=lambda c: _sort_key(c, objective))
@@ -54,7 +55,7 @@ def undecided(candidates: Sequence[Candidate], objective: str) -> list[CodeConfi
 
     Args:
         candidates: as `ranked` returns them.
-        objective: "uplink", "total" or "privacy".
+        objective: of `names.OBJECTIVES`.
     """
     first = candidates[0]
     unsure = [c for c in candidates if c.reaches is None]
@@ -81,8 +82,15 @@ def _cost(candidate: Candidate, objective: str) -> tuple[float, ...]:
         "uplink": candidate.uplink_uses,
         "total": total,
         "privacy": candidate.revealed,
+        "seconds": _seconds_of_an_exact_round(candidate),
     }[objective]
     return (round(main, 9), round(total, 9), round(candidate.uplink_uses, 9))
+
+
+def _seconds_of_an_exact_round(candidate: Candidate) -> float:
+    """Failed rounds take time, too; endless where every round fails or nobody knows."""
+    exact = 1.0 - candidate.outage.best
+    return math.inf if candidate.seconds is None or exact <= 0 else candidate.seconds / exact
 
 
 def _sort_key(candidate: Candidate, objective: str) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import OBJECTIVES, ORDERS
+from jaxcogc.outage.laws.waiting_times import MessageSeconds
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key
 
@@ -66,6 +67,7 @@ def design(
     broadcast: bool = False,
     dynamics: LinkDynamics | None = None,
     keep_heard: bool = False,
+    seconds: MessageSeconds | None = None,
     accuracy: Accuracy | None = None,
     num_trials: int = 200_000,
     screening_trials: int = 2**14,
@@ -78,13 +80,15 @@ def design(
     Args:
         network: the clients in their own order.
         target: largest outage probability, in (0, 1).
-        objective: least "uplink" uses, least "total" uses, or least revealed ("privacy").
+        objective: least "uplink" uses, least "total" uses, least revealed ("privacy"), or least
+            "seconds" for each exact round.
         max_attempts, max_tries: attempts of a code; tries of a client that sends without one.
         order: of the clients on the ring: "fixed", "random" (another one in every round; outages
             are means over all of them), or "optimised" for every code.
         broadcast: one use serves all neighbours of a client.
         dynamics: how links remember, and who is blocked; None: independent links.
         keep_heard: try codes of clients that keep what they heard in earlier attempts, too.
+        seconds: what steps and messages take; needed for the objective of that name.
         accuracy: what `rounds` is about; None for the defaults.
         num_trials: trials for each finalist that has to be simulated.
         screening_trials: trials for each other code that has to be simulated.
@@ -98,11 +102,11 @@ def design(
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    _check(target, objective, order, max_attempts, max_tries)
+    _check(target, objective, order, max_attempts, max_tries, told_seconds=seconds is not None)
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
     accuracy = accuracy or Accuracy()
-    setting = Setting.from_key(seed_key(seed), network, level, dynamics)
+    setting = Setting.from_key(seed_key(seed), network, level, dynamics, seconds)
     uncoded = uncoded_candidates(setting, target, max_tries, accuracy)
     search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
     advance("ordering the ring", 0.0)
@@ -112,7 +116,17 @@ def design(
     return Design(candidates[0], candidates[0].reaches, given, candidates)
 
 
-def _check(target: float, objective: str, order: str, max_attempts: int, max_tries: int) -> None:
+def _check(
+    target: float,
+    objective: str,
+    order: str,
+    max_attempts: int,
+    max_tries: int,
+    *,
+    told_seconds: bool,
+) -> None:
+    if objective == "seconds" and not told_seconds:
+        raise ValueError('objective = "seconds" without seconds: allowed with what messages take')
     if not 0.0 < target < 1.0:
         raise ValueError(f"target = {target}: allowed is a probability strictly between 0 and 1")
     check_choice("objective", objective, OBJECTIVES)

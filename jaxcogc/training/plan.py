@@ -15,7 +15,7 @@ from jaxcogc.links.checks import check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
-from jaxcogc.training.seconds import MessageSeconds
+from jaxcogc.outage.laws.waiting_times import MessageSeconds
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.federated.rounds.experiment import RoundMetrics
-
-
-class MessageSeconds(NamedTuple):
-    """What things take, in seconds.
-
-    Attributes:
-        compute: the clients' local steps, of each round.
-        peer, uplink: a message between clients, and one to the server.
-    """
-
-    compute: float = 0.0
-    peer: float = 0.0
-    uplink: float = 0.0
+from jaxcogc.outage.laws.waiting_times import MessageSeconds
 
 
 def seconds_so_far(seconds: MessageSeconds, metrics: RoundMetrics) -> HostFloats:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, number, whole
+from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, POSITIVE, SEED, choice, number, whole
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
-from jaxcogc.names import OBJECTIVES, ORDERS
+from jaxcogc.names import CHANNELS, OBJECTIVES, ORDERS
 
 ECHOED = (
     *("target", "objective", "order", "max_attempts", "max_tries"),
+    *("compute_seconds", "peer_seconds", "uplink_seconds", "channel"),
     *("broadcast", "keep_heard", "trials", "accuracy", "seed", "level"),
 )
 """What the results repeat as it was asked for."""
@@ -32,7 +33,7 @@ class DesignOptions(LossOptions, LinkOptions):
     )
     objective: str = option(
         "NAME",
-        f"Least of: {', '.join(OBJECTIVES)} (clients the server could read).",
+        f"Least of: {', '.join(OBJECTIVES)} (privacy: clients the server could read).",
         choice(OBJECTIVES),
         OBJECTIVES[0],
     )
@@ -41,6 +42,15 @@ class DesignOptions(LossOptions, LinkOptions):
         f"Of the clients on the ring: {', '.join(ORDERS)}.",
         choice(ORDERS),
         "optimised",
+    )
+    compute_seconds: float | None = option("T", "Of the clients' steps, a round.", NOT_NEGATIVE)
+    peer_seconds: float | None = option("T", "Of a message between clients.", NOT_NEGATIVE)
+    uplink_seconds: float | None = option("T", "Of a message to the server.", NOT_NEGATIVE)
+    channel: str = option(
+        "NAME",
+        f"{CHANNELS[0]} (messages of a kind at once) or {CHANNELS[1]} (one after another).",
+        choice(CHANNELS),
+        "shared",
     )
     # Every number of attempts is a program to compile.
     max_attempts: int = option("A", "Attempts that a code may make.", whole(1, 8), 2)

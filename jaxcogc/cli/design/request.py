@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxcogc.design.rounds import Accuracy
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
+    from jaxcogc.outage.laws.waiting_times import MessageSeconds
 
 MAX_CLIENTS = 64
 
@@ -42,6 +43,18 @@ class DesignRequest:
     started: float
 
     @property
+    def seconds(self) -> MessageSeconds | None:
+        """What steps and messages take; None where nothing is said of it."""
+        from jaxcogc.outage.laws.waiting_times import MessageSeconds
+
+        asked = self.asked
+        given = asked.compute_seconds, asked.peer_seconds, asked.uplink_seconds
+        if given == (None,) * 3:
+            return None
+        compute, peer, uplink = (value or 0.0 for value in given)
+        return MessageSeconds(compute, peer, uplink, asked.channel)
+
+    @property
     def client_names(self) -> tuple[str, ...]:
         """Names of the clients, numbers where they have none."""
         return self.names or tuple(map(str, range(self.network.num_clients)))
@@ -56,6 +69,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
     if options.plot is not None and not options.sensitivity:
         raise rejected("--plot", options.plot, "this option together with --sensitivity")
     network, source, names = read_network(options)
+    _check_seconds(options)
     dynamics = read_dynamics(options, network)
     if network.num_clients > MAX_CLIENTS:
         raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
@@ -72,3 +86,16 @@ def read_request(options: DesignOptions) -> DesignRequest:
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
     return DesignRequest(options, network, source, names, dynamics, accuracy, started)
+
+
+def _check_seconds(options: DesignOptions) -> None:
+    """Seconds are asked for and told together."""
+    names = ("compute_seconds", "peer_seconds", "uplink_seconds")
+    told = any(getattr(options, name) is not None for name in names)
+    if options.objective == "seconds" and not told:
+        raise UserError(
+            "--objective seconds without --compute-seconds, --peer-seconds or --uplink-seconds: "
+            "allowed is one of them at least"
+        )
+    if options.differs("channel") and not told:
+        raise UserError(f"--channel {options.channel}: allowed beside --uplink-seconds")

@@ -42,6 +42,7 @@ def run(request: DesignRequest) -> int:
             broadcast=request.asked.broadcast,
             dynamics=request.dynamics,
             keep_heard=request.asked.keep_heard,
+            seconds=request.seconds,
             accuracy=request.accuracy,
             num_trials=request.asked.trials,
             seed=request.asked.seed,

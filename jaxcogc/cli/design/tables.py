@@ -33,7 +33,9 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     table = new_table(title, caption)
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
-    for name in ("s", "A", "outage", "±", "client\nuses", "uplink\nuses", "rounds", "read"):
+    numbers = ["s", "A", "outage", "±", "client\nuses", "uplink\nuses", "rounds", "read"]
+    numbers += ["seconds"] * (request.seconds is not None)
+    for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     shown: list[Candidate] = []
     by_scheme: Counter[str] = Counter()
@@ -48,7 +50,12 @@ def design_table(request: DesignRequest, result: Design) -> Table:
 
 
 def _goal(objective: str) -> str:
-    return {"uplink": "uplink uses", "total": "uses", "privacy": "read by the server"}[objective]
+    return {
+        "uplink": "uplink uses",
+        "total": "uses",
+        "privacy": "read by the server",
+        "seconds": "seconds an exact round",
+    }[objective]
 
 
 def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
@@ -85,6 +92,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         f"{candidate.uplink_uses:.4g}",
         "–" if candidate.rounds is None else f"{candidate.rounds:,}",
         f"{candidate.revealed:.3g}",
+        *([] if candidate.seconds is None else [f"{candidate.seconds:.4g}"]),
     ]
 
 

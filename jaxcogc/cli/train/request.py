@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from jaxcogc.federated.data.partitions import Partition
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
+    from jaxcogc.outage.laws.waiting_times import MessageSeconds
     from jaxcogc.training.plan import TrainingPlan
-    from jaxcogc.training.seconds import MessageSeconds
 
 CODE_SEED = 0
 """One cyclic code for all seeds: which of its links fail decides what a round recovers, and not
@@ -139,10 +139,13 @@ def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
 
 
 def _seconds(options: TrainOptions) -> MessageSeconds | None:
-    from jaxcogc.training.seconds import MessageSeconds
+    from jaxcogc.outage.laws.waiting_times import MessageSeconds
 
     given = options.compute_seconds, options.peer_seconds, options.uplink_seconds
-    return MessageSeconds(*(x or 0.0 for x in given)) if given != (None,) * 3 else None
+    if given == (None,) * 3:
+        return None
+    compute, peer, uplink = (x or 0.0 for x in given)
+    return MessageSeconds(compute, peer, uplink)
 
 
 def _check_rounds(out: Path, rounds: int) -> None:

@@ -108,7 +108,7 @@ class AllRounds(NamedTuple):
     """
 
     coefficients: Coefficients
-    probability: Float64[np.ndarray, "patterns"]
+    probability: Float64[np.ndarray, "_patterns"]
 
 
 class _RandomLinks(NamedTuple):

@@ -120,6 +120,40 @@ def _mean_wait(rate: HostFloats, stragglers: int) -> float:
     return float(step * total)
 
 
+class MessageSeconds(NamedTuple):
+    """What things take, in seconds.
+
+    Attributes:
+        compute: the clients' local steps, of each round.
+        peer, uplink: a message between clients, and one to the server.
+        channel: "parallel", where all messages of a kind take one slot together, or "shared", where
+            they follow each other.
+    """
+
+    compute: float = 0.0
+    peer: float = 0.0
+    uplink: float = 0.0
+    channel: str = "shared"
+
+    def of_round(self, slots: float, peer_uses: float, uplink_uses: float) -> float:
+        """Expected seconds of a round.
+
+        Args:
+            slots: attempts, or the largest number of tries of a client.
+            peer_uses, uplink_uses: messages between clients, and to the server.
+
+        Source: docs/mathematics.md, "Time".
+
+        >>> MessageSeconds(1.0, 0.5, 0.25).of_round(2, 10, 4)
+        7.0
+        >>> MessageSeconds(1.0, 0.5, 0.25, "parallel").of_round(2, 10, 4)
+        2.5
+        """
+        if self.channel == "shared":
+            return self.compute + self.peer * peer_uses + self.uplink * uplink_uses
+        return self.compute + slots * (self.peer * (peer_uses > 0) + self.uplink)
+
+
 class RetransmissionSlots(NamedTuple):
     """Expected slots of a round of retransmission.
 
