@@ -77,7 +77,7 @@ def _outage(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
 
 def test_json_holds_exactly_what_is_promised(capsys: pytest.CaptureFixture[str]) -> None:
     result = _outage(capsys)
-    assert list(result) == KEYS
+    assert list(result) == ["version", "command", "files_sha256", *KEYS]
     assert (result["clients"], result["stragglers"], result["attempts"]) == (4, 2, 2)
     assert (result["code"], result["redraw_code"], result["interrupted"]) == (
         "cyclic",
