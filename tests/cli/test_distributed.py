@@ -51,7 +51,7 @@ def start_pair(started: list[subprocess.Popen[str]], *arguments: str) -> Pair:
 def numbers(text: str) -> dict[str, object]:
     """Of a result, what does not depend on the machine."""
     result = json.loads(text)
-    for machine in ("device", "elapsed_seconds", "compile_seconds", "trials_per_second"):
+    for machine in ("command", "device", "elapsed_seconds", "compile_seconds", "trials_per_second"):
         del result[machine]
     return result
 
