@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any
 
 import jax
@@ -13,7 +11,7 @@ from rich.console import Console
 from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_network
 from benchmarks.decode import AnswersDiffer
 from benchmarks.measure import Program, first_runs, in_turn
-from benchmarks.pipeline import SIGMAS, trials_of
+from benchmarks.pipeline import SIGMAS, counting_run, standard_errors, trials_of
 from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc import LinkDynamics, OutcomeCounts, closed_form, compile_simulation
 
@@ -31,17 +29,11 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def our_simulation(shape: Shape, num_trials: int, kind: str) -> Callable[[], OutcomeCounts]:
-    """``run()`` with another seed at every call."""
-    network, code = make_network(shape), make_code(shape)
-    simulation = compile_simulation(network, code, num_attempts=shape.attempts, **KINDS[kind])
-    seeds = itertools.count()
-
-    def run() -> OutcomeCounts:
-        key = jax.random.key(next(seeds))
-        parts = simulation.counts(key, network, code, num_trials)
-        return reduce(lambda a, b: a + b, parts, OutcomeCounts.zero(shape.clients))
-
-    return run
+    """``run()`` of links of a kind."""
+    simulation = compile_simulation(
+        make_network(shape), make_code(shape), num_attempts=shape.attempts, **KINDS[kind]
+    )
+    return counting_run(simulation, shape, num_trials)
 
 
 def from_law(shape: Shape, kind: str, counts: OutcomeCounts) -> float | None:
@@ -49,11 +41,7 @@ def from_law(shape: Shape, kind: str, counts: OutcomeCounts) -> float | None:
     laws = closed_form(
         make_network(shape), make_code(shape), num_attempts=shape.attempts, **KINDS[kind]
     )
-    if laws.gc_outage is None:
-        return None
-    law = float(laws.gc_outage)
-    error = max(max(0.0, law * (1.0 - law) / counts.trials) ** 0.5, 1.0 / counts.trials)
-    return abs(1.0 - counts.gc / counts.trials - law) / error
+    return None if laws.gc_outage is None else standard_errors(float(laws.gc_outage), counts)
 
 
 def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> dict[str, Any]:

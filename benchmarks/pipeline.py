@@ -19,7 +19,7 @@ from benchmarks.decode import AnswersDiffer, has_ceilings, while_trips
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.optional import why_no_numba
 from benchmarks.report import rate_table, rates_and_ratios, result_of
-from jaxcogc import OutcomeCounts, compile_simulation, gc_outage_probability
+from jaxcogc import OutcomeCounts, Simulation, compile_simulation, gc_outage_probability
 from jaxcogc.outage import trace_block
 
 OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"
@@ -57,11 +57,16 @@ def our_simulation(shape: Shape, num_trials: int, kernel: str = "xla") -> Callab
         simulation = compile_simulation(network, code, num_attempts=shape.attempts, kernel=kernel)
     finally:
         logger.removeHandler(handler)
-    if heard:
-        return heard[0]
-    seeds = itertools.count()
+    return heard[0] if heard else counting_run(simulation, shape, num_trials)
 
-    def run():
+
+def counting_run(
+    simulation: Simulation, shape: Shape, num_trials: int
+) -> Callable[[], OutcomeCounts]:
+    """``run()`` of a compiled simulation, with another seed at every call."""
+    network, code, seeds = make_network(shape), make_code(shape), itertools.count()
+
+    def run() -> OutcomeCounts:
         key = jax.random.key(next(seeds))
         parts = simulation.counts(key, network, code, num_trials)
         return reduce(lambda a, b: a + b, parts, OutcomeCounts.zero(shape.clients))
@@ -115,6 +120,11 @@ def deviations(counts: OutcomeCounts, others: OutcomeCounts) -> dict[str, float]
 def from_closed_form(shape: Shape, counts: OutcomeCounts) -> float:
     """Standard errors between the counted gc outages and their exact law."""
     law = float(gc_outage_probability(make_network(shape), shape.stragglers, shape.attempts))
+    return standard_errors(law, counts)
+
+
+def standard_errors(law: float, counts: OutcomeCounts) -> float:
+    """Between the counted gc outages and a law of them."""
     error = max(math.sqrt(max(0.0, law * (1 - law)) / counts.trials), 1 / counts.trials)
     return abs((counts.trials - counts.gc) / counts.trials - law) / error
 

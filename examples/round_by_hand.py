@@ -186,14 +186,20 @@ def train(scheme, seed, params, data, network, code, *, rounds, num_classes, **o
     return np.array(trail)
 
 
-def main():
-    """A few rounds of softmax regression on made-up data."""
-    clients, features, num_classes = 5, 6, 3
+def made_up_data(clients, features, num_classes):
+    """60 samples that a line tells apart, sorted by class among clients."""
     random = np.random.default_rng(0)
     inputs = random.normal(size=(60, features))
     labels = (inputs @ random.normal(size=(features, num_classes))).argmax(axis=1)
-    indices = np.argsort(labels, kind="stable").astype(np.int32).reshape(clients, 12)
-    data = ClientData((inputs, labels), indices, np.full(clients, 12, np.int32))
+    indices = np.argsort(labels, kind="stable").astype(np.int32).reshape(clients, -1)
+    size = np.full(clients, indices.shape[1], np.int32)
+    return inputs, labels, ClientData((inputs, labels), indices, size)
+
+
+def main():
+    """A few rounds of softmax regression on made-up data."""
+    clients, features, num_classes = 5, 6, 3
+    inputs, labels, data = made_up_data(clients, features, num_classes)
     network = Network.homogeneous(clients, uplink_erasure=0.4, peer_erasure=0.25)
     code = cyclic_code(jax.random.key(0), clients, 3)
     start = np.zeros(features * num_classes)

@@ -8,10 +8,17 @@ coefficients, worked out from ranks in floating point, and what is remembered of
 
 import jax
 import numpy as np
-from round_by_hand import Round, combine, known_clients, received_rows, train_locally
+from round_by_hand import (
+    Round,
+    combine,
+    known_clients,
+    made_up_data,
+    received_rows,
+    train_locally,
+)
 
 from jaxcogc import Network, colrel_weights, cyclic_code
-from jaxcogc.federated import ClientData, draw_samples, round_keys
+from jaxcogc.federated import draw_samples, round_keys
 
 
 def relayed(links, alpha):
@@ -111,11 +118,7 @@ def train(scheme, seed, params, data, network, code, *, rounds, num_classes, tol
 def main():
     """A few rounds of softmax regression on made-up data, one class a client."""
     clients, features, num_classes = 5, 6, 3
-    random = np.random.default_rng(0)
-    inputs = random.normal(size=(60, features))
-    labels = (inputs @ random.normal(size=(features, num_classes))).argmax(axis=1)
-    indices = np.argsort(labels, kind="stable").astype(np.int32).reshape(clients, 12)
-    data = ClientData((inputs, labels), indices, np.full(clients, 12, np.int32))
+    inputs, labels, data = made_up_data(clients, features, num_classes)
     peer = np.full((clients, clients), 0.25) * (1 - np.eye(clients))
     network = Network([0.1, 0.1, 0.5, 0.75, 0.9], peer)
     code, start = cyclic_code(jax.random.key(0), clients, 3), np.zeros(features * num_classes)

@@ -19,7 +19,7 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import number_array
 
-__all__ = ["MATRIX_ENDINGS", "json_kind", "read_json", "read_matrix"]
+__all__ = ["MATRIX_ENDINGS", "json_kind", "read_json", "read_matrix", "read_text"]
 
 _MOST = 2**12
 """Rows or columns; more are a mistake, and would fill the memory."""
@@ -62,7 +62,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     Raises:
       ValueError: the file cannot be read, or is no JSON; the line names the file.
     """
-    text = _text(path, "JSON")
+    text = read_text(path, "JSON")
     try:
         return json.loads(text, object_pairs_hook=_each_key_once)
     except json.JSONDecodeError as error:
@@ -83,7 +83,8 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _text(path: str | os.PathLike[str], kind: str) -> str:
+def read_text(path: str | os.PathLike[str], kind: str) -> str:
+    """The text of a file of a kind, such as "CSV"; a ValueError names the file."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -120,7 +121,7 @@ def _from_json(path: str | os.PathLike[str]) -> list[list[float]]:
 def _from_csv(path: str | os.PathLike[str]) -> list[list[float]]:
     rows: list[list[float]] = []
     try:
-        for cells in csv.reader(_text(path, "CSV").splitlines()):
+        for cells in csv.reader(read_text(path, "CSV").splitlines()):
             if any(cell.strip() for cell in cells):
                 rows.append([_number(path, len(rows), k, cell) for k, cell in enumerate(cells)])
     except csv.Error as error:

@@ -11,7 +11,6 @@ import csv
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.fading import rayleigh_erasure
+from jaxcogc.links.matrix_file import read_text
 from jaxcogc.names import MISSING_LINKS, QUANTITIES
 
 __all__ = ["MeasuredLinks", "Reading", "from_matrix", "read_links"]
@@ -66,14 +66,16 @@ def read_links(path: str | os.PathLike[str], reading: Reading) -> MeasuredLinks:
         its range, a pair that is missing, or a server that nobody knows; the line names the file.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "links.csv")
     ...     _ = path.write_text("receiver,sender,pdr\\nps,a,.9\\nps,b,.8\\na,b,.7\\nb,a,1\\n")
     ...     read_links(path, Reading()).uplink_erasure
     array([0.1, 0.2])
     """
+    text = read_text(path, "CSV")
     try:
-        quantity, values = _read_pairs(path)
+        quantity, values = _read_pairs(text)
         return _links(quantity, values, reading)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
@@ -107,13 +109,7 @@ Pairs = dict[tuple[str, str], float]
 """By receiver and sender."""
 
 
-def _read_pairs(path: str | os.PathLike[str]) -> tuple[str, Pairs]:
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ValueError("is not a CSV file (not UTF-8 text)") from None
+def _read_pairs(text: str) -> tuple[str, Pairs]:
     rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     quantities = [name for name in QUANTITIES if name in header]

@@ -39,7 +39,7 @@ def run(options: NetworkVerbOptions) -> int:
         write_file("--write-network", options.write_network, text.encode())
     if not options.quiet and options.json != "-":
         console = new_console()
-        print_table(console, _table(named, found, in_time))
+        print_table(console, _table(named, found))
         for line in _remarks(named, found, in_time):
             console.print(line, soft_wrap=True)
     if options.plot is None:
@@ -72,7 +72,7 @@ def _network_file(named: NamedNetwork, in_time: dict[str, Any]) -> NetworkFile:
     )
 
 
-def _table(named: NamedNetwork, found: NetworkDescription, in_time: dict[str, Any]) -> Table:
+def _table(named: NamedNetwork, found: NetworkDescription) -> Table:
     kind = "reciprocal" if named.network.reciprocal else "each direction by itself"
     table = new_table(f"{named.source} · {named.network.num_clients} clients · {kind}")
     table.add_column("erasure probability", no_wrap=True)
