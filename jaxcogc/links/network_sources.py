@@ -48,6 +48,7 @@ class NetworkSources:
           ValueError: a ratio that is negative or NaN, a rate that is negative or not finite, shapes
             that do not match.
 
+        >>> from jaxcogc import Network
         >>> Network.from_snr([10.0, 5.0], [[0, 2], [4, 0]], rate=1.0).uplink_erasure.round(4)
         array([0.0952, 0.1813])
         """
@@ -86,6 +87,7 @@ class NetworkSources:
         Raises:
           ValueError: shapes that do not match, a physical quantity outside its range.
 
+        >>> from jaxcogc import Network
         >>> network = Network.from_positions(
         ...     [[0.0, 0.0], [30.0, 0.0]], [0.0, 40.0],
         ...     snr_at_reference=1e6, path_loss_exponent=3.5, rate=1.0)
@@ -164,6 +166,7 @@ class NetworkSources:
         Raises:
           ValueError: a matrix that is not square, a pair that is missing, a value out of range.
 
+        >>> from jaxcogc import Network
         >>> Network.from_pdr([[0, 0.5, 0], [1, 0, 0.75], [0, 0, 0]], server=1).uplink_erasure
         array([0.  , 0.25])
         """

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
-from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_count
 
 
@@ -116,7 +116,7 @@ def clopper_pearson(num_events: int, num_trials: int, level: float = 0.95) -> Es
 
 def clopper_pearson_ends(
     num_events: np.ndarray, num_trials: np.ndarray, level: float
-) -> tuple[HostFloats, HostFloats]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The two ends for many counts at once, that are known to be in order."""
     # Quantiles of the beta law, its upper one from the upper tail (by `special`: `scipy.stats` says
     # the same and takes a second to import): the root finding behind
