@@ -76,10 +76,11 @@ def make_case(size: Size) -> Case:
         losses = cross_entropy(model.apply(params, inputs), labels)
         return (losses * batch.weights).sum() / batch.weights.sum()
 
-    def evaluate(params: Any, test: Any) -> tuple[jax.Array, jax.Array]:
+    def evaluate(params: Any, test: Any) -> dict[str, jax.Array]:
         logits = model.apply(params, test[0])
         losses = cross_entropy(logits, test[1])
-        return (logits.argmax(axis=-1) == test[1]).mean(), losses.mean()
+        right = logits.argmax(axis=-1) == test[1]
+        return {"accuracy": right.mean(), "loss": losses.mean()}
 
     network = Network.homogeneous(size.clients, uplink_erasure=0.4, peer_erasure=0.25)
     train = (dataset.train_inputs, dataset.train_labels)

@@ -115,7 +115,7 @@ def learning(folder: Path) -> list[tuple[Path, str]]:
     curves, rows = {}, []
     for memory in (MEMORIES[0], MEMORIES[-1]):
         plan = replace(plain, dynamics=LinkDynamics(memory=memory))
-        accuracy = np.asarray(train(plan).metrics.test_accuracy)[:, 0]
+        accuracy = np.asarray(train(plan).metrics.test["accuracy"])[:, 0]
         done = np.flatnonzero(np.isfinite(accuracy[0]))
         curves[memory] = (done + 1, accuracy[:, done])
         for seed, values in zip(plan.seeds, accuracy[:, done], strict=True):

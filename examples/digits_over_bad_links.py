@@ -73,7 +73,7 @@ def train(plan: TrainingPlan) -> Trained:
         trained = later
     for name, row in summarize(plan, trained).items():
         print(
-            f"  {name:14} test accuracy {row.test_accuracy.mean:.3f}, "
+            f"  {name:14} test accuracy {row.test['accuracy'].mean:.3f}, "
             f"held {row.hold_fraction:.3f}, "
             f"{row.uplink_uses:.0f} uplink and {row.peer_uses:.0f} peer uses a round"
         )

@@ -54,7 +54,7 @@ def main() -> None:
     for later in compiled.blocks(trained):
         trained = later
     for name, row in summarize(plan, trained).items():
-        print(f"{name:20} test accuracy {row.test_accuracy.mean:.3f}")
+        print(f"{name:20} test accuracy {row.test['accuracy'].mean:.3f}")
 
 
 if __name__ == "__main__":

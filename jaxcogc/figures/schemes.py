@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,8 @@ from jaxcogc.names import hyphened
 from jaxcogc.training.compared_schemes import SchemeErrors
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
-from jaxcogc.training.summary import seed_interval
+from jaxcogc.training.summary import SeedInterval, seed_interval
+from jaxcogc.training.task import fractions
 from jaxcogc.training.trained import Trained
 
 __all__ = ["accuracy_figure", "scheme_figure"]
@@ -40,6 +41,9 @@ _OTHER_LOOK = (COLOURS["note"], "-.", 1.6)
 def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption: str) -> Figure:
     """Mean test accuracy over seeds with its band, for every scheme.
 
+    A plan with other metrics has the first one drawn in the place of the accuracy, one without any
+    the loss on the test data.
+
     Args:
       plan: what was run.
       trained: where it stands.
@@ -50,7 +54,8 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
       A figure of two panels: against rounds, and against uplink uses so far (mean over seeds), or
       against seconds so far where the plan says what messages take.
     """
-    timed = plan.seconds is not None
+    timed, measured = plan.seconds is not None, next(iter(plan.metrics), "loss")
+    fraction = measured in fractions(plan)
     clock = np.asarray(trained.metrics.uplink_uses).cumsum(axis=-1)
     if plan.seconds is not None:
         clock = seconds_so_far(plan.seconds, trained.metrics)
@@ -58,31 +63,32 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
         left, right = figure.subplots(1, 2, sharey=True)
         faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
         for number, scheme in enumerate(plan.settings.schemes):
-            accuracy = np.asarray(trained.metrics.test_accuracy)[:, number, : trained.round_index]
-            where = np.flatnonzero(~np.isnan(accuracy).any(axis=0))
+            values = np.asarray(trained.metrics.test[measured])[:, number, : trained.round_index]
+            where = np.flatnonzero(np.isfinite(values).all(axis=0))
             spent = clock[:, number].mean(axis=0)[where]
-            _draw_scheme(left, scheme, where + 1, accuracy[:, where], faint)
-            _draw_scheme(right, scheme, spent, accuracy[:, where], faint)
-        left.set_ylabel("test accuracy")
+            ends = [seed_interval(column, fraction=fraction) for column in values[:, where].T]
+            _draw_scheme(left, scheme, where + 1, ends, faint)
+            _draw_scheme(right, scheme, spent, ends, faint)
+        left.set_ylabel(f"test {measured}")
         left.set_xlabel("rounds")
         right.set_xlabel("seconds so far" if timed else "uplink uses so far, per seed")
         for axes in (left, right):
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
             axes.set_xlim(left=0)
-            axes.set_ylim(0, 1)
+            if fraction:
+                axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+                axes.set_ylim(0, 1)
         figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
 def _draw_scheme(
-    axes: Axes, scheme: str, x: np.ndarray, accuracy: np.ndarray, faint: float
+    axes: Axes, scheme: str, x: np.ndarray, ends: Sequence[SeedInterval], faint: float
 ) -> None:
     colour, line, width = _LOOKS.get(scheme, _OTHER_LOOK)
     marker = "o" if len(x) == 1 else ""
-    mean = accuracy.mean(axis=0)
+    mean = np.array([end.mean for end in ends], float)
     axes.plot(x, mean, linestyle=line, color=colour, marker=marker, lw=width, label=scheme)
-    if len(accuracy) > 1:
-        ends = [seed_interval(column, fraction=True) for column in accuracy.T]
+    if any(end.low is not None for end in ends):
         low = np.array([end.low for end in ends], float)
         high = np.array([end.high for end in ends], float)
         axes.fill_between(x, low, high, color=colour, alpha=faint, lw=0)

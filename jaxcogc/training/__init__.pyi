@@ -10,9 +10,12 @@ from .foreknowledge import gather_foreknowledge as gather_foreknowledge
 from .foreknowledge import largest_inverse as largest_inverse
 from .leaks import RunLeak as RunLeak
 from .leaks import run_leaks as run_leaks
+from .losses import cross_entropy as cross_entropy
+from .losses import is_right as is_right
+from .metrics_table import metrics_csv as metrics_csv
+from .metrics_table import metrics_table as metrics_table
 from .plan import TrainingPlan as TrainingPlan
 from .summary import SchemeSummary as SchemeSummary
 from .summary import SeedInterval as SeedInterval
-from .summary import metrics_csv as metrics_csv
 from .summary import summarize as summarize
 from .trained import Trained as Trained

@@ -24,6 +24,7 @@ from jaxcogc.federated.rounds.local_steps import Batch
 from jaxcogc.runtime.jax_settings import plain_settings
 from jaxcogc.runtime.random_words import seed_key
 from jaxcogc.training.compiled import compile_task
+from jaxcogc.training.losses import cross_entropy
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.task import plan_inputs, plan_task
 
@@ -81,6 +82,9 @@ def bound_beside_training(
     """
     if np.ndim(plan.partition.num_samples) != 1:
         raise ValueError("partition with a seeds axis: allowed is one partition for all seeds")
+    own = plan.local_optimizer is not None or not isinstance(plan.server_optimizer, str)
+    if own or plan.loss is not cross_entropy:
+        raise ValueError("loss or optimizers of one's own: allowed are cross entropy and SGD")
     if plan.dynamics is not None:
         raise ValueError("dynamics in the plan: allowed is None, as the bound needs rounds apart")
     if plan.settings.evaluate_every != 1:
@@ -107,22 +111,22 @@ def _train(plan: TrainingPlan, loss: SampleLoss) -> _Measured:
     """Train, with ||grad F||^2 in the place of the test."""
     samples, sizes = _samples(plan), jnp.asarray(plan.partition.num_samples)
 
-    def norm(params: PyTree, data: PyTree) -> tuple[Array, Array]:
-        square = squared_gradient_norm(loss, params, data, sizes)
-        return square, square
+    def norm(params: PyTree, data: PyTree) -> dict[str, Array]:
+        return {"squared_norm": squared_gradient_norm(loss, params, data, sizes)}
 
     task = plan_task(plan)._replace(evaluate=norm)
     compiled = compile_task(plan, task, plan_inputs(plan)._replace(test=samples))
     trained = compiled.start()
     starts = jax.tree.map(lambda x: x[:, 0], trained.state.params)
-    at_start = jax.jit(lambda params: lax.map(lambda one: norm(one, samples)[0], params))(starts)
+    at_start = jax.jit(lambda params: lax.map(lambda one: norm(one, samples), params))(starts)
     for later in compiled.blocks(trained):
         trained = later
     before = np.broadcast_to(
-        np.asarray(at_start)[:, None, None], (len(plan.seeds), len(plan.settings.schemes), 1)
+        np.asarray(at_start["squared_norm"])[:, None, None],
+        (len(plan.seeds), len(plan.settings.schemes), 1),
     )
     # Metrics tell of the model after a round; the bound speaks of it before.
-    after = trained.metrics.test_loss[..., :-1]
+    after = trained.metrics.test["squared_norm"][..., :-1]
     return _Measured(
         squares=np.concatenate([before, after], axis=-1).astype(np.float64),
         first=jax.tree.map(lambda x: x[0], starts),

@@ -129,7 +129,8 @@ def _with_rounds(metrics: RoundMetrics, number: int) -> RoundMetrics:
         missing = np.zeros((*kept.shape[:2], number - kept.shape[2], *kept.shape[3:]), kept.dtype)
         return np.concatenate([kept, missing], axis=2)
 
-    return RoundMetrics(*map(cut, metrics))
+    all_cut: RoundMetrics = jax.tree.map(cut, metrics)
+    return all_cut
 
 
 def _named_leaves(trained: Trained) -> dict[str, np.ndarray]:

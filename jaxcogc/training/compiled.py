@@ -96,7 +96,7 @@ def _blocks(
         size = min(size, plan.settings.block_rounds, plan.rounds - done)
         state, rows = run(state, done, size)
         metrics = jax.tree.map(np.copy, metrics)
-        for whole, part in zip(metrics, rows, strict=True):
+        for whole, part in zip(jax.tree.leaves(metrics), jax.tree.leaves(rows), strict=True):
             whole[:, :, done : done + size] = part[:, :, :size]
         done += size
         yield Trained(jax.tree.map(np.copy, state), done, metrics)

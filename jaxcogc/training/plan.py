@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+import optax
 
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.data.datasets import Dataset
 from jaxcogc.federated.data.partitions import Partition
+from jaxcogc.federated.models import Model
 from jaxcogc.federated.rounds.experiment import RoundSettings
 from jaxcogc.links.checks import check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
 from jaxcogc.outage.laws.waiting_times import MessageSeconds
+from jaxcogc.training.losses import OfSample, cross_entropy, is_right
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +27,21 @@ class TrainingPlan:
     """All that a comparison of schemes is made of.
 
     Attributes:
-      dataset: inputs and labels.
+      dataset: inputs and labels, or targets of any shape.
       partition: who holds which training samples: under all seeds, or, with a leading seeds axis
         (`make_partitions`), under each.
-      model: of `jaxcogc.names.MODELS`.
+      model: of `jaxcogc.names.MODELS`, or one's own.
       network, code: the links, and the gradient code (redrawn or the same in every attempt; None
         when no scheme needs one).
       settings: schemes, and how a round goes.
       rounds: how many.
       seeds: of the runs, each once; every seed is trained under every scheme.
       learning_rate: of the clients' SGD.
-      server_optimizer: of `jaxcogc.names.SERVER_OPTIMIZERS`, with its server_learning_rate.
+      local_optimizer: of the clients, in place of SGD.
+      server_optimizer: of `jaxcogc.names.SERVER_OPTIMIZERS`, with its server_learning_rate; or
+        one's own.
+      loss: of one sample, ``loss(output, target)``, a scalar; its mean is what is made small.
+      metrics: of one sample, by name, likewise; their means over the test data are kept.
       target: "equal" aims at the average over clients, "data-size" at that over samples.
       dynamics: how links remember, and which clients are blocked: one chain over all rounds of a
         run. None: independent attempts.
@@ -47,15 +55,18 @@ class TrainingPlan:
 
     dataset: Dataset
     partition: Partition
-    model: str
+    model: str | Model
     network: Network
     code: GradientCode | None
     settings: RoundSettings
     rounds: int
     seeds: tuple[int, ...]
-    learning_rate: float
-    server_optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    server_optimizer: str | optax.GradientTransformation = "sgd"
     server_learning_rate: float = 1.0
+    local_optimizer: optax.GradientTransformation | None = None
+    loss: OfSample = cross_entropy
+    metrics: Mapping[str, OfSample] = field(default_factory=lambda: {"accuracy": is_right})
     target: str = "equal"
     dynamics: LinkDynamics | None = None
     known: Foreknowledge | None = None
@@ -72,6 +83,12 @@ class TrainingPlan:
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds = {self.seeds}: allowed are seeds, each once")
+        for name in self.metrics:
+            if name == "loss" or not name or set(name) & set(',\n\r"'):
+                raise ValueError(
+                    f"metric {name!r}: allowed is a name other than 'loss', without commas, quotes "
+                    "and line ends"
+                )
         for name, values in self.dataset._asdict().items():
             check_unmasked(name, values)
         shape = np.shape(self.partition.num_samples)

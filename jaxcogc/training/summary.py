@@ -1,21 +1,21 @@
-"""What a training run amounts to: a table of every round, and a summary of every scheme."""
+"""What a training run amounts to: every scheme in a few numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import asdict, dataclass
+from typing import Any
 
+import jax
 import numpy as np
 from scipy import special
 
 from jaxcogc.federated.rounds.experiment import RoundMetrics
-from jaxcogc.training.leaks import round_leaks
+from jaxcogc.training.losses import cross_entropy
 from jaxcogc.training.plan import TrainingPlan
-from jaxcogc.training.seconds import seconds_so_far
-from jaxcogc.training.trained import Trained
+from jaxcogc.training.task import fractions
+from jaxcogc.training.trained import Trained, evaluated_rounds
 
-_MEASURED = tuple(name for name in RoundMetrics._fields if name != "finite")
-COLUMNS = ("scheme", "seed", "round", *_MEASURED)
 INTERVAL_LEVEL = 0.95
 DIVERGED_LOSS = 745.0
 """Beyond it a model leaves the right class, on average, less than the smallest float64."""
@@ -34,17 +34,17 @@ class SeedInterval:
 
 @dataclass(frozen=True)
 class SchemeSummary:
-    """A scheme in a few numbers; `dataclasses.asdict` makes it what JSON files hold.
+    """A scheme in a few numbers.
 
     Attributes:
-      test_accuracy, test_loss: of the last evaluation, over seeds.
+      test: of the last evaluation, over seeds, by name: the plan's metrics, and the loss.
       hold_fraction, exact_fraction: of all rounds.
       mean_num_recovered, uplink_uses, peer_uses: means per round.
-      diverged: the seeds whose loss is not finite or above `DIVERGED_LOSS` at the end.
+      diverged: the seeds whose loss is not finite at the end, or above `DIVERGED_LOSS` where it is
+        cross entropy.
     """
 
-    test_accuracy: SeedInterval
-    test_loss: SeedInterval
+    test: Mapping[str, SeedInterval]
     hold_fraction: float
     exact_fraction: float
     mean_num_recovered: float
@@ -52,50 +52,11 @@ class SchemeSummary:
     peer_uses: float
     diverged: tuple[int, ...]
 
-
-def metrics_csv(plan: TrainingPlan, trained: Trained, num_rounds: int | None = None) -> str:
-    """The table of all rounds done: one line for each scheme, seed and round.
-
-    Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
-    are empty where nothing was evaluated, and losses "nan" where they are no number. Where a
-    scheme has masks, more columns tell what its rounds leak; they are 0 for the others. Where the
-    plan says what messages take, the last column is the seconds from the start.
-
-    Args:
-      plan: what was run.
-      trained: where it stands.
-      num_rounds: write so many rounds only.
-    """
-    rounds = trained.round_index if num_rounds is None else num_rounds
-    columns = [
-        np.moveaxis(np.asarray(getattr(trained.metrics, name))[:, :, :rounds], 0, 1)
-        for name in _MEASURED
-    ]
-    leaks = round_leaks(plan, trained.metrics)
-    more = dict(leaks)
-    if plan.seconds is not None:
-        more["seconds"] = seconds_so_far(plan.seconds, trained.metrics)
-    columns += [np.moveaxis(x[:, :, :rounds], 0, 1) for x in more.values()]
-    # An accuracy is a number wherever it was evaluated; a loss need not be.
-    unknown = np.isnan(columns[_MEASURED.index("test_accuracy")])
-    for number, name in enumerate(_MEASURED):
-        if name in ("test_accuracy", "test_loss"):
-            columns[number] = columns[number].astype(object)
-            columns[number][unknown] = None
-    lines = [",".join((*COLUMNS, *more))]
-    for s, scheme in enumerate(plan.settings.schemes):
-        for n, seed in enumerate(plan.seeds):
-            rows = zip(*(column[s, n].tolist() for column in columns), strict=True)
-            lines += [
-                ",".join([scheme, str(seed), str(r), *map(_text, x)]) for r, x in enumerate(rows)
-            ]
-    return "\n".join(lines) + "\n"
-
-
-def _text(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(int(value))
+    def fields(self) -> dict[str, Any]:
+        """What JSON files hold."""
+        found = asdict(self)
+        test = {f"test_{name}": interval for name, interval in found.pop("test").items()}
+        return test | found
 
 
 def seed_interval(values: Iterable[float], *, fraction: bool = False) -> SeedInterval:
@@ -134,27 +95,35 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
       plan: what was run.
       trained: where it stands; at least one round done.
     """
-    done = [np.asarray(x)[:, :, : trained.round_index] for x in trained.metrics]
+    bounded = fractions(plan)
+    done = jax.tree.map(lambda x: np.asarray(x)[:, :, : trained.round_index], trained.metrics)
+
+    def of_scheme(number: int) -> RoundMetrics:
+        one: RoundMetrics = jax.tree.map(lambda x: x[:, number].astype(np.float64), done)
+        return one
+
     return {
-        scheme: _summary(plan, RoundMetrics(*(x[:, number].astype(np.float64) for x in done)))
+        scheme: _summary(plan, of_scheme(number), bounded)
         for number, scheme in enumerate(plan.settings.schemes)
     }
 
 
-def _summary(plan: TrainingPlan, metrics: RoundMetrics) -> SchemeSummary:
+def _summary(plan: TrainingPlan, metrics: RoundMetrics, bounded: Set[str]) -> SchemeSummary:
     """Of one scheme; float64 [seeds, rounds]."""
-    evaluated = np.flatnonzero(~np.isnan(metrics.test_accuracy).all(axis=0))
-    last = evaluated[-1:]  # none, where nothing was evaluated yet
-    accuracy, loss = (
-        np.asarray(x)[:, last].sum(axis=1) if last.size else np.full(len(x), np.nan)
-        for x in (metrics.test_accuracy, metrics.test_loss)
-    )
-    fine = np.asarray(metrics.train_loss)[:, -1] <= DIVERGED_LOSS
+    # None, where nothing was evaluated yet.
+    last = np.flatnonzero(evaluated_rounds(plan, metrics.hold.shape[1]))[-1:]
+    test = {
+        name: np.asarray(metrics.test[name])[:, last].sum(axis=1)
+        if last.size
+        else np.full(len(plan.seeds), np.nan)
+        for name in (*plan.metrics, "loss")
+    }
+    limit = DIVERGED_LOSS if plan.loss is cross_entropy else np.finfo(np.float64).max
+    fine = np.asarray(metrics.train_loss)[:, -1] <= limit
     if last.size:
-        fine &= loss <= DIVERGED_LOSS
+        fine &= test["loss"] <= limit
     return SchemeSummary(
-        test_accuracy=seed_interval(accuracy, fraction=True),
-        test_loss=seed_interval(loss),
+        test={name: seed_interval(x, fraction=name in bounded) for name, x in test.items()},
         hold_fraction=float(metrics.hold.mean()),
         exact_fraction=float(metrics.exact.mean()),
         mean_num_recovered=float(metrics.num_recovered.mean()),

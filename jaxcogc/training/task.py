@@ -16,6 +16,7 @@ from jaxcogc.federated.rounds.experiment import Inputs, Task
 from jaxcogc.federated.rounds.local_steps import Batch, ClientData
 from jaxcogc.runtime.random_words import seed_key
 from jaxcogc.training.foreknowledge import gather_foreknowledge
+from jaxcogc.training.losses import check_of_sample
 from jaxcogc.training.plan import TrainingPlan
 
 _MOMENTUM = 0.9
@@ -75,38 +76,61 @@ def _in_chunks(inputs: np.ndarray, labels: np.ndarray) -> EvaluationChunks:
 
 
 def plan_task(plan: TrainingPlan) -> Task:
-    """The task of a plan: classification by cross entropy."""
-    shape, classes = plan.dataset.train_inputs.shape[1:], plan.dataset.num_classes
-    model = make_model(plan.model, shape, classes)
+    """The task of a plan.
+
+    Raises:
+      ValueError: a loss or a metric that is not a scalar.
+    """
+    model, _ = plan_model(plan), fractions(plan)
+    measured = {**plan.metrics, "loss": plan.loss}
 
     def loss_fn(params: PyTree, batch: Batch, key: Key) -> Array:
-        _, losses = _cross_entropy(model, params, *batch.examples)
+        inputs, targets = batch.examples
+        losses = jax.vmap(plan.loss)(model.apply(params, inputs), jnp.asarray(targets))
         return jnp.sum(losses * batch.weights) / jnp.sum(batch.weights)
 
-    def evaluate(params: PyTree, test: EvaluationChunks) -> tuple[Array, Array]:
-        def part(chunk: EvaluationChunks) -> tuple[Array, Array]:
-            logits, losses = _cross_entropy(model, params, chunk.inputs, chunk.labels)
-            right = (jnp.argmax(logits, axis=-1) == chunk.labels) * chunk.counted
-            return jnp.sum(right), jnp.sum(losses * chunk.counted)
+    def evaluate(params: PyTree, test: EvaluationChunks) -> dict[str, Array]:
+        def part(chunk: EvaluationChunks) -> dict[str, Array]:
+            outputs, targets = model.apply(params, chunk.inputs), jnp.asarray(chunk.labels)
+            found = {name: jax.vmap(f)(outputs, targets) for name, f in measured.items()}
+            return {name: jnp.sum(x * chunk.counted) for name, x in found.items()}
 
-        right, losses = jax.lax.map(part, test)
+        sums = jax.lax.map(part, test)
         number = jnp.sum(test.counted)
-        return jnp.sum(right) / number, jnp.sum(losses) / number
+        return {name: jnp.sum(x) / number for name, x in sums.items()}
 
-    return Task(model.init, loss_fn, evaluate, optax.sgd(plan.learning_rate), _server(plan))
+    local = plan.local_optimizer or optax.sgd(plan.learning_rate)
+    return Task(model.init, loss_fn, evaluate, local, _server(plan))
 
 
-def _cross_entropy(
-    model: Model, params: PyTree, inputs: AnyArray, labels: AnyArray
-) -> tuple[Array, Array]:
-    """Logits, and the loss of every sample."""
-    logits = model.apply(params, inputs)
-    wanted = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return logits, optax.losses.softmax_cross_entropy(logits, wanted)  # no gather, no scatter
+def plan_model(plan: TrainingPlan) -> Model:
+    """The model of a plan."""
+    if isinstance(plan.model, Model):
+        return plan.model
+    return make_model(plan.model, plan.dataset.train_inputs.shape[1:], plan.dataset.num_classes)
+
+
+def fractions(plan: TrainingPlan) -> frozenset[str]:
+    """The metrics that are true or false of a sample: their means are fractions.
+
+    Raises:
+      ValueError: a loss or a metric that is not a scalar.
+    """
+    model, data = plan_model(plan), plan.dataset
+    examples = model, data.train_inputs, data.train_labels
+    if not jnp.issubdtype(check_of_sample("loss", plan.loss, *examples), jnp.floating):
+        raise ValueError("loss gives no floating number for one sample: allowed is such a scalar")
+    kinds = {
+        name: check_of_sample(f"metric {name!r}", function, *examples)
+        for name, function in plan.metrics.items()
+    }
+    return frozenset(name for name, kind in kinds.items() if kind == jnp.bool_)
 
 
 def _server(plan: TrainingPlan) -> optax.GradientTransformation:
     rate = plan.server_learning_rate
+    if not isinstance(plan.server_optimizer, str):
+        return plan.server_optimizer
     if plan.server_optimizer == "momentum":
         return optax.sgd(rate, momentum=_MOMENTUM)
     return optax.adam(rate) if plan.server_optimizer == "adam" else optax.sgd(rate)

@@ -29,15 +29,19 @@ def as_planned(plan: TrainingPlan, trained: Trained) -> Trained:
 
     Nothing else depends on that number but which rounds are evaluated: the last one always is.
     """
-    number = np.arange(1, trained.metrics.test_loss.shape[-1] + 1)
-    done = number <= trained.round_index
-    spare = done & (number % plan.settings.evaluate_every != 0) & (number != plan.rounds)
-    accuracy, loss = (
-        np.where(spare, np.asarray(np.nan, x.dtype), x)
-        for x in (trained.metrics.test_accuracy, trained.metrics.test_loss)
-    )
-    metrics = trained.metrics._replace(test_accuracy=accuracy, test_loss=loss)
-    return trained._replace(metrics=metrics)
+    total = trained.metrics.hold.shape[-1]
+    spare = (np.arange(total) < trained.round_index) & ~evaluated_rounds(plan, total)
+    test = {
+        name: np.where(spare, np.asarray(np.nan, x.dtype), x)
+        for name, x in trained.metrics.test.items()
+    }
+    return trained._replace(metrics=trained.metrics._replace(test=test))
+
+
+def evaluated_rounds(plan: TrainingPlan, num_rounds: int) -> np.ndarray:
+    """In which of the first rounds the plan tests its models: bool [rounds]."""
+    number = np.arange(1, num_rounds + 1)
+    return np.asarray((number % plan.settings.evaluate_every == 0) | (number == plan.rounds))
 
 
 class NonFiniteUpdate(NamedTuple):

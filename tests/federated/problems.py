@@ -50,7 +50,8 @@ def loss_fn(params, batch, key):
 def evaluate(params, test):
     inputs, labels = test
     right = logits(params, inputs).argmax(axis=-1) == labels
-    return jnp.mean(right), jnp.mean(cross_entropy(params, inputs, labels))
+    loss = jnp.mean(cross_entropy(params, inputs, labels))
+    return {"accuracy": jnp.mean(right), "loss": loss}
 
 
 def softmax_task(dtype=np.float64, server=None, learning_rate=0.1):

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,11 +14,10 @@ from jaxcogc.federated.data.partitions import make_partitions
 from jaxcogc.federated.rounds.experiment import RoundMetrics, RoundSettings, TrainState
 from jaxcogc.figures.schemes import accuracy_figure
 from jaxcogc.figures.style import figure_bytes
+from jaxcogc.training.metrics_table import metrics_csv, metrics_table
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (
-    COLUMNS,
     SeedInterval,
-    metrics_csv,
     seed_interval,
     summarize,
 )
@@ -53,8 +53,8 @@ def trained():
     flags = [random.uniform(size=shape) < 0.5 for _ in range(2)]
     losses = [x.astype(np.float32) for x in (accuracy * 2, random.uniform(size=shape))]
     metrics = RoundMetrics(
-        accuracy,
-        *losses,
+        {"accuracy": accuracy, "loss": losses[0]},
+        losses[1],
         *flags,
         *counts[:2],
         random.uniform(size=shape).astype(np.float32),
@@ -67,14 +67,20 @@ def trained():
 
 def test_table_holds_every_number_to_the_last_bit(plan, trained):
     table = pd.read_csv(io.StringIO(metrics_csv(plan, trained)))
-    assert tuple(table.columns) == COLUMNS
+    measured = {f"test_{name}": x for name, x in trained.metrics.test.items()}
+    measured |= {name: x for name, x in trained.metrics._asdict().items() if name != "test"}
+    names = [*measured][:-1]  # and not who was finite
+    assert [*table.columns] == ["scheme", "seed", "round", *names]
+    pd.testing.assert_frame_equal(metrics_table(plan, trained), table, check_dtype=False)
+    parts = [metrics_csv(plan, trained, *ends) for ends in ((0, 2), (2, 2), (2, 3), (3, None))]
+    assert "".join(parts) == metrics_csv(plan, trained)  # a file that grows is the whole one
     assert len(table) == len(SEEDS) * len(SCHEMES) * 5
     for s, scheme in enumerate(SCHEMES):
         for n, seed in enumerate(SEEDS):
             rows = table[(table.scheme == scheme) & (table.seed == seed)]
             assert rows["round"].tolist() == list(range(5))
-            for name in COLUMNS[3:]:
-                expected = getattr(trained.metrics, name)[n, s, :5]
+            for name in names:
+                expected = measured[name][n, s, :5]
                 found = rows[name].to_numpy().astype(expected.dtype)
                 np.testing.assert_array_equal(found, expected)
 
@@ -85,13 +91,13 @@ def test_summary_is_what_pandas_says(plan, trained):
     for scheme, rows in table.groupby("scheme"):
         found = summary[scheme]
         last = rows[rows["round"] == 4].test_accuracy  # the last that was evaluated
-        assert found.test_accuracy.mean == pytest.approx(last.mean())
+        assert found.test["accuracy"].mean == pytest.approx(last.mean())
         half = stats.t.ppf(0.975, 2) * last.sem() / (last.mean() * (1 - last.mean()))
         high = special.expit(special.logit(last.mean()) + half)
-        assert found.test_accuracy.high == pytest.approx(high)
+        assert found.test["accuracy"].high == pytest.approx(high)
         half = stats.t.ppf(0.975, 2) * rows[rows["round"] == 4].test_loss.sem()
         low = rows[rows["round"] == 4].test_loss.mean() - half
-        assert found.test_loss.low == pytest.approx(low)
+        assert found.test["loss"].low == pytest.approx(low)
         means = rows.groupby("scheme").mean(numeric_only=True).iloc[0]
         names = {"hold_fraction": "hold", "exact_fraction": "exact"}
         names |= {"mean_num_recovered": "num_recovered"}
@@ -146,7 +152,7 @@ def test_picture_of_several_seeds_and_of_one(plan, trained):
     np.testing.assert_allclose(right.lines[0].get_xdata(), uses[[1, 4]])
     assert len(left.collections) == len(SCHEMES)
     one = dataclasses.replace(plan, seeds=(4,))
-    metrics = RoundMetrics(*(x[:1] for x in trained.metrics))
+    metrics = jax.tree.map(lambda x: x[:1], trained.metrics)
     alone = accuracy_figure(one, trained._replace(metrics=metrics), title="t", caption="c")
     assert not alone.axes[0].collections
     assert figure_bytes(alone, ".png").startswith(b"\x89PNG")
@@ -167,14 +173,14 @@ def test_equal_seeds_and_masked_data_are_refused(plan):
 @pytest.mark.parametrize("name", ["test_loss", "train_loss"])
 def test_runs_that_diverged_are_named(plan, trained, name, value):
     """And a loss that is no number is not replaced by the one before."""
-    losses = np.array(getattr(trained.metrics, name))
-    losses[1, 0, 4] = value
-    spoilt = trained._replace(metrics=trained.metrics._replace(**{name: losses}))
+    metrics = jax.tree.map(np.array, trained.metrics)
+    (metrics.test["loss"] if name == "test_loss" else metrics.train_loss)[1, 0, 4] = value
+    spoilt = trained._replace(metrics=metrics)
     summary = summarize(plan, spoilt)
     assert summary["ideal"].diverged == (5,)
     assert summary["gc"].diverged == ()
     if name == "test_loss" and not np.isfinite(value):
-        assert summary["ideal"].test_loss == SeedInterval()
+        assert summary["ideal"].test["loss"] == SeedInterval()
     table = pd.read_csv(io.StringIO(metrics_csv(plan, spoilt)), keep_default_na=False)
     row = table[(table.scheme == "ideal") & (table.seed == 5) & (table["round"] == 4)]
     assert str(row[name].iloc[0]) == f"{np.float32(value):.9g}"

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +30,12 @@ from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.checkpoints import Checkpoints
 from jaxcogc.training.compiled import CompiledTraining, compile_training
+from jaxcogc.training.metrics_table import metrics_csv
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (
     DIVERGED_LOSS,
     INTERVAL_LEVEL,
     SchemeSummary,
-    metrics_csv,
     summarize,
 )
 from jaxcogc.training.trained import NonFiniteUpdate, Trained, as_planned, first_non_finite
@@ -144,7 +143,7 @@ class _Keeper:
 
 
 def _write_metrics(request: TrainRequest, out: Path, trained: Trained, rounds: int) -> None:
-    text = metrics_csv(request.plan, trained, rounds)
+    text = metrics_csv(request.plan, trained, num_rounds=rounds)
     write_file("--out", out / "metrics.csv", text.encode())
 
 
@@ -220,7 +219,7 @@ def _report(
     caption += f"; {interval}{several}" if len(plan.seeds) > 1 else "; no interval from one seed"
     if trained.round_index < plan.rounds:
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
-    schemes = {name: asdict(row) for name, row in summary.items()}
+    schemes = {name: row.fields() for name, row in summary.items()}
     fields = {"schemes": schemes, "rounds": trained.round_index, "seeds": len(plan.seeds)}
     fields |= measured | inverse_probabilities(plan) | leak_fields(plan, trained)
     with interruption.shield:
@@ -265,12 +264,12 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
     for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses"):
         table.add_column(header, justify="right", no_wrap=True)
     for name, row in summary.items():
-        accuracy = row.test_accuracy
+        accuracy = row.test["accuracy"]
         table.add_row(
             name,
             _number(accuracy.mean),
             "" if accuracy.low is None else f"{accuracy.low:.4f} – {accuracy.high:.4f}",
-            "diverged" if row.diverged else _number(row.test_loss.mean),
+            "diverged" if row.diverged else _number(row.test["loss"].mean),
             probability_text(row.hold_fraction),
             probability_text(row.exact_fraction),
             f"{row.mean_num_recovered:.2f}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Shaped
 
 from jaxcogc.federated.data.image_files import (
     Images,
@@ -27,22 +27,23 @@ _TABLE = "mnist_5k.csv.gz"
 
 
 class Dataset(NamedTuple):
-    """Labelled images, in host memory.
+    """Labelled images, or other examples, in host memory.
 
     Attributes:
         name: as `load_dataset` was given it.
-        train_inputs: float32 [samples, height, width, channels] in [0, 1].
-        train_labels: int32 [samples], in 0 .. num_classes - 1.
-        test_inputs: float32 [samples, height, width, channels], likewise.
-        test_labels: int32 [samples].
-        num_classes: number of labels.
+        train_inputs: float32 [samples, height, width, channels] in [0, 1]; of others any
+            [samples, ..].
+        train_labels: int32 [samples], in 0 .. num_classes - 1; of others any targets [samples, ..].
+        test_inputs: likewise.
+        test_labels: likewise.
+        num_classes: number of labels; 0 where targets are no labels.
     """
 
     name: str
-    train_inputs: Float32[np.ndarray, "samples ..."]
-    train_labels: Int32[np.ndarray, "samples"]
-    test_inputs: Float32[np.ndarray, "_tests ..."]
-    test_labels: Int32[np.ndarray, "_tests"]
+    train_inputs: Shaped[np.ndarray, "samples *_input"]
+    train_labels: Shaped[np.ndarray, "samples *_target"]
+    test_inputs: Shaped[np.ndarray, "_tests *_input"]
+    test_labels: Shaped[np.ndarray, "_tests *_target"]
     num_classes: int
 
 

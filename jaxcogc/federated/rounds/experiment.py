@@ -27,14 +27,14 @@ class Task(NamedTuple):
     Attributes:
       init: ``init(key)`` gives the parameters of one run.
       loss_fn: see `LossFn`.
-      evaluate: ``evaluate(params, test) -> (accuracy, loss)``, floating scalars.
+      evaluate: ``evaluate(params, test)`` gives floating scalars by name: the loss, and metrics.
       local_optimizer: of the clients, begun anew every round.
       server_optimizer: takes the negative of what a scheme adds as its gradient.
     """
 
     init: Callable[[Key], PyTree]
     loss_fn: LossFn
-    evaluate: Callable[[PyTree, PyTree], tuple[Array, Array]]
+    evaluate: Callable[[PyTree, PyTree], Mapping[str, Array]]
     local_optimizer: optax.GradientTransformation
     server_optimizer: optax.GradientTransformation
 
@@ -181,7 +181,7 @@ class RoundMetrics(NamedTuple):
     """What is known of every round; [seeds, schemes, rounds] when the program returns it.
 
     Attributes:
-      test_accuracy, test_loss: floating; NaN where not evaluated.
+      test: floating by name, the loss on the test data and other metrics; NaN where not evaluated.
       train_loss: floating, mean over clients and local steps.
       hold, exact: bool.
       num_recovered, num_revealed, peer_uses, uplink_uses, num_dimensions: int32, see Coefficients.
@@ -190,8 +190,7 @@ class RoundMetrics(NamedTuple):
       finite: bool [.., clients], whose update was finite.
     """
 
-    test_accuracy: AnyArray
-    test_loss: AnyArray
+    test: Mapping[str, AnyArray]
     train_loss: AnyArray
     hold: AnyArray
     exact: AnyArray

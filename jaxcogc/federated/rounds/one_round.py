@@ -122,18 +122,18 @@ def round_step(
         drawn = at_round(index, finite)
         one = drawn.coefficients
         state = server(_Sent(keys, drawn, start, deltas, finite), state)
+
+        def evaluate(params: PyTree) -> PyTree:
+            found = task.evaluate(params, inputs.test)
+            return jax.tree.map(lambda x: x.astype(losses.dtype), found)
+
         unknown = jnp.full((), jnp.nan, losses.dtype)
-        accuracy, loss = lax.cond(
-            evaluated,
-            lambda params: jax.tree.map(
-                lambda x: x.astype(losses.dtype), task.evaluate(params, inputs.test)
-            ),
-            lambda _: (unknown, unknown),
-            state.params,
+        names = jax.eval_shape(evaluate, state.params)
+        test = lax.cond(
+            evaluated, evaluate, lambda _: jax.tree.map(lambda _: unknown, names), state.params
         )
         metrics = RoundMetrics(
-            test_accuracy=accuracy,
-            test_loss=loss,
+            test=test,
             train_loss=jnp.mean(losses, where=finite),
             hold=one.hold,
             exact=one.exact,

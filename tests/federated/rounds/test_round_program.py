@@ -130,7 +130,7 @@ def test_held_rounds_move_nothing():
             for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True)
         ]
         assert all(same) if held else not all(same)
-    evaluated = ~np.isnan(metrics.test_loss[0, 0])
+    evaluated = ~np.isnan(metrics.test["loss"][0, 0])
     np.testing.assert_array_equal(np.flatnonzero(evaluated), [2, 5, 8, 11])
 
 
@@ -230,7 +230,7 @@ def test_quadratics_end_where_the_mean_coefficients_say():
     uplink = np.array([0.1, 0.4, 0.8])
     links = Network(uplink, np.full((3, 3), 0.1) * (1 - np.eye(3)))
     _, metrics = trainer(links, data, num=rounds, num_rounds=rounds)
-    ends = np.asarray(metrics.test_loss)[:, :, 500:].mean(axis=2)
+    ends = np.asarray(metrics.test["loss"])[:, :, 500:].mean(axis=2)
     mean, error = ends.mean(axis=0), ends.std(axis=0, ddof=1) / np.sqrt(len(seeds))
     heard = (np.arange(8)[:, None] >> np.arange(3)) & 1
     chance = np.prod(np.where(heard, 1 - uplink, uplink), axis=1)
