@@ -40,7 +40,7 @@ class CollectDisplay(Display, Listener):
         """See `Listener`."""
         self._pause()
         attempts = count_text(point.attempts, "attempt")
-        size = f"{point.num_clients} clients, {attempts}, {point.family} code"
+        size = f"{point.num_clients} clients, {attempts}, {point.code_name} code"
         if self.interruption is not None:
             self.interruption.end_at_once(_INTERRUPTED)
         self.show(f"compiling for {size}", description=f"compiling for {size}")

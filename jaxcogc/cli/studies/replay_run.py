@@ -58,7 +58,7 @@ def _next_trial(point: Point, trial: int, outcome: str) -> int:
 
 
 def _title(point: Point, trial: int) -> str:
-    words = [f"{point.num_clients} clients", f"{point.family} code"]
+    words = [f"{point.num_clients} clients", f"{point.code_name} code"]
     if point.family != "uncoded":
         words[-1] += f", {point.stragglers} stragglers"
     return f"point {point.id[:8]} ({', '.join(words)}), trial {trial:,}"

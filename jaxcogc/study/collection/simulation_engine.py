@@ -21,13 +21,24 @@ from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, CountedBlocks, compile_blocks
 from jaxcogc.outage.simulation.program_inputs import Run, prepare_run
 from jaxcogc.runtime.random_words import seed_keys
-from jaxcogc.study.specification.point import Point
+from jaxcogc.study.specification.point import CodeText, Point
+
+
+def code_of(point: Point) -> GradientCode:
+    """A code, built once for all points that have it."""
+    if point.own_code is not None:
+        return _own_code(point.own_code, point.stragglers)
+    return _family_code(point.family, point.num_clients, point.stragglers, point.seed)
 
 
 @lru_cache(maxsize=256)
-def code_of(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
-    """A code, built once for all points that have it."""
+def _family_code(family: str, num_clients: int, num_stragglers: int, seed: int) -> GradientCode:
     return make_code(family, num_clients, num_stragglers, key=seed_keys(seed)[0])
+
+
+@lru_cache(maxsize=256)
+def _own_code(own: CodeText, num_stragglers: int) -> GradientCode:
+    return GradientCode.from_matrix(own.matrix(), num_stragglers)
 
 
 class Protocol(TypedDict):
@@ -55,7 +66,7 @@ class Setting(NamedTuple):
 
 def setting_of(point: Point) -> Setting:
     """The network, code and protocol of a point."""
-    code = code_of(point.family, point.num_clients, point.stragglers, point.seed)
+    code = code_of(point)
     protocol = Protocol(
         num_attempts=point.attempts,
         redraw_code=point.redraw_code,
@@ -88,7 +99,8 @@ def program_of(point: Point) -> Hashable:
         kind = setting_of(point).kind
     else:  # without building the network of each of many points
         kind = LinkKind(reciprocal=point.links.reciprocal, keeps=point.keep_heard)
-    return point.num_clients, point.family, point.attempts, point.redraw_code, kind
+    modulus = None if point.own_code is None else code_of(point).modulus
+    return point.num_clients, point.family, modulus, point.attempts, point.redraw_code, kind
 
 
 @lru_cache(maxsize=256)

@@ -8,22 +8,21 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcogc.allowed import MAX_CLIENTS
-from jaxcogc.names import RANDOM_FAMILIES
+from jaxcogc.study.specification.codes import codes_of, why_no_code
 from jaxcogc.study.specification.link_time import time_settings
 from jaxcogc.study.specification.network_labels import tell_apart
 from jaxcogc.study.specification.point import (
     HOMOGENEOUS,
     POSITIONS,
     LinkTime,
-    NetworkSource,
     NetworkText,
     Point,
+    Source,
     Value,
 )
 from jaxcogc.study.specification.sections import NetworkSection, Specification
@@ -42,7 +41,7 @@ class _Labelled(NamedTuple):
 
     network: Network
     labels: dict[str, Value]
-    source: NetworkSource
+    source: Source
     in_file: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -52,7 +51,7 @@ class _Links(NamedTuple):
     links: NetworkText
     time: LinkTime
     labels: dict[str, Value]
-    source: NetworkSource
+    source: Source
 
 
 def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...], tuple[str, ...]]:
@@ -65,29 +64,31 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
     skipped: dict[str, str] = {}
     fitting: set[tuple[str, Value]] = set()
     networks = list(_links(specification.network, folder))
-    codes, protocol = specification.code, specification.protocol
-    size = len(networks) * len(codes.family) * len(codes.stragglers) * len(protocol.attempts)
+    codes, stragglers_axis = codes_of(specification.code, folder), specification.code.stragglers
+    protocol = specification.protocol
+    size = len(networks) * len(codes) * len(stragglers_axis) * len(protocol.attempts)
     keeps = protocol.keep_heard or (False,)
     size *= len(protocol.redraw_code) * len(keeps) * len(specification.run.seed)
     if size > MAX_POINTS:
         raise ValueError(f"the grid has {size:,} points: allowed is at most {MAX_POINTS:,}")
     grid = itertools.product(
         networks,
-        codes.family,
-        codes.stragglers,
+        codes,
+        stragglers_axis,
         protocol.attempts,
         protocol.redraw_code,
         keeps,
         specification.run.seed,
     )
-    for links, family, stragglers, attempts, redraw_code, keep_heard, seed in grid:
-        stragglers = 0 if family == "uncoded" else stragglers
-        values: dict[str, Value] = {"code": family, "stragglers": stragglers, "attempts": attempts}
+    for links, code, stragglers, attempts, redraw_code, keep_heard, seed in grid:
+        stragglers = 0 if code.family == "uncoded" else stragglers
+        values: dict[str, Value] = {"code": code.family, "stragglers": stragglers}
+        values["attempts"] = attempts
         values |= {"redraw_code": redraw_code}
         values |= {"keep_heard": keep_heard} if protocol.keep_heard else {}
         point = Point(
             links.links,
-            family,
+            code.family,
             stragglers,
             attempts,
             redraw_code,
@@ -96,14 +97,15 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
             time=links.time,
             keep_heard=keep_heard,
             source=links.source,
+            own_code=code.own,
         )
-        reason = _why_no_code(family, point.num_clients, stragglers, redraw_code)
+        reason = why_no_code(code, point.num_clients, stragglers, redraw_code)
         if reason is None:
             points.setdefault(point.id, point)
-            fitting |= {("code.family", family), ("code.stragglers", stragglers)}
+            fitting |= {(code.key, code.name), ("code.stragglers", stragglers)}
             fitting.add(("protocol.redraw_code", redraw_code))
         else:
-            words = f"{family}, {stragglers} stragglers, {point.num_clients} clients"
+            words = f"{code.name}, {stragglers} stragglers, {point.num_clients} clients"
             skipped.setdefault(words + (", redrawn" if redraw_code else ""), reason)
     _refuse_what_fits_nowhere(specification, fitting, skipped)
     apart = tell_apart(points.values())
@@ -116,7 +118,8 @@ def _refuse_what_fits_nowhere(
     if specification.code.family == ("uncoded",):
         fitting |= {("code.stragglers", s) for s in specification.code.stragglers if s == 0}
     for key, values in (
-        ("code.family", specification.code.family),
+        ("code.family", specification.code.family or ()),
+        ("code.file", specification.code.file or ()),
         ("code.stragglers", specification.code.stragglers),
         ("protocol.redraw_code", specification.protocol.redraw_code),
     ):
@@ -125,21 +128,6 @@ def _refuse_what_fits_nowhere(
                 shown = str(value).lower() if isinstance(value, bool) else repr(value)
                 reasons = [*skipped.values(), "stragglers = 0 with an uncoded family"]
                 raise ValueError(f"{key} = {shown} fits no point of the grid: {reasons[0]}")
-
-
-@cache
-def _why_no_code(family: str, num_clients: int, stragglers: int, redrawn: bool) -> str | None:
-    """Why the constructors refuse; None where there is a code."""
-    if redrawn and family not in RANDOM_FAMILIES:
-        return f"redraw_code = true: allowed is the {', '.join(RANDOM_FAMILIES)} family"
-    from jaxcogc.coding.codes import make_code
-    from jaxcogc.runtime.random_words import seed_keys
-
-    try:  # only the cyclic code has random numbers in it, and it exists for every size
-        make_code(family, num_clients, stragglers, key=seed_keys(0)[0])
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _links(section: NetworkSection, folder: Path) -> Iterator[_Links]:
@@ -188,7 +176,7 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
             "uplink_erasure": uplink,
         }
         labels |= {"peer_erasure": peer, "reciprocal": reciprocal}
-        yield _Labelled(network, labels, NetworkSource(HOMOGENEOUS))
+        yield _Labelled(network, labels, Source(HOMOGENEOUS))
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
@@ -211,7 +199,7 @@ def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
                 links = dataclasses.replace(network, reciprocal=reciprocal)
             except ValueError as error:
                 raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
-            source = NetworkSource.of_file(path, links, LinkTime.of(in_file))
+            source = Source.of_file(path, links, LinkTime.of(in_file))
             yield _Labelled(links, {**labels, "reciprocal": reciprocal}, source, in_file)
 
 
@@ -219,7 +207,7 @@ def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
     from jaxcogc.links.network import Network
 
     places = json.dumps([section.positions, section.server, section.reference_distance])
-    source = NetworkSource(POSITIONS, hashlib.sha256(places.encode()).hexdigest()[:16])
+    source = Source(POSITIONS, hashlib.sha256(places.encode()).hexdigest()[:16])
     for snr, exponent, rate, reciprocal in itertools.product(
         section.snr_at_reference or (),
         section.path_loss_exponent or (),

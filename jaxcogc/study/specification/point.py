@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from jaxcogc._types import HostFloats
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
 
@@ -19,6 +20,8 @@ WORDS_FORMAT = 1
 """Of the random words and of what a block counts. Who changes either raises it, on all backends at
 once: stores of another format are shown, but not extended, merged or replayed."""
 METHOD = "monte-carlo"
+CUSTOM = "custom"
+"""Instead of a family, where the code is one's own."""
 HOMOGENEOUS, POSITIONS = "homogeneous", "positions"
 """What networks that come from no file are called."""
 
@@ -121,20 +124,20 @@ class LinkTime:
         return LinkDynamics(**json.loads(self.text)) if self.text else None
 
 
-class NetworkSource(NamedTuple):
-    """What a network is called after, where its other labels do not say everything about it.
+class Source(NamedTuple):
+    """What a network or a code is called after, where other labels do not say everything about it.
 
     Attributes:
       path: of its file; else a word for its kind.
-      digest: hash of what the file says of the links (not whether they are reciprocal, which is an
-        axis of its own), or of the positions; empty where the labels say everything.
+      digest: hash of what the file says: of the links (not whether they are reciprocal, which is an
+        axis of its own), of the positions, of the coefficients; empty where labels say everything.
     """
 
     path: str
     digest: str = ""
 
     @classmethod
-    def of_file(cls, path: str, network: Network, time: LinkTime | None = None) -> NetworkSource:
+    def of_file(cls, path: str, network: Network, time: LinkTime | None = None) -> Source:
         """Of a network that was read from a file, with what the file says of time."""
         digest = NetworkText.of(network).digest
         if time is not None and time.text:
@@ -143,12 +146,48 @@ class NetworkSource(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class CodeText:
+    """A code of one's own as a study keeps it: plain text, without JAX.
+
+    Attributes:
+      id: hash of the coefficients' float64 bits, whatever file they came from.
+      text: the coefficients as JSON, every float exact.
+      path: of the file.
+    """
+
+    id: str
+    text: str = dataclasses.field(compare=False, repr=False)
+    path: str = dataclasses.field(compare=False)
+
+    @classmethod
+    def of(cls, matrix: HostFloats, path: str) -> CodeText:
+        """The text of a matrix [clients, clients].
+
+        >>> one, same = (CodeText.of(np.eye(2) * x, name) for x, name in ((1, "a"), (1.0, "b")))
+        >>> one == same, one.matrix().tolist()
+        (True, [[1.0, 0.0], [0.0, 1.0]])
+        """
+        plain = np.asarray(matrix, "<f8") + 0.0
+        hash = hashlib.sha256(b"code" + plain.tobytes()).hexdigest()[:16]
+        return cls(hash, json.dumps(plain.tolist()), path)
+
+    def matrix(self) -> HostFloats:
+        """The coefficients, bit for bit."""
+        return np.array(json.loads(self.text), np.float64)
+
+    @property
+    def source(self) -> Source:
+        """What it is called after."""
+        return Source(self.path, self.id)
+
+
+@dataclasses.dataclass(frozen=True)
 class Point:
     """One setting of a study.
 
     Attributes:
       links: the network.
-      family, stragglers: the code.
+      family, stragglers: the code; "custom" where it is one's own.
       attempts, redraw_code: the protocol.
       seed: of code and trials.
       time: how the links hang together in time.
@@ -156,6 +195,7 @@ class Point:
       words_format: of the random words that its blocks are counted from.
       labels: the values on the axes of the grid, by name: words and numbers for tables.
       source: of the network.
+      own_code: the code where it came from a file.
     """
 
     links: NetworkText
@@ -168,7 +208,8 @@ class Point:
     time: LinkTime = LinkTime()
     keep_heard: bool = False
     words_format: int = WORDS_FORMAT
-    source: NetworkSource = dataclasses.field(default=NetworkSource(HOMOGENEOUS), compare=False)
+    source: Source = dataclasses.field(default=Source(HOMOGENEOUS), compare=False)
+    own_code: CodeText | None = None
 
     @cached_property
     def id(self) -> str:
@@ -185,6 +226,7 @@ class Point:
         """
         later: dict[str, Value] = {"time": self.time.text} if self.time.text else {}
         later |= {"keep_heard": True} if self.keep_heard else {}
+        later |= {"matrix": self.own_code.id} if self.own_code is not None else {}
         return later | {
             "network": self.links.id,
             "code": self.family,
@@ -198,6 +240,11 @@ class Point:
     def num_clients(self) -> int:
         """M, the number of clients."""
         return self.links.num_clients
+
+    @property
+    def code_name(self) -> str:
+        """The code in a word: its family, or what its file is called."""
+        return self.family if self.own_code is None else str(self.labels["code"])
 
     def network(self) -> Network:
         """The network, bit for bit."""

@@ -92,9 +92,10 @@ class NetworkSection(Section):
 
 
 class CodeSection(Section):
-    """`[code]`."""
+    """`[code]`: families, cyclic where nothing is said, or files of one's own codes."""
 
-    family: Annotated[tuple[str, ...], _axis(allowed.choice(FAMILIES))] = ("cyclic",)
+    family: Annotated[tuple[str, ...], _axis(allowed.choice(FAMILIES))] | None = None
+    file: Annotated[tuple[str, ...], _axis(allowed.TEXT)] | None = None
     stragglers: Annotated[tuple[int, ...], _axis(allowed.whole(0, allowed.MAX_CLIENTS - 1))] = (0,)
 
 

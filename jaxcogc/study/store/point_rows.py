@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxcogc.study.specification.point import (
+    CUSTOM,
     HOMOGENEOUS,
     POSITIONS,
+    CodeText,
     LinkTime,
-    NetworkSource,
     NetworkText,
     Point,
+    Source,
 )
 from jaxcogc.study.specification.stop_rules import StopRule
 
 COLUMNS = "id, setting, labels, rule, gc_outage"
 _SOURCE = "network_source"
 """Beside the labels, in stores that tell what the networks are called after."""
+_CODE_FILE = "code_file"
+"""Likewise of a code of one's own."""
 _FORMAT, _FIRST_FORMAT = "words_format", 1
 """Beside the setting; stores that do not tell are of the first."""
 _KINDS = (HOMOGENEOUS, POSITIONS)
@@ -41,15 +45,26 @@ class StoredPoint(NamedTuple):
 def point_row(place: int, point: Point, rule: StopRule) -> tuple[str, int, str, str, str]:
     """The row of the table of points; `place` is the point's in its grid."""
     labels = {**point.labels, _SOURCE: point.source}
+    if point.own_code is not None:
+        labels[_CODE_FILE] = point.own_code.path
     setting = json.dumps({**point.setting, _FORMAT: point.words_format})
     return point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict())
+
+
+def texts_of(point: Point) -> dict[str, str]:
+    """What the point's setting names by identities: links, and the matrix of a code of one's own.
+
+    Both kinds of text are kept in the table of networks.
+    """
+    texts = {point.links.id: point.links.text}
+    return texts if point.own_code is None else {**texts, point.own_code.id: point.own_code.text}
 
 
 def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> StoredPoint:
     """The point of a row of `COLUMNS`.
 
     Args:
-      networks: by identity.
+      networks: the texts by identity.
       row: as SQLite gave it.
 
     Raises:
@@ -61,6 +76,9 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
     if source is None:
         word = str(values.get("network"))
         source = (word, "") if word in _KINDS else (f"{word}.json", links.digest)
+    own, path = None, values.pop(_CODE_FILE, "")
+    if fields["code"] == CUSTOM:
+        own = CodeText(fields["matrix"], networks[fields["matrix"]].text, path)
     point = Point(
         links=links,
         family=fields["code"],
@@ -72,7 +90,8 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
         time=LinkTime(fields.get("time", "")),
         keep_heard=fields.get("keep_heard", False),
         words_format=words_format_of(fields),
-        source=NetworkSource(*source),
+        source=Source(*source),
+        own_code=own,
     )
     if point.id != id:
         raise ValueError(f"point {id} is another")

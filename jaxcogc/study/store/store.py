@@ -33,6 +33,7 @@ from jaxcogc.study.store.point_rows import (
     StoredPoint,
     point_row,
     stored_point,
+    texts_of,
     words_format_of,
 )
 from jaxcogc.study.store.store_file import (
@@ -104,11 +105,11 @@ class Store:
         content = json.dumps([study.name, study.description, study.text])
         hash = hashlib.sha256(content.encode()).hexdigest()[:16]
         row = (hash, study.name, study.description, study.text, now())
-        networks = {point.links.id: point.links.text for point in study.points}
+        texts = {id: text for point in study.points for id, text in texts_of(point).items()}
         points = [point_row(place, p, study.rule) for place, p in enumerate(study.points)]
         with self.transaction() as connection:
             insert_rows(connection, "studies", [row])
-            insert_rows(connection, "networks", networks.items())
+            insert_rows(connection, "networks", texts.items())
             connection.executemany(
                 "INSERT INTO points VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " place = excluded.place, labels = excluded.labels, rule = excluded.rule",

@@ -13,7 +13,7 @@ from jaxcogc.study import collect
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.results.point_results import read_results
 from jaxcogc.study.results.replay import replay
-from jaxcogc.study.specification.point import LinkTime, NetworkSource
+from jaxcogc.study.specification.point import LinkTime, Source
 from jaxcogc.study.specification.study_file import parse_study, read_study
 from jaxcogc.study.store.store import open_store
 
@@ -134,8 +134,8 @@ def test_network_files_tell_of_time(tmp_path):
 
 def test_the_source_tells_files_apart_that_differ_in_time():
     network = Network.homogeneous(3, uplink_erasure=0.1, peer_erasure=0.1)
-    plain = NetworkSource.of_file("a.json", network)
-    assert NetworkSource.of_file("a.json", network, LinkTime()) == plain
-    assert NetworkSource.of_file("a.json", network, LinkTime.of({"memory": 0.5})) != plain
+    plain = Source.of_file("a.json", network)
+    assert Source.of_file("a.json", network, LinkTime()) == plain
+    assert Source.of_file("a.json", network, LinkTime.of({"memory": 0.5})) != plain
     (point,) = study().points
     assert replace(point, time=LinkTime.of({"memory": 0.5})).id != point.id
