@@ -54,11 +54,11 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
       A figure of two panels: against rounds, and against uplink uses so far (mean over seeds), or
       against seconds so far where the plan says what messages take.
     """
-    timed, measured = plan.seconds is not None, next(iter(plan.metrics), "loss")
+    measured = next(iter(plan.metrics), "loss")
     fraction = measured in fractions(plan)
-    clock = np.asarray(trained.metrics.uplink_uses).cumsum(axis=-1)
-    if plan.seconds is not None:
-        clock = seconds_so_far(plan.seconds, trained.metrics)
+    seconds = seconds_so_far(plan, trained.metrics)
+    uses = np.asarray(trained.metrics.uplink_uses).cumsum(axis=-1)
+    clock = uses if seconds is None else seconds
     with new_figure(title, caption, height=4.9) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         faint = 0.8 / max(6, len(plan.settings.schemes) ** 1.3)  # many bands lie over each other
@@ -71,7 +71,7 @@ def accuracy_figure(plan: TrainingPlan, trained: Trained, *, title: str, caption
             _draw_scheme(right, scheme, spent, ends, faint)
         left.set_ylabel(f"test {measured}")
         left.set_xlabel("rounds")
-        right.set_xlabel("seconds so far" if timed else "uplink uses so far, per seed")
+        right.set_xlabel("uplink uses so far, per seed" if seconds is None else "seconds so far")
         for axes in (left, right):
             axes.set_xlim(left=0)
             if fraction:

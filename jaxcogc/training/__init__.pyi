@@ -14,6 +14,7 @@ from .losses import cross_entropy as cross_entropy
 from .losses import is_right as is_right
 from .metrics_table import metrics_csv as metrics_csv
 from .metrics_table import metrics_table as metrics_table
+from .plan import RoundSeconds as RoundSeconds
 from .plan import TrainingPlan as TrainingPlan
 from .summary import SchemeSummary as SchemeSummary
 from .summary import SeedInterval as SeedInterval

@@ -11,7 +11,7 @@ from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.trained import Trained, evaluated_rounds
 
-_MEASURED = tuple(name for name in RoundMetrics._fields if name not in ("test", "finite"))
+_MEASURED = tuple(name for name in RoundMetrics._fields if name not in ("test", "slots", "finite"))
 
 
 def metrics_table(
@@ -78,8 +78,9 @@ def _columns(plan: TrainingPlan, trained: Trained) -> dict[str, np.ndarray]:
     columns = {f"test_{name}": metrics.test[name] for name in (*plan.metrics, "loss")}
     columns |= {name: getattr(metrics, name) for name in _MEASURED}
     columns |= round_leaks(plan, metrics)
-    if plan.seconds is not None:
-        columns["seconds"] = seconds_so_far(plan.seconds, metrics)
+    clock = seconds_so_far(plan, metrics)
+    if clock is not None:
+        columns["seconds"] = clock
     return {name: np.asarray(x) for name, x in columns.items()}
 
 

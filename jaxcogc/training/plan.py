@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import optax
@@ -20,6 +22,35 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
 from jaxcogc.outage.laws.waiting_times import MessageSeconds
 from jaxcogc.training.losses import OfSample, cross_entropy, is_right
+
+
+class RoundSeconds(NamedTuple):
+    """What a round takes.
+
+    Attributes:
+      messages: what steps and messages take.
+      compute_rate: a client's steps take an exponential time of this rate more, drawn anew in every
+        round; None: they do not.
+      deadline: the server waits so long for the clients' steps; who is late sends nothing in that
+        round, to nobody. None: it waits for all of them.
+
+    Source: docs/mathematics.md, "Time".
+    """
+
+    messages: MessageSeconds
+    compute_rate: float | None = None
+    deadline: float | None = None
+
+    @property
+    def late_probability(self) -> float:
+        """That a client is late.
+
+        >>> RoundSeconds(MessageSeconds(1.0), compute_rate=2.0, deadline=2.0).late_probability
+        0.1353352832366127
+        """
+        if self.compute_rate is None or self.deadline is None:
+            return 0.0
+        return math.exp(-self.compute_rate * max(self.deadline - self.messages.compute, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +77,8 @@ class TrainingPlan:
       dynamics: how links remember, and which clients are blocked: one chain over all rounds of a
         run. None: independent attempts.
       known: what schemes must know of the network; None: it is found when the plan is compiled.
-      seconds: what steps and messages take on one shared channel; None: nobody asked.
+      seconds: what steps and messages take; None: nobody asked. Clients that miss a deadline are
+        to be blocked by the dynamics, with the probability that `RoundSeconds` gives.
 
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
@@ -70,7 +102,7 @@ class TrainingPlan:
     target: str = "equal"
     dynamics: LinkDynamics | None = None
     known: Foreknowledge | None = None
-    seconds: MessageSeconds | None = None
+    seconds: RoundSeconds | None = None
 
     def __post_init__(self) -> None:
         if self.settings.own and self.dynamics is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
@@ -13,6 +13,7 @@ from scipy import special
 from jaxcogc.federated.rounds.experiment import RoundMetrics
 from jaxcogc.training.losses import cross_entropy
 from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.task import fractions
 from jaxcogc.training.trained import Trained, evaluated_rounds
 
@@ -40,6 +41,7 @@ class SchemeSummary:
       test: of the last evaluation, over seeds, by name: the plan's metrics, and the loss.
       hold_fraction, exact_fraction: of all rounds.
       mean_num_recovered, uplink_uses, peer_uses: means per round.
+      seconds: likewise; None where nobody said what messages take.
       diverged: the seeds whose loss is not finite at the end, or above `DIVERGED_LOSS` where it is
         cross entropy.
     """
@@ -51,10 +53,13 @@ class SchemeSummary:
     uplink_uses: float
     peer_uses: float
     diverged: tuple[int, ...]
+    seconds: float | None = None
 
     def fields(self) -> dict[str, Any]:
-        """What JSON files hold."""
+        """What JSON files hold: no seconds where there are none."""
         found = asdict(self)
+        if self.seconds is None:
+            del found["seconds"]
         test = {f"test_{name}": interval for name, interval in found.pop("test").items()}
         return test | found
 
@@ -102,10 +107,14 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
         one: RoundMetrics = jax.tree.map(lambda x: x[:, number].astype(np.float64), done)
         return one
 
-    return {
-        scheme: _summary(plan, of_scheme(number), bounded)
-        for number, scheme in enumerate(plan.settings.schemes)
-    }
+    clock = seconds_so_far(plan, trained.metrics)
+    found = {}
+    for number, scheme in enumerate(plan.settings.schemes):
+        found[scheme] = _summary(plan, of_scheme(number), bounded)
+        if clock is not None:
+            mean = clock[:, number, trained.round_index - 1].mean() / trained.round_index
+            found[scheme] = replace(found[scheme], seconds=float(mean))
+    return found
 
 
 def _summary(plan: TrainingPlan, metrics: RoundMetrics, bounded: Set[str]) -> SchemeSummary:

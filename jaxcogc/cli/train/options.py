@@ -24,6 +24,7 @@ from jaxcogc.cli.shared.options import option, output, switch
 from jaxcogc.names import (
     AGGREGATIONS,
     BASIC_SCHEMES,
+    CHANNELS,
     DATASETS,
     DEFAULT_SCHEMES,
     FAILURE_POLICIES,
@@ -135,10 +136,15 @@ class TrainOptions(_TrainingOptions):
     compute_seconds: float | None = option(
         "T", "Of the clients' steps, a round: metrics get seconds.", NOT_NEGATIVE
     )
-    peer_seconds: float | None = option(
-        "T", "Of a message between clients, on one shared channel.", NOT_NEGATIVE
+    compute_rate: float | None = option(
+        "R", "Of an exponential time that they take more, each client its own.", POSITIVE
     )
+    peer_seconds: float | None = option("T", "Of a message between clients.", NOT_NEGATIVE)
     uplink_seconds: float | None = option("T", "Of a message to the server.", NOT_NEGATIVE)
+    channel: str = _named("Messages of a kind at once, or one after another", CHANNELS, "shared")
+    deadline: float | None = option(
+        "T", "Clients with later steps send nothing in that round, to nobody.", POSITIVE
+    )
     deterministic: bool = switch("Slower; bit for bit whatever runs together.")
     out: str | None = option(
         "DIR", "Tables, pictures, checkpoints; new or empty.", file=File(folder=True)
@@ -163,6 +169,7 @@ def checked(options: TrainOptions) -> TrainOptions:
     check_redraw(options)
     if options.seed + options.seeds - 1 > MAX_SEED:
         raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
+    _check_seconds(options)
     schemes = BASIC_SCHEMES if ALL in options.scheme else options.scheme
     for number, name in enumerate(schemes):
         if name in REFUSED_SCHEMES:
@@ -176,3 +183,27 @@ def checked(options: TrainOptions) -> TrainOptions:
     if options.on_failure == "repeat" and repeats is None:
         repeats = 3
     return dataclasses.replace(options, scheme=schemes, max_repeats=repeats)
+
+
+def _check_seconds(options: TrainOptions) -> None:
+    """Raise UserError where what is said of time does not go together."""
+    names = ("compute_seconds", "compute_rate", "peer_seconds", "uplink_seconds")
+    if options.differs("channel") and all(getattr(options, name) is None for name in names):
+        raise UserError(f"--channel {options.channel}: allowed beside --uplink-seconds")
+    if options.deadline is None:
+        return
+    if options.compute_rate is None:
+        raise UserError(
+            f"--deadline {options.deadline:g} without --compute-rate: allowed is a deadline for "
+            "times that differ"
+        )
+    least = options.compute_seconds or 0.0
+    if options.deadline <= least:
+        raise rejected("--deadline", options.deadline, f"more than --compute-seconds {least:g}")
+    if options.block_memory is not None:
+        raise UserError("--block-memory beside --deadline: allowed is one of the two")
+    if "replicated_gc" in options.scheme or ALL in options.scheme:
+        raise UserError(
+            "--scheme replicated-gc with --deadline: its clients do more work, so others would be "
+            "late; allowed is one of the two"
+        )

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jaxcogc.cli.shared.code_options import read_code, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
@@ -22,7 +24,7 @@ from jaxcogc.cli.train.run_folder import (
     rounds_kept,
 )
 from jaxcogc.cli.train.scheme_checks import check_schemes
-from jaxcogc.names import SERVER_OPTIMIZERS
+from jaxcogc.names import DYNAMICS, SERVER_OPTIMIZERS
 from jaxcogc.runtime.random_words import fold_in, seed_keys
 
 if TYPE_CHECKING:
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from jaxcogc.federated.data.partitions import Partition
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
-    from jaxcogc.outage.laws.waiting_times import MessageSeconds
-    from jaxcogc.training.plan import TrainingPlan
+    from jaxcogc.training.plan import RoundSeconds, TrainingPlan
 
 CODE_SEED = 0
 """One cyclic code for all seeds: which of its links fail decides what a round recovers, and not
@@ -72,7 +73,8 @@ def read_request(options: TrainOptions) -> TrainRequest:
     out = _read_out(options)
     options = sized_by_file(options)
     network, source, _ = named = read_network(options)
-    dynamics = read_dynamics(options, network)
+    seconds = _read_seconds(options)
+    dynamics = _with_late_clients(read_dynamics(options, network), seconds)
     code = read_code(options, network.num_clients, CODE_SEED)
     options = _resolved(options, named, code)
     if options.redraw_code:
@@ -102,7 +104,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
             _plan(options, network, code, dataset, partition),
             dynamics=dynamics,
             known=known,
-            seconds=_seconds(options),
+            seconds=seconds,
         ),
         title=" · ".join(parts),
         out=out,
@@ -138,14 +140,33 @@ def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
     return copies
 
 
-def _seconds(options: TrainOptions) -> MessageSeconds | None:
+def _read_seconds(options: TrainOptions) -> RoundSeconds | None:
     from jaxcogc.outage.laws.waiting_times import MessageSeconds
+    from jaxcogc.training.plan import RoundSeconds
 
     given = options.compute_seconds, options.peer_seconds, options.uplink_seconds
-    if given == (None,) * 3:
+    if (*given, options.compute_rate) == (None,) * 4:
         return None
     compute, peer, uplink = (x or 0.0 for x in given)
-    return MessageSeconds(compute, peer, uplink)
+    messages = MessageSeconds(compute, peer, uplink, options.channel)
+    return RoundSeconds(messages, options.compute_rate, options.deadline)
+
+
+def _with_late_clients(
+    dynamics: LinkDynamics | None, seconds: RoundSeconds | None
+) -> LinkDynamics | None:
+    """Links of clients that are cut off for a round when they are late."""
+    if seconds is None or seconds.deadline is None:
+        return dynamics
+    from jaxcogc.links.memory import LinkDynamics
+
+    fields = {} if dynamics is None else {name: getattr(dynamics, name) for name in DYNAMICS}
+    if dynamics is not None and np.any(dynamics.block_probability):
+        raise UserError(
+            "--deadline beside blocked clients: allowed is one of the two, a deadline blocks those "
+            "that are late"
+        )
+    return LinkDynamics(**fields | {"block_probability": seconds.late_probability})
 
 
 def _check_rounds(out: Path, rounds: int) -> None:

@@ -261,7 +261,9 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
     table = new_table(title, caption)
     table.add_column("scheme", no_wrap=True)
     headers = ("test\naccuracy", "interval", "test\nloss", "rounds\nheld", "exact")
-    for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses"):
+    timed = any(row.seconds is not None for row in summary.values())
+    clock = ("seconds",) * timed
+    for header in (*headers, "clients\nin it", "uplink\nuses", "peer\nuses", *clock):
         table.add_column(header, justify="right", no_wrap=True)
     for name, row in summary.items():
         accuracy = row.test["accuracy"]
@@ -275,6 +277,7 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
             f"{row.mean_num_recovered:.2f}",
             f"{row.uplink_uses:.1f}",
             f"{row.peer_uses:.1f}",
+            *([] if row.seconds is None else [f"{row.seconds:.4g}"]),
         )
     return table
 

@@ -82,8 +82,9 @@ def retransmission(evidence: Evidence) -> Attempted:
     tries = evidence.uplink_delivered[:, :most]
     who = jnp.any(tries, axis=1)
     made = jnp.where(who, jnp.argmax(tries, axis=1) + 1, most)
-    uses = jnp.sum(jnp.where(evidence.alive, made, 0), -1, dtype=jnp.int32)
-    return of_some(who, average(who, evidence.dtype), uses)
+    made = jnp.where(evidence.alive, made, 0).astype(jnp.int32)
+    uses = jnp.sum(made, -1, dtype=jnp.int32)
+    return of_some(who, average(who, evidence.dtype), uses)._replace(tries=jnp.max(made, -1))
 
 
 def mean_of_average(lost: HostFloats) -> HostFloats:

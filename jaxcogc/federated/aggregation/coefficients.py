@@ -22,6 +22,7 @@ class Coefficients(NamedTuple):
       num_revealed: int32, clients whose own update the server could read from all it received.
       peer_uses: int32, messages between clients.
       uplink_uses: int32, messages to the server.
+      slots: int32, how often clients shared and sent up, or the most tries that one of them made.
       num_dimensions: int32, combinations of updates that the server sees beyond their sum; through
         masks where clients wear them.
       largest_share: floating, of the schemes with masks: the most that these combinations hold of
@@ -35,6 +36,7 @@ class Coefficients(NamedTuple):
     num_revealed: Int32[Array, "..."]
     peer_uses: Int32[Array, "..."]
     uplink_uses: Int32[Array, "..."]
+    slots: Int32[Array, "..."]
     num_dimensions: Int32[Array, "..."]
     largest_share: Float[Array, "..."]
 
@@ -49,6 +51,7 @@ class Attempted(NamedTuple):
       uplink_uses: int32 [repeats].
       dimensions: int32 [repeats], combinations of updates seen beyond their sum.
       share: floating [repeats], the most that they hold of one client behind masks.
+      tries: int32 [repeats], the most of one client; None where all make the attempts of a round.
     """
 
     weights: Array
@@ -58,6 +61,7 @@ class Attempted(NamedTuple):
     uplink_uses: Array
     dimensions: Array
     share: Array | None = None
+    tries: Array | None = None
 
 
 class Concluded(NamedTuple):
@@ -76,12 +80,13 @@ class Concluded(NamedTuple):
     revealed: Array
 
 
-def conclude(attempted: Attempted, peer_uses: Array) -> Concluded:
+def conclude(attempted: Attempted, peer_uses: Array, attempts: int) -> Concluded:
     """Keep the first repeat that recovers something; pay for all that were made.
 
     Args:
       attempted: of the round and its repeats.
       peer_uses: int32 scalar, messages between clients in each.
+      attempts: of each.
     """
     chex.assert_equal_shape([attempted.weights, attempted.revealed])
     repeats = attempted.hold.shape[0]
@@ -89,6 +94,7 @@ def conclude(attempted: Attempted, peer_uses: Array) -> Concluded:
     last = jnp.where(jnp.all(attempted.hold), repeats - 1, jnp.argmin(attempted.hold))
     made = number <= last
     weights = jnp.where(attempted.hold[last], 0, attempted.weights[last])
+    tries = jnp.full(repeats, attempts) if attempted.tries is None else attempted.tries
     coefficients = Coefficients(
         weights=weights,
         hold=attempted.hold[last],
@@ -97,6 +103,7 @@ def conclude(attempted: Attempted, peer_uses: Array) -> Concluded:
         num_revealed=jnp.sum(attempted.revealed[last], dtype=jnp.int32),
         peer_uses=peer_uses * (last + 1).astype(jnp.int32),
         uplink_uses=jnp.sum(jnp.where(made, attempted.uplink_uses, 0), dtype=jnp.int32),
+        slots=jnp.sum(jnp.where(made, tries, 0), dtype=jnp.int32),
         num_dimensions=attempted.dimensions[last].astype(jnp.int32),
         largest_share=jnp.zeros((), weights.dtype)
         if attempted.share is None
@@ -110,6 +117,7 @@ def coefficients_of(
     *,
     uplink_uses: ArrayLike,
     peer_uses: ArrayLike = 0,
+    slots: ArrayLike = 1,
     num_revealed: ArrayLike = 0,
     num_dimensions: ArrayLike = 0,
     hold: ArrayLike | None = None,
@@ -119,7 +127,7 @@ def coefficients_of(
 
     Args:
       weights: floating [clients].
-      uplink_uses, peer_uses, num_revealed, num_dimensions, exact: see Coefficients.
+      uplink_uses, peer_uses, slots, num_revealed, num_dimensions, exact: see Coefficients.
       hold: None: where all weights are 0.
 
     >>> found = coefficients_of(jnp.array([0.5, 0.5, 0.0]), uplink_uses=3)
@@ -136,6 +144,7 @@ def coefficients_of(
         num_revealed=jnp.asarray(num_revealed, jnp.int32),
         peer_uses=jnp.asarray(peer_uses, jnp.int32),
         uplink_uses=jnp.asarray(uplink_uses, jnp.int32),
+        slots=jnp.asarray(slots, jnp.int32),
         num_dimensions=jnp.asarray(num_dimensions, jnp.int32),
         largest_share=jnp.zeros((), weights.dtype),
     )

@@ -86,6 +86,11 @@ class SchemeRule(NamedTuple):
         """Whether a gradient code is needed."""
         return self.sharing is not None
 
+    @property
+    def attempts_all(self) -> bool:
+        """Whether clients share and send up in all attempts of a round, or send up once."""
+        return self.sharing == "links" or self.relays
+
 
 RULES = {
     "ideal": SchemeRule(ideal, all_or_nothing=True),

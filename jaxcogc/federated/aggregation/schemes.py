@@ -248,7 +248,8 @@ def _conclude_all(
     for rule in rules:
         sent, silent = (relays, ~evidence.alive) if rule.relays else (code, ~evidence.alive[places])
         uses = peer_uses(rule, sent, evidence.policy, silent)
-        found = conclude(rule.attempt(evidence), uses)
+        attempts = evidence.policy.num_attempts if rule.attempts_all else 1
+        found = conclude(rule.attempt(evidence), uses, attempts)
         changes.append(_state_change(rule, evidence, found))
         coefficients = found.coefficients
         if rule.remembers in ("updates", "projections"):  # the server moves by what it remembers

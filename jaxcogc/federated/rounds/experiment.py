@@ -184,7 +184,8 @@ class RoundMetrics(NamedTuple):
       test: floating by name, the loss on the test data and other metrics; NaN where not evaluated.
       train_loss: floating, mean over clients and local steps.
       hold, exact: bool.
-      num_recovered, num_revealed, peer_uses, uplink_uses, num_dimensions: int32, see Coefficients.
+      num_recovered, num_revealed, peer_uses, uplink_uses, slots, num_dimensions: int32, see
+        Coefficients.
       largest_share: floating, see Coefficients.
       coefficient_sum: floating, sum_k c_k.
       finite: bool [.., clients], whose update was finite.
@@ -199,6 +200,7 @@ class RoundMetrics(NamedTuple):
     coefficient_sum: AnyArray
     peer_uses: AnyArray
     uplink_uses: AnyArray
+    slots: AnyArray
     num_dimensions: AnyArray
     largest_share: AnyArray
     finite: AnyArray

@@ -142,6 +142,7 @@ def round_step(
             coefficient_sum=jnp.sum(one.weights),
             peer_uses=one.peer_uses,
             uplink_uses=one.uplink_uses,
+            slots=one.slots,
             num_dimensions=one.num_dimensions,
             largest_share=one.largest_share,
             finite=finite,

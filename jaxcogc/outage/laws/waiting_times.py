@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_choice, check_count, check_elements, number_array
 from jaxcogc.links.network import Network
 
+Amount = TypeVar("Amount", float, HostFloats)
 _CODES = ("cyclic", "fractional-repetition")
 _MAX_TRIES = 10**6
 _CHUNK = 2**12
@@ -135,8 +136,8 @@ class MessageSeconds(NamedTuple):
     uplink: float = 0.0
     channel: str = "shared"
 
-    def of_round(self, slots: float, peer_uses: float, uplink_uses: float) -> float:
-        """Expected seconds of a round.
+    def of_round(self, slots: Amount, peer_uses: Amount, uplink_uses: Amount) -> Amount:
+        """Seconds of a round, expected ones where the uses are.
 
         Args:
             slots: attempts, or the largest number of tries of a client.
