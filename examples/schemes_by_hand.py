@@ -1,4 +1,4 @@
-"""Rounds of the schemes that relay, weigh or remember, by hand: NumPy, loops, double precision.
+"""Rounds of the schemes that relay, weigh, remember or hide, by hand: NumPy, loops, double precision.
 
     python examples/schemes_by_hand.py
 
@@ -54,6 +54,42 @@ def projector(links):
     return basis.T @ basis
 
 
+def secure_average(scheme, links, updates, code, step=2.0**-26):
+    """The average of updates behind masks over the field of the code, in Python's integers."""
+    (clients, size), q = updates.shape, code.modulus
+    numbers = np.rint(updates / step).astype(int)
+    random = np.random.default_rng(links.num_attempts)  # the masks cancel, whatever they are
+    masks = random.integers(0, q, updates.shape)
+    masks[-1] = -masks[:-1].sum(axis=0)
+    worn = ((numbers.astype(object) + masks.astype(object)) % q).tolist()
+    rows = []  # coefficients of a row that arrived, and its payload
+    for attempt, client in np.argwhere(links.uplink).tolist():
+        coded = [int(x) for x in code.field_matrix[client]]
+        held = [k == client or bool(links.peer[attempt, client, k]) for k in range(clients)]
+        whole = all(have or not x for x, have in zip(coded, held, strict=True))
+        if whole or scheme == "secure_row_space":
+            row = [x * have for x, have in zip(coded, held, strict=True)]
+            payload = [sum(row[k] * worn[k][i] for k in range(clients)) for i in range(size)]
+            rows.append(row + [x % q for x in payload])
+    total = [1] * clients + [0] * size  # minus the sum, once all coefficients are gone
+    for column in range(clients):
+        pivot = next((row for row in rows if row[column]), None)
+        if pivot is None:
+            continue
+        scale = pow(pivot[column], -1, q)
+        others = [row for row in rows if row is not pivot]
+        rows = [_less(row, row[column] * scale, pivot, q) for row in others]
+        total = _less(total, total[column] * scale, pivot, q)
+    if any(total[:clients]):
+        return np.zeros(size)
+    signed = [(-x) % q - (q if (-x) % q > q // 2 else 0) for x in total[clients:]]
+    return np.array(signed) * step / clients
+
+
+def _less(row, factor, pivot, q):
+    return [(x - factor * y) % q for x, y in zip(row, pivot, strict=True)]
+
+
 def coefficients(scheme, links, told):
     """The coefficients of one round, and P: how far each client's update is known afterwards."""
     clients = links.clients
@@ -98,6 +134,10 @@ def train(scheme, seed, params, data, network, code, *, rounds, num_classes, tol
                 for k in range(clients)
             ]
         )
+        if scheme.startswith("secure_"):
+            models = models + secure_average(scheme, links, updates, code)
+            trail.append(models[0])
+            continue
         if scheme == "implicit_gossip":
             models = models + updates
             heard = [k for k in range(clients) if links.uplink[0, k]]
@@ -123,7 +163,7 @@ def main():
     network = Network([0.1, 0.1, 0.5, 0.75, 0.9], peer)
     code, start = cyclic_code(jax.random.key(0), clients, 3), np.zeros(features * num_classes)
     schemes = ("colrel", "intermittent+memory", "gc_plus+memory", "projected_memory")
-    for scheme in (*schemes, "implicit_gossip"):
+    for scheme in (*schemes, "implicit_gossip", "secure_row_space"):
         told = colrel_weights(network) if scheme == "colrel" else None
         settings = {"rounds": 20, "num_classes": num_classes, "local_steps": 3}
         trail = train(scheme, 0, start, data, network, code, told=told, **settings)

@@ -54,7 +54,8 @@ SCHEMES = (
     *SECURE_SCHEMES,
 )
 REFUSED_SCHEMES = {
-    "secure_gc_plus": "an average over some clients keeps their masks; allowed is secure_row_space",
+    "secure_gc_plus": "an average over some clients keeps their masks; allowed is "
+    "secure_row_space, which takes it if asked to (masked_partials)",
     "secure_least_squares": "what is nearly the sum keeps masks; allowed is secure_row_space",
     "secure_gc+memory": "masks of different rounds do not add up to 0; allowed is secure_gc",
     "secure_row_space+memory": "masks of different rounds do not add up to 0; allowed is "
@@ -117,6 +118,8 @@ PLACEMENTS = ("fixed", "random")
 """Of the clients on the ring, in every round."""
 PEER_COSTS = ("unicast", "broadcast")
 """What sharing an update costs: a use for each row that needs it, or one in all."""
+MASKS = ("real", "field")
+"""Gaussian, of a size that is chosen; or uniform over the field of the code."""
 AGGREGATIONS = ("coefficients", "payload")
 NON_FINITE_POLICIES = ("stop", "drop")
 

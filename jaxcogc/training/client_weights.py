@@ -115,7 +115,7 @@ def _exact(
 ) -> EffectiveWeights | None:
     """By a closed form or by enumeration; None where neither will do."""
     rule, clients = RULES[scheme], network.num_clients
-    if rule.all_or_nothing:
+    if rule.all_or_nothing and not (rule.masked and policy.masked_partials):
         return _result(np.full(clients, 1 / clients), "closed form")
     if policy.max_repeats > 0 or policy.min_recovered > 1:
         return None

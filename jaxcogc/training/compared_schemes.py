@@ -105,6 +105,10 @@ def scheme_errors(
     check_names(names, code)
     if known is None:
         known = gather_foreknowledge(key, network, names, code, dynamics=dynamics, **policy)
+    if policy.get("masked_partials"):
+        raise ValueError(
+            "masked_partials = True: allowed is False, as errors know no size of what masks leave"
+        )
     settings = {"dynamics": dynamics, "known": known, **policy}
     found = _from_rounds(key, network, names, code, num_trials, level, settings)
     how = LinkPolicy(**policy)

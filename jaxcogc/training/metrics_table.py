@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
 from jaxcogc.federated.rounds.experiment import RoundMetrics
-from jaxcogc.training.leaks import round_leaks
+from jaxcogc.training.leaks import MASK_ERRORS, round_leaks
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.trained import Trained, evaluated_rounds
 
-_MEASURED = tuple(name for name in RoundMetrics._fields if name not in ("test", "slots", "finite"))
+_ELSEWHERE = ("test", "slots", "finite", *MASK_ERRORS)
+_MEASURED = tuple(name for name in RoundMetrics._fields if name not in _ELSEWHERE)
 
 
 def metrics_table(
@@ -28,8 +31,9 @@ def metrics_table(
     Returns:
       A frame [rounds x schemes x seeds]: scheme, seed, round (from 0), every metric of the test
       data and its loss (NaN where nothing was evaluated), and what is known of each round. Where a
-      scheme has masks, more columns tell what its rounds leak; they are 0 for the others. Where the
-      plan says what messages take, the last one is the seconds from the start.
+      scheme has masks, more columns tell what its rounds leak; they are 0 for the others, and with
+      payloads how far what is decoded is from the average, NaN where nothing is. Where the plan
+      says what messages take, the last one is the seconds from the start.
     """
     rounds = slice(first, trained.round_index if num_rounds is None else num_rounds)
     columns = _columns(plan, trained)
@@ -52,7 +56,8 @@ def metrics_csv(
     """`metrics_table` as a text, whose lines are the end of that of all rounds: a file may grow.
 
     Numbers have nine digits, which is all of a float32; hold and exact are 0 or 1; test columns
-    are empty where nothing was evaluated, and "nan" where they are no number.
+    are empty where nothing was evaluated, and "nan" where they are no number; errors of masks are
+    empty where no masks were worn.
 
     Args:
       plan, trained, first, num_rounds: as there; the heading stands before the first round.
@@ -65,6 +70,8 @@ def metrics_csv(
         if name.startswith("test_"):
             known = evaluated.tolist()
             texts.append([_text(x) if k else "" for x, k in zip(values, known, strict=True)])
+        elif name in MASK_ERRORS:
+            texts.append(["" if math.isnan(x) else _text(x) for x in values])
         else:
             texts.append([_text(x) for x in values])
     lines = [] if first else [",".join(table.columns)]
@@ -77,7 +84,10 @@ def _columns(plan: TrainingPlan, trained: Trained) -> dict[str, np.ndarray]:
     metrics = trained.metrics
     columns = {f"test_{name}": metrics.test[name] for name in (*plan.metrics, "loss")}
     columns |= {name: getattr(metrics, name) for name in _MEASURED}
-    columns |= round_leaks(plan, metrics)
+    leaks = round_leaks(plan, metrics)
+    columns |= leaks
+    if leaks and plan.settings.aggregation == "payload":
+        columns |= {name: getattr(metrics, name) for name in MASK_ERRORS}
     clock = seconds_so_far(plan, metrics)
     if clock is not None:
         columns["seconds"] = clock

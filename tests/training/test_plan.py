@@ -14,6 +14,7 @@ from jaxcogc.federated.data.partitions import make_partitions
 from jaxcogc.federated.rounds.experiment import RoundMetrics, RoundSettings, TrainState
 from jaxcogc.figures.schemes import accuracy_figure
 from jaxcogc.figures.style import figure_bytes
+from jaxcogc.training.leaks import MASK_ERRORS
 from jaxcogc.training.metrics_table import metrics_csv, metrics_table
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (
@@ -60,6 +61,7 @@ def trained():
         random.uniform(size=shape).astype(np.float32),
         *counts[2:],
         random.uniform(size=shape).astype(np.float32),
+        *(np.full(shape, np.nan, np.float32) for _ in range(2)),
         np.ones((*shape, CLIENTS), bool),
     )
     return Trained(TrainState(None, None), 5, metrics)
@@ -69,7 +71,7 @@ def test_table_holds_every_number_to_the_last_bit(plan, trained):
     table = pd.read_csv(io.StringIO(metrics_csv(plan, trained)))
     measured = {f"test_{name}": x for name, x in trained.metrics.test.items()}
     measured |= {name: x for name, x in trained.metrics._asdict().items() if name != "test"}
-    names = [name for name in measured if name not in ("slots", "finite")]
+    names = [name for name in measured if name not in ("slots", "finite", *MASK_ERRORS)]
     assert [*table.columns] == ["scheme", "seed", "round", *names]
     pd.testing.assert_frame_equal(metrics_table(plan, trained), table, check_dtype=False)
     parts = [metrics_csv(plan, trained, *ends) for ends in ((0, 2), (2, 2), (2, 3), (3, None))]

@@ -28,6 +28,7 @@ from jaxcogc.names import (
     DATASETS,
     DEFAULT_SCHEMES,
     FAILURE_POLICIES,
+    MASKS,
     MODELS,
     NON_FINITE_POLICIES,
     NORMALISATIONS,
@@ -126,6 +127,8 @@ class TrainOptions(_TrainingOptions):
     mask_ratio: float = option(
         "R", "Of secure schemes: a mask's deviation over that of the updates.", NOT_NEGATIVE, 10.0
     )
+    masks: str = _named("Of secure schemes: of that size, or over the code's field", MASKS, "real")
+    masked_partials: bool = switch("secure-row-space: averages over some clients, masks and all.")
     aggregation: str = _named(
         "By coefficients, or by real coded vectors", AGGREGATIONS, "coefficients"
     )

@@ -255,6 +255,7 @@ def _policy(options: TrainOptions) -> LinkPolicy:
         max_repeats=options.max_repeats or 0,
         keep_heard=options.keep_heard,
         min_recovered=options.min_recovered,
+        masked_partials=options.masked_partials,
     )
 
 
@@ -277,6 +278,7 @@ def _plan(
         proximal=options.proximal,
         aggregation=options.aggregation,
         mask_ratio=options.mask_ratio,
+        masks=options.masks,
         drop_non_finite=options.on_nan == "drop",
         evaluate_every=options.evaluate_every,
         deterministic=options.deterministic,

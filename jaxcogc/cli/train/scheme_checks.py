@@ -27,8 +27,7 @@ def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamic
     if options.relay_window is not None and options.relay_window >= num_clients:
         allowed = f"at most {num_clients - 1} (clients - 1)"
         raise rejected("--relay-window", options.relay_window, allowed)
-    if options.differs("mask_ratio") and not set(SECURE_SCHEMES) & set(options.scheme):
-        raise rejected("--mask-ratio", options.mask_ratio, "nothing without a secure scheme")
+    _check_masks(options)
     if "colrel" not in options.scheme:
         for name in ("relay_objective", "relay_window"):
             if options.differs(name):
@@ -44,4 +43,24 @@ def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamic
         raise UserError(
             "--scheme colrel with blocked clients: no weights of relays fit links that fail "
             "together; allowed is one of the two"
+        )
+
+
+def _check_masks(options: TrainOptions) -> None:
+    for name in ("mask_ratio", "masks"):
+        if options.differs(name) and not set(SECURE_SCHEMES) & set(options.scheme):
+            flag, value = options.flag(name), getattr(options, name)
+            raise rejected(flag, value, "nothing without a secure scheme")
+    over_field = options.masks == "field"
+    if over_field and options.differs("mask_ratio"):
+        raise rejected("--mask-ratio", options.mask_ratio, "nothing with --masks field")
+    if not options.masked_partials:
+        return
+    if "secure_row_space" not in options.scheme:
+        raise UserError("--masked-partials: allowed with --scheme secure-row-space")
+    if over_field or options.aggregation != "payload":
+        raise UserError(
+            "--masked-partials: allowed with --masks real and --aggregation payload, as what masks "
+            "leave in an average over some clients has to be added, and over the field is all "
+            "there is"
         )

@@ -26,7 +26,9 @@ def inverse_probabilities(plan: TrainingPlan) -> dict[str, Any]:
 def leak_fields(plan: TrainingPlan, trained: Trained) -> dict[str, Any]:
     """What schemes with masks leaked, by scheme; empty without such."""
     found = {name: leak._asdict() for name, leak in run_leaks(plan, trained).items()}
-    return {"leak": found, "mask_ratio": plan.settings.mask_ratio} if found else {}
+    settings = plan.settings
+    ratio = settings.mask_ratio if settings.masks == "real" else None
+    return {"leak": found, "masks": settings.masks, "mask_ratio": ratio} if found else {}
 
 
 def leak_text(plan: TrainingPlan, trained: Trained) -> str:

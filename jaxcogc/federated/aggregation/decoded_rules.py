@@ -147,5 +147,10 @@ def secure_gc(evidence: Evidence) -> Attempted:
 
 
 def secure_row_space(evidence: Evidence) -> Attempted:
-    """The average of masked updates, where `row_space` has it."""
-    return _secure(evidence, evidence.recovered["links"].sum_recovered)
+    """The average of masked updates, where `row_space` has it; if asked for, also over some."""
+    found = evidence.recovered["links"]
+    secure = _secure(evidence, found.sum_recovered)
+    if not evidence.policy.masked_partials:
+        return secure
+    some = _partial(evidence, found.sum_recovered, found)
+    return secure._replace(weights=some.weights, hold=some.hold)

@@ -53,6 +53,7 @@ class PolicyOptions(TypedDict, total=False):
     peer_cost: str
     keep_heard: bool
     min_recovered: int
+    masked_partials: bool
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class LinkPolicy:
       keep_heard: clients keep what they heard in earlier attempts of a round and of its repeats.
       min_recovered: a partial average over fewer clients is held; where averages are divided by
         the number of clients in them, or could be.
+      masked_partials: `secure_row_space` also averages over some clients, masks and all.
 
     Raises:
       ValueError: a value outside what is allowed.
@@ -83,6 +85,7 @@ class LinkPolicy:
     peer_cost: str = "unicast"
     keep_heard: bool = False
     min_recovered: int = 1
+    masked_partials: bool = False
 
     def __post_init__(self) -> None:
         check_limits(1, self.num_attempts)
@@ -180,13 +183,12 @@ def draw_round(
       alive: bool [clients]; whatever another client would send is erased. None: everybody is.
       start: where the chains of the links stand; None: in stationarity.
     """
-    num_draws = max(num_tries, policy.num_attempts)
     drawn = draw_repeats(
         keys.links,
         law,
         num_repeats=policy.max_repeats + 1,
         num_attempts=policy.num_attempts,
-        num_draws=num_draws,
+        num_draws=max(num_tries, policy.num_attempts),
         kind=law.kind(reciprocal=reciprocal, keeps=policy.keep_heard),
         start=start,
     )
@@ -240,9 +242,8 @@ def recover_shared(
     if code is None or not ways:
         return {}
     # One batch, so that the kernel is compiled once.
-    stacks = jax.tree.map(
-        lambda *parts: jnp.concatenate(parts), *(links.shared[way] for way in ways)
-    )
+    parts = (links.shared[way] for way in ways)
+    stacks = jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
     found = _over_repeats(partial(recover, key), code, stacks)
     found = found._replace(client_recovered=_in_client_order(found.client_recovered, links.places))
     size = len(links.uplink_delivered)
@@ -286,9 +287,8 @@ def _over_repeats(
     decide: Callable[[GradientCode, Links], T], code: GradientCode, links: Links
 ) -> T:
     """``decide`` for each repeat; one alone without a vmap, which would trace it once more."""
-    found: T
     if len(links.uplink_delivered) > 1:
-        found = jax.vmap(decide, (None, 0))(code, links)
+        found: T = jax.vmap(decide, (None, 0))(code, links)
     else:
         one = decide(code, jax.tree.map(lambda x: x[0], links))
         found = jax.tree.map(lambda x: x[None], one)

@@ -171,7 +171,7 @@ RULES = {
         secure_gc, sharing="links", sum_decoder=gc_weights, all_or_nothing=True, masked=True
     ),
     "secure_row_space": SchemeRule(
-        secure_row_space,
+        held_below(secure_row_space),
         sharing="links",
         sum_decoder=row_space_weights,
         all_or_nothing=True,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Bool, Float, Float64, Int32
+from jaxtyping import Bool, Float, Float64, Int32, UInt32
 
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode
@@ -49,6 +49,7 @@ class SchemeDraw(NamedTuple):
       places: int32 [schemes, clients], the client at each place.
       rows: float64 [schemes, rows], what to weigh received rows with; None without payloads.
       states: what the round does to what is remembered of clients; None without such schemes.
+      field_rows: uint32 [schemes, rows], the same over the field; None unless masks are of it.
       share_scale: floating [schemes, clients], what clients multiply updates with before they
         share them; None: nothing.
     """
@@ -57,6 +58,7 @@ class SchemeDraw(NamedTuple):
     links: Links
     places: Int32[Array, "schemes clients"]
     rows: Float64[Array, "schemes rows"] | None = None
+    field_rows: UInt32[Array, "schemes rows"] | None = None
     share_scale: Float[Array, "schemes clients"] | None = None
     states: StateChange | None = None
 

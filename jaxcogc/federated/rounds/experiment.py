@@ -17,8 +17,8 @@ from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.aggregation.one_scheme import Scheme, check_own
 from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
-from jaxcogc.links.checks import check_count
-from jaxcogc.names import AGGREGATIONS
+from jaxcogc.links.checks import check_choice, check_count
+from jaxcogc.names import AGGREGATIONS, MASKS
 
 
 class Task(NamedTuple):
@@ -59,6 +59,8 @@ class RoundSettings:
         the host, and know nothing of non-finite updates.
       mask_ratio: of schemes with masks under "payload": deviation of a client's mask over the root
         mean square of a round's updates.
+      masks: "real", Gaussian ones of that ratio; or "field", uniform over the field of the code,
+        for updates that are rounded to integers.
       deterministic: a map over runs in place of vmap: bit for bit the same whatever runs together.
 
     Raises:
@@ -77,6 +79,7 @@ class RoundSettings:
     block_rounds: int = 64
     deterministic: bool = False
     mask_ratio: float = 10.0
+    masks: str = "real"
     own: Mapping[str, Scheme] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,6 +87,13 @@ class RoundSettings:
             raise ValueError(f"schemes = {self.schemes}: allowed are names, each once")
         if not 0 <= self.mask_ratio < float("inf"):
             raise ValueError(f"mask_ratio = {self.mask_ratio}: allowed is a number of at least 0")
+        check_choice("masks", self.masks, MASKS)
+        if self.policy.masked_partials and (self.masks, self.aggregation) != ("real", "payload"):
+            raise ValueError(
+                f"masked_partials with masks = {self.masks!r} and aggregation = "
+                f'{self.aggregation!r}: allowed are "real" and "payload", as what masks leave in '
+                "an average over some clients has to be added, and over the field is all there is"
+            )
         check_own(self.own, self.schemes)
         if self.own and self.drop_non_finite:
             raise ValueError(
@@ -188,6 +198,8 @@ class RoundMetrics(NamedTuple):
         Coefficients.
       largest_share: floating, see Coefficients.
       coefficient_sum: floating, sum_k c_k.
+      mask_error, mask_error_predicted: floating, what is decoded through masks less the average of
+        updates, over their root mean square; NaN where no masks are worn, or the round is held.
       finite: bool [.., clients], whose update was finite.
     """
 
@@ -203,6 +215,8 @@ class RoundMetrics(NamedTuple):
     slots: AnyArray
     num_dimensions: AnyArray
     largest_share: AnyArray
+    mask_error: AnyArray
+    mask_error_predicted: AnyArray
     finite: AnyArray
 
 

@@ -15,8 +15,8 @@ from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.federated.aggregation.client_states import mean_model, mixed, recalled, refreshed
 from jaxcogc.federated.aggregation.link_history import run_start
 from jaxcogc.federated.aggregation.round_keys import RoundKeys, round_keys
+from jaxcogc.federated.aggregation.rules import RULES
 from jaxcogc.federated.aggregation.schemes import SchemeDraw, draw_schemes
-from jaxcogc.federated.privacy.masks import root_mean_square, zero_sum_masks
 from jaxcogc.federated.rounds.experiment import (
     Inputs,
     RoundMetrics,
@@ -26,6 +26,12 @@ from jaxcogc.federated.rounds.experiment import (
     TrainState,
 )
 from jaxcogc.federated.rounds.local_steps import draw_samples, local_update
+from jaxcogc.federated.rounds.masked import (
+    MaskErrors,
+    aggregate_masked,
+    field_rows,
+    mask_errors,
+)
 from jaxcogc.federated.rounds.payload import aggregate_payloads, row_weights, weighted_sum
 from jaxcogc.runtime.random_words import fold_in
 
@@ -78,8 +84,11 @@ def decide_round(
         dtype=dtype,
     )
     if settings.aggregation == "payload" and inputs.code is not None:
-        rows = row_weights(names, drawn, inputs.code, policy.partial_normalisation)
-        drawn = drawn._replace(rows=rows)
+        over_field = settings.masks == "field" and any(RULES[name].masked for name in names)
+        drawn = drawn._replace(
+            rows=row_weights(names, drawn, inputs.code, policy, over_field=over_field),
+            field_rows=field_rows(names, drawn, inputs.code) if over_field else None,
+        )
     return drawn
 
 
@@ -121,7 +130,7 @@ def round_step(
         deltas = jax.tree.map(lambda x: jnp.where(_like(finite, x), x, 0), deltas)
         drawn = at_round(index, finite)
         one = drawn.coefficients
-        state = server(_Sent(keys, drawn, start, deltas, finite), state)
+        state, errors = server(_Sent(keys, drawn, start, deltas, finite), state)
 
         def evaluate(params: PyTree) -> PyTree:
             found = task.evaluate(params, inputs.test)
@@ -145,6 +154,8 @@ def round_step(
             slots=one.slots,
             num_dimensions=one.num_dimensions,
             largest_share=one.largest_share,
+            mask_error=errors.measured,
+            mask_error_predicted=errors.predicted,
             finite=finite,
         )
         return state, metrics
@@ -164,16 +175,14 @@ class _Sent(NamedTuple):
 
 def _server_round(
     task: Task, settings: RoundSettings, inputs: Inputs, kind: RunKind
-) -> Callable[[_Sent, TrainState], TrainState]:
-    """From what the clients made of a round to where the run stands after it."""
+) -> Callable[[_Sent, TrainState], tuple[TrainState, MaskErrors]]:
+    """From what the clients made of a round to where the run stands, and the errors of masks."""
     gossips = any(settings.remembers("models"))
-    masks = settings.aggregation == "payload" and any(settings.masked)
 
-    def serve(sent: _Sent, state: TrainState) -> TrainState:
+    def serve(sent: _Sent, state: TrainState) -> tuple[TrainState, MaskErrors]:
         drawn, deltas = sent.drawn, sent.deltas
         shared = _as_shared(drawn, deltas)
-        worn = _masked(sent.keys, kind, settings, shared) if masks else shared
-        aggregate = _aggregate(inputs, drawn, kind.coded, deltas, worn)
+        aggregate, errors = _aggregate(settings, inputs, kind, sent, shared)
         if drawn.states is not None:
             known = drawn.states._replace(refresh=drawn.states.refresh & sent.finite)
             aggregate = jax.tree.map(jnp.add, aggregate, recalled(known, state.clients))
@@ -181,7 +190,9 @@ def _server_round(
         moved = _server_step(task.server_optimizer, state, aggregate, drawn.coefficients.hold)
         if drawn.states is not None:
             moved = moved._replace(clients=after)
-        return _gossip(kind, drawn, state, moved, sent.start, deltas) if gossips else moved
+        if gossips:
+            moved = _gossip(kind, drawn, state, moved, sent.start, deltas)
+        return moved, errors
 
     return serve
 
@@ -230,23 +241,31 @@ def _as_shared(drawn: SchemeDraw, deltas: PyTree) -> PyTree:
     return jax.tree.map(lambda x: x * _like(scale, x).astype(x.dtype), deltas)
 
 
-def _masked(keys: RoundKeys, kind: RunKind, settings: RoundSettings, shared: PyTree) -> PyTree:
-    """The updates behind masks, one a round in all of its attempts and repeats."""
-    sd = settings.mask_ratio * root_mean_square(shared)
-    masks = zero_sum_masks(fold_in(keys.decoding, _MASKS), shared, sd)
-    return jax.tree.map(lambda x, z: jnp.where(kind.masked, x + z, x), shared, masks)
-
-
 def _aggregate(
-    inputs: Inputs, drawn: SchemeDraw, coded: Array, deltas: PyTree, shared: PyTree
-) -> PyTree:
+    settings: RoundSettings, inputs: Inputs, kind: RunKind, sent: _Sent, shared: PyTree
+) -> tuple[PyTree, MaskErrors]:
     """What the server adds: sum_k c_k Delta_k, by the coefficients or by real payloads."""
+    drawn, code = sent.drawn, inputs.code
     weights = lax.stop_gradient(drawn.coefficients.weights)
-    linear = jax.tree.map(lambda x: weighted_sum(weights, x), deltas)
-    if drawn.rows is None or inputs.code is None:
-        return linear
-    decoded = aggregate_payloads(inputs.code, drawn.links, drawn.places, drawn.rows, shared)
-    return jax.tree.map(lambda one, other: jnp.where(coded, one, other), decoded, linear)
+    linear = jax.tree.map(lambda x: weighted_sum(weights, x), sent.deltas)
+    nothing = jnp.full((), jnp.nan, jax.tree.leaves(linear)[0].dtype)
+    errors = MaskErrors(nothing, nothing)
+    if drawn.rows is None or code is None:
+        return linear, errors
+
+    def choose(which: Array, one: PyTree, other: PyTree) -> PyTree:
+        return jax.tree.map(lambda x, y: jnp.where(which, x, y), one, other)
+
+    if not all(settings.masked):
+        decoded = aggregate_payloads(code, drawn.links, drawn.places, drawn.rows, shared)
+        linear = choose(kind.coded & ~kind.masked, decoded, linear)
+    if any(settings.masked):
+        key = fold_in(sent.keys.decoding, _MASKS)
+        decoded = aggregate_masked(key, code, drawn, shared, settings.mask_ratio)
+        found = mask_errors(code, drawn, shared, decoded, linear, settings.mask_ratio)
+        errors = choose(kind.masked, found, errors)
+        linear = choose(kind.masked, decoded, linear)
+    return linear, errors
 
 
 def _server_step(

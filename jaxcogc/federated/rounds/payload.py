@@ -16,14 +16,21 @@ import numpy as np
 
 from jaxcogc._types import Array, PyTree
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.decoding import gc_plus_weights, row_space_weights
 from jaxcogc.coding.encoding import encode
+from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.aggregation.rules import RULES, Decoder
 from jaxcogc.federated.aggregation.schemes import SchemeDraw
 from jaxcogc.links.draws import Links
 
 
 def row_weights(
-    names: tuple[str, ...], drawn: SchemeDraw, code: GradientCode, normalisation: str
+    names: tuple[str, ...],
+    drawn: SchemeDraw,
+    code: GradientCode,
+    policy: LinkPolicy,
+    *,
+    over_field: bool = False,
 ) -> Array:
     """What to weigh every received row with, so that the weighted sum is the scheme's aggregate.
 
@@ -31,14 +38,28 @@ def row_weights(
       names: the schemes of ``drawn``.
       drawn: one round.
       code: the gradient code.
-      normalisation: of partial averages, "recovered" or "clients".
+      policy: how partial averages are divided, and whether masked ones are taken.
+      over_field: schemes with masks are decoded over the field, and need no weights here.
 
     Returns:
       float64 [schemes, rows]; 0 for schemes whose clients send their updates as they are.
     """
     clients, rows = code.num_clients, drawn.links.uplink_delivered.shape[1] * code.num_clients
-    sums = _decode([RULES[name].sum_decoder for name in names], drawn, code)
-    singles = _decode([RULES[name].client_decoder for name in names], drawn, code)
+    rules = [RULES[name] for name in names]
+    if over_field:
+        rules = [
+            rule._replace(sum_decoder=None, client_decoder=None) if rule.masked else rule
+            for rule in rules
+        ]
+    elif policy.masked_partials:
+        rules = [
+            rule._replace(client_decoder=gc_plus_weights)
+            if rule.sum_decoder is row_space_weights and rule.masked
+            else rule
+            for rule in rules
+        ]
+    sums = _decode([rule.sum_decoder for rule in rules], drawn, code)
+    singles = _decode([rule.client_decoder for rule in rules], drawn, code)
     with jax.enable_x64(True):
         nothing = jnp.zeros((rows,), jnp.float64)
     all_weights = []
@@ -47,7 +68,7 @@ def row_weights(
         weights = nothing
         with jax.enable_x64(True):
             if number in singles:
-                divisor = "clients" if RULES[names[number]].unbiased else normalisation
+                divisor = "clients" if rules[number].unbiased else policy.partial_normalisation
                 weights = _partial(one, sums[number], singles[number], divisor)
             elif number in sums:
                 weights = sums[number] / clients

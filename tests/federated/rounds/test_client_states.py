@@ -16,7 +16,7 @@ from jaxcogc.federated.aggregation.client_states import StateChange, refreshed
 from jaxcogc.federated.rounds.experiment import Inputs
 from jaxcogc.federated.rounds.run_axes import initial_state, seed_words
 from jaxcogc.links.draws import draw_links
-from jaxcogc.names import MEMORY_SCHEMES, UNBIASED_SCHEMES
+from jaxcogc.names import MEMORY_SCHEMES, SECURE_SCHEMES, UNBIASED_SCHEMES
 from jaxcogc.training import gather_foreknowledge
 from tests.federated import problems
 from tests.federated.problems import CLASSES, CLIENTS, Trainer, made_up_data
@@ -82,6 +82,17 @@ def test_every_scheme_is_the_round_by_hand(plain, known):
     assert metrics.hold[NEW.index("gc_plus_unbiased")].any()
     distinct = {tuple(np.round(models[-1, n], 6)) for n in range(len(NEW))}
     assert len(distinct) == len(NEW) - 2  # with s = 1 gc_plus and row_space are one
+
+
+def test_masks_over_the_field_are_the_round_by_hand(known):
+    """Rounded, masked, coded, lost and decoded in Python's integers; exact where plain ones are."""
+    trainer = trainer_of(SECURE_SCHEMES, masks="field", aggregation="payload")
+    models, metrics, _ = run(trainer, NETWORK, known)
+    for number, scheme in enumerate(SECURE_SCHEMES):
+        expected = by_hand(scheme, known)
+        np.testing.assert_allclose(models[:, number], expected, atol=1e-6, err_msg=scheme)
+    assert 0 < metrics.exact.sum() < metrics.exact.size
+    np.testing.assert_array_equal(metrics.hold, ~metrics.exact)
 
 
 def test_nothing_lost_is_ideal(plain):
