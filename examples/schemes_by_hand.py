@@ -1,4 +1,4 @@
-"""Rounds of the schemes that relay, weigh, remember or hide, by hand: NumPy, loops, double precision.
+"""Rounds of the schemes that relay, weigh, remember or hide, by hand: NumPy, loops, float64.
 
     python examples/schemes_by_hand.py
 
