@@ -28,7 +28,7 @@ class Candidate(NamedTuple):
         redraw_code: another code in every attempt.
         keep_heard: clients keep what they heard in earlier attempts.
         seconds: expected seconds of a round; None where nobody said what messages take.
-        scheme: "gc", "gc_plus", "row_space", "retransmission" or "intermittent".
+        scheme: "gc", "gc_plus", "row_space", "retransmission", "intermittent" or "colrel".
         order: place i of the ring holds client order[i]; "random" for another order in every round;
             None where there is no ring.
         outage: probability of no exact average.

@@ -9,7 +9,7 @@ from jaxcogc.federated.convergence.bound import LocalSteps, LossConstants, round
 from jaxcogc.federated.convergence.learning_rate import best_learning_rate
 from jaxcogc.federated.convergence.partial_averages import PartialLaw, uniform_rho
 
-__all__ = ["Accuracy", "rounds_with_holds", "rounds_with_partial_averages"]
+__all__ = ["Accuracy", "rounds_with_holds", "rounds_with_partial_averages", "rounds_without_bias"]
 
 
 class Accuracy(NamedTuple):
@@ -37,8 +37,15 @@ def rounds_with_partial_averages(law: PartialLaw, accuracy: Accuracy) -> int | N
     return None if law.held >= 1.0 else _rounds(law.held, uniform_rho(law), clients, accuracy)
 
 
+def rounds_without_bias(rho: float, clients: int, accuracy: Accuracy) -> int | None:
+    """Rounds of a server whose coefficients are fair in the mean; rho as for unbiased schemes."""
+    return _rounds(0.0, rho, clients, accuracy, unbiased=True)
+
+
 @functools.lru_cache(maxsize=4096)
-def _rounds(hold: float, rho: float, clients: int, accuracy: Accuracy) -> int | None:
+def _rounds(
+    hold: float, rho: float, clients: int, accuracy: Accuracy, *, unbiased: bool = False
+) -> int | None:
     rate = best_learning_rate(
         accuracy.losses,
         accuracy.steps,
@@ -46,6 +53,7 @@ def _rounds(hold: float, rho: float, clients: int, accuracy: Accuracy) -> int | 
         target=accuracy.target,
         hold_probability=hold,
         rho=rho,
+        unbiased=unbiased,
     )
     return rounds_for_target(
         accuracy.target,
@@ -54,4 +62,5 @@ def _rounds(hold: float, rho: float, clients: int, accuracy: Accuracy) -> int | 
         num_clients=clients,
         hold_probability=hold,
         rho=rho,
+        unbiased=unbiased,
     )

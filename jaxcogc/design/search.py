@@ -16,6 +16,7 @@ from jaxcogc.design.code_outage import CodeOutage, Setting
 from jaxcogc.design.configurations import CodeConfig, code_configs
 from jaxcogc.design.exact_outage import enumerated, within_what_is_known
 from jaxcogc.design.ranking import finalists, ranked, undecided
+from jaxcogc.design.relayed import relayed_candidates
 from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.design.rounds import Accuracy
 from jaxcogc.design.simulated_outage import Sample, TrialsDone, compiled_counting, weighted
@@ -108,6 +109,7 @@ def design(
     accuracy = accuracy or Accuracy()
     setting = Setting.from_key(seed_key(seed), network, level, dynamics, seconds)
     uncoded = uncoded_candidates(setting, target, max_tries, accuracy)
+    uncoded += relayed_candidates(setting, max_attempts, broadcast, accuracy)
     search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
     advance("ordering the ring", 0.0)
     configs = code_configs(setting.mean_network, max_attempts, order, keep_heard=keep_heard)

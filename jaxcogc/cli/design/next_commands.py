@@ -46,6 +46,9 @@ def next_commands(request: DesignRequest, chosen: Candidate) -> list[str]:
     if chosen.code is None:
         if chosen.scheme == "intermittent" and chosen.attempts > 1:
             return []
+        if chosen.scheme == "colrel":
+            attempts = ["--attempts", chosen.attempts]
+            return [_command("train", *network, "--scheme", chosen.scheme, *attempts)]
         tries = [] if chosen.scheme == "intermittent" else ["--retransmissions", chosen.attempts]
         return [_command("train", *network, "--scheme", chosen.scheme, *tries)]
     code = ["--code", chosen.code]
