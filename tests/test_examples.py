@@ -198,3 +198,21 @@ def test_payload_errors() -> None:
     lines = payload_errors.error_table([jaxcogc.cyclic_code(payload_errors.KEY, 8, 3)])
     assert len(lines) == 3
     assert lines[2].startswith("| cyclic | 8, 3 |")
+
+
+def test_all_schemes_leave_two_tables_and_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few schemes and rounds of the study of all of them."""
+    import schemes_on_digits
+
+    monkeypatch.setattr(schemes_on_digits, "SCHEMES", ("ideal", "intermittent"))
+    monkeypatch.setattr(schemes_on_digits, "FEWEST", ())
+    monkeypatch.setattr(schemes_on_digits, "ROUNDS", 8)
+    monkeypatch.setattr(schemes_on_digits, "SEEDS", (0, 1))
+    files = [path for path, _ in schemes_on_digits.schemes_on_digits(tmp_path)]
+    assert all(path.stat().st_size for path in files)
+    with files[0].open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["scheme"] == "ideal"]
+    assert [(int(row["round"]), float(row["uses"])) for row in rows] == [(4, 40.0), (8, 80.0)]
+    assert float(rows[-1]["seconds"]) == pytest.approx(8 * (1 + 10 * 0.1))
