@@ -183,8 +183,8 @@ def real_recovery(code: GradientCode, links: Links) -> RealRecovery:
     Raises:
       ValueError: sizes that do not match.
     """
-    sum_recovered, clients, rank = _decode(_recovery_kernel, code, links)
-    gc, _, _ = _decode(_recovery_kernel, code, links, complete=True)
+    sum_recovered, clients, rank = _decode(spanned, code, links)
+    gc, _, _ = _decode(spanned, code, links, complete=True)
     return RealRecovery(gc, sum_recovered, clients, rank)
 
 
@@ -277,7 +277,8 @@ def _projector_kernel(matrix: Array, delivered: Array, once: Once) -> Array:
 
 
 @in_tiles
-def _recovery_kernel(matrix: Array, delivered: Array, once: Once) -> tuple[Array, Array, Array]:
+def spanned(matrix: Array, delivered: Array, once: Once) -> tuple[Array, Array, Array]:
+    """Whether received rows span the sum, and each client; their rank. Arguments as `in_tiles`."""
     factors = factor(_columns(matrix, delivered), once)
     _, ones_distance = project_ones(factors, once)
     distances = unit_distances(factors, once)

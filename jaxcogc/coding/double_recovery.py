@@ -5,7 +5,7 @@ pivot is, and what comes out is no null vector at all. So every vector is tested
 received rows annihilate proves that a client where it is not zero cannot be recovered. Two vectors
 are drawn, with weights, trajectories and free elements of their own; a client counts as recovered
 where no proven vector says otherwise. A trial is then misjudged only where both vectors fail: with
-about the square of the chance of one.
+about the square of the chance of one. Codes that float64 decides are decided by it, once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from jaxcogc.coding.exact.decision import (
 from jaxcogc.coding.exact.free_elements import free_elements
 from jaxcogc.coding.exact.prime_field import add, multiply
 from jaxcogc.coding.gradient_code import GradientCode
-from jaxcogc.coding.recovery import tile_size
+from jaxcogc.coding.recovery import recover, tile_size
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.random_words import fold_in
 
@@ -50,6 +50,9 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
     Returns:
       Recovery with a leading trials axis.
     """
+    if code.reals is not None:  # no field to draw a second vector over
+        once: Recovery = jax.vmap(recover, (None, None, 0))(key, code, links)
+        return once
     trials, attempts, clients = links.uplink_delivered.shape
     coefficients = jnp.broadcast_to(code.field_matrix, (attempts, clients, clients))
     rule = decision_rule(code)

@@ -10,6 +10,8 @@ the first that agrees with all of them is the code:
 3. the cyclic MDS code, where the rows are multiples of its rows;
 4. a generic code of the same rank and the same zeros, as a cyclic code is one.
 
+Where none agrees float64 decides every trial (`exact.float_decision`).
+
 Integers and small fractions are exact, and not asked about; nor are matrices with a row whose
 coefficients differ more than float64 can compare: they are taken as they are.
 
@@ -60,15 +62,14 @@ class _Found(NamedTuple):
     rank: np.ndarray
 
 
-def field_of_reals(matrix: HostFloats) -> FieldCode:
-    """The code over a field.
+def field_of_reals(matrix: HostFloats) -> FieldCode | None:
+    """The code over a field; None where none of the codes above has its dependencies.
 
     Args:
         matrix: float64 [clients, clients], finite.
 
     Raises:
-        ValueError: a coefficient that is a multiple of the modulus, or dependencies that none of
-            the codes above has.
+        ValueError: a coefficient that is a multiple of the modulus.
     """
     as_it_is = FieldCode(exact_residues(matrix, MERSENNE_31), MERSENNE_31)
     if all(small_fraction(x) is not None for x in np.unique(matrix).tolist()) or _is_wide(matrix):
@@ -78,11 +79,7 @@ def field_of_reals(matrix: HostFloats) -> FieldCode:
     for code in (as_it_is, *_others(matrix)):
         if _agrees(code, held, wanted):
             return code
-    raise ValueError(
-        "matrix has rows that depend on each other only up to rounding: allowed are integers and "
-        "small fractions by which they do exactly, multiples of a cyclic MDS code's rows, or rows "
-        "that are generic for their rank and zeros"
-    )
+    return None
 
 
 def _agrees(code: FieldCode, held: np.ndarray, wanted: _Found) -> bool:

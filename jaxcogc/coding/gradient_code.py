@@ -20,7 +20,10 @@ from jaxcogc.coding.verification import verify_code
 from jaxcogc.links.checks import check_count, check_elements, number_array, read_only
 from jaxcogc.links.matrix_file import read_matrix
 
-__all__ = ["GradientCode", "build_code"]
+__all__ = ["IN_FLOATS", "GradientCode", "build_code"]
+
+IN_FLOATS = 0
+"""In place of a prime: the field of a code that none of prime order has is that of the reals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,8 @@ class GradientCode:
       field_matrix: uint32, the same shape and zeros: the code over GF(modulus).
       num_stragglers: int32 scalar, s: any M - s complete rows decode the sum. A leaf, not static.
       family: one of `names.FAMILIES`, or "custom".
-      modulus: the prime of the field.
+      modulus: the prime of the field; `IN_FLOATS` where no field has the code's dependencies:
+        ``field_matrix`` is 1 on its support then, and trials are decided in float64.
     """
 
     matrix: Float64[AnyArray, "clients clients"] | Float64[AnyArray, "_attempts clients clients"]
@@ -66,7 +70,8 @@ class GradientCode:
         Integers, and the nearest float64 of a fraction p/q of small denominator, are exact over the
         field. Of other numbers dependencies may hold only up to rounding: the code over the field
         is one that agrees with float64 about hundreds of random received matrices (their rank, the
-        sum, every client), and where none is found that is an error.
+        sum, every client). Where none is found trials are decided in float64, which is slower and
+        no proof (docs/mathematics.md, "Own codes").
 
         Args:
           matrix: real numbers [clients, clients]; all rows together must span the all-one vector.
@@ -74,8 +79,7 @@ class GradientCode:
             nothing).
 
         Raises:
-          ValueError: not a square matrix of finite numbers, one that does not keep the promise, or
-            rows that depend on each other up to rounding in a way of their own.
+          ValueError: not a square matrix of finite numbers, or one that does not keep the promise.
 
         >>> code = GradientCode.from_matrix([[0.5, 1, 0], [0, 1, -1], [0.5, 0, 1]], 1)
         >>> code.field_matrix[:2]
@@ -91,6 +95,8 @@ class GradientCode:
         check_elements("matrix", values, np.isfinite(values), "a finite number")
         check_count("num_stragglers", num_stragglers, low=0, high=len(values) - 1)
         field = field_of_reals(values)
+        if field is None:
+            return build_code(values, values != 0, num_stragglers, "custom", IN_FLOATS)
         return build_code(values, field.matrix, num_stragglers, "custom", field.modulus)
 
     @classmethod
@@ -105,6 +111,17 @@ class GradientCode:
             return cls.from_matrix(matrix, num_stragglers)
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+    @property
+    def words(self) -> AnyArray:
+        """The bits of ``matrix`` as uint32 [..., 2], traced or on the host."""
+        words: AnyArray = _children(self)[0]
+        return words
+
+    @property
+    def reals(self) -> AnyArray | None:
+        """`words` where trials are decided in float64; None where over a field."""
+        return self.words if self.modulus == IN_FLOATS else None
 
     def repeated(self, times: int) -> GradientCode:
         """A redrawn code whose attempts are sent so many times over; traced or on the host."""

@@ -77,8 +77,11 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
         raise ValueError(
             f"code redrawn for {coefficients.shape[0]} attempts, links have {attempts}"
         )
-    prepared, random = _prepared(attempts, code.modulus, key, coefficients, code.num_stragglers)
-    return _decision(decision_rule(code))(prepared, random, Links(*map(jnp.asarray, links)))
+    rule = decision_rule(code)
+    reals = None if code.reals is None else jnp.asarray(code.reals)
+    stragglers = code.num_stragglers
+    prepared, random = _prepared(attempts, rule.modulus, key, coefficients, stragglers, reals)
+    return _decision(rule)(prepared, random, Links(*map(jnp.asarray, links)))
 
 
 def tile_size(num_clients: int, num_attempts: int) -> int:
@@ -96,13 +99,20 @@ def tile_size(num_clients: int, num_attempts: int) -> int:
 
 @partial(jax.jit, static_argnums=(0, 1))  # one program, where nothing is compiled around it
 def _prepared(
-    attempts: int, modulus: int, key: Key, coefficients: Array, num_stragglers: ArrayLike
+    attempts: int,
+    modulus: int,
+    key: Key,
+    coefficients: Array,
+    num_stragglers: ArrayLike,
+    reals: Array | None,
 ) -> tuple[PreparedCode, Array]:
     """The code as the kernel wants it, and the random elements of a null vector."""
     clients = coefficients.shape[-1]
     random = random_elements(random_bits(key, (clients,)), modulus)
     coefficients = jnp.broadcast_to(coefficients, (attempts, clients, clients))
-    return prepare_code(coefficients, num_stragglers, modulus), random
+    if reals is not None:
+        reals = jnp.broadcast_to(reals, (*coefficients.shape, 2))
+    return prepare_code(coefficients, num_stragglers, modulus, reals=reals), random
 
 
 @cache

@@ -44,7 +44,7 @@ def verify_code(
       field_matrix: uint32 [clients, clients], the code over GF(modulus).
       num_stragglers: s.
       family: one of `names.FAMILIES`, or "custom".
-      modulus: the prime of the field.
+      modulus: the prime of the field; 0: decided in float64.
 
     Raises:
       ValueError: a promise that is not kept.
@@ -64,7 +64,8 @@ def verify_code(
         _verify_blocks(field_matrix, num_stragglers)
     else:
         _verify_sets(matrix, num_stragglers, family)
-        _verify_field(field_matrix, num_stragglers, family, modulus)
+        if modulus:  # else float64 has the last word, and said it
+            _verify_field(field_matrix, num_stragglers, family, modulus)
 
 
 def row_sets(generator: np.random.PCG64, num_clients: int, size: int) -> HostInts:

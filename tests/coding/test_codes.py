@@ -18,8 +18,11 @@ from jaxcogc.coding.codes import (
 )
 from jaxcogc.coding.conditioning import condition_report
 from jaxcogc.coding.constructions import exact_residues
+from jaxcogc.coding.gradient_code import IN_FLOATS
 from jaxcogc.coding.host_field import MERSENNE_31, rank_mod, spans_ones_mod
+from jaxcogc.coding.recovery import recover
 from jaxcogc.coding.verification import verify_code
+from jaxcogc.links.draws import Links
 
 SIZES = [(1, 0), (2, 0), (2, 1), (3, 1), (4, 2), (6, 3), (8, 1), (10, 7), (9, 4), (10, 3)]
 
@@ -244,6 +247,18 @@ SPECIAL[1] = np.e - SPECIAL[0]
 SPECIAL[3] = np.e - SPECIAL[2]
 
 
+def test_dependencies_of_their_own_are_decided_in_floats():
+    """Rows 0 and 1 decode, and so do 2 and 3; 0 and 2 do not."""
+    code = GradientCode.from_matrix(SPECIAL)
+    assert code.modulus == IN_FLOATS
+    np.testing.assert_array_equal(code.field_matrix, SPECIAL != 0)
+    for rows, decode in (((0, 1), True), ((2, 3), True), ((0, 2), False), ((1, 2), False)):
+        heard = np.isin(np.arange(4), rows)[None]
+        found = recover(jax.random.key(0), code, Links(heard, np.ones((1, 4, 4), bool)))
+        assert bool(found.gc) == bool(found.sum_recovered) == decode
+        assert (int(found.rank), bool(found.client_recovered.any())) == (2, False)
+
+
 @pytest.mark.parametrize(
     ("matrix", "stragglers", "words"),
     [
@@ -258,7 +273,6 @@ SPECIAL[3] = np.e - SPECIAL[2]
         (np.eye(3), 1, ["any 2 rows"]),
         (np.eye(3), 3, ["num_stragglers = 3", "0..2"]),
         ([[2.0**31 - 1, 0], [0, 1]], 0, ["2147483647", "multiple"]),
-        (SPECIAL, 0, ["only up to rounding", "fractions", "generic"]),
     ],
 )
 def test_from_matrix_names_what_is_wrong(matrix, stragglers, words):

@@ -12,13 +12,15 @@ from jax import lax
 from jaxtyping import Bool, Int32
 
 from jaxcogc._types import Array, ArrayLike
-from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact.bit_rows import pack_offsets
+from jaxcogc.coding.exact.float_decision import scaled_rows, spanned_by_rows
 from jaxcogc.coding.exact.gram import GramTerms, gram_terms
 from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import add
 from jaxcogc.coding.exact.ring_walk import RingTerms, ring_null_vector, ring_terms, walks_around
+from jaxcogc.coding.gradient_code import IN_FLOATS, GradientCode
+from jaxcogc.coding.host_field import MERSENNE_31
 
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
 
@@ -50,12 +52,15 @@ class PreparedCode(NamedTuple):
       support: uint32 [words, attempts, clients]; bit per offset, set on the support of a row.
       num_stragglers: int32 scalar.
       ring: for the walk around the ring; None where it never pays.
+      reals: uint32 [attempts, clients, clients, 2], float64 bits of the rows at length 1; None
+        where the code is decided over a field.
     """
 
     gram: GramTerms
     support: Array
     num_stragglers: Array
     ring: RingTerms | None
+    reals: Array | None = None
 
 
 class DecisionRule(NamedTuple):
@@ -66,7 +71,8 @@ class DecisionRule(NamedTuple):
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
       kernel: "xla"; "loops", which compiles in a second or two and runs five to ten times slower;
-        or "pallas" for a GPU and at most 16 clients. All find the same.
+        or "pallas" for a GPU and at most 16 clients. All find the same. "float64" for codes that
+        no field has.
     """
 
     modulus: int
@@ -77,12 +83,21 @@ class DecisionRule(NamedTuple):
 
 def decision_rule(code: GradientCode, kernel: str = "xla") -> DecisionRule:
     """How `gc` is decided for a code: by counting complete rows, or by a second null vector."""
+    if code.modulus == IN_FLOATS:
+        return DecisionRule(MERSENNE_31, False, code.redrawn, "float64")
     counted = code.family in _COUNTED_FAMILIES and not code.redrawn
-    return DecisionRule(code.modulus, counted, code.redrawn, kernel)
+    return DecisionRule(
+        code.modulus, counted, code.redrawn, "xla" if kernel == "float64" else kernel
+    )
 
 
 def prepare_code(
-    coefficients: Array, num_stragglers: ArrayLike, modulus: int, choice: ArrayLike = 0
+    coefficients: Array,
+    num_stragglers: ArrayLike,
+    modulus: int,
+    choice: ArrayLike = 0,
+    *,
+    reals: Array | None = None,
 ) -> PreparedCode:
     """Terms and support of a code; once, outside any loop over trials.
 
@@ -91,6 +106,8 @@ def prepare_code(
       num_stragglers: int32 scalar.
       modulus: the prime.
       choice: of the generic weights and trajectories, a number.
+      reals: uint32 [attempts, clients, clients, 2], the bits of float64 coefficients, where these
+        decide; of ``coefficients`` only the zeros count then.
     """
     choice = jnp.asarray(choice, jnp.uint32)
     attempts, clients, _ = coefficients.shape
@@ -99,6 +116,7 @@ def prepare_code(
         pack_offsets((coefficients != 0).reshape(1, -1), attempts, clients)[..., 0],
         jnp.asarray(num_stragglers, jnp.int32),
         ring_terms(coefficients[0], modulus, choice) if walks_around(attempts, clients) else None,
+        None if reals is None else scaled_rows(reals),
     )
 
 
@@ -145,7 +163,11 @@ def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Ar
     chex.assert_shape(random, (clients, rows.shape[-1]))
     chex.assert_shape(rows, (words, attempts, clients, None))
     stacks = stacks_to_decide(rule, code, rows)
-    zeros = zeros_of(*null_vector_of(rule, code, stacks, random), rule.modulus)
+    if code.reals is not None:
+        ones, units, rank = spanned_by_rows(code.reals, stacks.rows)
+        zeros = Zeros(units, ones, rank)
+    else:
+        zeros = zeros_of(*null_vector_of(rule, code, stacks, random), rule.modulus)
     return recovery_from_zeros(rule, code.num_stragglers, zeros, stacks.num_complete)
 
 

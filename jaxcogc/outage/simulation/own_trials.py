@@ -32,7 +32,7 @@ from jax.sharding import PartitionSpec
 
 from jaxcogc._types import Array, Key, PyTree
 from jaxcogc.coding.exact.bit_rows import offsets_from_links
-from jaxcogc.coding.exact.decision import PreparedCode, Recovery, prepare_code, recover_rows
+from jaxcogc.coding.exact.decision import PreparedCode, Recovery, recover_rows
 from jaxcogc.links.draws import Links
 from jaxcogc.links.packed_draws import blank_erased, by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
@@ -44,7 +44,7 @@ from jaxcogc.outage.simulation.block_words import (
     trial_vectors,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
-from jaxcogc.outage.simulation.program import blank_inputs
+from jaxcogc.outage.simulation.program import blank_inputs, prepared
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
 from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.devices import compiler_options, device_mesh
@@ -152,9 +152,7 @@ def _count_blocks(
     num_left: Array,
 ) -> tuple[Array, Array]:
     """The table of counts and those of the own outcomes, summed over the devices."""
-    size = (shape.attempts, shape.clients, shape.clients)
-    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
-    code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
+    code = prepared(shape, run)
     device = lax.axis_index(axis)
     block = first + device
     key = block_key(run.words, block)

@@ -16,6 +16,7 @@ from jax.sharding import PartitionSpec
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import (
+    PreparedCode,
     Recovery,
     prepare_code,
     rank_bound,
@@ -63,6 +64,8 @@ def blank_inputs(shape: Shape) -> Inputs:
     coefficients = np.stack([matrix] * shape.attempts) if shape.rule.redrawn else matrix
     number = np.int32(0)
     run = Run(np.zeros(2, np.uint32), blank_law(shape.clients, shape.links), coefficients, number)
+    if shape.rule.kernel == "float64":
+        run = run._replace(reals=np.zeros((*coefficients.shape, 2), np.uint32))
     if shape.strata:
         run = run._replace(stratum_of=np.zeros((shape.attempts * shape.clients + 1, 2), np.int32))
     return Inputs(run, number, number, number, number)
@@ -103,6 +106,14 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
 
+def prepared(shape: Shape, run: Run) -> PreparedCode:
+    """The code of a run as the decision wants it."""
+    size = (shape.attempts, shape.clients, shape.clients)
+    reals = None if run.reals is None else jnp.broadcast_to(jnp.asarray(run.reals), (*size, 2))
+    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
+    return prepare_code(coefficients, run.num_stragglers, shape.rule.modulus, reals=reals)
+
+
 class _DecidedTile(NamedTuple):
     """What became of the trials of a tile.
 
@@ -128,10 +139,7 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
     run = inputs.run
     chex.assert_shape(run.law.start, (shape.clients, shape.clients))
     chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)
-    coefficients = jnp.broadcast_to(
-        run.field_matrix, (shape.attempts, shape.clients, shape.clients)
-    )
-    code = prepare_code(coefficients, run.num_stragglers, shape.rule.modulus)
+    code = prepared(shape, run)
     law = by_offset(run.law, shape.attempts)
     first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
     tiles = BLOCK_TRIALS // shape.tile
@@ -186,12 +194,9 @@ def rebuild_trial(shape: Shape, run: Run, trial: int) -> RebuiltTrial:
 def _rebuild(shape: Shape, run: Run, block: Array, place: Array) -> RebuiltTrial:
     key = block_key(run.words, block)
     links = trial_links(key, run.law, place, num_attempts=shape.attempts, kind=shape.links)
-    coefficients = jnp.broadcast_to(
-        run.field_matrix, (shape.attempts, shape.clients, shape.clients)
-    )
     recovery = recover_rows(
         shape.rule,
-        prepare_code(coefficients, run.num_stragglers, shape.rule.modulus),
+        prepared(shape, run),
         trial_vectors(key, shape.clients, place[None], shape.rule.modulus),
         pack_rows(links.uplink_delivered[None], links.peer_delivered[None]),
     )

@@ -63,6 +63,7 @@ class Run(NamedTuple):
         law: of the links.
         field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
         num_stragglers: int32.
+        reals: uint32 [clients, clients, 2], float64 bits of a code that these decide; else None.
         stratum_of: int32 [attempts x clients + 1, 2], the stratum of a trial by its bound of the
             rank and whether enough complete rows arrived; None without strata.
     """
@@ -71,6 +72,7 @@ class Run(NamedTuple):
     law: LinkLaw
     field_matrix: AnyArray
     num_stragglers: AnyArray | np.int32
+    reals: AnyArray | None = None
     stratum_of: AnyArray | None = None
 
 
@@ -161,4 +163,5 @@ def prepare_run(
         link_law(network, dynamics, kind),
         np.asarray(code.field_matrix),
         np.int32(code.num_stragglers),
+        None if code.reals is None else np.asarray(code.reals),
     )
