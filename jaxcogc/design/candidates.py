@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
     """A way to run a round, what it costs and how often it fails.
 
     Attributes:
-        code: the family; None for a scheme without a code.
+        code: the family, "custom" for the caller's own code; None for a scheme without a code.
         stragglers, attempts: s, and A (or the most tries of a retransmission).
         redraw_code: another code in every attempt.
         keep_heard: clients keep what they heard in earlier attempts.

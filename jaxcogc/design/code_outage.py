@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.design.configurations import CodeConfig, code_in_shared_field
+from jaxcogc.design.configurations import OWN, CodeConfig, code_in_shared_field, for_every_attempt
 from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.links.memory import LinkDynamics, mean_network
 from jaxcogc.links.network import Network
@@ -38,6 +38,7 @@ class Setting(NamedTuple):
         level: confidence level of the intervals.
         dynamics: how links remember, and who is blocked; None: independent links.
         seconds: what steps and messages take; None: nobody asked.
+        own_code: of the caller, to be compared with the families; None: there is none.
     """
 
     network: Network
@@ -46,6 +47,7 @@ class Setting(NamedTuple):
     level: float
     dynamics: LinkDynamics | None = None
     seconds: MessageSeconds | None = None
+    own_code: GradientCode | None = None
 
     @classmethod
     def from_key(
@@ -55,10 +57,11 @@ class Setting(NamedTuple):
         level: float,
         dynamics: LinkDynamics | None = None,
         seconds: MessageSeconds | None = None,
+        own_code: GradientCode | None = None,
     ) -> Setting:
         """With keys drawn from one."""
         code_key, trial_key = split(key)
-        return cls(network, code_key, trial_key, level, dynamics, seconds)
+        return cls(network, code_key, trial_key, level, dynamics, seconds, own_code)
 
     @property
     def mean_network(self) -> Network:
@@ -81,7 +84,10 @@ class Setting(NamedTuple):
         return tuple(range(self.network.num_clients))
 
     def code(self, config: CodeConfig) -> GradientCode:
-        """The code of a configuration, over the field that all codes share."""
+        """The code of a configuration, over the field that all families share."""
+        if config.family == OWN:
+            assert self.own_code is not None
+            return for_every_attempt(self.own_code, config.attempts)
         return code_in_shared_field(self.code_key, self.network.num_clients, config)
 
     def placed(self, config: CodeConfig) -> Network:

@@ -21,15 +21,26 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import RingKind, ring_kind
 from jaxcogc.runtime.random_words import host_generator
 
-__all__ = ["CodeConfig", "code_configs", "code_in_shared_field"]
+__all__ = [
+    "OWN",
+    "CodeConfig",
+    "code_configs",
+    "code_in_shared_field",
+    "for_every_attempt",
+    "own_configs",
+]
+
+
+OWN = "custom"
+"""In place of a family: the caller's own code."""
 
 
 class CodeConfig(NamedTuple):
     """A code and how it is used.
 
     Attributes:
-        family: one of `names.FAMILIES`.
-        stragglers: s.
+        family: one of `names.FAMILIES`, or `OWN`.
+        stragglers: s; of one's own code what it promises.
         attempts: A.
         redraw_code: another code in every attempt.
         order: place i of the ring holds client order[i]; or "random", anew in every round.
@@ -87,6 +98,32 @@ def code_configs(
     return configs
 
 
+def own_configs(
+    code: GradientCode, max_attempts: int, order: str, *, keep_heard: bool = False
+) -> list[CodeConfig]:
+    """The caller's code with every number of attempts; the arguments are those of `code_configs`.
+
+    Its clients stay where they are, or are placed at random: no law says which order is better.
+    """
+    place: Placement = RANDOM if order == RANDOM else tuple(range(code.num_clients))
+    return [
+        CodeConfig(OWN, int(code.num_stragglers), attempts, False, place, keeps)
+        for attempts in range(1, max_attempts + 1)
+        for keeps in (False, True)
+        if not keeps or (keep_heard and attempts > 1)
+    ]
+
+
+def for_every_attempt(code: GradientCode, attempts: int) -> GradientCode:
+    """One code, as if every attempt had its own."""
+    shape = (attempts, code.num_clients, code.num_clients)
+    return dataclasses.replace(
+        code,
+        matrix=np.broadcast_to(code.matrix, shape),
+        field_matrix=np.broadcast_to(code.field_matrix, shape),
+    )
+
+
 def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> GradientCode:
     """The code with coefficients for every attempt, over the one field of all families."""
     modulus, s = largest_prime_one_mod(clients), config.stragglers
@@ -101,6 +138,6 @@ def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> Gradient
         code,
         matrix=np.broadcast_to(code.matrix, shape),
         field_matrix=np.broadcast_to(field.astype(np.uint32), shape),
-        family="custom",  # no family has a program of its own
+        family=OWN,  # no family has a program of its own
         modulus=modulus,
     )

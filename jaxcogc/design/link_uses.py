@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.design.code_outage import Setting
-from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.configurations import OWN, CodeConfig
 from jaxcogc.design.ring_order import RANDOM, distinct_orders, random_orders
 from jaxcogc.links.memory import blocked_clients
 from jaxcogc.names import ring_kind
@@ -44,16 +44,17 @@ def peer_uses(setting: Setting, config: CodeConfig, broadcast: bool) -> float:
     Source: docs/mathematics.md, "Links with memory, blocked clients".
     """
     clients, s = setting.network.num_clients, config.stragglers
+    support = np.asarray(setting.code(config).field_matrix[0]) != 0
+    np.fill_diagonal(support, False)
     if not config.keep_heard or config.attempts == 1:
-        return float(config.attempts * clients * (min(s, 1) if broadcast else s))
+        return float(config.attempts * (support.any(axis=0) if broadcast else support).sum())
     heard = _heard(setting, config.attempts - 1)
     orders = [config.order]
     if config.order == RANDOM:
         kind = ring_kind(config.family, s)
         every = distinct_orders(setting.mean_network, s, kind, _MOST_ORDERS)
+        every = None if config.family == OWN else every
         orders = [*(every or random_orders(clients, _MOST_ORDERS))]
-    support = np.asarray(setting.code(config).field_matrix[0]) != 0
-    np.fill_diagonal(support, False)
     return float(np.mean([_sends(heard, support, np.array(o), broadcast) for o in orders]))
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from jaxcogc.coding.gradient_code import GradientCode
 from jaxcogc.design.candidates import Candidate, coded_candidates, uncoded_candidates
 from jaxcogc.design.code_outage import CodeOutage, Setting
-from jaxcogc.design.configurations import CodeConfig, code_configs
+from jaxcogc.design.configurations import CodeConfig, code_configs, own_configs
 from jaxcogc.design.exact_outage import enumerated, within_what_is_known
 from jaxcogc.design.ranking import finalists, ranked, undecided
 from jaxcogc.design.relayed import relayed_candidates
@@ -70,6 +71,7 @@ def design(
     keep_heard: bool = False,
     seconds: MessageSeconds | None = None,
     accuracy: Accuracy | None = None,
+    own_code: GradientCode | None = None,
     num_trials: int = 200_000,
     screening_trials: int = 2**14,
     seed: int = 0,
@@ -91,10 +93,10 @@ def design(
         keep_heard: try codes of clients that keep what they heard in earlier attempts, too.
         seconds: what steps and messages take; needed for the objective of that name.
         accuracy: what `rounds` is about; None for the defaults.
+        own_code: of the caller, tried beside the families; no order is optimised for it.
         num_trials: trials for each finalist that has to be simulated.
         screening_trials: trials for each other code that has to be simulated.
-        seed: of codes and trials.
-        level: confidence level of the intervals.
+        seed, level: of codes and trials; confidence level of the intervals.
         advance: called with the stage in words, and the share of it that is done.
 
     Returns:
@@ -107,12 +109,11 @@ def design(
     trials = check_count("num_trials", num_trials)
     screening = min(check_count("screening_trials", screening_trials), trials)
     accuracy = accuracy or Accuracy()
-    setting = Setting.from_key(seed_key(seed), network, level, dynamics, seconds)
+    setting = Setting.from_key(seed_key(seed), network, level, dynamics, seconds, own_code)
     uncoded = uncoded_candidates(setting, target, max_tries, accuracy)
     uncoded += relayed_candidates(setting, max_attempts, broadcast, accuracy)
     search = _Search(setting, target, objective, broadcast, accuracy, uncoded, advance)
-    advance("ordering the ring", 0.0)
-    configs = code_configs(setting.mean_network, max_attempts, order, keep_heard=keep_heard)
+    configs = _configs(search, max_attempts, order, keep_heard)
     candidates = _ranked(search, _evaluated(search, configs, trials, screening))
     given = _in_given_order(candidates, setting.own_order)
     return Design(candidates[0], candidates[0].reaches, given, candidates)
@@ -147,6 +148,22 @@ class _Search(NamedTuple):
     accuracy: Accuracy
     uncoded: list[Candidate]
     advance: Advance
+
+
+def _configs(search: _Search, max_attempts: int, order: str, keep_heard: bool) -> list[CodeConfig]:
+    """All codes that are tried: of the families, and the caller's own."""
+    search.advance("ordering the ring", 0.0)
+    setting, own = search.setting, search.setting.own_code
+    found = code_configs(setting.mean_network, max_attempts, order, keep_heard=keep_heard)
+    if own is None:
+        return found
+    clients = setting.network.num_clients
+    if own.num_clients != clients or own.redrawn:
+        raise ValueError(
+            f"own_code of {own.num_clients} clients: allowed is one code for all attempts of the "
+            f"network's {clients}"
+        )
+    return found + own_configs(own, max_attempts, order, keep_heard=keep_heard)
 
 
 def _ranked(search: _Search, found: Found) -> list[Candidate]:

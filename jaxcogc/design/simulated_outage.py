@@ -16,7 +16,7 @@ from jaxcogc.design.code_outage import (
     by_decoder,
     mean_revealed,
 )
-from jaxcogc.design.configurations import CodeConfig
+from jaxcogc.design.configurations import OWN, CodeConfig
 from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.names import DECODERS
@@ -64,13 +64,16 @@ def compiled_counting(
         return partial(_counted, dict(zip(by_program, simulations, strict=True)))
 
 
-def _program(config: CodeConfig) -> tuple[int, bool]:
-    """What a compiled program is specialised to: attempts, and whether clients keep."""
-    return config.attempts, config.keep_heard
+_Program = tuple[int, bool, bool]
+
+
+def _program(config: CodeConfig) -> _Program:
+    """What a compiled program is specialised to: attempts, whether clients keep, and the field."""
+    return config.attempts, config.keep_heard, config.family == OWN
 
 
 def _counted(
-    simulations: Mapping[tuple[int, bool], Simulation],
+    simulations: Mapping[_Program, Simulation],
     setting: Setting,
     config: CodeConfig,
     num_trials: int,

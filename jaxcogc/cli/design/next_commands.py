@@ -7,6 +7,7 @@ import shlex
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.network_options import client_order, time_in_file
 from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.configurations import OWN
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network_file import NetworkFile, network_text
@@ -51,8 +52,11 @@ def next_commands(request: DesignRequest, chosen: Candidate) -> list[str]:
             return [_command("train", *network, "--scheme", chosen.scheme, *attempts)]
         tries = [] if chosen.scheme == "intermittent" else ["--retransmissions", chosen.attempts]
         return [_command("train", *network, "--scheme", chosen.scheme, *tries)]
-    code = ["--code", chosen.code]
-    code += [] if chosen.code == "uncoded" else ["--stragglers", str(chosen.stragglers)]
+    if chosen.code == OWN:
+        code = ["--code-file", str(request.asked.code_file)]
+    else:
+        code = ["--code", chosen.code]
+        code += [] if chosen.code == "uncoded" else ["--stragglers", str(chosen.stragglers)]
     code += ["--attempts", str(chosen.attempts)]
     code += ["--redraw-code"] * chosen.redraw_code + ["--keep-heard"] * chosen.keep_heard
     scheme = ["--scheme", hyphened(chosen.scheme)] if chosen.scheme in CODED_SCHEMES else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, POSITIVE, SEED, choice, number, whole
+from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
 from jaxcogc.cli.shared.options import option, output, picture, switch
@@ -36,6 +37,11 @@ class DesignOptions(LossOptions, LinkOptions):
         f"Least of: {', '.join(OBJECTIVES)} (privacy: clients the server could read).",
         choice(OBJECTIVES),
         OBJECTIVES[0],
+    )
+    code_file: str | None = option(
+        "FILE",
+        "A code of your own (.json, .csv, .npy) to try beside the others.",
+        file=File(reads=True),
     )
     order: str = option(
         "NAME",

@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from jaxcogc.cli.design.options import DesignOptions
+from jaxcogc.cli.shared.code_options import read_own_code, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics
 from jaxcogc.cli.shared.network_options import read_network
 
 if TYPE_CHECKING:
+    from jaxcogc.coding.gradient_code import GradientCode
     from jaxcogc.design.rounds import Accuracy
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
@@ -31,6 +33,7 @@ class DesignRequest:
         names: of the clients, where the network file has them.
         dynamics: how links hang together in time; None: they do not.
         accuracy: what training is to reach, for the numbers of rounds.
+        own_code: to be tried beside the families; None: there is none.
         started: `time.perf_counter()` when the verb began.
     """
 
@@ -40,6 +43,7 @@ class DesignRequest:
     names: tuple[str, ...] | None
     dynamics: LinkDynamics | None
     accuracy: Accuracy
+    own_code: GradientCode | None
     started: float
 
     @property
@@ -68,6 +72,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
     started = time.perf_counter()
     if options.plot is not None and not options.sensitivity:
         raise rejected("--plot", options.plot, "this option together with --sensitivity")
+    options = sized_by_file(options, options.code_file)
     network, source, names = read_network(options)
     _check_seconds(options)
     dynamics = read_dynamics(options, network)
@@ -82,10 +87,15 @@ def read_request(options: DesignOptions) -> DesignRequest:
             "--sensitivity with links that remember, blocked clients or --keep-heard: allowed are "
             "independent links"
         )
+    if options.sensitivity and options.code_file is not None:
+        raise UserError("--sensitivity with --code-file: allowed is one of the two (a closed form)")
+    own_code = None
+    if options.code_file is not None:
+        own_code = read_own_code(options.code_file, network.num_clients)
     from jaxcogc.design.rounds import Accuracy
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
-    return DesignRequest(options, network, source, names, dynamics, accuracy, started)
+    return DesignRequest(options, network, source, names, dynamics, accuracy, own_code, started)
 
 
 def _check_seconds(options: DesignOptions) -> None:

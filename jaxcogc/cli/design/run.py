@@ -44,6 +44,7 @@ def run(request: DesignRequest) -> int:
             keep_heard=request.asked.keep_heard,
             seconds=request.seconds,
             accuracy=request.accuracy,
+            own_code=request.own_code,
             num_trials=request.asked.trials,
             seed=request.asked.seed,
             level=request.asked.level,

@@ -9,6 +9,7 @@ from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.design.candidates import Candidate
+from jaxcogc.design.configurations import OWN
 from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
@@ -84,7 +85,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         candidate.scheme,
         code,
         ring,
-        str(candidate.stragglers) if candidate.code is not None else "–",
+        "–" if candidate.code in (None, OWN) else str(candidate.stragglers),
         str(candidate.attempts),
         probability_text(outage),
         width,
@@ -101,7 +102,7 @@ def summary(request: DesignRequest, result: Design) -> str:
     chosen = result.chosen
     name = chosen.scheme
     if chosen.code is not None:
-        name += f" with the {chosen.code} code, s = {chosen.stragglers}"
+        name += f" with the {_code_words(request, chosen)}"
         name += ", redrawn" if chosen.redraw_code else ""
         name += ", clients keep what they heard" if chosen.keep_heard else ""
     tries = "tries" if chosen.code is None else "attempts"
@@ -126,10 +127,16 @@ def summary(request: DesignRequest, result: Design) -> str:
     return text + _about_orders(request, result)
 
 
+def _code_words(request: DesignRequest, chosen: Candidate) -> str:
+    if chosen.code == OWN:
+        return f"code of {request.asked.code_file}"
+    return f"{chosen.code} code, s = {chosen.stragglers}"
+
+
 def _about_orders(request: DesignRequest, result: Design) -> str:
     """A line where orders were chosen by a law that is only a bound for the code."""
     clients = request.network.num_clients
-    codes = ((c.code, c.stragglers) for c in result.candidates if c.code is not None)
+    codes = ((c.code, c.stragglers) for c in result.candidates if c.code not in (None, OWN))
     if request.asked.order != "optimised" or all(
         rows_can_be_counted(code, clients, s) for code, s in codes
     ):

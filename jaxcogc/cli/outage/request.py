@@ -72,7 +72,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_redraw(options)
     check_processes(options)
     _check_rare(options)
-    options = sized_by_file(options)
+    options = sized_by_file(options, options.code_file)
     network, source, _ = read_network(options)
     dynamics = read_dynamics(options, network)
     _check_independent(options, dynamics)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
 
 _STRAGGLERS = 7
-C = TypeVar("C", bound="CodeOptions")
+N = TypeVar("N", bound=NetworkOptions)
 
 
 def _as_text(value: Any) -> str | None:
@@ -87,14 +87,14 @@ def read_stragglers(options: CodeOptions, num_clients: int) -> tuple[int, ...]:
     return values
 
 
-def sized_by_file(options: C) -> C:
-    """The options with the number of clients of their code's file, where nothing else tells it."""
-    if options.code_file is None or options.network is not None or options.clients is not None:
+def sized_by_file(options: N, code_file: str | None) -> N:
+    """The options with the number of clients of a code's file, where nothing else tells it."""
+    if code_file is None or options.network is not None or options.clients is not None:
         return options
     from jaxcogc.links.matrix_file import read_matrix
 
     with blame("--code-file"):
-        clients = len(read_matrix(options.code_file))
+        clients = len(read_matrix(code_file))
     return dataclasses.replace(options, clients=CLIENTS.check(clients))
 
 
@@ -120,14 +120,19 @@ def read_codes(options: CodeOptions, num_clients: int, seed: int) -> tuple[Gradi
         return tuple(build_code(options.code, num_clients, s, seed) for s in stragglers)
     if len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number with --code-file")
+    return (read_own_code(path, num_clients, stragglers[0]),)
+
+
+def read_own_code(path: str, num_clients: int, num_stragglers: int = 0) -> GradientCode:
+    """The code of a file; UserError where there is none for so many clients."""
     from jaxcogc.coding.gradient_code import GradientCode
 
     with blame("--code-file"):
-        code = GradientCode.from_file(path, stragglers[0])
+        code = GradientCode.from_file(path, num_stragglers)
     if code.num_clients != num_clients:
         here = f"{path} ({code.num_clients} clients)"
         raise rejected("--code-file", here, f"a matrix of {num_clients} clients, as of the network")
-    return (code,)
+    return code
 
 
 def code_words(options: CodeOptions) -> str:

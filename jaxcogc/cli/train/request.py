@@ -71,7 +71,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     started = time.perf_counter()
     options = checked(options)
     out = _read_out(options)
-    options = sized_by_file(options)
+    options = sized_by_file(options, options.code_file)
     network, source, _ = named = read_network(options)
     seconds = _read_seconds(options)
     dynamics = _with_late_clients(read_dynamics(options, network), seconds)
