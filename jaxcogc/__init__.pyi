@@ -5,6 +5,7 @@ from . import figures as figures
 from . import links as links
 from . import names as names
 from . import outage as outage
+from . import runs as runs
 from . import runtime as runtime
 from . import study as study
 from . import training as training
@@ -72,5 +73,6 @@ from .outage import simulate_outcomes as simulate_outcomes
 from .outage import strata_law as strata_law
 from .outage import successive_rounds as successive_rounds
 from .outage import wilson as wilson
+from .runs import train as train
 
 __version__: str

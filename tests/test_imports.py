@@ -23,6 +23,7 @@ FLOORS = (
     {"outage", "federated"},
     {"study", "design", "training"},
     {"figures"},
+    {"runs"},
     {"cli"},
     {"__main__"},
 )

@@ -32,6 +32,7 @@ from .data.partitions import Partition as Partition
 from .data.partitions import make_partition as make_partition
 from .data.partitions import make_partitions as make_partitions
 from .models import Model as Model
+from .models import as_model as as_model
 from .models import make_model as make_model
 from .privacy.leakage import Leakage as Leakage
 from .privacy.leakage import leakage as leakage

@@ -6,11 +6,11 @@ The only file that knows Flax. A module is split once; what leaves this file is 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -25,15 +25,21 @@ _SMALLEST_IMAGE = 4
 
 
 class Model(NamedTuple):
-    """A family of functions from inputs to logits.
+    """A family of functions from inputs to outputs: logits, or whatever a loss takes.
 
     Attributes:
-        init: `init(key)` gives random parameters: nested dictionaries of float32 arrays.
-        apply: `apply(params, inputs)` with inputs [samples, ...] gives logits [samples, classes].
+        init: `init(key)` gives random parameters: nested dictionaries of float32 arrays, or another
+            pytree.
+        apply: `apply(params, inputs)` with inputs [samples, ...] gives logits [samples, classes],
+            or other outputs [samples, ...].
     """
 
     init: Callable[[Key], PyTree]
     apply: Callable[[PyTree, AnyArray], Array]
+
+
+AnyModel = Model | nnx.Module | Callable[..., nnx.Module]
+"""A pair of pure functions, a Flax NNX module, or what makes one."""
 
 
 def make_model(
@@ -109,12 +115,60 @@ class _Cnn(nnx.Module):
         return self.output(hidden.reshape(len(inputs), -1))
 
 
+def as_model(model: AnyModel) -> Model:
+    """A model of one's own as a pair of pure functions.
+
+    Args:
+        model: a Model; a Flax NNX module, whose parameters are the start under every seed; or what
+            makes one of `nnx.Rngs` (its class, a function), as ``rngs`` where it has an argument of
+            that name: then every seed draws its own start.
+
+    Returns:
+        A Model, whose `init` gives nested dictionaries of the module's parameters.
+
+    Raises:
+        ValueError: something else; a module whose state is more than parameters, such as batch
+            statistics or the random state of dropout (names the part).
+
+    >>> pair = as_model(lambda rngs: nnx.Linear(3, 2, rngs=rngs))
+    >>> pair.apply(pair.init(jax.random.key(0)), jnp.ones((5, 3))).shape
+    (5, 2)
+    >>> as_model(lambda rngs: nnx.BatchNorm(3, rngs=rngs))
+    Traceback (most recent call last):
+    ValueError: model: its part mean is BatchStat: allowed is a module whose state is Param alone
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, nnx.Module):
+        module = model
+        return _pure(lambda rngs: module)
+    if not callable(model):
+        raise ValueError(
+            f"model = {model!r}: allowed is a Model, a Flax NNX module, or what makes one of rngs"
+        )
+    make = model
+    if "rngs" in inspect.signature(make).parameters:
+        return _pure(lambda rngs: make(rngs=rngs))
+    return _pure(make)
+
+
+def _check_stateless(rest: PyTree) -> None:
+    """Raise a ValueError that names the first part of a state that is no parameter."""
+    for path, variable in nnx.to_flat_state(rest):
+        part, kind = ".".join(map(str, path)), type(variable).__name__
+        if isinstance(variable, nnx.Variable):
+            raise ValueError(
+                f"model: its part {part} is {kind}: allowed is a module whose state is Param alone"
+            )
+
+
 def _pure(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
     """Split off everything but the parameters, once."""
     module = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+    if not isinstance(module, nnx.Module):
+        raise ValueError(f"model makes {type(module).__name__}: allowed is a Flax NNX module")
     graph, _, rest = nnx.split(module, nnx.Param, ...)  # type: ignore[misc]
-    if jax.tree.leaves(rest):
-        raise TypeError("a model whose state is more than parameters cannot be a pure function")
+    _check_stateless(rest)
 
     @plain_settings()
     def init(key: Key) -> PyTree:

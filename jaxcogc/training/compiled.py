@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -28,6 +29,8 @@ class CompiledTraining(NamedTuple):
     Attributes:
       compile_seconds: what tracing and compiling took.
       device: the devices it runs on, in words.
+      fingerprint: ``fingerprint() -> str``, of the program, its arrays and its seeds, whatever the
+        functions that it was made of are called: the same where the numbers will be.
       start: ``start() -> Trained``, before the first round.
       blocks: ``blocks(trained) -> Iterator[Trained]``: goes on from anywhere, a few seconds of
         work at most each. Numbers do not depend on where blocks begin and end.
@@ -35,6 +38,7 @@ class CompiledTraining(NamedTuple):
 
     compile_seconds: float
     device: str
+    fingerprint: Callable[[], str]
     start: Callable[[], Trained]
     blocks: Callable[[Trained], Iterator[Trained]]
 
@@ -61,6 +65,12 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
     lowered = program.lower(first, inputs, words, RoundSpan.of(0, 1, plan.rounds))
     compiled, (_, shapes) = lowered.compile(), lowered.out_info
 
+    def fingerprint() -> str:
+        digest = hashlib.sha256(lowered.as_text().encode())
+        for leaf in jax.tree.leaves((inputs, words)):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()
+
     @plain_settings()
     def run(state: TrainState, start: int, num_active: int) -> StateAndMetrics:
         span = RoundSpan.of(start, num_active, plan.rounds)
@@ -81,6 +91,7 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
     return CompiledTraining(
         compile_seconds=time.perf_counter() - started,
         device=describe_devices(devices),
+        fingerprint=fingerprint,
         start=start,
         blocks=lambda trained: _blocks(plan, run, trained),
     )

@@ -35,7 +35,7 @@ def test_long_runs_say_something_every_tenth(monkeypatch: pytest.MonkeyPatch) ->
     text = _run(Console(file=io.StringIO(), width=80), quiet=False, parts=1000)
     lines = text.splitlines()[2:]
     assert len(lines) == 9
-    assert lines[0] == "10,000 of 100,000 trials (10%), 10 trials/s"
+    assert lines[0] == "10,000 of 100,000 trials (10%), 10 trials/s, 2.5 h left"
 
 
 def test_a_terminal_gets_a_bar() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxcogc.cli.app import main
-from jaxcogc.cli.train import run_folder
+from jaxcogc.runs import run_folder
 from tests.cli.program import start_program
 from tests.places import PROJECT
 
@@ -181,7 +181,7 @@ def test_a_folder_is_there_with_its_files_or_not_at_all(
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_folder, "write_file", end)
+    monkeypatch.setattr(run_folder, "write_atomically", end)
     assert train(tmp_path / "run") == 130
     assert not list(tmp_path.iterdir())
 

@@ -19,6 +19,17 @@ _PLAIN_STEP = 0.1
 _PLAIN_PAUSE_SECONDS = 1.0
 
 
+def seconds_text(seconds: float) -> str:
+    """A duration, roughly.
+
+    >>> seconds_text(42.4), seconds_text(600), seconds_text(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 class Display:
     """A bar on a terminal, plain lines elsewhere, nothing when quiet; use it as a context.
 
@@ -104,8 +115,13 @@ class CountDisplay(Display):
         self._last_line = (0, self._started)
         self.show(None, description=self._unit, total=self._total, completed=0)
 
-    def advance(self, number: int) -> None:
-        """Add trials that have been counted, or rounds that have been trained."""
+    def advance(self, number: int, note: str = "") -> None:
+        """Add trials that have been counted, or rounds that have been trained.
+
+        Args:
+            number: how many.
+            note: how things stand, behind the speed.
+        """
         self._done += number
         now = time.perf_counter()
         rate = f"{self._done / max(now - self._started, 1e-9):,.0f} {self._unit}/s"
@@ -115,5 +131,7 @@ class CountDisplay(Display):
         if due and now - last_time >= _PLAIN_PAUSE_SECONDS and self._done < self._total:
             self._last_line = (self._done, now)
             share = self._done / self._total
+            left = (now - self._started) / self._done * (self._total - self._done)
             line = f"{self._done:,} of {self._total:,} {self._unit} ({share:.0%}), {rate}"
-        self.show(line, completed=self._done, rate=rate)
+            line += f", {seconds_text(left)} left" + (f"; {note}" if note else "")
+        self.show(line, completed=self._done, rate=f"{rate}  {note}" if note else rate)

@@ -11,7 +11,7 @@ from typing import Any
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.options import check_written
 from jaxcogc.cli.train.options import TrainOptions
-from jaxcogc.cli.train.run_folder import CONFIG_NAME, COPIED
+from jaxcogc.runs.run_folder import CONFIG_NAME, COPIED
 
 CHECKSUMS = ("network_sha256", "code_sha256", "inputs_sha256", "labels_sha256")
 """Kept beside the options: a resumed run must have the same."""

@@ -16,15 +16,15 @@ from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.train.config_file import check_same, config_text, kept, read_config
 from jaxcogc.cli.train.options import ALL, TrainOptions, checked
-from jaxcogc.cli.train.run_folder import (
+from jaxcogc.cli.train.scheme_checks import check_schemes
+from jaxcogc.names import DYNAMICS
+from jaxcogc.runs.run_folder import (
     CHECKPOINTS,
     CONFIG_NAME,
     COPIED,
     is_new,
     rounds_kept,
 )
-from jaxcogc.cli.train.scheme_checks import check_schemes
-from jaxcogc.names import DYNAMICS, SERVER_OPTIMIZERS
 from jaxcogc.runtime.random_words import fold_in, seed_keys
 
 if TYPE_CHECKING:
@@ -266,34 +266,28 @@ def _plan(
     dataset: Dataset,
     partition: Partition,
 ) -> TrainingPlan:
-    from jaxcogc.federated.rounds.experiment import RoundSettings
-    from jaxcogc.training.plan import TrainingPlan
+    from jaxcogc.runs.planning import plan_training
 
-    settings = RoundSettings(
+    return plan_training(
+        options.model,
+        dataset,
+        network,
         options.scheme,
-        policy=_policy(options),
-        reciprocal=network.reciprocal,
+        partition=partition,
+        code=code,
+        num_rounds=options.rounds,
+        seeds=options.all_seeds(),
+        local_optimizer=options.learning_rate,
+        server_optimizer=options.server_optimizer,
+        server_learning_rate=options.server_learning_rate,
         local_steps=options.local_steps,
         batch_size=None if options.batch_size == ALL else int(options.batch_size),
         proximal=options.proximal,
         aggregation=options.aggregation,
         mask_ratio=options.mask_ratio,
         masks=options.masks,
-        drop_non_finite=options.on_nan == "drop",
+        on_nan=options.on_nan,
         evaluate_every=options.evaluate_every,
         deterministic=options.deterministic,
-    )
-    return TrainingPlan(
-        dataset=dataset,
-        partition=partition,
-        model=options.model,
-        network=network,
-        code=code,
-        settings=settings,
-        rounds=options.rounds,
-        seeds=options.all_seeds(),
-        learning_rate=options.learning_rate,
-        server_optimizer=options.server_optimizer,
-        server_learning_rate=options.server_learning_rate
-        or SERVER_OPTIMIZERS[options.server_optimizer],
+        **_policy(options).options(),
     )

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +13,11 @@ from rich.table import Table
 
 from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console, told_interrupts
-from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.errors import UserError, one_line
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.train.request import TrainRequest
-from jaxcogc.cli.train.run_folder import CHECKPOINTS, held_folder
 from jaxcogc.cli.train.scheme_notes import (
     inverse_probabilities,
     leak_fields,
@@ -26,11 +25,13 @@ from jaxcogc.cli.train.scheme_notes import (
     unbiased_text,
 )
 from jaxcogc.federated.data.partitions import Partition
+from jaxcogc.names import hyphened
 from jaxcogc.number_text import level_text, probability_text
+from jaxcogc.runs.live_run import LiveRun, run_rounds
+from jaxcogc.runs.run_files import RunFiles
+from jaxcogc.runs.run_folder import held_folder
 from jaxcogc.runtime.signals import Interruption
-from jaxcogc.training.checkpoints import Checkpoints
-from jaxcogc.training.compiled import CompiledTraining, compile_training
-from jaxcogc.training.metrics_table import metrics_csv
+from jaxcogc.training.compiled import compile_training
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (
     DIVERGED_LOSS,
@@ -38,13 +39,11 @@ from jaxcogc.training.summary import (
     SchemeSummary,
     summarize,
 )
-from jaxcogc.training.trained import NonFiniteUpdate, Trained, as_planned, first_non_finite
+from jaxcogc.training.trained import NonFiniteUpdate, Trained
 
 _RUN_FAILED = 1
 _EXPENDABLE = ("peer\nuses", "clients\nin it", "exact", "test\nloss", "uplink\nuses")
 _NOTHING_DONE = "interrupted before a round was done"
-_WRITING_SHARE = 0.1
-"""Of the time, at most, goes into rewriting metrics.csv while a run goes on."""
 
 
 def run(request: TrainRequest) -> int:
@@ -53,12 +52,13 @@ def run(request: TrainRequest) -> int:
     display = CountDisplay(console, request.plan.rounds, quiet=request.asked.quiet, unit="rounds")
     interrupts = told_interrupts(console, display.say, "rounds in flight")
     with interrupts as interruption, ExitStack() as stack:
-        checkpoints = None
+        files = None
         if request.out is not None:
             resume = request.asked.resume
             held = held_folder(request.out, request.files, resume=resume, warn=display.say)
-            stack.enter_context(held)
-            checkpoints = stack.enter_context(Checkpoints(request.out / CHECKPOINTS))
+            with _blamed():
+                stack.enter_context(held)
+                files = stack.enter_context(RunFiles(request.plan, request.out))
             _draw_partition(request.plan, request.out / "partition.png")
         with display:
             with interruption.ending_at_once(_NOTHING_DONE):
@@ -66,24 +66,27 @@ def run(request: TrainRequest) -> int:
                 compiled = compile_training(request.plan)
             display.counting(compiled.compile_seconds, compiled.device)
             trained = compiled.start()
-            if request.asked.resume and checkpoints is not None:
-                trained = _restore(request.plan, checkpoints, trained, display)
+            if request.asked.resume and files is not None:
+                trained = _restore(files, trained, display)
             display.advance(trained.round_index)
             start, began = trained.round_index, time.perf_counter()
-            keeper = _Keeper(request, checkpoints, interruption)
             failure = None
             if trained.round_index < request.plan.rounds and not interruption.requested:
-                blocks = _blocks(request, compiled, trained, interruption, display)
-                for trained, failure in blocks:
-                    if failure is None:
-                        keeper.keep(trained)
+                rounds = run_rounds(request.plan, compiled, trained, files, interruption.shield)
+                with _blamed():
+                    for live in rounds:
+                        trained, failure = live.trained, _told(live, display)
+                        if interruption.requested:
+                            break
             seconds = time.perf_counter() - began
         if failure is not None:
             return _stop(request, trained, failure)
         if trained.round_index == 0:
             print(_NOTHING_DONE, file=sys.stderr)
             return interruption.exit_code
-        keeper.keep(trained, last=True)
+        if files is not None:
+            with interruption.shield, _blamed():
+                files.keep(trained)
         measured = {
             "elapsed_seconds": time.perf_counter() - request.started,
             "compile_seconds": compiled.compile_seconds,
@@ -93,65 +96,45 @@ def run(request: TrainRequest) -> int:
         return interruption.exit_code or (0 if fine else _RUN_FAILED)
 
 
-def _blocks(
-    request: TrainRequest,
-    compiled: CompiledTraining,
-    start: Trained,
-    interruption: Interruption,
-    display: CountDisplay,
-) -> Iterator[tuple[Trained, NonFiniteUpdate | None]]:
-    """Blocks of rounds until the end, an interruption, or an update that stops the run."""
-    before = start.round_index
-    for trained in compiled.blocks(start):
-        found = first_non_finite(request.plan, trained, before)
-        if found is not None and request.asked.on_nan == "drop":
-            number = int((~trained.metrics.finite[:, :, before : trained.round_index]).sum())
-            display.say(
-                f"{number} updates that are not finite were dropped in rounds {before} to "
-                f"{trained.round_index - 1}; the first: client {found.client} in round "
-                f"{found.round}, scheme {found.scheme}, seed {found.seed}"
-            )
-            found = None
-        yield trained, found
-        display.advance(trained.round_index - before)
-        before = trained.round_index
-        if found is not None or interruption.requested:
-            return
+@contextmanager
+def _blamed() -> Iterator[None]:
+    """What is wrong with the folder of the run is told of --out."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"--out {error}") from error
+    except OSError as error:
+        raise UserError(f"--out: cannot write: {one_line(error)}") from error
 
 
-class _Keeper:
-    """Keeps a run: a checkpoint after every block, the table as often as is cheap."""
-
-    def __init__(
-        self, request: TrainRequest, checkpoints: Checkpoints | None, interruption: Interruption
-    ) -> None:
-        self._request, self._checkpoints = request, checkpoints
-        self._interruption = interruption
-        self._next_table = 0.0
-
-    def keep(self, trained: Trained, *, last: bool = False) -> None:
-        """Keep where the run stands; nothing without a folder."""
-        if self._request.out is None or self._checkpoints is None:
-            return
-        with self._interruption.shield:
-            self._checkpoints.save(trained)
-            began = time.perf_counter()
-            if last or began >= self._next_table:
-                _write_metrics(self._request, self._request.out, trained, trained.round_index)
-                now = time.perf_counter()
-                self._next_table = now + (now - began) / _WRITING_SHARE
+def _told(live: LiveRun, display: CountDisplay) -> NonFiniteUpdate | None:
+    """Tell of a block; the update that ends the run, if there is one."""
+    found, done = live.non_finite, live.trained.round_index
+    if found is not None and live.plan.settings.drop_non_finite:
+        number = int((~live.trained.metrics.finite[:, :, live.first : done]).sum())
+        display.say(
+            f"{number} updates that are not finite were dropped in rounds {live.first} to "
+            f"{done - 1}; the first: client {found.client} in round {found.round}, scheme "
+            f"{found.scheme}, seed {found.seed}"
+        )
+        found = None
+    display.advance(done - live.first, _live_text(live))
+    return found
 
 
-def _write_metrics(request: TrainRequest, out: Path, trained: Trained, rounds: int) -> None:
-    text = metrics_csv(request.plan, trained, num_rounds=rounds)
-    write_file("--out", out / "metrics.csv", text.encode())
+def _live_text(live: LiveRun) -> str:
+    """Loss and accuracy of every scheme, the last that are known."""
+    parts = []
+    for scheme, last in live.latest().items():
+        accuracy = last.get("test_accuracy")
+        told = "" if accuracy is None else f" {accuracy:.1%}"
+        parts.append(f"{hyphened(scheme)} {last['train_loss']:.3g}{told}")
+    return f"loss, accuracy: {', '.join(parts)}"
 
 
-def _restore(
-    plan: TrainingPlan, checkpoints: Checkpoints, first: Trained, display: CountDisplay
-) -> Trained:
+def _restore(files: RunFiles, first: Trained, display: CountDisplay) -> Trained:
     """Where the run stood, as if it had been planned with as many rounds as now."""
-    found = checkpoints.restore(first)
+    found = files.restore(first)
     trained = found.trained
     damaged = ", ".join(map(str, found.damaged))
     if trained is None and damaged:
@@ -165,7 +148,7 @@ def _restore(
             f"from an older one, after {trained.round_index} rounds",
             file=sys.stderr,
         )
-    trained = as_planned(plan, trained or first)
+    trained = trained or first
     display.say(f"going on after {trained.round_index} rounds")
     return trained
 
@@ -188,7 +171,6 @@ def _draw_partition(plan: TrainingPlan, path: Path) -> None:
 def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> int:
     kept = ""
     if request.out is not None:
-        _write_metrics(request, request.out, trained, failure.round)
         kept = f"; the rounds before it are in {request.out / 'metrics.csv'}"
     print(
         f"error: client {failure.client} made an update that is not finite in round "

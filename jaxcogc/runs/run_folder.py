@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from jaxcogc.cli.shared.errors import UserError, blame
-from jaxcogc.cli.shared.outputs import write_file
-from jaxcogc.runtime.atomic_files import is_unfinished, remove_unfinished
+from jaxcogc.runtime.atomic_files import is_unfinished, remove_unfinished, write_atomically
 
 CONFIG_NAME = "config.toml"
 COPIED = {"network": "network", "code_file": "code"}
@@ -51,7 +49,9 @@ def held_folder(
         resume: it is there already.
         warn: says where the file system knows no locks.
 
-    Errors: UserError where another process holds it, or the disk refuses.
+    Raises:
+        ValueError: another process holds it, or began a run in it.
+        OSError: the disk refuses.
     """
     with ExitStack() as stack:
         if not resume and not out.exists():
@@ -59,7 +59,7 @@ def held_folder(
         else:  # not replaced: it may be a mount point, or where we stand
             stack.enter_context(_lock(out, out, warn))
             if not resume and not is_new(out):
-                raise UserError(f"--out {out}: another run began in this folder")
+                raise ValueError(f"{out}: another run began in this folder")
             remove_unfinished(out)
             _write(out, files)
         yield
@@ -71,13 +71,11 @@ def _make(
     """Under another name first: a folder without its files is never seen."""
     target = Path(os.path.realpath(out))
     new = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    with blame("--out"):
-        new.mkdir(parents=True)
+    new.mkdir(parents=True)
     try:
         _write(new, files)
         stack.enter_context(_lock(new, out, warn))
-        with blame("--out"):
-            new.rename(target)
+        new.rename(target)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -87,10 +85,9 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write the files that are not there as they should be."""
     for name, data in files.items():
         path = folder / name
-        with blame("--out"):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_bytes() != data:
-            write_file("--out", path, data)
+            write_atomically(path, data)
 
 
 @contextmanager
@@ -102,13 +99,12 @@ def _lock(folder: Path, out: Path, warn: Callable[[str], None]) -> Iterator[None
         warn(f"{out} cannot be locked here: see to it that no other run uses it")
         yield
         return
-    with blame("--out"):
-        descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"--out {out}: another process is training in this folder") from error
+            raise ValueError(f"{out}: another process is training in this folder") from error
         except OSError:  # some network file systems
             warn(f"{out} cannot be locked here: see to it that no other run uses it")
         yield

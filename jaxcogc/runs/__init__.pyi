@@ -1,0 +1,6 @@
+from .live_run import LiveRun as LiveRun
+from .planning import TrainOptions as TrainOptions
+from .planning import plan_training as plan_training
+from .result import TrainingResult as TrainingResult
+from .training_run import run_plan as run_plan
+from .training_run import train as train

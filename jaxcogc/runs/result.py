@@ -1,0 +1,72 @@
+"""What came out of a run of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import pandas as pd
+
+from jaxcogc._types import PyTree
+from jaxcogc.figures.schemes import accuracy_figure
+from jaxcogc.figures.style import Figure, write_figure
+from jaxcogc.training.metrics_table import metrics_table
+from jaxcogc.training.plan import TrainingPlan
+from jaxcogc.training.summary import SchemeSummary, summarize
+from jaxcogc.training.trained import NonFiniteUpdate, Trained
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What came out of a run of training.
+
+    Attributes:
+        plan: what was run.
+        trained: where it stands: parameters and metrics [seeds, schemes, ..].
+        folder: where it is kept; None: nowhere.
+        non_finite: the update that ended the run; None: it came to its end, or was stopped.
+        compile_seconds: what tracing and compiling took.
+        device: the devices it ran on, in words.
+    """
+
+    plan: TrainingPlan
+    trained: Trained
+    folder: Path | None
+    non_finite: NonFiniteUpdate | None
+    compile_seconds: float
+    device: str
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Every round of every scheme and seed: [rounds x schemes x seeds]."""
+        end = None if self.non_finite is None else self.non_finite.round
+        return metrics_table(self.plan, self.trained, num_rounds=end)
+
+    def params(self, scheme: str, seed: int) -> PyTree:
+        """The parameters at the end, as the model takes them.
+
+        Raises:
+            ValueError: a scheme or a seed that was not run.
+        """
+        schemes, seeds = self.plan.settings.schemes, self.plan.seeds
+        if scheme not in schemes or seed not in seeds:
+            raise ValueError(f"{scheme!r}, seed {seed}: allowed are {schemes} and {seeds}")
+        place = seeds.index(seed), schemes.index(scheme)
+        return jax.tree.map(lambda x: x[place], self.trained.state.params)
+
+    @property
+    def summary(self) -> dict[str, SchemeSummary]:
+        """Every scheme in a few numbers."""
+        return summarize(self.plan, self.trained)
+
+    def figure(self, title: str = "training") -> Figure:
+        """The first metric (else the loss) against rounds, and against what they cost."""
+        seeds = len(self.plan.seeds)
+        caption = f"{self.trained.round_index} rounds; means over {seeds} seeds"
+        caption += ", 95 % Student-t intervals" if seeds > 1 else ""
+        return accuracy_figure(self.plan, self.trained, title=title, caption=caption)
+
+    def write_picture(self, path: str | Path, title: str = "training") -> None:
+        """The same as a file, of the kind its ending says."""
+        write_figure(self.figure(title), path)

@@ -1,0 +1,200 @@
+"""The door for users: the page's code, the verb's own numbers, resume, and what is refused."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from flax import nnx
+
+from jaxcogc import Network, Partition, Scheme, load_dataset, train
+from jaxcogc.cli.app import main
+from jaxcogc.federated import coefficients_of, draw_round_links
+from tests.places import PROJECT
+
+NETWORK = Network.homogeneous(3, uplink_erasure=0.4, peer_erasure=0.2)
+POINTS = np.random.default_rng(0).normal(size=(3, 8, 2))
+HELD = [(x, x.sum(axis=1)) for x in POINTS]
+
+
+def patient_draw(key, waited, network):
+    """With a state: how long each client was not heard."""
+    heard = draw_round_links(key, network).uplink_delivered[0]
+    weights = jnp.where(heard, waited, 0) / network.num_clients
+    return coefficients_of(weights, uplink_uses=3), jnp.where(heard, 1, waited + 1)
+
+
+PATIENT = ("patient", Scheme(lambda: jnp.ones(3, jnp.int32), patient_draw))
+LINE = {"local_steps": 1, "batch_size": None, "evaluate_every": 2, "seeds": (0, 3)}
+LINE |= {"loss": lambda output, target: (output[0] - target) ** 2}
+
+
+def line(data=HELD, **options):
+    return train(
+        lambda rngs: nnx.Linear(2, 1, rngs=rngs),
+        data,
+        NETWORK,
+        ("ideal", PATIENT),
+        **LINE | options,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return line(num_rounds=9, out=tmp_path_factory.mktemp("own") / "run")
+
+
+def test_the_page_runs(tmp_path, monkeypatch) -> None:
+    page = (PROJECT / "docs" / "training.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
+    monkeypatch.chdir(tmp_path)
+    found: dict = {}
+    exec(compile(code, "training.md", "exec"), found)
+    assert set(found["result"].summary) == {"ideal", "loudest"}
+    assert (tmp_path / "run" / "accuracy.png").is_file()
+
+
+class Twin(nnx.Module):
+    """What `--model softmax` is, written by a user."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.output = nnx.Linear(64, 10, rngs=rngs)
+
+    def __call__(self, inputs):
+        return self.output(inputs.reshape(len(inputs), -1))
+
+
+def test_same_numbers_as_the_verb(tmp_path) -> None:
+    verb = (
+        "train --model softmax --clients 3 --uplink-erasure .4 --peer-erasure .2 --quiet --seed 2"
+    )
+    verb += (
+        " --stragglers 1 --rounds 4 --seeds 2 --local-steps 1 --batch-size 8 --scheme intermittent"
+    )
+    assert main([*verb.split(), "--out", str(tmp_path / "verb")]) == 0
+    result = train(
+        Twin,
+        load_dataset("digits"),
+        NETWORK,
+        ("intermittent",),
+        partition="dirichlet",
+        num_rounds=4,
+        seeds=(2, 3),
+        local_steps=1,
+        batch_size=8,
+        out=tmp_path / "own",
+    )
+    ours, theirs = ((tmp_path / name / "metrics.csv").read_bytes() for name in ("own", "verb"))
+    assert ours == theirs
+    accuracy = result.summary["intermittent"].test["accuracy"].mean
+    assert result.metrics.groupby("seed").test_accuracy.last().mean() == pytest.approx(accuracy)
+
+
+def test_gradient_descent_by_hand(whole) -> None:
+    """Regression under "ideal": the mean of the clients' steps, in NumPy."""
+    params = jax.tree.map(np.asarray, line(num_rounds=1, seeds=(3,)).params("ideal", 3))
+    start = nnx.Linear(2, 1, rngs=nnx.Rngs(0))  # for the names of its parts
+    assert set(params) == set(nnx.to_pure_dict(nnx.state(start)))
+    first, second = (
+        line(num_rounds=n, seeds=(3,)).params("ideal", 3)["kernel"][:, 0] for n in (1, 2)
+    )
+    bias = float(params["bias"][0])
+    steps = []
+    for x, y in HELD:
+        error = x @ np.asarray(first) + bias - y
+        steps.append(2 * (x * error[:, None]).mean(axis=0))
+    np.testing.assert_allclose(second, first - 0.1 * np.mean(steps, axis=0), rtol=1e-5)
+
+
+def test_an_own_scheme_is_kept_resumed_and_drawn(whole, tmp_path) -> None:
+    told = []
+    line(num_rounds=9, out=tmp_path / "run", callback=lambda live: told.append(live) or True)
+    assert told[0].trained.round_index < 9
+    assert {"train_loss"} <= set(told[0].latest()["patient"])
+    result = line(num_rounds=9, out=tmp_path / "run", resume=True)
+    for name in ("metrics.csv", "summary.json", "accuracy.png"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    ends = result.trained.state, whole.trained.state
+    jax.tree.map(np.testing.assert_array_equal, *ends)
+    table = pd.read_csv(whole.folder / "metrics.csv")
+    assert [*table["round"]] == [n for n in range(9) for _ in range(4)]
+    assert {"test_loss", "train_loss"} <= {*table.columns}
+    assert "test_accuracy" not in table.columns
+    assert whole.summary["patient"].diverged == ()
+
+
+def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
+    sizes, folder = [], tmp_path / "run"
+
+    def watch(live):
+        sizes.append((folder / "metrics.csv").read_bytes())
+        return len(sizes) == 3
+
+    line(num_rounds=9, out=folder, callback=watch)
+    whole_text = (whole.folder / "metrics.csv").read_bytes()
+    assert all(whole_text.startswith(text) for text in sizes)
+    assert len(sizes[0]) < len(sizes[1]) < len(sizes[2])
+    with (folder / "metrics.csv").open("ab") as stream:
+        stream.write(b"ideal,0,5,")
+    line(num_rounds=9, out=folder, resume=True)
+    assert (folder / "metrics.csv").read_bytes() == whole_text
+
+
+def test_another_run_is_not_gone_on_with(whole) -> None:
+    with pytest.raises(ValueError, match="another model, loss, data or options"):
+        line(num_rounds=9, out=whole.folder, resume=True, local_steps=2)
+    with pytest.raises(ValueError, match="new or empty"):
+        line(num_rounds=9, out=whole.folder)
+    with pytest.raises(ValueError, match="resume without out"):
+        line(num_rounds=9, resume=True)
+
+
+class Dropping(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.line, self.drop = nnx.Linear(2, 1, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, inputs):
+        return self.drop(self.line(inputs))
+
+
+class Normed(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.norm = nnx.BatchNorm(2, rngs=rngs)
+
+    def __call__(self, inputs):
+        return self.norm(inputs)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"model": Dropping}, r"its part drop\.rngs.* is Rng"),
+        ({"model": Normed}, r"its part norm\.(mean|var) is BatchStat"),
+        ({"model": 3}, "model = 3"),
+        ({"loss": lambda output, target: output - jnp.ones(3)}, r"loss gives shape \(3,\)"),
+        ({"loss": lambda output, target: jnp.argmax(output)}, "loss gives no floating"),
+        ({"metrics": {"a": lambda output, target: output}}, r"metric 'a' gives shape \(1,\)"),
+        ({"metrics": {"loss": lambda output, target: target}}, "other than 'loss'"),
+        ({"data": HELD[:2]}, "data for 2 clients"),
+        ({"data": [(x, y[1:]) for x, y in HELD]}, "data of client 0"),
+        ({"data": (POINTS[0], POINTS[0, :, 0]), "partition": "shards"}, "no labels"),
+        ({"partition": Partition(np.zeros((3, 1), np.int32), np.ones(3, np.int32))}, "one of the"),
+        ({"schemes": ("ideal", "ideal")}, "twice"),
+        ({"schemes": ("gc",)}, "code = None"),
+        ({"num_rounds": 0}, "num_rounds"),
+        ({"server_optimizer": "sgdd"}, "did you mean 'sgd'"),
+    ],
+)
+def test_what_is_refused(change, told) -> None:
+    asked = {"model": lambda rngs: nnx.Linear(2, 1, rngs=rngs), "data": HELD} | LINE
+    asked |= {"schemes": ("ideal",), "network": NETWORK} | change
+    with pytest.raises(ValueError, match=told):
+        train(**asked)
+
+
+def test_an_option_of_another_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="learning_rat"):
+        line(learning_rat=0.1)
