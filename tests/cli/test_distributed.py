@@ -94,6 +94,29 @@ def test_interrupting_one_process_stops_both(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_cluster_that_tells_who_they_are(started: list[subprocess.Popen[str]]) -> None:
+    """The one that came says so; when the other comes too they are two of one run."""
+    _, _, port = free_address().rpartition(":")
+    cluster = {
+        "SLURM_JOB_ID": "7",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+        "JAX_COORDINATOR_PORT": port,
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": "1",
+    }
+    arguments = [*SMALL, "--trials", "1000", "--distributed", "--json", "-"]
+    for number in "01":
+        here = {**cluster, "SLURM_PROCID": number, "SLURM_LOCALID": "0"}
+        started.append(start_program(*arguments, **here))
+        if number == "0":
+            errors = started[0].stderr
+            assert errors is not None
+            assert any("waiting for 1 of 2 processes" in line for line in errors)
+    output, _ = [process.communicate(timeout=300)[0] for process in started]
+    assert json.loads(output)["device"] == "2 x cpu"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
