@@ -24,6 +24,25 @@ def _wait_for(process: subprocess.Popen[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "exit_code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR2, 140)],
+    ids=["INT", "TERM", "HUP", "USR2"],
+)
+def test_a_search_that_is_interrupted_says_so(
+    number: signal.Signals, exit_code: int, tmp_path: Path
+) -> None:
+    """Compiling or counting: one line, nothing written."""
+    arguments = ["--clients", "9", "--target", "0.1", "--trials", "1e9"]
+    process = start_program("design", *arguments, "--json", str(tmp_path / "out.json"))
+    _wait_for(process, "compiling")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code, err
+    assert err.endswith("interrupted before the search was done; nothing written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("number", "exit_code", "name"),
     [
         (signal.SIGINT, 130, "-"),

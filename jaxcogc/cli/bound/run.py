@@ -10,7 +10,7 @@ from rich.table import Table
 
 from jaxcogc.cli.bound.options import UNBIASED
 from jaxcogc.cli.bound.request import BoundRequest
-from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.console import all_or_nothing, new_console
 from jaxcogc.cli.shared.errors import blame
 from jaxcogc.cli.shared.outputs import write_json
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
@@ -61,7 +61,8 @@ def run(request: BoundRequest) -> int:
     """
     started = time.perf_counter()
     console = new_console(_TABLE_WIDTH)
-    rounds = _rounds(request, console)
+    with all_or_nothing(console, "the simulation of rounds"):
+        rounds = _rounds(request, console)
     settings: dict[str, Any] = {
         "num_clients": request.network.num_clients,
         "hold_probability": float(rounds.hold),

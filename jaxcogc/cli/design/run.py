@@ -13,7 +13,7 @@ from jaxcogc.cli.design.next_commands import chosen_network, next_commands
 from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import EXPENDABLE, design_table, link_table, summary
-from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.console import all_or_nothing, new_console
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
@@ -31,7 +31,8 @@ _MOST_LINKS = 10
 def run(request: DesignRequest) -> int:
     """Answer and return the exit code 0, also where no design reaches the target."""
     console = new_console()
-    with StageDisplay(console, quiet=request.asked.quiet) as display:
+    display = StageDisplay(console, quiet=request.asked.quiet)
+    with all_or_nothing(console, "the search"), display:
         result = design(
             request.network,
             target=request.asked.target,

@@ -13,7 +13,7 @@ from rich.table import Table
 from jaxcogc import figures
 from jaxcogc.cli.schemes.options import ECHOED
 from jaxcogc.cli.schemes.request import SchemesRequest
-from jaxcogc.cli.shared.console import new_console
+from jaxcogc.cli.shared.console import all_or_nothing, new_console
 from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.federated.privacy.masks import leaked_bits
@@ -35,26 +35,27 @@ def run(request: SchemesRequest) -> int:
     if not asked.quiet:
         console.print("working out errors", highlight=False)
     settings: dict[str, Any] = {"dynamics": request.dynamics, **request.policy.options()}
-    known = gather_foreknowledge(
-        key,
-        request.network,
-        request.schemes,
-        request.code,
-        relay_objective=asked.relay_objective,
-        relay_window=asked.relay_window,
-        num_trials=asked.trials,
-        **settings,
-    )
-    found = scheme_errors(
-        key,
-        request.network,
-        request.schemes,
-        request.code,
-        num_trials=asked.trials,
-        level=asked.level,
-        known=known,
-        **settings,
-    )
+    with all_or_nothing(console, "the table"):
+        known = gather_foreknowledge(
+            key,
+            request.network,
+            request.schemes,
+            request.code,
+            relay_objective=asked.relay_objective,
+            relay_window=asked.relay_window,
+            num_trials=asked.trials,
+            **settings,
+        )
+        found = scheme_errors(
+            key,
+            request.network,
+            request.schemes,
+            request.code,
+            num_trials=asked.trials,
+            level=asked.level,
+            known=known,
+            **settings,
+        )
     inverse = {f"{name}_unbiased": value for name, value in largest_inverse(known).items()}
     if asked.json is not None:
         write_json(asked.json, _fields(request, found, inverse), asked)

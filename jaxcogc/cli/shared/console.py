@@ -50,3 +50,12 @@ def told_interrupts(
 
     with graceful_interrupts(on_first, on_second) as interruption:
         yield interruption
+
+
+@contextmanager
+def all_or_nothing(console: Console, work: str) -> Iterator[None]:
+    """A block with nothing to report before its end: a signal ends the process with a line."""
+    last_words = f"interrupted before {work} was done; nothing written"
+    interrupts = told_interrupts(console, lambda text: None, work)
+    with interrupts as interruption, interruption.ending_at_once(last_words):
+        yield
