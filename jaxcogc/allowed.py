@@ -190,6 +190,15 @@ def _duration(value: Any) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value)) or None
 
 
+_SHARD = re.compile(r"(\d{1,6})/(\d{1,6})")
+
+
+def _shard(value: Any) -> tuple[int, int] | None:
+    found = _SHARD.fullmatch(str(value))
+    part, parts = map(int, found.groups()) if found else (0, 0)
+    return (part, parts) if 1 <= part <= parts else None
+
+
 PROBABILITY = number(0, 1, "a probability in [0, 1]")
 LEVEL = number(0, 1, "a confidence level strictly between 0 and 1, such as 0.95", ends="()")
 INSIDE = number(0, 1, "a number strictly between 0 and 1", ends="()")
@@ -201,6 +210,7 @@ DURATION = Allowed("a duration such as 90s, 10m, 1h30m", _duration)
 >>> DURATION.read("1h30m"), DURATION.read("0.5s")
 (5400.0, 0.5)
 """
+SHARD = Allowed("I/N with I from 1 to N, such as 2/8", _shard)
 TEXT = Allowed("a text", _exactly(str))
 SWITCH = Allowed("true and false", _exactly(bool))
 CORRELATION = number(0, 1, "a correlation in [0, 1]")

@@ -14,12 +14,17 @@ def collect(options: CollectOptions) -> int:
     """
     check_processes(options)
     leads = join(options)  # reading the study builds codes, and so touches a device
-    from jaxcogc.study.specification.study_file import read_study
+    from jaxcogc.study.specification.study_file import check_shard, read_study
 
     try:
         study = read_study(options.study)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if options.shard is not None:
+        try:
+            check_shard(study, options.shard)
+        except ValueError as error:
+            raise UserError(f"--{error}") from error
     from jaxcogc.cli.studies.collect_run import run
 
     return run(options, study, leads=leads)

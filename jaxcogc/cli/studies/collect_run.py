@@ -50,6 +50,7 @@ def _collect(
             study,
             options.store,
             budget_seconds=options.budget,
+            shard=options.shard or (1, 1),
             engine=engine,  # type: ignore[arg-type]
             stop_requested=stop_requested,
             listener=display,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcogc.allowed import DURATION, MAX_TRIALS, choice, whole
+from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, choice, whole
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Options, option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
@@ -38,6 +38,9 @@ class CollectOptions(ProcessOptions):
     )
     store: str = option("FILE", "The store; made when there is none.", default=..., file=MADE_STORE)
     budget: float | None = option("TIME", "Stop after so long, such as 90s, 10m, 1h30m.", DURATION)
+    shard: tuple[int, int] | None = option(
+        "I/N", "Every N-th point alone, from the I-th on; merge puts the N stores together.", SHARD
+    )
     quiet: bool = switch("No progress.")
 
 

@@ -14,7 +14,7 @@ from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.study.collection.engine import Engine
 from jaxcogc.study.collection.progress import Listener, Summary
 from jaxcogc.study.collection.scheduler import Collector
-from jaxcogc.study.specification.study_file import Study, read_study
+from jaxcogc.study.specification.study_file import Study, check_shard, read_study
 from jaxcogc.study.store.store import Store, now, open_store
 
 
@@ -24,6 +24,7 @@ def collect(
     store: str | os.PathLike[str],
     *,
     budget_seconds: float | None = None,
+    shard: tuple[int, int] = (1, 1),
     engine: Engine | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
     listener: Listener | None = None,
@@ -34,6 +35,8 @@ def collect(
       study: a study, or the path of a study file.
       store: path of the store; made when there is none.
       budget_seconds: stop after so long, instead of the study's own budget.
+      shard: ``(I, N)``: only every N-th point, from the I-th on. N stores, each of another I, hold
+        together, merged, what one run holds.
       engine: what counts; None means the Monte Carlo engine on all devices.
       stop_requested: looked at between two calls of the engine.
       listener: told what happens.
@@ -42,10 +45,13 @@ def collect(
       Summary. What is in the store then depends on the study alone, but for a budget or a stop.
 
     Raises:
-      ValueError: a study file with a mistake (one line), or a store that is none (`StoreError`).
+      ValueError: a study file with a mistake (one line), more shards than points, or a store that
+        is none (`StoreError`).
     """
     if not isinstance(study, Study):
         study = read_study(study)
+    check_shard(study, shard)
+    part, parts = shard
     if budget_seconds is not None:
         rule = study.rule._replace(budget_seconds=budget_seconds)
         study = dataclasses.replace(study, rule=rule)
@@ -56,8 +62,9 @@ def collect(
     with open_store(Path(store), make=True) as opened:
         opened.add_study(study)
         session = _new_session(opened, engine)
+        mine = dataclasses.replace(study, points=study.points[part - 1 :: parts])
         collector = Collector(
-            study, opened, engine, session, stop_requested=stop_requested, listener=listener
+            mine, opened, engine, session, stop_requested=stop_requested, listener=listener
         )
         summary = collector.run()
         _add_laws(opened, study, engine)

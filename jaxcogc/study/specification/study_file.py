@@ -33,6 +33,16 @@ class Study:
     skipped: tuple[str, ...]
 
 
+def check_shard(study: Study, shard: tuple[int, int]) -> None:
+    """Raise ValueError where (I, N) is no part of a study's points."""
+    part, parts = shard
+    if not 1 <= part <= parts <= len(study.points):
+        raise ValueError(
+            f"shard = {part}/{parts}: allowed is I/N with I from 1 to N, and N at most the study's "
+            f"{len(study.points)} points"
+        )
+
+
 def read_study(path: str | os.PathLike[str]) -> Study:
     """Read and check a study file; paths in it are relative to its folder.
 

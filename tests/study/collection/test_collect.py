@@ -61,6 +61,24 @@ def numbers(path):
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
+def test_shards_merged_are_one_run(study_file, whole, tmp_path):
+    stores = [tmp_path / f"{part}.db" for part in (1, 2, 3)]
+    for part, store in enumerate(stores, 1):
+        summary = collect(study_file, store, shard=(part, 3))
+        assert (summary.done, summary.total) == (8, 8)
+        assert len(load(store)) == 24  # what is not counted here is listed all the same
+    counted = []
+    for store in stores:
+        with open_store(store) as opened:
+            counted += opened.num_blocks()
+    assert len(counted) == len(set(counted)) == 24
+    merge_stores(stores, tmp_path / "all.db")
+    assert numbers(tmp_path / "all.db") == numbers(whole)
+    with pytest.raises(ValueError, match="shard = 1/25: allowed is I/N"):
+        collect(study_file, tmp_path / "none.db", shard=(1, 25))
+    assert not (tmp_path / "none.db").exists()
+
+
 def start(study_file, store, **changes):
     return start_program("collect", str(study_file), "--store", str(store), **changes)
 
