@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxcogc.design.link_sensitivity import Sensitivity
 from jaxcogc.figures.colours import COLOURS
-from jaxcogc.figures.style import new_figure
+from jaxcogc.figures.style import new_figure, plain
 from jaxcogc.links.network import Network
 
 __all__ = ["plot_network", "plot_sensitivity"]
@@ -17,13 +18,16 @@ __all__ = ["plot_network", "plot_sensitivity"]
 _MOST_WRITTEN = 12
 
 
-def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
+def plot_sensitivity(
+    found: Sensitivity, *, title: str, caption: str, names: Sequence[str] | None = None
+) -> Figure:
     """A heat map: receivers (the server on top) by senders; how much a repair helps.
 
     Args:
         found: the sensitivities.
         title: which network, code and attempts.
         caption: what the reader must know beside.
+        names: of the clients; None: their numbers.
 
     Returns:
         A figure of one panel: for every link the share of outages that its repair would remove.
@@ -31,7 +35,7 @@ def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
     repaired = np.vstack([found.repaired_uplink, found.repaired_peer])
     removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
     used = np.vstack([found.uplink != 0.0, found.peer != 0.0])
-    clients = len(found.uplink)
+    names = names or [str(client) for client in range(len(found.uplink))]
     with new_figure(title, caption, height=7.5) as figure:
         axes = figure.subplots()
         image = axes.imshow(
@@ -39,9 +43,7 @@ def plot_sensitivity(found: Sensitivity, *, title: str, caption: str) -> Figure:
         )
         axes.set_facecolor("#F2F2F2")
         axes.grid(visible=False)
-        axes.set_xticks(range(clients))
-        axes.set_yticks(range(clients + 1), ["server", *map(str, range(clients))])
-        axes.axhline(0.5, color=COLOURS["note"], lw=1)
+        _name_both_axes(axes, names)
         axes.set_xlabel("client that sends")
         axes.set_ylabel("who receives")
         figure.colorbar(image, ax=axes, label="outages that a repair of the link removes, %")
@@ -69,10 +71,7 @@ def plot_network(network: Network, *, names: Sequence[str], title: str) -> Figur
         )
         axes.set_facecolor("#F2F2F2")
         axes.grid(visible=False)
-        turn = 90 if max(map(len, names)) > 4 else 0
-        axes.set_xticks(range(network.num_clients), names, rotation=turn)
-        axes.set_yticks(range(network.num_clients + 1), ["server", *names])
-        axes.axhline(0.5, color=COLOURS["note"], lw=1)
+        _name_both_axes(axes, names)
         axes.set_xlabel("who sends")
         axes.set_ylabel("who receives")
         if network.num_clients <= _MOST_WRITTEN:
@@ -83,3 +82,11 @@ def plot_network(network: Network, *, names: Sequence[str], title: str) -> Figur
                 )
         figure.colorbar(image, ax=axes, label="erasure probability")
     return figure
+
+
+def _name_both_axes(axes: Axes, names: Sequence[str]) -> None:
+    """Senders below, receivers at the left, the server on top of them and apart."""
+    turn = 90 if max(map(len, names)) > 4 else 0
+    axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=turn)
+    axes.set_yticks(range(len(names) + 1), ["server", *(plain(name) for name in names)])
+    axes.axhline(0.5, color=COLOURS["note"], lw=1)

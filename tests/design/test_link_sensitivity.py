@@ -13,7 +13,7 @@ from jaxcogc.design.link_sensitivity import (
     weakest_links,
 )
 from jaxcogc.figures.link_maps import plot_sensitivity
-from jaxcogc.figures.style import figure_bytes
+from jaxcogc.figures.style import figure_bytes, plain
 from jaxcogc.links.network import Network
 from jaxcogc.outage.laws.gc_outage import (
     fractional_repetition_outage_probability,
@@ -81,7 +81,14 @@ def test_a_law_that_is_only_a_bound_says_so(clients, stragglers, bound):
 
 
 def test_heat_map():
-    figure = plot_sensitivity(sensitivity(random_network(4, 6), 2, 2), title="t", caption="c")
+    found = sensitivity(random_network(4, 6), 2, 2)
+    names = ["roof", "hall", "a$b", "x$y"]
+    figure = plot_sensitivity(found, title="t", caption="c", names=names)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["server", *map(plain, names)]
+    figure_bytes(figure, ".png")
+    figure = plot_sensitivity(found, title="t", caption="c")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [*"0123"]
     assert figure_bytes(figure, ".png").startswith(b"\x89PNG")
 
 

@@ -79,6 +79,7 @@ def _draw(request: DesignRequest, weak: LawSensitivity) -> Figure:
         weak.found,
         title=f"{request.source}: which link to repair first",
         caption=f"{weak.law}; its outage probability is {weak.found.outage:.4g}",
+        names=request.client_names,
     )
 
 
