@@ -6,6 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.style import draw_bound_arrow, legend_entry
+from jaxcogc.names import INTERVALS
 from jaxcogc.number_text import probability_text
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate, estimate
@@ -84,17 +85,18 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
     pmf = outcomes.num_recovered_pmf
     numbers = np.arange(pmf.size)
     bars: list[Estimate] = [_pmf_estimate(value, outcomes) for value in pmf]
-    spread = [[e.best - e.low for e in bars], [e.high - e.best for e in bars]]
+    spread = np.array([[e.best - e.low for e in bars], [e.high - e.best for e in bars]])
     shown = pmf > 0
     axes.bar(numbers[shown], pmf[shown], color="#9DB7D5", width=0.8)
-    axes.errorbar(
-        numbers[shown],
-        pmf[shown],
-        yerr=np.array(spread)[:, shown],
-        fmt="none",
-        ecolor=COLOURS["note"],
-        capsize=2,
-    )
+    if spread.any():
+        axes.errorbar(
+            numbers[shown],
+            pmf[shown],
+            yerr=spread[:, shown],
+            fmt="none",
+            ecolor=COLOURS["note"],
+            capsize=2,
+        )
     if pmf[shown].min() < _RARE:
         axes.set_yscale("log")
         axes.set_ylim(10 ** np.floor(np.log10(pmf[shown].min())), 1.4)
@@ -108,7 +110,8 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
 
 def _pmf_estimate(value: float, outcomes: Outcomes) -> Estimate:
     model = outcomes.gc_outage
-    if outcomes.trials is None or outcomes.plain_trials_worth is not None:
-        return Estimate.exact(value)  # no trials, or strata: the interval is of outcomes alone
+    counted = model.method in INTERVALS
+    if outcomes.trials is None or outcomes.plain_trials_worth is not None or not counted:
+        return Estimate.exact(value)  # no trials, strata or weights: intervals of outcomes alone
     num_events = round(value * outcomes.trials)
     return estimate(num_events, outcomes.trials, level=model.level, interval=model.method)

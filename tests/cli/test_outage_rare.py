@@ -12,8 +12,11 @@ SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --straggle
 
 
 @pytest.mark.parametrize("method", ["importance", "strata"])
-def test_json_and_table(method, capsys):
-    assert main([*SMALL.split(), "--trials", "2e4", "--rare", method, "--json", "-"]) == 0
+def test_json_table_and_picture(method, capsys, tmp_path):
+    picture = tmp_path / "rare.png"
+    asked = ["--trials", "2e4", "--rare", method, "--json", "-", "--plot", str(picture)]
+    assert main([*SMALL.split(), *asked]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert found["method"] == method
@@ -54,7 +57,6 @@ def test_importance_on_links_in_time(how, capsys):
     ("arguments", "parts"),
     [
         ("--rare luck", ["--rare", "luck", "importance, strata"]),
-        ("--rare strata --plot x.png", ["--plot", "--rare strata"]),
         ("--rare strata --interval wilson", ["--interval", "--rare strata"]),
         ("--rare strata --tile 64", ["--tile", "--rare"]),
         ("--rare strata --kernel pallas", ["--kernel", "--rare"]),

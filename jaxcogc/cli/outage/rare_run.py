@@ -1,10 +1,14 @@
 """The work of `jaxcogc outage --rare`: weighted trials instead of counted ones."""
 
+from __future__ import annotations
+
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.outage.run import (
     NOTHING_COUNTED,
@@ -13,7 +17,7 @@ from jaxcogc.cli.outage.run import (
     outage_fields,
 )
 from jaxcogc.cli.shared.console import new_console, told_interrupts
-from jaxcogc.cli.shared.outputs import write_json
+from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
@@ -21,10 +25,14 @@ from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.counts import outcomes_to_dict
 from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
+from jaxcogc.outage.outage_point import OutagePoint
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
+
+if TYPE_CHECKING:
+    from jaxcogc.figures import Figure
 
 
 def run_rare(request: OutageRequest) -> int:
@@ -35,6 +43,7 @@ def run_rare(request: OutageRequest) -> int:
     console = new_console()
     display = CountDisplay(console, request.asked.trials, quiet=request.asked.quiet)
 
+    drawn = True
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
         laws = closed_form(
@@ -44,14 +53,19 @@ def run_rare(request: OutageRequest) -> int:
             redraw_code=request.asked.redraw_code,
             **request.in_time,
         )
+        caption = _caption(request, rare, interrupted=measured["interrupted"])
         if not request.asked.quiet:
-            table = _table(request, rare, laws, interrupted=measured["interrupted"])
+            table = _table(request, rare, laws, caption)
             print_table(console, table, "closed form")
         if request.asked.json is not None:
             with interruption.shield:
                 fields = _json_fields(request, rare, laws, measured)
                 write_json(request.asked.json, fields, request.asked)
-        return interruption.exit_code
+        if request.asked.plot is not None:
+            draw = partial(_draw, request, rare, laws, caption)
+            with interruption.shield:
+                drawn = write_picture("--plot", request.asked.plot, draw)
+        return interruption.exit_code or int(not drawn)
 
 
 def _sample(
@@ -101,9 +115,7 @@ def _sample(
     }
 
 
-def _table(
-    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, *, interrupted: bool
-) -> Table:
+def _caption(request: OutageRequest, rare: RareOutcomes, *, interrupted: bool) -> str:
     level = level_text(request.asked.level)
     caption = f"{level} normal intervals; {rare.method}; "
     caption += "interrupted after " if interrupted else ""
@@ -112,6 +124,18 @@ def _table(
         caption += f"; left out, and added to every upper end: {rare.tail_bound:.1e}"
     if rare.flagged:
         caption += "\n! effective sample size too small: do not rely on this number"
+    return caption
+
+
+def _draw(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Figure:
+    point = OutagePoint(int(request.codes[0].num_stragglers), rare.outcomes, laws)
+    told = ", ".join(sorted(rare.flagged))
+    caption = caption.replace("this number", told)
+    return figures.plot_outcomes(point, title=network_title(request), caption=caption)
+
+
+def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Table:
+    level = level_text(request.asked.level)
     table = new_table(network_title(request), caption)
     for name in ("outcome", "probability", f"{level} interval"):
         justify: Any = "left" if name == "outcome" else "right"

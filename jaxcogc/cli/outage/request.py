@@ -125,7 +125,7 @@ def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) ->
 def _check_rare(options: OutageOptions) -> None:
     """--rare has its own trials, intervals and table: what would say nothing is refused."""
     if options.rare is not None:
-        for name in ("estimator", "interval", "plot", "kernel", "tile", "distributed"):
+        for name in ("estimator", "interval", "kernel", "tile", "distributed"):
             if options.differs(name):
                 flag = options.flag(name)
                 raise UserError(f"{flag} with --rare {options.rare}: allowed is one of the two")
