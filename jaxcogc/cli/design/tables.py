@@ -31,6 +31,8 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     caption += "→ chosen, = as good within the intervals, P Pareto front"
     if any(candidate.flagged for candidate in result.candidates):
         caption += ", ! too few effective trials: only the bound is known"
+    caption += "\nuses: messages of a round; rounds: by the bound, until the accuracy is reached"
+    caption += "\nread: clients whose own update the server could compute"
     table = new_table(title, caption)
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
