@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from jaxcogc.cli.app import main
@@ -14,15 +15,18 @@ FIELDS |= {"uplink_uses", "rounds", "revealed"}
 
 
 def test_json_table_and_heat_map(tmp_path, capsys):
-    picture = tmp_path / "links.png"
+    picture, lines = tmp_path / "links.png", tmp_path / "all.csv"
     arguments = [*SMALL.split(), "--target", "0.2", "--sensitivity", "--plot", str(picture)]
-    assert main([*arguments, "--json", "-"]) == 0
+    assert main([*arguments, "--json", "-", "--csv", str(lines)]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert found["chosen"].keys() >= FIELDS
     assert found["chosen"] == found["candidates"][0]
     assert set(found["chosen"]["outage"]) == {"low", "best", "high"}
     assert found["reached"] is True
+    table = pd.read_csv(lines)
+    assert list(table.outage_best) == [c["outage"]["best"] for c in found["candidates"]]
+    assert list(table.chosen) == [True] + [False] * (len(table) - 1)
     assert found["chosen"]["outage"]["high"] <= 0.2
     assert len(found["sensitivity"]["uplink"]) == 3
     assert found["sensitivity"]["links"][0]["repaired"] <= found["sensitivity"]["outage"]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shlex
 
+import pandas as pd
 import pytest
 
 import jaxcogc
@@ -13,7 +14,7 @@ SMALL = "--clients 4 --stragglers 2 --attempts 1"
 VERBS = {
     "outage": f"outage {SMALL} --uplink-erasure .25 --trials 3000 --redraw-code --plot x.png",
     "rare": f"outage {SMALL} --trials 3000 --rare importance --keep-heard",
-    "sweep": "outage --clients 4 --attempts 1 --trials 3000 --stragglers 1,2",
+    "sweep": "outage --clients 4 --attempts 1 --trials 3000 --stragglers 1,2 --csv x.csv",
     "bound": f"bound {SMALL} --scheme gc --heterogeneity .5",
     "schemes": "schemes --clients 3 --stragglers 1 --attempts 1 --trials 2000",
     "network": "network net.json",
@@ -66,6 +67,12 @@ def test_several_numbers_of_stragglers_are_rows(folder, capsys):
     both, rows = made(shlex.split(VERBS["sweep"]), capsys)
     assert set(both) == {"version", "command", "files_sha256", "rows"}
     assert [row["stragglers"] for row in rows] == [1, 2]
+    table = pd.read_csv("x.csv")
+    assert list(table.stragglers) == [1, 2]
+    assert list(table.gc_outage_low) == [row["gc_outage"]["low"] for row in rows]
+    assert list(table.num_recovered_pmf_4) == [row["num_recovered_pmf"][4] for row in rows]
+    assert table.memory.notna().all()
+    assert set(table.keep_heard) == {False}
     _, (row,) = made(shlex.split(VERBS["sweep"].replace("1,2", "2")), capsys)
     for name in ("gc_outage", "row_space_exact", "gc_outage_closed_form", "num_recovered_pmf"):
         assert rows[1][name] == row[name]

@@ -15,6 +15,7 @@ SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --straggle
 def test_json_table_and_picture(method, capsys, tmp_path):
     picture = tmp_path / "rare.png"
     asked = ["--trials", "2e4", "--rare", method, "--json", "-", "--plot", str(picture)]
+    asked += ["--csv", str(tmp_path / "rare.csv")]
     assert main([*SMALL.split(), *asked]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
     out, err = capsys.readouterr()
@@ -35,6 +36,9 @@ def test_json_table_and_picture(method, capsys, tmp_path):
         assert found["effective_sample_size"] is None  # every stratum was enumerated
         assert found["trials"] == 0
     assert len(found["num_recovered_pmf"]) == 5
+    table = (tmp_path / "rare.csv").read_text().splitlines()
+    assert len(table) == 2
+    assert "gc_outage_effective_sample_size" in table[0]
     assert "row_space_none" in err
     assert "1.074e-07" in err
 

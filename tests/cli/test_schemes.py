@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from jaxcogc import Network, colrel_variance, colrel_weights
@@ -15,8 +17,9 @@ SMALL = ["schemes", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
 
 
 def test_one_row_a_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    target, plot = tmp_path / "x.json", tmp_path / "x.png"
-    assert main([*SMALL, "--json", str(target), "--plot", str(plot)]) == 0
+    target, lines, plot = (tmp_path / name for name in ("x.json", "x.csv", "x.png"))
+    outputs = ["--json", str(target), "--csv", str(lines), "--plot", str(plot)]
+    assert main([*SMALL, *outputs]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert "colrel" in err
@@ -31,6 +34,10 @@ def test_one_row_a_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert 0 < rows["secure_gc"]["leak_bits"] < 0.1
     assert rows["gc_plus_unbiased"]["largest_inverse_probability"] > 1
     assert fields["left_out"] == {}
+    table = pd.read_csv(lines, index_col="scheme")
+    assert tuple(table.index) == SCHEMES
+    assert table.error_alike_best["colrel"] == rows["colrel"]["error_alike"]["best"]
+    assert np.isnan(table.error_alike_best["implicit_gossip"])
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

@@ -68,6 +68,7 @@ class DesignOptions(LossOptions, LinkOptions):
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
+    csv: str | None = output("FILE|-", "All candidates, a line for each.")
     plot: str | None = picture("A heat map of the sensitivity (png, svg or pdf).")
     write_network: str | None = output("FILE.json", "The clients in the chosen order.", ".json")
     quiet: bool = switch("No progress, no table.")

@@ -14,7 +14,7 @@ from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import EXPENDABLE, design_table, link_table, summary
 from jaxcogc.cli.shared.console import all_or_nothing, new_console
-from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
+from jaxcogc.cli.shared.outputs import write_csv, write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
@@ -57,6 +57,10 @@ def run(request: DesignRequest) -> int:
         write_file("--write-network", request.asked.write_network, text.encode())
     if request.asked.json is not None:
         write_json(request.asked.json, _json_fields(request, result, weak), request.asked)
+    if request.asked.csv is not None:
+        candidates = [_candidate_fields(candidate) for candidate in result.candidates]
+        chosen = [{"chosen": candidate is result.chosen} for candidate in result.candidates]
+        write_csv(request.asked.csv, [a | b for a, b in zip(chosen, candidates, strict=True)])
     if not request.asked.quiet:
         print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)

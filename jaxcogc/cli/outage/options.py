@@ -36,6 +36,7 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
         ESTIMATORS[0],
     )
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
+    csv: str | None = output("FILE|-", "The same, a line for each S.")
     plot: str | None = picture()
     rare: str | None = option(
         "NAME",

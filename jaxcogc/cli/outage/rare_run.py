@@ -15,9 +15,10 @@ from jaxcogc.cli.outage.run import (
     closed_form_fields,
     network_title,
     outage_fields,
+    write_rows,
 )
 from jaxcogc.cli.shared.console import new_console, told_interrupts
-from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.outputs import write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
@@ -57,10 +58,8 @@ def run_rare(request: OutageRequest) -> int:
         if not request.asked.quiet:
             table = _table(request, rare, laws, caption)
             print_table(console, table, "closed form")
-        if request.asked.json is not None:
-            with interruption.shield:
-                fields = _json_fields(request, rare, laws, measured)
-                write_json(request.asked.json, fields, request.asked)
+        with interruption.shield:
+            write_rows(request, [_json_fields(request, rare, laws, measured)])
         if request.asked.plot is not None:
             draw = partial(_draw, request, rare, laws, caption)
             with interruption.shield:

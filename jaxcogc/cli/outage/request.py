@@ -80,7 +80,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     if options.rare is not None and len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number with --rare")
     if not join(options):
-        options = dataclasses.replace(options, json=None, plot=None, quiet=True)
+        options = dataclasses.replace(options, json=None, csv=None, plot=None, quiet=True)
     codes = read_codes(options, network.num_clients, options.seed)
     request = OutageRequest(
         asked=options,

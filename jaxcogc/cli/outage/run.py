@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +17,7 @@ from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.shared.code_options import code_words
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.link_options import time_text
-from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.outputs import write_csv, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
@@ -146,7 +147,7 @@ def _report(
     speed = num_trials / max(seconds, 1e-9)
     title, caption = network_title(request), _caption(request, counts, interrupted)
     # Numbers first: a terminal that is gone, or a picture that fails, takes nothing with it.
-    if request.asked.json is not None:
+    if request.asked.json is not None or request.asked.csv is not None:
         measured = {
             "device": simulation.device,
             "elapsed_seconds": time.perf_counter() - request.started,
@@ -159,8 +160,7 @@ def _report(
             for code, point in zip(request.codes, points, strict=False)
         ]
         with interruption.shield:
-            several = len(request.codes) > 1
-            write_json(request.asked.json, {"rows": rows} if several else rows[0], request.asked)
+            write_rows(request, rows)
     if not request.asked.quiet:
         cost = f"{speed:,.0f} trials/s on {simulation.device}"
         table = _table(points, title, f"{caption}; {cost}", console.width)
@@ -169,6 +169,15 @@ def _report(
         return True
     with interruption.shield:
         return write_picture("--plot", request.asked.plot, partial(_draw, request, points, caption))
+
+
+def write_rows(request: OutageRequest, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The numbers of every code, as JSON and as CSV, where they are asked for."""
+    if request.asked.json is not None:
+        several = len(request.codes) > 1
+        write_json(request.asked.json, {"rows": rows} if several else rows[0], request.asked)
+    if request.asked.csv is not None:
+        write_csv(request.asked.csv, rows)
 
 
 def _outcomes(request: OutageRequest, counts: _Counts) -> Outcomes:

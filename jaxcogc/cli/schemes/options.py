@@ -59,5 +59,6 @@ class SchemesOptions(LinkOptions, CodeOptions):
     seed: int = option("S", "Seed of all random numbers.", SEED, 0)
     level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
+    csv: str | None = output("FILE|-", "The same, a line for each scheme.")
     plot: str | None = picture("Errors against uses (png, svg or pdf).")
     quiet: bool = switch("No progress, no table.")

@@ -14,7 +14,7 @@ from jaxcogc import figures
 from jaxcogc.cli.schemes.options import ECHOED
 from jaxcogc.cli.schemes.request import SchemesRequest
 from jaxcogc.cli.shared.console import all_or_nothing, new_console
-from jaxcogc.cli.shared.outputs import write_json, write_picture
+from jaxcogc.cli.shared.outputs import write_csv, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.federated.privacy.masks import leaked_bits
 from jaxcogc.links.memory import LinkDynamics
@@ -57,8 +57,11 @@ def run(request: SchemesRequest) -> int:
             **settings,
         )
     inverse = {f"{name}_unbiased": value for name, value in largest_inverse(known).items()}
+    fields = _fields(request, found, inverse)
     if asked.json is not None:
-        write_json(asked.json, _fields(request, found, inverse), asked)
+        write_json(asked.json, fields, asked)
+    if asked.csv is not None:
+        write_csv(asked.csv, [{"scheme": name, **row} for name, row in fields["schemes"].items()])
     if not asked.quiet:
         print_table(console, _table(request, found, inverse), *_EXPENDABLE)
     if asked.plot is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,36 @@ def write_json(target: str, fields: Mapping[str, Any], asked: Options) -> None:
         target,
         json.dumps({**asked.made_by(), **fields}, indent=2, allow_nan=False) + "\n",
     )
+
+
+def write_csv(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows of a result as CSV to standard output ("-") or to a file.
+
+    What is an object or a list in JSON has a column for each of its parts: gc_outage_low,
+    num_recovered_pmf_0. What is null is empty.
+
+    Errors: UserError when the disk refuses.
+    """
+    flat = [dict(_columns("", row)) for row in rows]
+    stream = io.StringIO()
+    names = dict.fromkeys(name for row in flat for name in row)
+    writer = csv.DictWriter(stream, list(names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    write_text("--csv", target, stream.getvalue())
+
+
+def _columns(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Columns of a value of JSON, and what stands in them."""
+    if isinstance(value, Mapping):
+        parts: Any = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    else:
+        yield name, json.dumps(value) if isinstance(value, bool) else value
+        return
+    for key, part in parts:
+        yield from _columns(f"{name}_{key}" if name else str(key), part)
 
 
 def write_text(flag: str, target: str, text: str) -> None:
