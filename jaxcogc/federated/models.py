@@ -62,6 +62,7 @@ def make_model(
     Raises:
         ValueError: an unknown name, a shape or a number that is not allowed.
 
+    >>> import jax
     >>> model = make_model("mlp", (8, 8, 1), 10)
     >>> params = model.init(jax.random.key(0))
     >>> jax.tree.map(lambda x: x.shape, params["hidden"])
@@ -130,6 +131,7 @@ def as_model(model: AnyModel) -> Model:
         ValueError: something else; a module whose state is more than parameters, such as batch
             statistics or the random state of dropout (names the part).
 
+    >>> import jax
     >>> pair = as_model(lambda rngs: nnx.Linear(3, 2, rngs=rngs))
     >>> pair.apply(pair.init(jax.random.key(0)), jnp.ones((5, 3))).shape
     (5, 2)
