@@ -147,7 +147,7 @@ def test_schemes_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     schemes_by_hand.main()
     lines = capsys.readouterr().out.splitlines()
     accuracy = {line.split()[0]: float(line.split()[2]) for line in lines}
-    assert len(accuracy) == 5
+    assert len(accuracy) == 6
     assert min(accuracy.values()) > 0.5
 
 
