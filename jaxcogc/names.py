@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 FAMILIES = ("cyclic", "cyclic-mds", "fractional-repetition", "all-ones-ring", "uncoded")
-"""Families of codes; a code of one's own is of the family "custom"."""
+"""Families of codes."""
+CUSTOM = "custom"
+"""In place of a family: a code of one's own."""
 RANDOM_FAMILIES = ("cyclic",)
 """Those that can be drawn anew in every attempt."""
 SYMMETRIC_FAMILIES = FAMILIES

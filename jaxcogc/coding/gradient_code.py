@@ -19,6 +19,7 @@ from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.verification import verify_code
 from jaxcogc.links.checks import check_count, check_elements, number_array, read_only
 from jaxcogc.links.matrix_file import read_matrix
+from jaxcogc.names import CUSTOM
 
 __all__ = ["IN_FLOATS", "GradientCode", "build_code"]
 
@@ -96,8 +97,8 @@ class GradientCode:
         check_count("num_stragglers", num_stragglers, low=0, high=len(values) - 1)
         field = field_of_reals(values)
         if field is None:
-            return build_code(values, values != 0, num_stragglers, "custom", IN_FLOATS)
-        return build_code(values, field.matrix, num_stragglers, "custom", field.modulus)
+            return build_code(values, values != 0, num_stragglers, CUSTOM, IN_FLOATS)
+        return build_code(values, field.matrix, num_stragglers, CUSTOM, field.modulus)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], num_stragglers: int = 0) -> GradientCode:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from jaxcogc._types import HostFloats, HostInts
 from jaxcogc.coding.constructions import ring_matrix, support_columns
 from jaxcogc.coding.host_field import rank_mod, spans_ones_mod
+from jaxcogc.names import CUSTOM
 
 __all__ = ["code_rank", "decoding_weights", "row_norms", "row_sets", "verify_code"]
 
@@ -151,10 +152,10 @@ def _verify_field(
 ) -> None:
     rank = rank_mod(field_matrix, modulus)
     allowed = len(field_matrix) - num_stragglers
-    if family != "custom" and rank != allowed:
+    if family != CUSTOM and rank != allowed:
         raise ValueError(f"the field coefficients have rank {rank}: allowed is {allowed}")
     size = len(field_matrix) - num_stragglers
-    sets = row_sets(np.random.PCG64(0), len(field_matrix), size) if family == "custom" else ()
+    sets = row_sets(np.random.PCG64(0), len(field_matrix), size) if family == CUSTOM else ()
     for rows in (*sets, range(len(field_matrix))):
         if not spans_ones_mod(field_matrix[list(rows)], modulus):
             raise ValueError(

@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxcogc._types import HostFloats, Key
 from jaxcogc.coding.codes import GradientCode
-from jaxcogc.design.configurations import OWN, CodeConfig, code_in_shared_field, for_every_attempt
+from jaxcogc.design.configurations import CodeConfig, code_in_shared_field, for_every_attempt
 from jaxcogc.design.ring_order import RANDOM, Order
 from jaxcogc.links.memory import LinkDynamics, mean_network
 from jaxcogc.links.network import Network
-from jaxcogc.names import DECODERS
+from jaxcogc.names import CUSTOM, DECODERS
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.laws.waiting_times import MessageSeconds
@@ -85,7 +85,7 @@ class Setting(NamedTuple):
 
     def code(self, config: CodeConfig) -> GradientCode:
         """The code of a configuration, over the field that all families share."""
-        if config.family == OWN:
+        if config.family == CUSTOM:
             assert self.own_code is not None
             return for_every_attempt(self.own_code, config.attempts)
         return code_in_shared_field(self.code_key, self.network.num_clients, config)

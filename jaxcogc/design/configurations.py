@@ -18,11 +18,10 @@ from jaxcogc.coding.constructions import cyclic_residues
 from jaxcogc.coding.host_field import largest_prime_one_mod
 from jaxcogc.design.ring_order import RANDOM, Order, Placement, best_order
 from jaxcogc.links.network import Network
-from jaxcogc.names import RingKind, ring_kind
+from jaxcogc.names import CUSTOM, RingKind, ring_kind
 from jaxcogc.runtime.random_words import host_generator
 
 __all__ = [
-    "OWN",
     "CodeConfig",
     "code_configs",
     "code_in_shared_field",
@@ -31,15 +30,11 @@ __all__ = [
 ]
 
 
-OWN = "custom"
-"""In place of a family: the caller's own code."""
-
-
 class CodeConfig(NamedTuple):
     """A code and how it is used.
 
     Attributes:
-        family: one of `names.FAMILIES`, or `OWN`.
+        family: one of `names.FAMILIES`, or `names.CUSTOM`.
         stragglers: s; of one's own code what it promises.
         attempts: A.
         redraw_code: another code in every attempt.
@@ -107,7 +102,7 @@ def own_configs(
     """
     place: Placement = RANDOM if order == RANDOM else tuple(range(code.num_clients))
     return [
-        CodeConfig(OWN, int(code.num_stragglers), attempts, False, place, keeps)
+        CodeConfig(CUSTOM, int(code.num_stragglers), attempts, False, place, keeps)
         for attempts in range(1, max_attempts + 1)
         for keeps in (False, True)
         if not keeps or (keep_heard and attempts > 1)
@@ -138,6 +133,6 @@ def code_in_shared_field(key: Key, clients: int, config: CodeConfig) -> Gradient
         code,
         matrix=np.broadcast_to(code.matrix, shape),
         field_matrix=np.broadcast_to(field.astype(np.uint32), shape),
-        family=OWN,  # no family has a program of its own
+        family=CUSTOM,  # no family has a program of its own
         modulus=modulus,
     )

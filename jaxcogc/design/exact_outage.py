@@ -16,7 +16,7 @@ from jaxcogc.design.code_outage import (
     by_decoder,
     mean_revealed,
 )
-from jaxcogc.design.configurations import OWN, CodeConfig
+from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.ring_order import (
     RANDOM,
     Order,
@@ -25,7 +25,7 @@ from jaxcogc.design.ring_order import (
     random_orders,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.names import DECODERS, RingKind, ring_kind
+from jaxcogc.names import CUSTOM, DECODERS, RingKind, ring_kind
 from jaxcogc.outage.enumeration import (
     MAX_RANDOM_LINKS,
     enumerate_outcomes,
@@ -54,7 +54,7 @@ _RANDOM_ORDERS = 8192
 def orders_to_enumerate(setting: Setting, config: CodeConfig) -> list[Order] | None:
     """Orders over which enumeration gives the outages; None where that would take long."""
     kind = ring_kind(config.family, config.stragglers)
-    if config.order == RANDOM and config.family == OWN:  # turning it makes another code
+    if config.order == RANDOM and config.family == CUSTOM:  # turning it makes another code
         orders = [setting.own_order] if setting.clients_alike else None
     elif config.order == RANDOM:
         orders = distinct_orders(setting.mean_network, config.stragglers, kind, _MOST_PLACEMENTS)
@@ -135,7 +135,7 @@ def lowest_outage(setting: Setting, config: CodeConfig) -> float:
 
 def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
     """The closed form of standard decoding, where one is known."""
-    if config.family == OWN:
+    if config.family == CUSTOM:
         return None
     network, clients = setting.network, setting.network.num_clients
     laws = closed_form(

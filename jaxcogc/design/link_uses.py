@@ -6,10 +6,10 @@ import numpy as np
 
 from jaxcogc._types import HostFloats
 from jaxcogc.design.code_outage import Setting
-from jaxcogc.design.configurations import OWN, CodeConfig
+from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.ring_order import RANDOM, distinct_orders, random_orders
 from jaxcogc.links.memory import blocked_clients
-from jaxcogc.names import ring_kind
+from jaxcogc.names import CUSTOM, ring_kind
 from jaxcogc.outage.laws.rows_in_time import silence
 
 __all__ = ["never_heard", "peer_uses"]
@@ -53,7 +53,7 @@ def peer_uses(setting: Setting, config: CodeConfig, broadcast: bool) -> float:
     if config.order == RANDOM:
         kind = ring_kind(config.family, s)
         every = distinct_orders(setting.mean_network, s, kind, _MOST_ORDERS)
-        every = None if config.family == OWN else every
+        every = None if config.family == CUSTOM else every
         orders = [*(every or random_orders(clients, _MOST_ORDERS))]
     return float(np.mean([_sends(heard, support, np.array(o), broadcast) for o in orders]))
 

@@ -16,10 +16,10 @@ from jaxcogc.design.code_outage import (
     by_decoder,
     mean_revealed,
 )
-from jaxcogc.design.configurations import OWN, CodeConfig
+from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
-from jaxcogc.names import DECODERS
+from jaxcogc.names import CUSTOM, DECODERS
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.intervals import clopper_pearson
 from jaxcogc.outage.outcomes import classify
@@ -69,7 +69,7 @@ _Program = tuple[int, bool, bool]
 
 def _program(config: CodeConfig) -> _Program:
     """What a compiled program is specialised to: attempts, whether clients keep, and the field."""
-    return config.attempts, config.keep_heard, config.family == OWN
+    return config.attempts, config.keep_heard, config.family == CUSTOM
 
 
 def _counted(

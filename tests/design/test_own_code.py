@@ -9,11 +9,12 @@ import pytest
 from jaxcogc import GradientCode, Network, enumerate_outcomes
 from jaxcogc.cli.app import main
 from jaxcogc.design.code_outage import Setting
-from jaxcogc.design.configurations import OWN, own_configs
+from jaxcogc.design.configurations import own_configs
 from jaxcogc.design.exact_outage import enumerated
 from jaxcogc.design.link_uses import peer_uses
 from jaxcogc.design.search import design, evaluate
 from jaxcogc.design.simulated_outage import compiled_counting
+from jaxcogc.names import CUSTOM
 from tests.cli.program import assert_one_line
 
 NETWORK = Network([0.1, 0.5, 0.3], [[0, 0.2, 0.1], [0.3, 0, 0.2], [0.1, 0.4, 0]])
@@ -23,7 +24,7 @@ COSTS = {"target": 0.6, "max_attempts": 1, "max_tries": 1, "order": "fixed"}
 
 def test_it_is_a_candidate_beside_the_families():
     found = design(NETWORK, own_code=CODE, **COSTS).candidates
-    mine = {c.scheme: c for c in found if c.code == OWN}
+    mine = {c.scheme: c for c in found if c.code == CUSTOM}
     outages = enumerate_outcomes(NETWORK, CODE).outages()
     assert set(mine) == set(outages)
     for scheme, candidate in mine.items():
@@ -36,7 +37,7 @@ def test_it_is_a_candidate_beside_the_families():
     def by_use(candidates):
         return {(c.code, c.stragglers, c.attempts, c.scheme): c.outage for c in candidates}
 
-    assert by_use(c for c in found if c.code != OWN) == by_use(others)
+    assert by_use(c for c in found if c.code != CUSTOM) == by_use(others)
 
 
 def test_attempts_and_what_clients_keep():
@@ -82,10 +83,10 @@ def test_the_verb_names_the_file(tmp_path, capsys):
     assert main([*arguments, "--target", "0.2", "--json", "-"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
-    mine = [c for c in found["candidates"] if c["code"] == OWN]
+    mine = [c for c in found["candidates"] if c["code"] == CUSTOM]
     assert [c["outage"]["best"] for c in mine] == pytest.approx([0.5**3] * 3)
     assert (found["clients"], "custom" in err) == (3, True)
-    if found["chosen"]["code"] == OWN:
+    if found["chosen"]["code"] == CUSTOM:
         assert f"--code-file {path}" in found["commands"][0]
         assert f"code of {path}" in " ".join(err.split())
     for more, parts in (

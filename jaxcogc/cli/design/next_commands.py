@@ -7,11 +7,10 @@ import shlex
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.network_options import client_order, time_in_file
 from jaxcogc.design.candidates import Candidate
-from jaxcogc.design.configurations import OWN
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network_file import NetworkFile, network_text
-from jaxcogc.names import CODED_SCHEMES, DYNAMICS, hyphened
+from jaxcogc.names import CODED_SCHEMES, CUSTOM, DYNAMICS, hyphened
 
 __all__ = ["chosen_network", "next_commands"]
 
@@ -52,7 +51,7 @@ def next_commands(request: DesignRequest, chosen: Candidate) -> list[str]:
             return [_command("train", *network, "--scheme", chosen.scheme, *attempts)]
         tries = [] if chosen.scheme == "intermittent" else ["--retransmissions", chosen.attempts]
         return [_command("train", *network, "--scheme", chosen.scheme, *tries)]
-    if chosen.code == OWN:
+    if chosen.code == CUSTOM:
         code = ["--code-file", str(request.asked.code_file)]
     else:
         code = ["--code", chosen.code]

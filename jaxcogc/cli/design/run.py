@@ -58,9 +58,8 @@ def run(request: DesignRequest) -> int:
     if request.asked.json is not None:
         write_json(request.asked.json, _json_fields(request, result, weak), request.asked)
     if request.asked.csv is not None:
-        candidates = [_candidate_fields(candidate) for candidate in result.candidates]
-        chosen = [{"chosen": candidate is result.chosen} for candidate in result.candidates]
-        write_csv(request.asked.csv, [a | b for a, b in zip(chosen, candidates, strict=True)])
+        rows = [{"chosen": c is result.chosen, **_candidate_fields(c)} for c in result.candidates]
+        write_csv(request.asked.csv, rows)
     if not request.asked.quiet:
         print_table(console, design_table(request, result), *EXPENDABLE)
         console.print(summary(request, result), soft_wrap=True)

@@ -9,10 +9,10 @@ from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.printed_tables import new_table
 from jaxcogc.design.candidates import Candidate
-from jaxcogc.design.configurations import OWN
 from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
+from jaxcogc.names import CUSTOM
 from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.outage.laws.closed_form import rows_can_be_counted
 
@@ -87,7 +87,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         candidate.scheme,
         code,
         ring,
-        "–" if candidate.code in (None, OWN) else str(candidate.stragglers),
+        "–" if candidate.code in (None, CUSTOM) else str(candidate.stragglers),
         str(candidate.attempts),
         probability_text(outage),
         width,
@@ -130,7 +130,7 @@ def summary(request: DesignRequest, result: Design) -> str:
 
 
 def _code_words(request: DesignRequest, chosen: Candidate) -> str:
-    if chosen.code == OWN:
+    if chosen.code == CUSTOM:
         return f"code of {request.asked.code_file}"
     return f"{chosen.code} code, s = {chosen.stragglers}"
 
@@ -138,7 +138,7 @@ def _code_words(request: DesignRequest, chosen: Candidate) -> str:
 def _about_orders(request: DesignRequest, result: Design) -> str:
     """A line where orders were chosen by a law that is only a bound for the code."""
     clients = request.network.num_clients
-    codes = ((c.code, c.stragglers) for c in result.candidates if c.code not in (None, OWN))
+    codes = ((c.code, c.stragglers) for c in result.candidates if c.code not in (None, CUSTOM))
     if request.asked.order != "optimised" or all(
         rows_can_be_counted(code, clients, s) for code, s in codes
     ):

@@ -35,6 +35,8 @@ from jaxcogc.runtime.signals import Interruption
 if TYPE_CHECKING:
     from jaxcogc.figures import Figure
 
+_FEW = "! effective sample size too small"
+
 
 def run_rare(request: OutageRequest) -> int:
     """Do the run and return the exit code: 0, or 130 (143) after an interruption.
@@ -121,20 +123,20 @@ def _caption(request: OutageRequest, rare: RareOutcomes, *, interrupted: bool) -
     caption += f"{rare.outcomes.trials or 0:,} weighted trials; seed {request.asked.seed}"
     if rare.tail_bound:
         caption += f"; left out, and added to every upper end: {rare.tail_bound:.1e}"
-    if rare.flagged:
-        caption += "\n! effective sample size too small: do not rely on this number"
     return caption
 
 
 def _draw(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Figure:
     point = OutagePoint(int(request.codes[0].num_stragglers), rare.outcomes, laws)
-    told = ", ".join(sorted(rare.flagged))
-    caption = caption.replace("this number", told)
+    if rare.flagged:
+        caption += f"\n{_FEW}: do not rely on {', '.join(sorted(rare.flagged))}"
     return figures.plot_outcomes(point, title=network_title(request), caption=caption)
 
 
 def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Table:
     level = level_text(request.asked.level)
+    if rare.flagged:
+        caption += f"\n{_FEW}: do not rely on this number"
     table = new_table(network_title(request), caption)
     for name in ("outcome", "probability", f"{level} interval"):
         justify: Any = "left" if name == "outcome" else "right"

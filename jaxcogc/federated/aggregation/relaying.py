@@ -22,7 +22,7 @@ from jaxcogc.links.checks import (
     read_only,
 )
 from jaxcogc.links.network import Network
-from jaxcogc.names import RELAY_OBJECTIVES
+from jaxcogc.names import CUSTOM, RELAY_OBJECTIVES
 
 _MOST_SWEEPS = 20_000
 _SETTLED = 1e-13
@@ -254,7 +254,7 @@ def relay_code(weights: Numbers, num_clients: int) -> GradientCode:
     alpha = _checked_weights(weights, num_clients)
     whole = np.rint(alpha * (2.0**_FIELD_BITS / max(float(alpha.max()), _NEVER_LOST)))
     return GradientCode(
-        read_only(alpha, np.float64), read_only(whole, np.uint32), np.int32(0), "custom"
+        read_only(alpha, np.float64), read_only(whole, np.uint32), np.int32(0), CUSTOM
     )
 
 

@@ -15,7 +15,7 @@ from jaxcogc.coding.host_field import is_prime
 from jaxcogc.links.checks import check_count
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
-from jaxcogc.names import RANDOM_FAMILIES, ring_kind
+from jaxcogc.names import CUSTOM, RANDOM_FAMILIES, ring_kind
 from jaxcogc.outage.laws.differentiable import CompiledLaw, Probability, evaluated, number
 from jaxcogc.outage.laws.gc_outage import (
     classes_outage_probability,
@@ -171,7 +171,7 @@ def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> b
     """
     if family == "cyclic-mds":
         return num_stragglers in (0, 1, num_clients - 1) or is_prime(num_clients)
-    return family != "custom"
+    return family != CUSTOM
 
 
 def _round(

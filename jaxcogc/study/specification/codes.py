@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxcogc.allowed import MAX_CLIENTS
-from jaxcogc.names import RANDOM_FAMILIES
-from jaxcogc.study.specification.point import CUSTOM, CodeText
+from jaxcogc.names import CUSTOM, RANDOM_FAMILIES
+from jaxcogc.study.specification.point import CodeText
 from jaxcogc.study.specification.sections import CodeSection
 
 

@@ -20,8 +20,6 @@ WORDS_FORMAT = 1
 """Of the random words and of what a block counts. Who changes either raises it, on all backends at
 once: stores of another format are shown, but not extended, merged or replayed."""
 METHOD = "monte-carlo"
-CUSTOM = "custom"
-"""Instead of a family, where the code is one's own."""
 HOMOGENEOUS, POSITIONS = "homogeneous", "positions"
 """What networks that come from no file are called."""
 

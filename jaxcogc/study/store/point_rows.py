@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jaxcogc.names import CUSTOM
 from jaxcogc.study.specification.point import (
-    CUSTOM,
     HOMOGENEOUS,
     POSITIONS,
     CodeText,
