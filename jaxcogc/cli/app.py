@@ -19,7 +19,7 @@ from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.schemes.command import schemes
 from jaxcogc.cli.schemes.options import SchemesOptions
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.options import verb
+from jaxcogc.cli.shared.verbs import Verb
 from jaxcogc.cli.studies.collect import collect
 from jaxcogc.cli.studies.merge import merge
 from jaxcogc.cli.studies.options import (
@@ -48,6 +48,23 @@ from jaxcogc.runtime.standard_streams import (
 # import it, and both export this one class of the family.
 _CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
+VERBS = (
+    Verb(OutageOptions, outage),
+    Verb(NetworkVerbOptions, network),
+    Verb(DesignOptions, design),
+    Verb(SchemesOptions, schemes),
+    Verb(TrainOptions, train, complete),
+    Verb(BoundOptions, bound),
+    Verb(CollectOptions, collect),
+    Verb(ShowOptions, show),
+    Verb(PlotOptions, plot),
+    Verb(ReportOptions, report),
+    Verb(ReplayOptions, replay),
+    Verb(MergeOptions, merge),
+    Verb(DoctorOptions, doctor),
+)
+"""In the order of `--help`."""
+
 app = typer.Typer(
     name="jaxcogc",
     help="Gradient coding over unreliable links: how often is the global update recovered?",
@@ -56,22 +73,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _function in (
-    verb(OutageOptions, outage),
-    verb(CollectOptions, collect),
-    verb(ShowOptions, show),
-    verb(PlotOptions, plot),
-    verb(MergeOptions, merge),
-    verb(ReplayOptions, replay),
-    verb(ReportOptions, report),
-    verb(DoctorOptions, doctor),
-    verb(TrainOptions, train, complete),
-    verb(BoundOptions, bound),
-    verb(SchemesOptions, schemes),
-    verb(DesignOptions, design),
-    verb(NetworkVerbOptions, network),
-):
-    app.command()(_function)
+for _verb in VERBS:
+    _verb.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, either, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
-from jaxcogc.cli.shared.options import option, output, switch
+from jaxcogc.cli.shared.options import Headings, option, output, switch
 from jaxcogc.names import DECODERS, PLACEMENTS, RHO_FORMS, hyphened, underscored
 
 BEST = "best"
@@ -21,6 +22,11 @@ class BoundOptions(LossOptions, CodeOptions):
     """What can be asked."""
 
     verb_name = "bound"
+    headings: ClassVar[Headings] = (
+        ("scheme", "Scheme and rounds"),
+        ("trials", "Trials and intervals"),
+        ("json", "Results"),
+    )
     scheme: str = option(
         "NAME", ", ".join(_SCHEMES) + ".", choice(_SCHEMES, keep=underscored), DECODERS[0]
     )

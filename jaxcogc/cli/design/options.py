@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, POSITIVE, SEED, choice, number, whole
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
-from jaxcogc.cli.shared.options import option, output, picture, switch
+from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
 from jaxcogc.names import CHANNELS, OBJECTIVES, ORDERS
 
 ECHOED = (
@@ -24,6 +25,13 @@ class DesignOptions(LossOptions, LinkOptions):
     """What can be asked."""
 
     verb_name = "design"
+    headings: ClassVar[Headings] = (
+        ("target", "What is asked for"),
+        ("compute_seconds", "Seconds"),
+        ("max_attempts", "Candidates"),
+        ("trials", "Trials and intervals"),
+        ("json", "Results"),
+    )
     keep_heard: bool = switch("Try codes of clients that keep what they heard, too.")
     target: float = option(
         "P",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
 from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
-from jaxcogc.cli.shared.options import option, output, picture, switch
+from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import ESTIMATORS, INTERVALS, KERNELS, RARE_METHODS
 
@@ -20,6 +21,12 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
     """What can be asked."""
 
     verb_name = "outage"
+    headings: ClassVar[Headings] = (
+        ("trials", "Trials and intervals"),
+        ("json", "Results"),
+        ("rare", "Rare outcomes, and how it is computed"),
+        ("quiet", "Results"),
+    )
     stragglers: str | None = option(
         "S", "Stragglers tolerated; 3,5,7 gives the lines of a table.", STRAGGLERS, shown="7"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, SEED, choice, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
-from jaxcogc.cli.shared.options import option, output, picture, switch
+from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
 from jaxcogc.names import PLACEMENTS, RELAY_OBJECTIVES, SCHEMES, hyphened, underscored
 
 ALL = "all"
@@ -23,6 +24,11 @@ class SchemesOptions(LinkOptions, CodeOptions):
     """What can be asked."""
 
     verb_name = "schemes"
+    headings: ClassVar[Headings] = (
+        ("scheme", "Schemes"),
+        ("trials", "Trials and intervals"),
+        ("json", "Results"),
+    )
     scheme: tuple[str, ...] = option(
         "NAME",
         f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL}.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from jaxcogc.allowed import ATTEMPTS, CLIENTS, Allowed, NotAllowed, choice, whole
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.network_options import NetworkOptions
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.options import Headings, option, switch
 from jaxcogc.names import FAMILIES, RANDOM_FAMILIES
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ STRAGGLERS = Allowed("a whole number, such as 3", _as_text)
 class CodeOptions(NetworkOptions):
     """The options of a network and a code."""
 
+    headings: ClassVar[Headings] = (("code", "Code and attempts"),)
     code: str = option("NAME", ", ".join(FAMILIES) + ".", choice(FAMILIES), "cyclic")
     stragglers: str | None = option(
         "S", "Stragglers tolerated.", STRAGGLERS, shown=str(_STRAGGLERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from jaxcogc.allowed import BURST, CORRELATION, PROBABILITY
 from jaxcogc.cli.shared.errors import UserError, blame
@@ -12,7 +12,7 @@ from jaxcogc.cli.shared.network_options import (
     client_order,
     time_in_file,
 )
-from jaxcogc.cli.shared.options import option, switch
+from jaxcogc.cli.shared.options import Headings, option, switch
 from jaxcogc.names import DYNAMICS, stated_twice
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class LinkOptions(NetworkOptions):
     """The options of a network whose links may remember; None where one was not given."""
 
     draws_in_time = True
+    headings: ClassVar[Headings] = (("memory", "Links that remember, blocked clients"),)
     memory: float | None = option(
         "LAMBDA", "Correlation of a link's state from attempt to attempt.", CORRELATION, shown="0"
     )

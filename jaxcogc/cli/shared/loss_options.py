@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from jaxcogc.allowed import NOT_NEGATIVE, POSITIVE, whole
-from jaxcogc.cli.shared.options import Options, option
+from jaxcogc.cli.shared.options import Headings, Options, option
 
 if TYPE_CHECKING:
     from jaxcogc.federated.convergence.bound import LocalSteps, LossConstants
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class LossOptions(Options):
     """The constants of the convergence bounds."""
 
+    headings: ClassVar[Headings] = (("smoothness", "Losses and steps, for the bound"),)
     smoothness: float = option("L", "Of every client's loss.", POSITIVE, 1.0, shown="1")
     gradient_variance: float = option(
         "V", "sigma^2, of a stochastic gradient.", NOT_NEGATIVE, 1.0, shown="1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from jaxcogc.allowed import CLIENTS, MAX_CLIENTS, PROBABILITY
 from jaxcogc.cli.shared.errors import blame, rejected
 from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import Options, option, switch
+from jaxcogc.cli.shared.options import Headings, Options, option, switch
 
 if TYPE_CHECKING:
     from jaxcogc.links.measured import Reading
@@ -27,6 +27,7 @@ class NetworkOptions(Options):
     """
 
     draws_in_time: ClassVar[bool] = False
+    headings: ClassVar[Headings] = (("clients", "Network"),)
     clients: int | None = option("M", "Number of clients.", CLIENTS, shown=str(_CLIENTS))
     uplink_erasure: float | None = option(
         "P", "Probability that an uplink loses a message.", PROBABILITY, shown=str(_UPLINK)

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
-
-import typer
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
 from jaxcogc.cli.shared.errors import UserError, rejected
-from jaxcogc.cli.shared.files import PICTURES, File, NamedFile, check_files
-from jaxcogc.runtime.start_check import CannotStart, check_start
+from jaxcogc.cli.shared.files import PICTURES, File, NamedFile
 
 R = TypeVar("R", bound="Options")
+Headings = tuple[tuple[str, str], ...]
 
 
 class Option(NamedTuple):
@@ -104,13 +101,26 @@ class Options:
 
     Attributes:
         verb_name: of the verb that they are of.
+        headings: of `--help`: the first field below each, and its text.
         given: the fields that the user gave, on the command line or in a config file.
         words: what he typed after the verb.
     """
 
     verb_name: ClassVar[str] = ""
+    headings: ClassVar[Headings] = ()
     given: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
+
+    @classmethod
+    def groups(cls) -> dict[str, list[str]]:
+        """The headings of `--help`, and the fields below each."""
+        begin = dict(pair for c in reversed(cls.__mro__) for pair in vars(c).get("headings", ()))
+        found: dict[str, list[str]] = {}
+        heading = "Options"
+        for name, told in cls.options().items():
+            heading = begin.get(name, heading)
+            found.setdefault("Arguments" if told.argument else heading, []).append(name)
+        return found
 
     @classmethod
     def options(cls) -> dict[str, Option]:
@@ -235,56 +245,3 @@ def check_written(record: type[Options], name: str, value: Any, file: str) -> An
 
 def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def verb(record: type[R], work: Callable[[R], int], complete: Any = None) -> Callable[..., int]:
-    """The function that Typer makes a command of: its parameters are the record's options.
-
-    Args:
-        record: the options.
-        work: does what the verb does; its docstring is the verb's help.
-        complete: from the texts by field to values that a file gives to fields not typed.
-    """
-
-    def run(**typed: Any) -> int:
-        options = record.read(typed, complete(typed) if complete else None)
-        check_files(options.files())
-        if not options.uses_jax():
-            return work(options)
-        try:
-            if options.starts_jax():
-                check_start()
-        except CannotStart as error:
-            raise UserError(str(error)) from error
-        from jaxcogc.runtime.jax_settings import plain_settings  # imports JAX
-
-        with plain_settings():
-            return work(options)
-
-    parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, told in record.options().items()
-        for default, kind in [_parameter(record, name, told)]
-    ]
-    run.__name__, run.__doc__ = work.__name__, work.__doc__
-    run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
-    return run
-
-
-def _parameter(record: type[Options], name: str, told: Option) -> tuple[Any, Any]:
-    """Default and annotation of one parameter: texts, which the record reads itself."""
-    required = record.__dataclass_fields__[name].default is ...
-    note = "" if told.shown is None else f" [default: {told.shown}]"
-    settings: dict[str, Any] = {"metavar": told.metavar, "help": told.help + note}
-    info = (
-        typer.Argument(**settings)
-        if told.argument
-        else typer.Option(told.flag, show_default=False, **settings)
-    )
-    if told.metavar is None:
-        return False, Annotated[bool, info]
-    kind: Any = list[str] if told.repeated else str
-    if required:
-        return inspect.Parameter.empty, Annotated[kind, info]
-    return None, Annotated[kind | None, info]

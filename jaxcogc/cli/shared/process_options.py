@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxcogc.allowed import Allowed, whole
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
-from jaxcogc.cli.shared.options import Options, option, switch
+from jaxcogc.cli.shared.options import Headings, Options, option, switch
 
 
 def _address(value: Any) -> str | None:
@@ -24,6 +24,7 @@ ADDRESS = Allowed("HOST:PORT with a port from 1 to 65535", _address)
 class ProcessOptions(Options):
     """What tells the processes of a run apart; all None where SLURM and the like tell."""
 
+    headings: ClassVar[Headings] = (("distributed", "Many processes"),)
     distributed: bool = switch("One of several processes (SLURM, Open MPI, Kubernetes).")
     coordinator: str | None = option(
         "HOST:PORT", "Of process 0, where nothing else tells.", ADDRESS

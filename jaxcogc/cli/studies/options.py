@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, choice, whole
 from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import Options, option, output, picture, switch
+from jaxcogc.cli.shared.options import Headings, Options, option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import OUTCOMES
 
@@ -33,6 +34,7 @@ def filter_option() -> tuple[str, ...]:
 class CollectOptions(ProcessOptions):
     """Of `jaxcogc collect`."""
 
+    headings: ClassVar[Headings] = (("study", "Options"),)
     study: str = option(
         "STUDY.toml", "The study file.", default=..., argument=True, file=File(reads=True)
     )

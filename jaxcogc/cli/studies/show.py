@@ -5,7 +5,7 @@ from jaxcogc.cli.studies.store_errors import store_errors
 
 
 def show(options: ShowOptions) -> int:
-    """Show what a store holds: a line for each point, with intervals, methods, reasons to stop.
+    """Show what a store holds: a line for each point, with its intervals and why it stopped.
 
     The table goes to standard output, unless one of --csv, --parquet and --json is given.
     """

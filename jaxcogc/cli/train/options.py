@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxcogc.allowed import (
     MAX_CLIENTS,
@@ -20,7 +20,7 @@ from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
-from jaxcogc.cli.shared.options import option, output, switch
+from jaxcogc.cli.shared.options import Headings, option, output, switch
 from jaxcogc.names import (
     AGGREGATIONS,
     BASIC_SCHEMES,
@@ -68,6 +68,11 @@ def _scheme() -> Allowed[str]:
 class _TrainingOptions(LinkOptions, CodeOptions):
     """Data, model, schemes and steps."""
 
+    headings: ClassVar[Headings] = (
+        ("dataset", "Data and model"),
+        ("scheme", "Schemes"),
+        ("rounds", "Rounds and steps"),
+    )
     dataset: str = _named("Data set", DATASETS, "digits")
     data_dir: str | None = option(
         "DIR", "The data set's own files; without it they are fetched.", file=File(folder=True)
@@ -103,6 +108,15 @@ class TrainOptions(_TrainingOptions):
     """What can be asked."""
 
     verb_name = "train"
+    headings: ClassVar[Headings] = (
+        ("retransmissions", "Rounds that fail, partial averages"),
+        ("relay_objective", "Schemes that relay or mask"),
+        ("aggregation", "How it is computed"),
+        ("seeds", "Seeds and tests"),
+        ("compute_seconds", "Seconds"),
+        ("deterministic", "How it is computed"),
+        ("out", "Results and resuming"),
+    )
     retransmissions: int = option(
         "N", "Tries of a client at most, under retransmission.", whole(1, 1000), 2
     )
