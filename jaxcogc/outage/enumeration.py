@@ -28,6 +28,7 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.pattern_probabilities import link_histories, pattern_probabilities
 from jaxcogc.outage.pattern_sums import PatternSums, outcomes_from_sums, pattern_sums
 from jaxcogc.outage.random_links import DELIVERED, random_links
+from jaxcogc.runtime.devices import jit_by_backend
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key, split
 
@@ -234,7 +235,7 @@ def _check_sizes(network: Network, code: GradientCode, attempts: int) -> None:
         )
 
 
-@partial(jax.jit, static_argnums=4)
+@partial(jit_by_backend, static_argnums=4)
 def _decide(
     key: Key, code: GradientCode, where: Array, patterns: Array, keep_heard: bool
 ) -> Recovery:

@@ -21,6 +21,7 @@ from jaxcogc.coding.double_recovery import recover_twice
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
+from jaxcogc.runtime.devices import jit_by_backend
 
 __all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns"]
 
@@ -75,7 +76,7 @@ def decide_patterns(
     )
 
 
-@partial(jax.jit, static_argnums=5)
+@partial(jit_by_backend, static_argnums=5)
 def _decide(
     key: Key, code: GradientCode, where: Array, gates: Array, erased: Array, keep_heard: bool
 ) -> tuple[Array, Recovery]:
