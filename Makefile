@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # Cheap (6 % of the time) where Python itself tells what ran, from 3.12 on; elsewhere half as much again.
 COVER := $(shell $(PYTHON) -c 'import sys; print("--cov --cov-report=" * (sys.version_info >= (3, 12)))')
 
-.PHONY: help demo test soak lint format clean
+.PHONY: help demo test docs soak lint format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -18,6 +18,10 @@ demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under re
 test: lint  ## lint, every test with few repetitions, the examples in all docstrings
 	COVERAGE_CORE=$(if $(COVER),sysmon) $(BIN)/python -m pytest -n 2 --dist loadfile $(COVER)
 	$(if $(COVER),@echo "lines covered: $$($(BIN)/python -m coverage report --format=total) %")
+
+docs: $(INSTALLED)  ## the documentation, warnings are errors: results/docs/html/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d results/docs/doctrees docs results/docs/html
+	@echo "results/docs/html/index.html"
 
 soak: $(INSTALLED)  ## every test with many repetitions
 	JAXCOGC_SOAK=1 $(BIN)/python -m pytest
@@ -33,9 +37,9 @@ format: $(INSTALLED)  ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove the environment, caches and results of the demo
-	rm -rf $(VENV) results .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) results docs/reference/generated .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@

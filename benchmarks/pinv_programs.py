@@ -2,7 +2,7 @@
 
 P = R^+ R projects onto the row space. With rows scaled to unit norm and singular values cut at 1e-9
 of the largest, e_k counts as recovered when its distance ||(I - P) e_k|| is at most 1e-8, and the
-sum when that of the all-one vector, divided by its norm, is (docs/mathematics.md).
+sum when that of the all-one vector, divided by its norm, is (docs/mathematics/null_vector.md).
 The code is cyclic and the same in all attempts, so gc counts complete rows.
 """
 

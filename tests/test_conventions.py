@@ -146,8 +146,8 @@ def test_sources_that_docstrings_name_are_there() -> None:
     """`docs/PAGE.md, "Heading"`, wherever it stands in the package."""
     for path in SOURCES:
         text = " ".join(path.read_text().split())
-        for page in re.findall(r"(\w+\.md)", text):
+        for page in re.findall(r"([\w/]+\.md)", text):
             assert any((PROJECT / folder / page).exists() for folder in (".", "docs")), path
-        for page, headings in re.findall(r"(docs/\w+\.md), ((?:\"[\w ]+\"(?: and )?)+)", text):
+        for page, headings in re.findall(r"(docs/[\w/]+\.md), ((?:\"[^\"]+\"(?: and )?)+)", text):
             for heading in re.findall(r"\"(.*?)\"", headings):
                 assert f"\n## {heading}\n" in (PROJECT / page).read_text(), (path, heading)

@@ -3,7 +3,7 @@
 A set of rows that decodes recovers sum_i a_i y_i, y_i = sum_k b_ik Delta_k. Errors of the payloads
 that are independent, and of relative size e in each, give a recovered sum whose relative error is
 e x amplification, with amplification = sqrt(sum_i a_i^2 ||b_i||^2 / M) (for updates of like size):
-docs/mathematics.md, "Codes".
+docs/mathematics/rounds.md, "Codes".
 """
 
 from __future__ import annotations

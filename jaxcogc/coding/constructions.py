@@ -1,8 +1,8 @@
 """The coefficients of each family of codes: over the reals, and over a prime field.
 
 Row m is the coded sum of client m, column k the update of client k. Sources:
-docs/mathematics.md, "Codes" (cyclic: Tandon et al., ICML 2017, Algorithm 2; cyclic MDS: Raviv et
-al., ICML 2018; fractional repetition: Tandon et al.).
+docs/mathematics/rounds.md, "Codes" (cyclic: Tandon et al., ICML 2017, Algorithm 2; cyclic MDS:
+Raviv et al., ICML 2018; fractional repetition: Tandon et al.).
 """
 
 from __future__ import annotations

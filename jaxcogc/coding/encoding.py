@@ -36,7 +36,7 @@ def received_matrix(code: GradientCode, links: Links) -> Float64[Array, "rows cl
     Raises:
       ValueError: sizes that do not match.
 
-    Source: docs/mathematics.md, "A round".
+    Source: docs/mathematics/rounds.md, "A round".
 
     >>> from jaxcogc.coding.codes import fractional_repetition_code
     >>> uplink = jnp.array([[True, False]])

@@ -15,7 +15,7 @@ Where none agrees float64 decides every trial (`exact.float_decision`).
 Integers and small fractions are exact, and not asked about; nor are matrices with a row whose
 coefficients differ more than float64 can compare: they are taken as they are.
 
-Source: docs/mathematics.md, "Own codes".
+Source: docs/mathematics/null_vector.md, "Own codes".
 """
 
 from __future__ import annotations

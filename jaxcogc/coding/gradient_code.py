@@ -72,7 +72,7 @@ class GradientCode:
         field. Of other numbers dependencies may hold only up to rounding: the code over the field
         is one that agrees with float64 about hundreds of random received matrices (their rank, the
         sum, every client). Where none is found trials are decided in float64, which is slower and
-        no proof (docs/mathematics.md, "Own codes").
+        no proof (docs/mathematics/null_vector.md, "Own codes").
 
         Args:
           matrix: real numbers [clients, clients]; all rows together must span the all-one vector.

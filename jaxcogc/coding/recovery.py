@@ -55,7 +55,7 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     Raises:
       ValueError: shapes of code and links do not fit.
 
-    Source: docs/mathematics.md, "One null vector decides everything".
+    Source: docs/mathematics/null_vector.md, "One null vector decides everything".
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, draw_links, recover

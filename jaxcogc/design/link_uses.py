@@ -41,7 +41,7 @@ def peer_uses(setting: Setting, config: CodeConfig, broadcast: bool) -> float:
     clients differ and are drawn anew, it is a mean over them, over 256 random ones if there are
     more.
 
-    Source: docs/mathematics.md, "Links with memory, blocked clients".
+    Source: docs/mathematics/outage.md, "Links with memory, blocked clients".
     """
     clients, s = setting.network.num_clients, config.stragglers
     support = np.asarray(setting.code(config).field_matrix[0]) != 0

@@ -47,7 +47,7 @@ class LinkDynamics:
       ValueError: both ``memory`` and ``burst_length``, a value outside its range, or a good state
         no better than the bad one.
 
-    Source: docs/mathematics.md, "Links with memory, blocked clients".
+    Source: docs/mathematics/outage.md, "Links with memory, blocked clients".
 
     >>> LinkDynamics(memory=0.6).memory, LinkDynamics().memory
     (0.6, 0.0)

@@ -171,7 +171,8 @@ class Network(NetworkSources):
           path: also write the text there, whole or not at all.
 
         Returns:
-          `{"uplink_erasure": [clients], "peer_erasure": [clients x clients], "reciprocal": ...}`
+          An object with `uplink_erasure` [clients], `peer_erasure` [clients, clients] and
+          `reciprocal`.
 
         Raises:
           ValueError: the network is traced. OSError: the file cannot be written.

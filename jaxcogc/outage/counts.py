@@ -178,7 +178,7 @@ def mean_weight(exact: float, partial_recovered: npt.ArrayLike) -> npt.NDArray[n
     Returns:
         [clients] float64; divide by the number of trials for the mean.
 
-    Source: docs/mathematics.md, "Effective weights".
+    Source: docs/mathematics/schemes.md, "Effective weights".
 
     >>> mean_weight(1, [[0, 1, 0], [0, 0, 0]])
     array([1.5, 0.5])

@@ -69,7 +69,7 @@ def enumerate_outcomes(
         ValueError: more than 22 random links, sizes or dynamics that do not fit, or ``redraw_code``
             without a key or a family that is drawn.
 
-    Source: docs/mathematics.md, "Enumeration".
+    Source: docs/mathematics/outage.md, "Enumeration".
 
     >>> from jaxcogc import uncoded
     >>> network = Network.homogeneous(2, uplink_erasure=0.5, peer_erasure=0.0)

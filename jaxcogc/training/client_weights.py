@@ -77,7 +77,7 @@ def effective_weights(
     Raises:
         ValueError: an argument outside what is allowed, a scheme that always holds.
 
-    Source: docs/mathematics.md, "Effective weights".
+    Source: docs/mathematics/schemes.md, "Effective weights".
 
     >>> import jax
     >>> network = Network(np.array([0.1, 0.1, 0.5, 0.75, 0.9]), np.zeros((5, 5)))

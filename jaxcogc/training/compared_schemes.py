@@ -99,7 +99,7 @@ def scheme_errors(
     Raises:
         ValueError: an argument outside what is allowed.
 
-    Source: docs/mathematics.md, "Partial averages without bias".
+    Source: docs/mathematics/schemes.md, "Partial averages without bias".
     """
     names = tuple(schemes)
     check_names(names, code)

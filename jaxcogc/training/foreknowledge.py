@@ -51,7 +51,7 @@ def gather_foreknowledge(
     Raises:
         ValueError: an argument outside what is allowed; relays that never reach the server.
 
-    Source: docs/mathematics.md, "Partial averages without bias".
+    Source: docs/mathematics/schemes.md, "Partial averages without bias".
 
     >>> import jax
     >>> network = Network([0.5, 0.0], [[0.0, 1.0], [1.0, 0.0]])

@@ -34,7 +34,7 @@ class RoundSeconds(NamedTuple):
       deadline: the server waits so long for the clients' steps; who is late sends nothing in that
         round, to nobody. None: it waits for all of them.
 
-    Source: docs/mathematics.md, "Time".
+    Source: docs/mathematics/time.md, "Time".
     """
 
     messages: MessageSeconds

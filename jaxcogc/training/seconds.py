@@ -34,7 +34,7 @@ def seconds_so_far(plan: TrainingPlan, metrics: RoundMetrics) -> HostFloats | No
     Returns:
       float64 [seeds, schemes, rounds]; None where the plan does not say what things take.
 
-    Source: docs/mathematics.md, "Time".
+    Source: docs/mathematics/time.md, "Time".
     """
     seconds = plan.seconds
     if seconds is None:

@@ -30,7 +30,7 @@ def one(seed, attempts=2, clients=6, **erasure):
 
 
 def obvious_matrix(code, links):
-    """Row by row, as docs/mathematics.md writes it."""
+    """Row by row, as docs/mathematics/rounds.md writes it."""
     rows = []
     for a, (heard, peers) in enumerate(zip(*links, strict=True)):
         matrix = code.matrix[a] if code.redrawn else code.matrix

@@ -1,4 +1,4 @@
-"""`recover` under every transformation, and what docs/mathematics.md says of its answers."""
+"""`recover` under every transformation, and what docs/mathematics tells of its answers."""
 
 import dataclasses
 from functools import partial
@@ -258,7 +258,7 @@ def test_redrawn_codes_are_independent_attempts():
     [(6, 3, 1), (10, 7, 2), pytest.param(16, 5, 2, marks=pytest.mark.soak)],
 )
 def test_real_numbers_decide_alike(clients, stragglers, attempts, repetitions):
-    """The criterion of docs/mathematics.md in float64, on as many realizations as it asks for."""
+    """In float64, by the criterion of docs/mathematics/null_vector.md."""
     code = cyclic_code(jax.random.key(clients), clients, stragglers)
     source, stacks = np.random.default_rng(clients), repetitions(10_000, 200_000)
     peer_erasure = source.choice([0.05, 0.25, 0.4], (stacks, 1, 1, 1))

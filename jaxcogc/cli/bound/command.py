@@ -8,8 +8,8 @@ def bound(options: BoundOptions) -> int:
 
     An upper bound on the mean of ||grad F||^2 over all rounds, from the smoothness of the losses,
     the variance and heterogeneity of gradients, the steps and the probability that a round is held.
-    The derivation is in docs/convergence.md. For gc the closed form of the outage is taken where
-    there is one; for gc-plus and row-space, and elsewhere, rounds are simulated.
+    The derivation is in docs/mathematics/convergence.md. For gc the closed form of the outage is
+    taken where there is one; for gc-plus and row-space, and elsewhere, rounds are simulated.
     """
     from jaxcogc.cli.bound.request import read_request
 

@@ -28,7 +28,7 @@ def mean_mixing_matrix(network: Network) -> Float64[np.ndarray, "clients clients
     Raises:
       ValueError: the network is traced.
 
-    Source: docs/mathematics.md, "Implicit gossip".
+    Source: docs/mathematics/schemes.md, "Implicit gossip".
 
     >>> mean_mixing_matrix(Network([0.0, 0.5], [[0.0, 0.0], [0.0, 0.0]])).round(12)
     array([[0.75, 0.25],

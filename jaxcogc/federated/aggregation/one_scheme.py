@@ -100,7 +100,8 @@ def make_scheme(
     Raises:
       ValueError: an unknown name, a missing code, a value that is not allowed.
 
-    Source: docs/mathematics.md, "Decoders" and "Schemes without a code".
+    Source: docs/mathematics/rounds.md, "Decoders";
+    docs/mathematics/schemes.md, "Schemes without a code".
 
     >>> import jax
     >>> from jaxcogc import Network, make_scheme

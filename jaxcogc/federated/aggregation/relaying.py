@@ -123,7 +123,7 @@ def colrel_weights(
     Raises:
       ValueError: no allowed relay of some client ever reaches the server; the line names it.
 
-    Source: docs/mathematics.md, "Collaborative relaying".
+    Source: docs/mathematics/schemes.md, "Collaborative relaying".
 
     >>> network = Network([0.5, 0.0], [[0.0, 0.2], [1.0, 0.0]])
     >>> colrel_weights(network)
@@ -219,7 +219,7 @@ def colrel_variance(
     Raises:
       ValueError: weights of another shape, negative or not finite; a weight outside the window.
 
-    Source: docs/mathematics.md, "Collaborative relaying".
+    Source: docs/mathematics/schemes.md, "Collaborative relaying".
 
     >>> network = Network([0.5, 0.2], [[0.0, 1.0], [1.0, 0.0]])
     >>> colrel_variance(network, [[2.0, 0.0], [0.0, 1.25]]).trace

@@ -1,8 +1,8 @@
 """How fast training converges when rounds fail: upper bounds and their conditions.
 
-The bounds are ours; docs/convergence.md derives them. They hold for any aggregate that is exact or
-held, and for partial averages whose coefficients have mean 1/M (see `partial_averages`).
-Everything is ordinary arithmetic on the host.
+The bounds are ours; docs/mathematics/convergence.md derives them. They hold for any aggregate that
+is exact or held, and for partial averages whose coefficients have mean 1/M (see
+`partial_averages`). Everything is ordinary arithmetic on the host.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def convergence_bound(
     Raises:
         ValueError: an argument outside what is allowed, or the first condition that fails.
 
-    Source: docs/convergence.md.
+    Source: docs/mathematics/convergence.md.
 
     >>> losses = LossConstants(1.0, gradient_variance=1.0, heterogeneity=0.0, initial_gap=1.0)
     >>> bound = convergence_bound(

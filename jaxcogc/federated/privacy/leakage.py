@@ -71,7 +71,7 @@ def leakage(
     Raises:
       ValueError: a value outside what is allowed.
 
-    Source: docs/mathematics.md, "Secure aggregation".
+    Source: docs/mathematics/privacy.md, "Secure aggregation".
 
     >>> leakage([[1, 1, 0], [0, 0, 1]], update_sd=1.0, mask_sd=100.0).bits_total < 1e-4
     True

@@ -139,7 +139,7 @@ def masked_error(
       mask_ratio: sigma over the deviation of an update's coordinates.
       unit: what a number is rounded by, at most, over its size.
 
-    Source: docs/mathematics.md, "Secure aggregation".
+    Source: docs/mathematics/privacy.md, "Secure aggregation".
     """
     received = jnp.asarray(received)
     clients = received.shape[1]

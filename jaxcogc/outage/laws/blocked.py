@@ -24,7 +24,7 @@ def blocked_ring_outage(missing: Array, blocked: Array, num_stragglers: int) -> 
     Returns:
         Scalar; a sum of positive terms.
 
-    Source: docs/mathematics.md, "Links with memory, blocked clients".
+    Source: docs/mathematics/outage.md, "Links with memory, blocked clients".
     """
     clients, size = missing.size, num_stragglers + 1
     needed = clients - num_stragglers

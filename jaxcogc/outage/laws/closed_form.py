@@ -90,7 +90,7 @@ def closed_form(
       ValueError: ``num_attempts`` is below 1, a code of no random family is to be redrawn, or
         ``dynamics`` that do not fit the network (`LinkDynamics`).
 
-    Source: docs/mathematics.md, "Outage of standard decoding" and the laws after it.
+    Source: docs/mathematics/outage.md, "Outage of standard decoding" and the laws after it.
 
     >>> import jax
     >>> from jaxcogc import cyclic_code
@@ -164,7 +164,7 @@ def rows_can_be_counted(family: str, num_clients: int, num_stragglers: int) -> b
     """Whether standard decoding fails exactly where the law of a family says so.
 
     Of a cyclic MDS code of a composite number of clients fewer rows may suffice: the cyclic law is
-    an upper bound (docs/mathematics.md). Nothing is known of a code of one's own.
+    an upper bound (docs/mathematics/outage.md). Nothing is known of a code of one's own.
 
     >>> rows_can_be_counted("cyclic-mds", 5, 2), rows_can_be_counted("cyclic-mds", 6, 3)
     (True, False)
@@ -244,7 +244,7 @@ def successive_rounds(
     Raises:
       ValueError: a count below 1, or ``dynamics`` that do not fit the network.
 
-    Source: docs/mathematics.md, "Links with memory, blocked clients".
+    Source: docs/mathematics/outage.md, "Links with memory, blocked clients".
 
     >>> import jax
     >>> from jaxcogc import LinkDynamics, cyclic_code

@@ -62,7 +62,7 @@ def gc_outage_probability(
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range, ``dynamics`` that do not
             fit the network, or of which no law is known that does not take long.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
     >>> print(f"{gc_outage_probability(network, 7, num_attempts=2):.9f}")
@@ -96,7 +96,7 @@ def log_gc_outage_probability(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(40, uplink_erasure=1e-40, peer_erasure=0.0)
     >>> print(f"{log_gc_outage_probability(network, 19):.9f}")
@@ -138,7 +138,7 @@ def fractional_repetition_outage_probability(
     Raises:
         ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.0)
     >>> print(fractional_repetition_outage_probability(network, 1))
@@ -163,7 +163,7 @@ def classes_outage_probability(
     The law of rows of ones over a client and the next s, and of the cyclic MDS code with s = 1,
     which is that code. Arguments, result and errors: `fractional_repetition_outage_probability`.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> network = Network.homogeneous(4, uplink_erasure=0.5, peer_erasure=0.0)
     >>> print(classes_outage_probability(network, 1))

@@ -36,7 +36,7 @@ def outage_and_success(
     Returns:
         Two scalars that add to 1, each accurate by itself.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> with jax.enable_x64(True):
     ...     halves = jnp.full(2, 0.5)
@@ -98,7 +98,7 @@ def outage_slopes(
     Returns:
         [clients] by uplinks and [clients, clients] by peers.
 
-    Source: docs/mathematics.md, "Outage of standard decoding".
+    Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
     >>> with jax.enable_x64(True):
     ...     halves = jnp.full(2, 0.5)

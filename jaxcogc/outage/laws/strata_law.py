@@ -51,7 +51,7 @@ def strata_law(
             (2 s >= M), blocked clients, too many attempts of links that remember, or ``dynamics``
             that do not fit the network.
 
-    Source: docs/mathematics.md, "Strata of known probability".
+    Source: docs/mathematics/statistics.md, "Strata of known probability".
 
     >>> network = Network.homogeneous(3, uplink_erasure=0.5, peer_erasure=0.0)
     >>> strata_law(network, 1)[0]  # every row is complete: a matter of three fair coins

@@ -55,7 +55,7 @@ def decoding_time(
         ValueError: a rate that is not a number above 0, a negative shift, stragglers that do not
             fit the clients, or another code.
 
-    Source: docs/mathematics.md, "Time".
+    Source: docs/mathematics/time.md, "Time".
 
     >>> time = decoding_time([2.0] * 12, num_stragglers=3, shift=0.3)
     >>> print(f"{time.mean:.6f} {time.probability_by(0.8):.6f}")
@@ -143,7 +143,7 @@ class MessageSeconds(NamedTuple):
             slots: attempts, or the largest number of tries of a client.
             peer_uses, uplink_uses: messages between clients, and to the server.
 
-        Source: docs/mathematics.md, "Time".
+        Source: docs/mathematics/time.md, "Time".
 
         >>> MessageSeconds(1.0, 0.5, 0.25).of_round(2, 10, 4)
         7.0
@@ -180,7 +180,7 @@ def retransmission_slots(network: Network, max_tries: int) -> RetransmissionSlot
     Raises:
         ValueError: ``max_tries`` is no such number.
 
-    Source: docs/mathematics.md, "Time".
+    Source: docs/mathematics/time.md, "Time".
 
     >>> network = Network([0.1, 0.5, 0.9], [[0.0] * 3] * 3)
     >>> slots = retransmission_slots(network, 4)

@@ -69,7 +69,7 @@ def rare_outcomes(
         ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
             fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of other links.
 
-    Source: docs/mathematics.md, "Rare outcomes".
+    Source: docs/mathematics/statistics.md, "Rare outcomes".
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, gc_outage_probability

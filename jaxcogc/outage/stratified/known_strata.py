@@ -4,7 +4,7 @@ A trial belongs to the cell (z, d): z bounds the rank of what arrived (incomplet
 the distinct complete ones at most), d says whether M - s complete rows are there. The law of the
 cells follows from `strata_law`; neighbours are merged until few enough are left.
 
-Source: docs/mathematics.md, "Strata of known probability".
+Source: docs/mathematics/statistics.md, "Strata of known probability".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Counts by strata of known probability, and the estimates that they give.
 
-Source: docs/mathematics.md, "Strata of known probability".
+Source: docs/mathematics/statistics.md, "Strata of known probability".
 """
 
 from __future__ import annotations
