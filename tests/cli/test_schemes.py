@@ -55,6 +55,16 @@ def test_what_does_not_fit_is_left_out_of_all(tmp_path: Path) -> None:
     assert fields["schemes"]["gc"]["hold"] == 1
 
 
+def test_masks_over_the_field_show_nothing_beyond_the_sum(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    names = ["--scheme", "secure-gc", "--scheme", "secure-row-space", "--scheme", "gc"]
+    assert main([*SMALL, *names, "--masks", "field", "--json", str(target), "--quiet"]) == 0
+    fields = json.loads(target.read_text())
+    assert (fields["masks"], fields["mask_ratio"]) == ("field", None)
+    assert [row["leak_bits"] for row in fields["schemes"].values()] == [0, 0, None]
+    assert fields["schemes"]["secure_gc"]["dimensions"] > 0
+
+
 MISTAKES = [
     ("--scheme gcplus", ["--scheme", "gcplus", "did you mean 'gc-plus'?"]),
     ("--scheme gc --scheme gc", ["--scheme", "gc", "once"]),
@@ -64,6 +74,9 @@ MISTAKES = [
     ("--scheme colrel --block-probability .1", ["--scheme colrel", "blocked"]),
     ("--scheme colrel --uplink-erasure 1", ["--scheme colrel", "client 0", "no relay"]),
     ("--mask-ratio -1", ["--mask-ratio", "-1", "at least 0"]),
+    ("--masks fields", ["--masks", "did you mean 'field'?"]),
+    ("--masks field --mask-ratio 5", ["--mask-ratio", "nothing with --masks field"]),
+    ("--masks field --scheme gc", ["--masks", "nothing without a secure scheme"]),
     ("--trials 0", ["--trials", "0", "from 1"]),
     ("--json no/such/folder/x.json", ["--json", "existing folder"]),
 ]

@@ -14,8 +14,12 @@ from jaxcogc import (
     cyclic_code,
     gc_outage_probability,
 )
+from jaxcogc.federated import LinkPolicy
+from jaxcogc.federated.convergence.round_samples import enumerate_rounds
 from jaxcogc.names import MEMORY_SCHEMES, SCHEMES
-from jaxcogc.training import scheme_errors
+from jaxcogc.training import gather_foreknowledge, scheme_errors
+from jaxcogc.training.compared_schemes import _groups
+from tests.federated.covariances import assert_moments, moments_by_hand
 
 KEY = jax.random.key(0)
 LOST = np.array([0.1, 0.3, 0.6, 0.9])
@@ -82,6 +86,21 @@ def test_laws(found) -> None:
     decoders = ("gc", "gc_plus", "row_space", "intermittent_blind", "secure_row_space")
     assert least <= min(found[name].error_orthogonal for name in decoders)
     assert set(found) == set(SCHEMES)
+
+
+def test_what_is_enumerated_has_the_covariances_of_rounds_by_hand(found) -> None:
+    """The programs of `found`, compiled there; relays have a law of their own."""
+    used = np.roll(np.eye(4), 1, axis=1)  # links between clients, with one straggler
+    known = gather_foreknowledge(KEY, NETWORK, SCHEMES, CODE)
+    told = {f"{name}_unbiased": x for name, x in (known.recovery_probability or {}).items()}
+    for names in _groups(SCHEMES):
+        if names == ("colrel",):
+            continue
+        tries = LinkPolicy().num_tries if names == ("retransmission",) else 1
+        links = Network(LOST, 0.25 * used * (tries == 1))
+        every = enumerate_rounds(NETWORK, CODE, schemes=names, known=known)
+        some = [name for name in names if name != "implicit_gossip"]  # it has no coefficients
+        assert_moments(every, names, moments_by_hand(links, some, CODE, told, tries))
 
 
 def test_drawn_errors_agree_and_say_how_sure_they_are(found, monkeypatch) -> None:

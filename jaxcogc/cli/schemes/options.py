@@ -9,12 +9,12 @@ from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, SEED, choice, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
-from jaxcogc.names import PLACEMENTS, RELAY_OBJECTIVES, SCHEMES, hyphened, underscored
+from jaxcogc.names import MASKS, PLACEMENTS, RELAY_OBJECTIVES, SCHEMES, hyphened, underscored
 
 ALL = "all"
 ECHOED = (
     *("attempts", "redraw_code", "retransmissions", "min_recovered", "placement", "keep_heard"),
-    *("relay_objective", "relay_window", "mask_ratio", "trials", "seed", "level"),
+    *("relay_objective", "relay_window", "mask_ratio", "masks", "trials", "seed", "level"),
 )
 """What the results repeat as it was asked for."""
 
@@ -58,6 +58,12 @@ class SchemesOptions(LinkOptions, CodeOptions):
     )
     mask_ratio: float = option(
         "R", "Of secure schemes: a mask's deviation over that of the updates.", NOT_NEGATIVE, 10.0
+    )
+    masks: str = option(
+        "NAME",
+        f"Of secure schemes: {', '.join(MASKS)} (over the code's field, which shows nothing).",
+        choice(MASKS),
+        MASKS[0],
     )
     trials: int = option(
         "N", "Rounds to draw where nothing exact is known.", whole(1, 10**7), 10**5, shown="1e5"

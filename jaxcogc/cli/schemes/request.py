@@ -13,7 +13,7 @@ from jaxcogc.cli.shared.code_options import check_redraw, read_code
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import read_network
-from jaxcogc.names import SCHEMES, hyphened
+from jaxcogc.names import SCHEMES, SECURE_SCHEMES, hyphened
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
@@ -53,9 +53,7 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
     """
     started = time.perf_counter()
     check_redraw(options)
-    for number, name in enumerate(options.scheme):
-        if name in options.scheme[:number]:
-            raise rejected("--scheme", hyphened(name), "each scheme once")
+    _check_schemes(options)
     network, source, _ = read_network(options)
     clients = network.num_clients
     if options.min_recovered > clients:
@@ -96,6 +94,18 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
         title=" · ".join(parts),
         started=started,
     )
+
+
+def _check_schemes(options: SchemesOptions) -> None:
+    for number, name in enumerate(options.scheme):
+        if name in options.scheme[:number]:
+            raise rejected("--scheme", hyphened(name), "each scheme once")
+    if options.masks != "field":
+        return
+    if options.differs("mask_ratio"):
+        raise rejected("--mask-ratio", options.mask_ratio, "nothing with --masks field")
+    if not {ALL, *SECURE_SCHEMES} & set(options.scheme):
+        raise rejected("--masks", "field", "nothing without a secure scheme")
 
 
 def _no_relays(

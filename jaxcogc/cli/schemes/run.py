@@ -72,6 +72,8 @@ def run(request: SchemesRequest) -> int:
 
 def _leak(request: SchemesRequest, row: SchemeErrors) -> float | None:
     """Bits a coordinate and round beyond the sum; None where infinite, for want of masks."""
+    if row.masked and request.asked.masks == "field":
+        return 0.0  # what is seen beyond the sum is uniform, whatever the updates are
     ratio = request.asked.mask_ratio if row.masked else 0.0
     bits = float(leaked_bits(np.array(row.dimensions), ratio, request.network.num_clients))
     return bits if math.isfinite(bits) else None
@@ -101,6 +103,7 @@ def _fields(
         "code": request.asked.code,
         "stragglers": int(request.code.num_stragglers),
         **request.asked.plain(*ECHOED),
+        "mask_ratio": request.asked.mask_ratio if request.asked.masks == "real" else None,
         **(request.dynamics or LinkDynamics()).to_dict(),
         "interval": "normal",
         "elapsed_seconds": time.perf_counter() - request.started,

@@ -1,8 +1,6 @@
 """Schemes that know the network: relays and unbiased averages against loops over all patterns."""
 
 import itertools
-import sys
-from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -11,13 +9,10 @@ import pytest
 from jaxcogc import LinkDynamics, Network, colrel_variance, colrel_weights, cyclic_code, make_scheme
 from jaxcogc.federated import Foreknowledge
 from jaxcogc.federated.convergence.round_samples import enumerate_rounds, sample_rounds
-from jaxcogc.names import MEMORY_SCHEMES
+from jaxcogc.names import MEMORY_SCHEMES, SCHEMES
 from jaxcogc.training import effective_weights, gather_foreknowledge, largest_inverse
-from tests.places import EXAMPLES
+from tests.federated.covariances import assert_moments, moments, moments_by_hand
 from tests.reference import reference_cases
-
-sys.path.append(str(EXAMPLES))
-from schemes_by_hand import coefficients
 
 KEY = jax.random.key(3)
 LOST = np.array([0.1, 0.5, 0.8])
@@ -54,12 +49,6 @@ def relayed_by_hand(network, alpha):
                     sums[i, j] = alpha[i, j]
         found.append((chance, sums.sum(axis=0) / clients, sum(known_by_rank(sums))))
     return found
-
-
-def moments(chance, weights):
-    mean = chance @ weights
-    spread = weights - mean
-    return mean, spread.T @ (chance[:, None] * spread)
 
 
 @pytest.mark.parametrize("objective", ["total", "trace"])
@@ -117,47 +106,30 @@ def test_reciprocal_relays_add_their_term():
     assert 9 * covariance.sum() == pytest.approx(law.total, rel=1e-5)
 
 
-def covariances_by_hand(network, names, code, told):
-    """Mean and covariance of the coefficients of rounds by hand, over all patterns of links."""
-    clients = network.num_clients
-    places = np.arange(clients)
-    lost = np.array(network.peer_erasure)
-    np.fill_diagonal(lost, 0.0)
-    lost = np.vstack([network.uplink_erasure, lost])
-    free = np.argwhere((lost > 0) & (lost < 1))
-    chances, rows = [], {name: [] for name in names}
-    for bits in itertools.product([True, False], repeat=len(free)):
-        delivered = lost < 1
-        delivered[tuple(free.T)] = bits
-        chances.append(np.prod(np.where(delivered, 1 - lost, lost)))
-        fields = {"clients": clients, "num_attempts": 1, "places": places}
-        matrix = None if code is None else code.matrix[None]
-        fields |= {"uplink": delivered[None, 0], "peer": delivered[None, 1:], "matrix": matrix}
-        links = SimpleNamespace(**fields, loss=network.uplink_erasure)
-        for name in names:
-            rows[name].append(coefficients(name, links, told.get(name))[0])
-    return {name: moments(np.array(chances), np.array(found)) for name, found in rows.items()}
+def few_random_links():
+    """Of five clients, eight; others never fail, but for one that always does."""
+    peer = np.zeros((5, 5))
+    peer[0, 1], peer[1, 2], peer[2, 3], peer[4, 0] = 0.4, 0.2, 0.5, 1.0
+    return Network([0.1, 0.3, 0.5, 0.6, 0.9], peer)
 
 
-@pytest.mark.parametrize("coded", [False, True])
-def test_covariances_of_all_schemes_are_those_of_rounds_by_hand(coded):
-    """Three clients with a code; five where only uplinks count."""
-    if coded:
+@pytest.mark.parametrize("clients", [3, 5])
+def test_covariances_of_all_schemes_are_those_of_rounds_by_hand(clients):
+    """Three clients with all that is random, and what is known of it; every scheme for five."""
+    if clients == 3:
         names = (*UNBIASED, *(x for x in MEMORY_SCHEMES if "inter" not in x and "inv" not in x))
         network, code = NETWORK, cyclic_code(KEY, 3, 1)
+        known = gather_foreknowledge(KEY, network, names, code)
     else:
-        names = tuple(x for x in MEMORY_SCHEMES if "inter" in x or "inv" in x)
-        network, code = Network([0.1, 0.3, 0.5, 0.6, 0.9], np.eye(5) < 1), None
-    known = gather_foreknowledge(KEY, network, names, code)
+        without = ("implicit_gossip", "retransmission")  # no coefficients; another number of tries
+        names = tuple(name for name in SCHEMES if name not in without)
+        network, code = few_random_links(), cyclic_code(KEY, 5, 2)
+        often = {"gc_plus": np.linspace(0.4, 0.9, 5), "row_space": np.linspace(0.9, 0.5, 5)}
+        known = Foreknowledge(colrel_weights(network), often)
     told = {f"{name}_unbiased": x for name, x in (known.recovery_probability or {}).items()}
+    told["colrel"] = known.relay_weights
     every = enumerate_rounds(network, code, schemes=names, known=known)
-    by_hand = covariances_by_hand(network, names, code, told)
-    for number, name in enumerate(names):
-        weights = every.coefficients.weights[:, number].astype(float)
-        mean, covariance = moments(every.probability, weights)
-        np.testing.assert_allclose(mean, by_hand[name][0], atol=1e-7, err_msg=name)
-        np.testing.assert_allclose(covariance, by_hand[name][1], atol=1e-7, err_msg=name)
-        assert np.trace(covariance) > 0.01
+    assert_moments(every, names, moments_by_hand(network, names, code, told))
 
 
 @pytest.mark.parametrize("stragglers", [1, 2])
