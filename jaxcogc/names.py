@@ -1,8 +1,8 @@
 """The words that users choose from: in Python, in files and on the command line.
 
-One tuple for each kind of choice, read by whoever checks, lists or documents it. Schemes are
-written with underscores in Python and in files, with hyphens on the command line; everything else
-is written alike everywhere.
+One tuple for each kind of choice, read by whoever checks, lists or documents it. How they are
+spelt: `hyphened` and `underscored` state the rule for schemes; everything else is written alike
+everywhere.
 
 >>> hyphened("gc_plus"), underscored("gc-plus")
 ('gc-plus', 'gc_plus')
@@ -81,7 +81,15 @@ OUTCOMES = {
     "all_individuals": "every client's own update is known",
 }
 """What a round may come to, and what that means; the probabilities of the result files."""
-HARMFUL_OUTCOMES = ("gc_outage", "gc_plus_none", "row_space_none")
+OUTAGES = {
+    "gc_outage": OUTCOMES["gc_outage"],
+    "gc_plus_outage": "GC+: no exact average",
+    "row_space_outage": "row space: no exact average",
+}
+"""That a decoder has not the exact average: small is good, whatever the decoder."""
+EVENTS = OUTAGES | OUTCOMES
+"""What can be watched, shown and drawn: outages first, then all that a round may come to."""
+HARMFUL_OUTCOMES = (*OUTAGES, "gc_plus_none", "row_space_none")
 """Those that one wants seldom; of the others the likelier the better."""
 
 GAINS = {
@@ -140,12 +148,17 @@ RHO_FORMS = ("uniform", "safe", "simulated")
 
 
 def hyphened(name: str) -> str:
-    """A scheme's name as the command line spells it."""
+    """A scheme's name as the command line spells it.
+
+    The rule: hyphens where people type or read (the command line, tables, pictures, messages);
+    underscores where programs do (Python, and every file: config.toml, JSON, CSV). ``+memory`` is
+    the same in both.
+    """
     return name.replace("_", "-")
 
 
 def underscored(name: str) -> str:
-    """A scheme's name as Python and files spell it."""
+    """A scheme's name as Python and files spell it: the other side of the rule of `hyphened`."""
     return name.replace("-", "_")
 
 

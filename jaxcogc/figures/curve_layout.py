@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS
 from jaxcogc.number_text import level_text, value_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.results.point_results import PointResult
@@ -87,8 +87,8 @@ def layout_of(
         )
     chosen = tuple(outcomes or table.watched)
     for outcome in chosen:
-        if outcome not in OUTCOMES:
-            raise ValueError(f"{outcome!r} is no outcome: allowed are {', '.join(OUTCOMES)}")
+        if outcome not in EVENTS:
+            raise ValueError(f"{outcome!r} is no outcome: allowed are {', '.join(EVENTS)}")
     return Layout(x, tuple(curves), panels, chosen)
 
 

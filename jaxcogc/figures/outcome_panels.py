@@ -13,14 +13,16 @@ from jaxcogc.outage.intervals import Estimate, estimate
 from jaxcogc.outage.laws.closed_form import ClosedForm
 
 _ROWS = (
-    ("gc_outage", "gc: nothing recovered", COLOURS["gc"], 0.0),
-    ("gc_plus_full", "GC+: exact average", COLOURS["gc_plus"], 1.4),
-    ("gc_plus_partial", "GC+: average of some", COLOURS["gc_plus"], 2.4),
-    ("gc_plus_none", "GC+: nothing recovered", COLOURS["gc_plus"], 3.4),
-    ("row_space_exact", "row space: exact average", COLOURS["row_space"], 4.8),
-    ("row_space_partial", "row space: average of some", COLOURS["row_space"], 5.8),
-    ("row_space_none", "row space: nothing recovered", COLOURS["row_space"], 6.8),
-    ("all_individuals", "every client's update known", COLOURS["other"], 8.2),
+    ("gc_outage", "gc: no exact average", COLOURS["gc"], 0.0),
+    ("gc_plus_outage", "GC+: no exact average", COLOURS["gc_plus"], 1.0),
+    ("row_space_outage", "row space: no exact average", COLOURS["row_space"], 2.0),
+    ("gc_plus_full", "GC+: exact average", COLOURS["gc_plus"], 3.4),
+    ("gc_plus_partial", "GC+: average of some", COLOURS["gc_plus"], 4.4),
+    ("gc_plus_none", "GC+: nothing recovered", COLOURS["gc_plus"], 5.4),
+    ("row_space_exact", "row space: exact average", COLOURS["row_space"], 6.8),
+    ("row_space_partial", "row space: average of some", COLOURS["row_space"], 7.8),
+    ("row_space_none", "row space: nothing recovered", COLOURS["row_space"], 8.8),
+    ("all_individuals", "every client's update known", COLOURS["other"], 10.2),
 )
 _RARE = 0.02
 """Below this a linear axis hides what a logarithmic one shows."""
@@ -58,7 +60,7 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, laws: ClosedForm) -> None:
     for tick, (_, _, colour, _) in zip(axes.get_yticklabels(), _ROWS, strict=True):
         tick.set_color(colour)
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(8.8, -0.6)
+    axes.set_ylim(10.8, -0.6)
     axes.set_xlabel("probability per round")
     axes.set_title("What the server recovers")
 

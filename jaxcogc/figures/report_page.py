@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jaxcogc
-from jaxcogc.names import HARMFUL_OUTCOMES, OUTCOMES
+from jaxcogc.names import EVENTS, HARMFUL_OUTCOMES
 from jaxcogc.number_text import estimate_text, level_text, value_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.results.best_stragglers import best_stragglers
@@ -113,7 +113,7 @@ def _figures(table: ResultTable) -> list[str]:
         return str(page)
 
     for outcome in table.watched:
-        parts.append(f"<h2>{outcome}</h2><p>{OUTCOMES[outcome]}. Bands are intervals.</p>")
+        parts.append(f"<h2>{outcome}</h2><p>{EVENTS[outcome]}. Bands are intervals.</p>")
         parts += [embed(figure) for figure in curve_figures(table, outcome)]
         picture = heat_map(table, outcome)
         if picture is not None:

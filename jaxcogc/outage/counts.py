@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float64, Int64
 
+from jaxcogc.names import OUTAGES
 from jaxcogc.outage.intervals import Estimate, estimate
 from jaxcogc.outage.outcomes import ByOutcome, counted
 
@@ -120,9 +121,23 @@ class Outcomes(ByOutcome[Estimate]):
     custom: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
     plain_trials_worth: Mapping[str, float | None] | None = None
 
+    @property
+    def gc_plus_outage(self) -> Estimate:
+        """The complementary decoder does not recover the exact average."""
+        return self.gc_plus_full.complement()
+
+    @property
+    def row_space_outage(self) -> Estimate:
+        """The row-space decoder does not recover the exact average."""
+        return self.row_space_exact.complement()
+
     def outages(self) -> dict[str, Estimate]:
         """By decoder, the probability that it does not have the exact average."""
         return self.no_exact_average(Estimate.complement)
+
+    def estimates(self) -> dict[str, Estimate]:
+        """By name all of `jaxcogc.names.EVENTS`: outages first."""
+        return self.events(Estimate.complement)
 
 
 def outcomes_from_counts(
@@ -190,7 +205,7 @@ def mean_weight(exact: float, partial_recovered: npt.ArrayLike) -> npt.NDArray[n
 
 
 def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:
-    """The result as a dictionary that ``json.dumps`` takes, in the order of the fields.
+    """The result as a dictionary that ``json.dumps`` takes: outages, then the fields in order.
 
     An ``Estimate`` becomes ``{"low", "best", "high"}``, an array a list of floats; ``trials`` is
     None for exact values. Method and level are the run's, and written beside it by the caller.
@@ -199,10 +214,11 @@ def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:
     >>> outcomes_to_dict(outcomes_from_counts(counts))["gc_outage"]["low"]
     0.0
     """
+    names = [field.name for field in dataclasses.fields(outcomes)]
     return {
-        field.name: _json_ready(getattr(outcomes, field.name))
-        for field in dataclasses.fields(outcomes)
-        if field.name not in ("custom", "plain_trials_worth") or getattr(outcomes, field.name)
+        name: _json_ready(getattr(outcomes, name))
+        for name in dict.fromkeys([*OUTAGES, *names])
+        if name not in ("custom", "plain_trials_worth") or getattr(outcomes, name)
     }
 
 

@@ -27,10 +27,25 @@ if TYPE_CHECKING:  # integer counts are read without JAX
     from jaxcogc._types import Array
     from jaxcogc.coding.exact.decision import Recovery
 
-__all__ = ["EXACT_OUTCOMES", "ByOutcome", "classify", "counted", "gained"]
+__all__ = [
+    "CONTRARIES",
+    "EXACT_OUTCOMES",
+    "ByOutcome",
+    "classify",
+    "counted",
+    "counted_events",
+    "gained",
+]
 
 EXACT_OUTCOMES = {"gc": "gc_outage", "gc_plus": "gc_plus_full", "row_space": "row_space_exact"}
 """By decoder, the outcome that tells whether it has the exact average (for gc, that it has not)."""
+
+CONTRARIES = {
+    f"{decoder}_outage": name
+    for decoder, name in EXACT_OUTCOMES.items()
+    if name not in HARMFUL_OUTCOMES
+}
+"""The outages that are no outcome of `jaxcogc.names.OUTCOMES`, and the outcome each is without."""
 
 T = TypeVar("T")
 Count = TypeVar("Count", int, npt.NDArray[np.int64])
@@ -72,6 +87,15 @@ class ByOutcome(Generic[T]):
             decoder: ours[name] if name in HARMFUL_OUTCOMES else complement(ours[name])
             for decoder, name in EXACT_OUTCOMES.items()
         }
+
+    def events(self, complement: Callable[[T], T]) -> dict[str, T]:
+        """All of `jaxcogc.names.EVENTS` by name: the outage of each decoder, then the outcomes.
+
+        Args:
+            complement: as in `no_exact_average`.
+        """
+        outages = self.no_exact_average(complement)
+        return {f"{decoder}_outage": ours for decoder, ours in outages.items()} | self.by_name()
 
     def nothing_recovered(self) -> dict[str, T]:
         """By decoder: it has no average at all."""
@@ -137,6 +161,11 @@ def counted(counts: Mapping[str, Count]) -> ByOutcome[Count]:
         row_space_none=trials - exact - averaged,
         all_individuals=counts["all_individuals"],
     )
+
+
+def counted_events(counts: Mapping[str, Count]) -> dict[str, Count]:
+    """How many trials had each of `jaxcogc.names.EVENTS`, by name; counts as in `counted`."""
+    return counted(counts).events(lambda number: counts["trials"] - number)
 
 
 def gained(counts: Mapping[str, Count]) -> dict[str, Count]:

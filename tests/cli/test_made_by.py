@@ -62,6 +62,35 @@ def test_a_result_can_be_made_again(verb, folder, capsys):
     ] == [{name: value for name, value in row.items() if name != "command"} for row in rows]
 
 
+def test_lists_of_everything_are_rows(folder, capsys):
+    """Erasures, attempts and stragglers: each row holds what a run of its own says."""
+    command = "outage --clients 4 --trials 3000 --peer-erasure .1"
+    lists = "--uplink-erasure .2,.3 --attempts 1,2 --stragglers 1,2"
+    assert main([*command.split(), *lists.split(), "--plot", "x.png"]) == 2
+    assert "--plot of 4 curves: allowed are at most 3" in capsys.readouterr().err
+    lists = lists.replace("--stragglers 1,2", "--stragglers 1")
+    both, rows = made(shlex.split(f"{command} {lists} --csv x.csv --plot x.png"), capsys)
+    assert (folder / "x.png").exists()
+    axes = ["uplink_erasure", "peer_erasure", "attempts", "stragglers"]
+    found = [tuple(row[name] for name in axes) for row in rows]
+    assert found == [(p, 0.1, a, 1) for p in (0.2, 0.3) for a in (1, 2)]
+    assert list(pd.read_csv("x.csv").uplink_erasure) == [0.2, 0.2, 0.3, 0.3]
+    assert len({row["compile_seconds"] for row in both["rows"]}) == 1
+    single = f"{command} --uplink-erasure .3 --attempts 2 --stragglers 1"
+    _, (row,) = made(shlex.split(single), capsys)
+    assert {name: row[name] for name in rows[3]} == rows[3]
+
+
+def test_the_table_and_title_of_a_sweep(folder, capsys):
+    command = "outage --clients 4 --attempts 1 --stragglers 1 --trials 3000 --peer-erasure .25"
+    assert main([*command.split(), "--uplink-erasure", ".1,.2,.3,.4,.5"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("compiled in") == 1  # one program for all
+    assert "uplink erasure 0.1, .., 0.5, peer erasure 0.25" in told
+    cells = [line.split("│")[1].strip() for line in told.splitlines() if line.startswith("│")]
+    assert [cell for cell in cells if cell] == ["0.1", "0.2", "0.3", "0.4", "0.5"]
+
+
 def test_several_numbers_of_stragglers_are_rows(folder, capsys):
     """Each row holds what one run of its own says."""
     both, rows = made(shlex.split(VERBS["sweep"]), capsys)

@@ -11,13 +11,16 @@ import pytest
 
 import jaxcogc
 from jaxcogc.cli.app import main
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS, OUTAGES
 from jaxcogc.runtime.random_words import seed_keys
 from tests.cli.program import run_program
 
 SMALL = ["outage", "--clients", "4", "--stragglers", "2", "--trials", "3000"]
 KEYS = [
     "clients",
+    "uplink_erasure",
+    "peer_erasure",
+    "reciprocal",
     "stragglers",
     "code",
     "attempts",
@@ -41,6 +44,8 @@ KEYS = [
     "trials_per_second",
     "interrupted",
     "gc_outage",
+    "gc_plus_outage",
+    "row_space_outage",
     "gc_plus_full",
     "gc_plus_partial",
     "gc_plus_none",
@@ -48,9 +53,9 @@ KEYS = [
     "row_space_partial",
     "row_space_none",
     "all_individuals",
-    "gc_plus_outage",
-    "row_space_outage",
     "gc_outage_closed_form",
+    "gc_plus_outage_closed_form",
+    "row_space_outage_closed_form",
     "gc_plus_full_closed_form",
     "gc_plus_none_closed_form",
     "row_space_exact_closed_form",
@@ -118,7 +123,7 @@ def test_the_verb_counts_what_the_library_counts(capsys: pytest.CaptureFixture[s
 
 def test_one_straggler_has_more_laws(capsys: pytest.CaptureFixture[str]) -> None:
     result = _outage(capsys, "--stragglers", "1", "--reciprocal")
-    for name in ("gc_outage", "gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals"):
+    for name in (*OUTAGES, "gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals"):
         estimate = result[name]
         assert estimate["low"] < result[f"{name}_closed_form"] < estimate["high"]
     laws = result["client_recovered_closed_form"]
@@ -159,7 +164,7 @@ def test_table_and_progress_go_to_standard_error(capsys: pytest.CaptureFixture[s
     assert main([*SMALL, "--json", "-"]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
-    for name in OUTCOMES:
+    for name in EVENTS:
         assert name in err
     assert f"{result['gc_outage']['best']:.5f}" in err
     assert f"{result['gc_outage_closed_form']:.5f}" in err

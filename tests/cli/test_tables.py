@@ -15,7 +15,7 @@ from tests.cli.program import run_program
 
 def _point(closed_form: float | None) -> OutagePoint:
     counts = OutcomeCounts.zero(3)._replace(
-        trials=10**9, gc=10**9 - 7, gc_plus_full=123_456_789, row_space_exact=10**9
+        trials=10**9, gc=10**9 - 7, gc_plus_full=10**9 - 123_456_789, row_space_exact=10**9
     )
     return OutagePoint(2, outcomes_from_counts(counts), ClosedForm(closed_form))
 
@@ -25,7 +25,8 @@ def _point(closed_form: float | None) -> OutagePoint:
 def test_nothing_is_cut_off(width: int, closed_form: float | None) -> None:
     point = _point(closed_form)
     text = {"title": "title", "caption": "caption"}
-    tables = [outcome_table(point, width=width, **text), sweep_table([point, point], **text)]
+    sweep = sweep_table([point, point], {"\ns": (2, 2)}, **text)
+    tables = [outcome_table(point, width=width, **text), sweep]
     for table in tables:
         console = Console(file=io.StringIO(), width=width)
         console.print(table)

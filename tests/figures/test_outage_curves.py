@@ -56,7 +56,7 @@ def _texts(figure: Figure) -> str:
 def test_outcomes_show_estimates_interval_and_law() -> None:
     figure = plot_outcomes(_points()[0], **TEXT)
     text = _texts(figure)
-    for words in ("the title", "the caption", "gc: nothing recovered", "0.5000", "0.0900"):
+    for words in ("the title", "the caption", "gc: no exact average", "0.5000", "0.0900"):
         assert words in text
     assert "closed form" in text
     left, right = figure.axes

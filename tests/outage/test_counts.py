@@ -12,6 +12,7 @@ from jaxcogc.outage.counts import (
     outcomes_to_dict,
 )
 from jaxcogc.outage.intervals import clopper_pearson, wilson
+from jaxcogc.outage.outcomes import CONTRARIES
 
 # Ten trials of two clients, listed one by one: (gc, exact, K, rank).
 TRIALS = [
@@ -124,6 +125,8 @@ def test_the_json_ready_result():
     result = outcomes_to_dict(outcomes_from_counts(count(TRIALS)))
     assert list(result) == [
         "gc_outage",
+        "gc_plus_outage",
+        "row_space_outage",
         "gc_plus_full",
         "gc_plus_partial",
         "gc_plus_none",
@@ -141,5 +144,7 @@ def test_the_json_ready_result():
     assert json.loads(json.dumps(result)) == result
     assert list(result["gc_outage"]) == ["low", "best", "high"]
     assert result["gc_outage"]["best"] == 0.5
+    for outage, contrary in CONTRARIES.items():
+        assert result[outage]["low"] == 1 - result[contrary]["high"]
     assert result["num_recovered_pmf"] == [0.4, 0.2, 0.4]
     assert result["trials"] == 10

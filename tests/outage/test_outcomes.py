@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from jaxcogc.coding.exact.decision import Recovery
-from jaxcogc.names import DECODERS, GAINS, OUTCOMES
+from jaxcogc.names import DECODERS, EVENTS, GAINS, OUTCOMES
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.outcomes import EXACT_OUTCOMES, ByOutcome, classify, gained
+from jaxcogc.outage.outcomes import EXACT_OUTCOMES, ByOutcome, classify, counted_events, gained
 from jaxcogc.outage.rare.weighted_sums import FAILURES
 
 CLIENTS = 3
@@ -77,6 +77,17 @@ def test_failures_of_each_decoder():
         assert {d: bool(x[place]) for d, x in nothing.items()} == {
             d: kind == "none" for d, kind in found.items()
         }
+
+
+def test_events_are_the_outages_and_the_outcomes():
+    happened = classify(recovery_of(ANSWERS))
+    events = happened.events(operator.invert)
+    assert list(events) == list(EVENTS)
+    for decoder, seen in happened.no_exact_average(operator.invert).items():
+        np.testing.assert_array_equal(events[f"{decoder}_outage"], seen)
+    counts = {name: int(seen.sum()) for name, seen in happened.by_name().items()}
+    counts |= {"trials": len(ANSWERS), "gc": len(ANSWERS) - counts["gc_outage"]}
+    assert counted_events(counts) == {name: int(seen.sum()) for name, seen in events.items()}
 
 
 def test_gains_count_what_they_say():

@@ -12,7 +12,7 @@ from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import WeakLink
 from jaxcogc.design.ring_order import RANDOM
 from jaxcogc.design.search import Design
-from jaxcogc.names import CUSTOM
+from jaxcogc.names import CUSTOM, hyphened
 from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.outage.laws.closed_form import rows_can_be_counted
 
@@ -84,7 +84,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
         ring = "given" if candidate.order == tuple(range(len(candidate.order))) else "best"
     return [
         marks,
-        candidate.scheme,
+        hyphened(candidate.scheme),
         code,
         ring,
         "–" if candidate.code in (None, CUSTOM) else str(candidate.stragglers),
@@ -102,7 +102,7 @@ def _cells(candidate: Candidate, is_chosen: bool) -> list[str]:
 def summary(request: DesignRequest, result: Design) -> str:
     """The answer in words."""
     chosen = result.chosen
-    name = chosen.scheme
+    name = hyphened(chosen.scheme)
     if chosen.code is not None:
         name += f" with the {_code_words(request, chosen)}"
         name += ", redrawn" if chosen.redraw_code else ""

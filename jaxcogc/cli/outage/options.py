@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxcogc.allowed import LEVEL, SEED, TRIALS, choice, power_of_two
+from jaxcogc.allowed import ATTEMPTS, LEVEL, PROBABILITY, SEED, TRIALS, choice, power_of_two
 from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
@@ -27,6 +27,19 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
         ("rare", "Rare outcomes, and how it is computed"),
         ("quiet", "Results"),
     )
+    uplink_erasure: float | None = option(
+        "P",
+        "Probability that an uplink loses a message; .1,.2 gives the lines of a table.",
+        PROBABILITY,
+        shown="0.4",
+        several=True,
+    )
+    peer_erasure: float | None = option(
+        "P", "The same from client to client.", PROBABILITY, shown="0.25", several=True
+    )
+    attempts: int = option(
+        "A", "How often updates are shared and sent up; 1,2 likewise.", ATTEMPTS, 2, several=True
+    )
     stragglers: str | None = option(
         "S", "Stragglers tolerated; 3,5,7 gives the lines of a table.", STRAGGLERS, shown="7"
     )
@@ -43,7 +56,7 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
         ESTIMATORS[0],
     )
     json: str | None = output("FILE|-", "The numbers (- : standard output).")
-    csv: str | None = output("FILE|-", "The same, a line for each S.")
+    csv: str | None = output("FILE|-", "The same, a line for each line of the table.")
     plot: str | None = picture()
     rare: str | None = option(
         "NAME",

@@ -9,24 +9,19 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from jaxcogc import figures
+from jaxcogc.cli.outage.report import closed_form_fields, network_title, write_rows
 from jaxcogc.cli.outage.request import OutageRequest
-from jaxcogc.cli.outage.run import (
-    NOTHING_COUNTED,
-    closed_form_fields,
-    network_title,
-    outage_fields,
-    write_rows,
-)
+from jaxcogc.cli.outage.run import NOTHING_COUNTED
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
-from jaxcogc.names import OUTCOMES
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.counts import outcomes_to_dict
 from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
 from jaxcogc.outage.outage_point import OutagePoint
+from jaxcogc.outage.outcomes import CONTRARIES
 from jaxcogc.outage.rare.rare_events import RareOutcomes, rare_outcomes
 from jaxcogc.runtime.devices import describe_devices
 from jaxcogc.runtime.random_words import seed_keys
@@ -43,19 +38,13 @@ def run_rare(request: OutageRequest) -> int:
 
     An interrupted run reports the trials it made: one block of them after pilot runs, at least.
     """
-    console = new_console()
+    console, setting = new_console(), request.settings[0]
     display = CountDisplay(console, request.asked.trials, quiet=request.asked.quiet)
 
     drawn = True
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
-        laws = closed_form(
-            request.network,
-            request.codes[0],
-            num_attempts=request.asked.attempts,
-            redraw_code=request.asked.redraw_code,
-            **request.in_time,
-        )
+        laws = closed_form(setting.network, setting.code, **setting.protocol)
         caption = _caption(request, rare, interrupted=measured["interrupted"])
         if not request.asked.quiet:
             table = _table(request, rare, laws, caption)
@@ -75,7 +64,7 @@ def _sample(
     """The weighted trials, and what they cost."""
     import jax
 
-    device = describe_devices(tuple(jax.devices()))
+    device, setting = describe_devices(tuple(jax.devices())), request.settings[0]
     prepared: list[float] = []  # seconds of compilation and pilot runs
     done = 0
 
@@ -94,13 +83,11 @@ def _sample(
         display.compiling()
         rare = rare_outcomes(
             seed_keys(request.asked.seed)[1],
-            request.network,
-            request.codes[0],
+            setting.network,
+            setting.code,
             num_trials=request.asked.trials,
             method=request.asked.rare or "importance",
-            num_attempts=request.asked.attempts,
-            redraw_code=request.asked.redraw_code,
-            **request.in_time,
+            **setting.protocol,
             level=request.asked.level,
             advance=advance,
             stop=lambda: interruption.requested,
@@ -127,7 +114,7 @@ def _caption(request: OutageRequest, rare: RareOutcomes, *, interrupted: bool) -
 
 
 def _draw(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Figure:
-    point = OutagePoint(int(request.codes[0].num_stragglers), rare.outcomes, laws)
+    point = OutagePoint(int(request.settings[0].code.num_stragglers), rare.outcomes, laws)
     if rare.flagged:
         caption += f"\n{_FEW}: do not rely on {', '.join(sorted(rare.flagged))}"
     return figures.plot_outcomes(point, title=network_title(request), caption=caption)
@@ -144,17 +131,17 @@ def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("closed form", justify="right", no_wrap=True)
-    for name in OUTCOMES:
+    for name, estimate in rare.outcomes.estimates().items():
         if name in SECTIONS:
             table.add_section()
-        estimate = getattr(rare.outcomes, name)
-        size = rare.effective_sample_size[name]
+        counted = CONTRARIES.get(name, name)
+        size = rare.effective_sample_size[counted]
         table.add_row(
             name,
             probability_text(estimate),
             interval_text(estimate.low, estimate.high),
             "exact" if size is None else f"{size:,.0f}",
-            "!" if name in rare.flagged else "",
+            "!" if counted in rare.flagged else "",
             closed_form_text(laws, name),
         )
     return table
@@ -166,7 +153,7 @@ def _json_fields(
     numbers = outcomes_to_dict(rare.outcomes)
     sizes = [size for size in rare.effective_sample_size.values() if size is not None]
     fields: dict[str, Any] = {
-        **request.echo(request.codes[0], numbers.pop("trials")),
+        **request.settings[0].echo(numbers.pop("trials")),
         "interval": "normal",
         "method": rare.method,
         "effective_sample_size": min(sizes) if sizes else None,
@@ -176,9 +163,10 @@ def _json_fields(
     }
     for name, value in numbers.items():
         if isinstance(value, dict):
-            value["effective_sample_size"] = rare.effective_sample_size[name]
-            value["flagged"] = name in rare.flagged
+            counted = CONTRARIES.get(name, name)
+            value["effective_sample_size"] = rare.effective_sample_size[counted]
+            value["flagged"] = counted in rare.flagged
         fields[name] = value
         if name == "gc_outage":
             fields |= closed_form_fields(laws)
-    return fields | outage_fields(rare.outcomes)
+    return fields

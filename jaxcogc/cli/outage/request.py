@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jaxcogc.cli.outage.options import ECHOED, OutageOptions
+from jaxcogc.cli.outage.sweep import Axis, axes_of, check_picture
 from jaxcogc.cli.shared.code_options import check_redraw, read_codes, read_stragglers, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics
@@ -20,51 +21,73 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class OutageRequest:
-    """A run that can start: every output can be written.
+class Setting:
+    """What one line of the results is about.
 
     Attributes:
-        asked: what was asked for; quiet and without outputs in a process that does not print.
+        asked: what was asked for, one value of everything but the stragglers.
         network: the links.
         source: the network in words, for titles.
         dynamics: how links hang together in time; None: they do not.
-        codes: one for each number of stragglers.
-        started: `time.perf_counter()` when the verb began.
+        code: the code.
     """
 
     asked: OutageOptions
     network: Network
     source: str
     dynamics: LinkDynamics | None
-    codes: tuple[GradientCode, ...]
-    started: float
+    code: GradientCode
 
     @property
-    def in_time(self) -> dict[str, Any]:
-        """How links hang together in time, as keywords of whatever draws links or knows laws."""
-        return {"dynamics": self.dynamics, "keep_heard": self.asked.keep_heard}
+    def protocol(self) -> dict[str, Any]:
+        """How a round goes, as keywords of whatever draws links or knows laws."""
+        return {
+            "num_attempts": self.asked.attempts,
+            "redraw_code": self.asked.redraw_code,
+            "dynamics": self.dynamics,
+            "keep_heard": self.asked.keep_heard,
+        }
+
+    def echo(self, trials: int | None) -> dict[str, Any]:
+        """What the results of this setting repeat, with the trials that were made."""
+        from jaxcogc.links.memory import LinkDynamics
+
+        return {
+            "clients": self.network.num_clients,
+            **self.asked.erasures(),
+            "reciprocal": self.network.reciprocal,
+            "stragglers": int(self.code.num_stragglers),
+            **self.asked.plain("code", *ECHOED),
+            "code": self.code.family,
+            **(self.dynamics or LinkDynamics()).to_dict(),
+            "trials": trials,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class OutageRequest:
+    """A run that can start: every output can be written.
+
+    Attributes:
+        asked: what was asked for; quiet and without outputs in a process that does not print.
+        settings: a line of the results each, in their order.
+        axes: in what the settings differ.
+        started: `time.perf_counter()` when the verb began.
+    """
+
+    asked: OutageOptions
+    settings: tuple[Setting, ...]
+    axes: tuple[Axis, ...]
+    started: float
 
     @property
     def interval(self) -> str:
         """The method of the intervals."""
         return "stratified " * (self.asked.estimator == "stratified") + self.asked.interval
 
-    def echo(self, code: GradientCode, trials: int | None) -> dict[str, Any]:
-        """The settings that the results of one code repeat, with the trials that were made."""
-        from jaxcogc.links.memory import LinkDynamics
-
-        return {
-            "clients": self.network.num_clients,
-            "stragglers": int(code.num_stragglers),
-            **self.asked.plain("code", *ECHOED),
-            "code": code.family,
-            **(self.dynamics or LinkDynamics()).to_dict(),
-            "trials": trials,
-        }
-
 
 def read_request(options: OutageOptions) -> OutageRequest:
-    """Check what goes together, cheap mistakes first, and build the network and the codes.
+    """Check what goes together, cheap mistakes first, and build the networks and the codes.
 
     Errors: UserError that names the option, its value and what is allowed.
     """
@@ -73,23 +96,26 @@ def read_request(options: OutageOptions) -> OutageRequest:
     check_processes(options)
     _check_rare(options)
     options = sized_by_file(options, options.code_file)
-    network, source, _ = read_network(options)
-    dynamics = read_dynamics(options, network)
-    _check_independent(options, dynamics)
-    stragglers = read_stragglers(options, network.num_clients)
-    if options.rare is not None and len(stragglers) > 1:
-        raise rejected("--stragglers", options.stragglers, "one number with --rare")
+    networks = [(asked, read_network(asked)) for asked in options.each()]
+    num_clients = networks[0][1].network.num_clients
+    dynamics = [read_dynamics(asked, named.network) for asked, named in networks]
+    _check_independent(options, dynamics[0])
+    stragglers = read_stragglers(options, num_clients)
+    axes = axes_of(options, stragglers)
+    if options.rare is not None and axes:
+        name = axes[0].name
+        raise rejected(options.flag(name), axes[0].text(), "one number with --rare")
+    if options.plot is not None:
+        check_picture(axes)
     if not join(options):
         options = dataclasses.replace(options, json=None, csv=None, plot=None, quiet=True)
-    codes = read_codes(options, network.num_clients, options.seed)
-    request = OutageRequest(
-        asked=options,
-        network=network,
-        source=source,
-        dynamics=dynamics,
-        codes=codes,
-        started=started,
+    codes = read_codes(options, num_clients, options.seed)
+    settings = tuple(
+        Setting(asked, named.network, named.source, in_time, code)
+        for (asked, named), in_time in zip(networks, dynamics, strict=True)
+        for code in codes
     )
+    request = OutageRequest(options, settings, axes, started)
     _check_strata(request)
     return request
 
@@ -106,10 +132,11 @@ def _check_strata(request: OutageRequest) -> None:
             )
     from jaxcogc.outage.stratified.known_strata import sort_cells
 
-    for code in request.codes:
+    for setting in request.settings:
+        attempts = setting.asked.attempts
         with blame("--estimator stratified"):
             sort_cells(
-                request.network, code, num_attempts=options.attempts, dynamics=request.dynamics
+                setting.network, setting.code, num_attempts=attempts, dynamics=setting.dynamics
             )
 
 

@@ -49,6 +49,16 @@ class NetworkOptions(Options):
         """See `Options`."""
         return True
 
+    def erasures(self) -> dict[str, float | None]:
+        """Of links that are all alike, defaults filled in; None where a file tells them."""
+        if self.network is not None:
+            return {"uplink_erasure": None, "peer_erasure": None}
+        uplink, peer = self.uplink_erasure, self.peer_erasure
+        return {
+            "uplink_erasure": _UPLINK if uplink is None else uplink,
+            "peer_erasure": _PEER if peer is None else peer,
+        }
+
 
 class NamedNetwork(NamedTuple):
     """A network, and its name for titles; names of its clients where the file has them."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import PICTURES, File, NamedFile
 
-R = TypeVar("R", bound="Options")
 Headings = tuple[tuple[str, str], ...]
 
 
@@ -31,6 +31,7 @@ class Option(NamedTuple):
         allowed: what the value may be.
         shown: the default in words; None where there is nothing to tell.
         repeated: the option may be given again and again; the value is a tuple.
+        several: values after commas make a sweep; see `Options.each`.
         argument: it has no flag; its place tells.
         flag: with its dashes.
         file: what is done with the file that it names; None where it names none.
@@ -44,6 +45,7 @@ class Option(NamedTuple):
     argument: bool
     flag: str
     file: File | None = None
+    several: bool = False
 
 
 def option(
@@ -54,6 +56,7 @@ def option(
     *,
     shown: str | None = None,
     repeated: bool = False,
+    several: bool = False,
     argument: bool = False,
     file: File | None = None,
 ) -> Any:
@@ -66,11 +69,12 @@ def option(
         default: the value where the option is not given; `...` where it must be.
         shown: the default in words, where Python's own are not good.
         repeated: may be given again; the value is a tuple.
+        several: may be given as values after commas; the value is the first of them.
         argument: has no flag.
         file: what is done with the file that it names.
     """
     words = str(default) if shown is None and default not in (None, ..., "") else shown
-    told = Option(metavar, help, allowed, words, repeated, argument, "", file)
+    told = Option(metavar, help, allowed, words, repeated, argument, "", file, several)
     return dataclasses.field(default=default, metadata={"option": told})
 
 
@@ -104,12 +108,14 @@ class Options:
         headings: of `--help`: the first field below each, and its text.
         given: the fields that the user gave, on the command line or in a config file.
         words: what he typed after the verb.
+        lists: by field, the values of options that were given several; the field has the first.
     """
 
     verb_name: ClassVar[str] = ""
     headings: ClassVar[Headings] = ()
     given: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
+    lists: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     @classmethod
     def groups(cls) -> dict[str, list[str]]:
@@ -151,12 +157,23 @@ class Options:
         """
         values = dict(written or {})
         words: list[str] = []
+        lists: list[tuple[str, tuple[Any, ...]]] = []
         for name, told in cls.options().items():
             text = typed[name]
             if text is not None and text is not False and text != []:
                 values[name] = _read(told, text)
                 words += _words(told, text)
-        return cls(given=frozenset(values), words=tuple(words), **values)
+                if told.several:
+                    found, values[name] = values[name], values[name][0]
+                    lists += [(name, found)] * (len(found) > 1)
+        return cls(given=frozenset(values), words=tuple(words), lists=tuple(lists), **values)
+
+    def each(self) -> Iterator[Self]:
+        """One record for each combination of the values given in `lists`; the last runs fastest."""
+        names = [name for name, _ in self.lists]
+        for values in itertools.product(*(values for _, values in self.lists)):
+            combination = dict(zip(names, values, strict=True))
+            yield dataclasses.replace(self, lists=(), **combination)
 
     def made_by(self) -> dict[str, Any]:
         """What made a result: the version, the command, and the hashes of the files it read."""
@@ -218,13 +235,16 @@ def _read(told: Option, given: Any) -> Any:
     """The value of one option, from its text or texts."""
     if told.metavar is None:
         return given
-    values = []
-    for text in given if told.repeated else [given]:
+    values: list[Any] = []
+    many = told.repeated or told.several
+    for text in given.split(",") if told.several else given if told.repeated else [given]:
         try:
-            values.append(told.allowed.read(text))
+            values.append(told.allowed.read(text.strip() if told.several else text))
         except NotAllowed as error:
             raise rejected(told.flag, text, error.allowed) from None
-    return tuple(values) if told.repeated else values[0]
+        if told.several and values[-1] in values[:-1]:
+            raise rejected(told.flag, given, "each value once")
+    return tuple(values) if many else values[0]
 
 
 def check_written(record: type[Options], name: str, value: Any, file: str) -> Any:

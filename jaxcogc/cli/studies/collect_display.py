@@ -17,6 +17,7 @@ from jaxcogc.study.specification.point import Point, axes_of, values_on
 from jaxcogc.study.specification.study_file import Study
 
 _PAUSE_SECONDS = 2.0
+_WAITING = "waiting for what other processes count"
 _INTERRUPTED = "interrupted while compiling; what was counted is in the store"
 
 
@@ -35,6 +36,7 @@ class CollectDisplay(Display, Listener):
         self._seconds = 0.0  # of counting, without compilation
         self._since: float | None = None
         self._last_line = 0.0
+        self._waits = False
 
     def compiling(self, point: Point) -> None:
         """See `Listener`."""
@@ -65,6 +67,12 @@ class CollectDisplay(Display, Listener):
             self._last_line = now
             line = f"{progress.done} of {progress.total} points done, {text}"
         self.show(line, completed=progress.done, description=text)
+
+    def waiting(self) -> None:
+        """See `Listener`."""
+        line = None if self._waits else _WAITING
+        self._waits = True
+        self.show(line, description=_WAITING)
 
     def _pause(self) -> None:
         """Compilation is told apart: it counts nothing."""

@@ -9,7 +9,7 @@ from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, choice, whole
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Headings, Options, option, output, picture, switch
 from jaxcogc.cli.shared.process_options import ProcessOptions
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS
 
 MADE_STORE = File(reads=True, writes=True)
 """A store that is made where there is none."""
@@ -98,7 +98,7 @@ class ReplayOptions(StoreOptions):
     point: str = option("ID", "The point, or how its identity begins.", default=...)
     trial: int = option("I", "Number of the trial, from 0.", whole(0, MAX_TRIALS), 0)
     next: str | None = option(
-        "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(OUTCOMES))
+        "OUTCOME", "The first trial from I on with this outcome.", choice(tuple(EVENTS))
     )
     plot: str | None = picture()
     json: str | None = output("FILE|-", "The same for a program.")

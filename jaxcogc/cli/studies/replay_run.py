@@ -17,7 +17,7 @@ from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.studies.options import ReplayOptions
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.results.replay import Replay, replay
@@ -34,7 +34,7 @@ def run(options: ReplayOptions, point: Point) -> int:
     found = replay(point, trial)
     console = new_console(stderr=options.json is not None)
     title = _title(point, trial)
-    happened = [OUTCOMES[name] for name, seen in found.outcomes().items() if seen]
+    happened = [EVENTS[name] for name, seen in found.outcomes().items() if seen]
     if options.json is not None:
         write_json(options.json, _fields(point, found), options)
     _print(console, found, title, happened)

@@ -12,7 +12,7 @@ from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.outputs import write_file, write_text
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.studies.options import ShowOptions
-from jaxcogc.names import GAINS, OUTCOMES
+from jaxcogc.names import EVENTS, GAINS
 from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.point_results import PointResult, read_result
 from jaxcogc.study.results.result_table import ResultTable, read_table
@@ -22,8 +22,8 @@ from jaxcogc.study.store.store import Store, open_store
 
 def run(options: ShowOptions) -> int:
     """Show the store; returns the exit code."""
-    if options.outcome is not None and options.outcome not in (*OUTCOMES, *GAINS):
-        raise rejected("--outcome", options.outcome, ", ".join((*OUTCOMES, *GAINS)))
+    if options.outcome is not None and options.outcome not in (*EVENTS, *GAINS):
+        raise rejected("--outcome", options.outcome, ", ".join((*EVENTS, *GAINS)))
     with open_store(options.store) as store:
         table = read_table(store)
         if not table.results:
@@ -62,7 +62,7 @@ def _compared(store: Store, table: ResultTable, versus: str, outcome: str | None
     """With each point's probability less that of the point named by --versus."""
     reference = read_result(store, store.find_point(versus))
     if outcome in GAINS:
-        raise rejected("--outcome", outcome, f"one of {', '.join(OUTCOMES)} with --versus")
+        raise rejected("--outcome", outcome, f"one of {', '.join(EVENTS)} with --versus")
     return table.compared(store, reference, outcome)
 
 

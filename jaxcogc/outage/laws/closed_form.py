@@ -54,6 +54,16 @@ class ClosedForm(NamedTuple):
     all_individuals: Probability | None = None
     client_recovered: Float[AnyArray, "clients"] | None = None
 
+    @property
+    def gc_plus_outage(self) -> Probability | None:
+        """GC+ has no exact average."""
+        return None if self.gc_plus_full is None else 1 - self.gc_plus_full
+
+    @property
+    def row_space_outage(self) -> Probability | None:
+        """Row-space decoding has no exact average."""
+        return None if self.row_space_exact is None else 1 - self.row_space_exact
+
 
 @under_plain_settings
 def closed_form(

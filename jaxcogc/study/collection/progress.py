@@ -64,6 +64,9 @@ class Listener:
     def counted(self, progress: Progress) -> None:
         """Blocks have been counted."""
 
+    def waiting(self) -> None:
+        """Other processes count all that is left; told again and again."""
+
 
 class Summary(NamedTuple):
     """How a collection ended.

@@ -1,13 +1,12 @@
 """Collecting a study: which blocks to count next, until every point's stop rule is met.
 
 What a point's result is follows from its blocks alone (`stopping`); the order in which blocks are
-counted, here, only decides when it is there. Several processes may collect one store: one that
-finds its blocks already counted by another goes on at random places of the grid.
+counted, here, only decides when it is there. Several processes may collect one store: each claims
+the blocks that it counts, at points first where no other is at work.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,26 +16,31 @@ import numpy as np
 
 from jaxcogc.outage.anytime import anytime_bounds
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
-from jaxcogc.outage.outcomes import counted
+from jaxcogc.outage.outcomes import counted_events
 from jaxcogc.study.collection.engine import Engine
 from jaxcogc.study.collection.progress import Listener, PointState, Progress, Summary
 from jaxcogc.study.specification.point import Point
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, standing
 from jaxcogc.study.specification.study_file import Study
 from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.claims import Claims, Stretch
 from jaxcogc.study.store.store import Store
 
 _COMMIT_SECONDS = 0.25
 """Blocks wait at most about so long for their commit: a crash loses no more than that."""
 _IN_FLIGHT = 2
 """Calls of the engine under way at once: the device works while the host stores."""
+_PAUSE_SECONDS = 0.1
+"""Between two looks at what other processes have counted."""
+_AHEAD = 16
+"""How far processes go beyond a point's prefix, in its length, where few blocks may be enough."""
 
 
 class _Call(NamedTuple):
-    """Blocks of a point that are being counted: the first, since when, and what waits for them."""
+    """Blocks of a point that are being counted: which, since when, and what waits for them."""
 
     state: PointState
-    first: int
+    stretch: Stretch
     started: float
     wait: Callable[[], list[OutcomeCounts]]
 
@@ -62,8 +66,8 @@ class Collector:
         self.clock = clock
         self.buffer: list[NewBlock] = []
         self.trials, self.compile_seconds, self.last_finish = 0, 0.0, 0.0
-        self.others_seen = False
-        self.chance = random.Random()  # of the order only; no result depends on it
+        self.claims, self.released = Claims(store, session, clock=clock), list[Stretch]()
+        self.held_up = False
         nothing = standing(self.rule, ())
         self.states = [PointState(p, np.zeros(0, np.int64), nothing) for p in study.points]
         stored = store.num_blocks()
@@ -84,17 +88,19 @@ class Collector:
                 halt = out_of_time or self.stop_requested()
                 choice = None if halt else self._choose()
                 if choice is not None:
-                    state, first, num = choice
-                    self._prepare(state.point)
-                    wait = self.engine.start(state.point, first, num)
-                    state.in_flight = first + num
-                    under_way.append(_Call(state, first, self.clock(), wait))
-                if not under_way:
+                    under_way.append(choice)
+                if under_way:
+                    if choice is None or len(under_way) >= _IN_FLIGHT:
+                        self._finish(under_way.popleft())
+                elif halt or not self.held_up:
                     break
-                if choice is None or len(under_way) >= _IN_FLIGHT:
-                    self._finish(under_way.popleft())
+                else:
+                    self._commit()  # others may wait for it as well
+                    self.listener.waiting()
+                    time.sleep(_PAUSE_SECONDS)
         finally:
             self._commit()
+            self.claims.release_all()
         done = sum(state.standing.final for state in self.states)
         seconds = self.clock() - started
         out_of_time &= done < len(self.states)
@@ -111,10 +117,11 @@ class Collector:
         if state.standing.final:
             return
         columns = self.store.prefix(state.point.id, start=len(state.events))
-        state.take_in(self.rule, counted(columns).by_name()[self.rule.outcome])
+        state.take_in(self.rule, counted_events(columns)[self.rule.outcome])
 
-    def _choose(self) -> tuple[PointState, int, int] | None:
-        """The next call: a point, its first block to count, how many blocks."""
+    def _choose(self) -> _Call | None:
+        """Start the next call; None where nothing is left to count, or others count it."""
+        self.held_up = False
         for state in self._candidates():
             if not state.in_flight:
                 self._refresh(state)
@@ -122,18 +129,26 @@ class Collector:
                 self._find_event_trial(state)
                 continue
             first = max(len(state.events), state.in_flight)
-            num = self._num_blocks(state, first)
+            num, limit = self._num_blocks(state, first)
             if num > 0:
-                return state, first, num
+                stretch = self.claims.take(state.point.id, first, num, limit)
+                if stretch is not None:
+                    return self._start(state, stretch)
+                self.held_up = True
         return None
+
+    def _start(self, state: PointState, stretch: Stretch) -> _Call:
+        wait = self.engine.start(state.point, stretch.first, stretch.num)
+        state.in_flight = stretch.first + stretch.num
+        return _Call(state, stretch, self.clock(), wait)
 
     def _candidates(self) -> Iterator[PointState]:
         waiting = [state for state in self.states if not state.standing.final]
         if self.rule.budget_seconds is not None:
             order = np.argsort(-self._widths(waiting), kind="stable")
             waiting = [waiting[place] for place in order]
-        elif self.others_seen:
-            self.chance.shuffle(waiting)
+        elsewhere = self.claims.elsewhere()
+        waiting.sort(key=lambda state: state.point.id in elsewhere)
         # Whether a point under way needs more is known when its blocks are there, or by number.
         looks = self.rule.looks_at_intervals or self.rule.max_events is not None
         for state in waiting:
@@ -153,14 +168,18 @@ class Collector:
         widths = (high - low) / (unit if self.rule.relative_width is not None else 1.0)
         return np.where(trials > 0, widths, np.inf)
 
-    def _num_blocks(self, state: PointState, first: int) -> int:
-        """As many as are needed for sure; else as many again as there are, so few are in vain."""
+    def _num_blocks(self, state: PointState, first: int) -> tuple[int, int]:
+        """As many as are needed for sure; else as many again as there are, so few are in vain.
+
+        And the first block that is not to be counted now.
+        """
         self._prepare(state.point)
-        left = min(self.rule.max_blocks - first, self.engine.most_blocks(state.point))
-        rule = self.rule
+        rule, limit = self.rule, self.rule.max_blocks
+        left = min(limit - first, self.engine.most_blocks(state.point))
         if rule.looks_at_intervals or rule.max_events is not None or rule.budget_seconds:
             left = min(left, max(1, first))
-        return left
+            limit = min(limit, first + _AHEAD * max(1, first))
+        return left, limit
 
     def _prepare(self, point: Point) -> None:
         if not self.engine.is_ready(point):
@@ -172,8 +191,10 @@ class Collector:
             self.listener.compiled(seconds)
 
     def _finish(self, call: _Call) -> None:
-        state, first, started, wait = call
+        state, (_, first, _), started, wait = call
         counts = wait()
+        self.claims.took(self.clock() - started)
+        self.released.append(call.stretch)
         if state.in_flight == first + len(counts):
             state.in_flight = 0
         started, self.last_finish = max(started, self.last_finish), self.clock()
@@ -182,8 +203,11 @@ class Collector:
             NewBlock(state.point.id, first + n, block, seconds) for n, block in enumerate(counts)
         ]
         self.trials += sum(block.trials for block in counts)
-        if not state.standing.final:  # another writer may have counted some of them meanwhile
-            new = [counted(block._asdict()).by_name()[self.rule.outcome] for block in counts]
+        if first > len(state.events):  # others count what comes before
+            self._commit()
+            self._refresh(state)
+        elif not state.standing.final:  # another writer may have counted some of them meanwhile
+            new = [counted_events(block._asdict())[self.rule.outcome] for block in counts]
             state.take_in(self.rule, new[max(len(state.events) - first, 0) :])
         self._find_event_trial(state)
         if self.clock() - self.committed >= _COMMIT_SECONDS:
@@ -199,8 +223,9 @@ class Collector:
     def _commit(self) -> None:
         blocks, self.buffer = self.buffer, []
         if blocks:
-            num_new = self.store.add_blocks(self.session, blocks)
-            self.others_seen |= num_new < len(blocks)
+            self.store.add_blocks(self.session, blocks)
+            self.claims.release(self.released)
+            self.released.clear()
         self.committed = self.clock()
 
     def _find_event_trial(self, state: PointState) -> None:

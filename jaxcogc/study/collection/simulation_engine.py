@@ -150,7 +150,7 @@ class SimulationEngine:
 
     def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
         """In which trials of a block an outcome happened: bool [trials]."""
-        return self._start(point, block, 1)().happened.by_name()[outcome]
+        return self._start(point, block, 1)().happened.events(np.logical_not)[outcome]
 
     def closed_form(self, point: Point) -> float | None:
         """See `Engine`."""

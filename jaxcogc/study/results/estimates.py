@@ -11,7 +11,7 @@ from scipy import special
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.intervals import Estimate, clopper_pearson, negative_binomial
-from jaxcogc.outage.outcomes import counted, gained
+from jaxcogc.outage.outcomes import counted_events, gained
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, MAX_TRIALS, Standing, StopRule
 
 PAIRED, PAIRED_ANYTIME = "paired-blocks-t", "paired-blocks-anytime"
@@ -50,7 +50,7 @@ def point_estimates(
             return clopper_pearson(num_events, trials, rule.level)
         return anytime(num_events, trials, rule.level)
 
-    events = counted(counts).by_name() | gained(counts)
+    events = counted_events(counts) | gained(counts)
     found = {name: estimate(number) for name, number in events.items()}
     if waited and fixed:
         found[rule.outcome] = clopper_pearson(events[rule.outcome], trials, rule.level)

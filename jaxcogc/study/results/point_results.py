@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.intervals import Estimate
-from jaxcogc.outage.outcomes import counted
+from jaxcogc.outage.outcomes import counted_events
 from jaxcogc.study.results.estimates import paired_difference, point_estimates
 from jaxcogc.study.specification.point import Point, Value
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, Standing, StopRule, standing
@@ -88,7 +88,7 @@ def read_results(store: Store) -> list[PointResult]:
 def read_result(store: Store, stored: StoredPoint) -> PointResult:
     """One point: the stop rule applied to its blocks, and the estimates that follow."""
     point, rule, law = stored
-    where = standing(rule, counted(store.prefix(point.id)).by_name()[rule.outcome])
+    where = standing(rule, counted_events(store.prefix(point.id))[rule.outcome])
     if where.num_blocks == 0:
         return PointResult(point, rule, where, None, {}, None, law)
     counts = store.total(point.id, where.num_blocks)
@@ -103,8 +103,7 @@ def difference(store: Store, one: PointResult, other: PointResult, outcome: str)
     """How much likelier an outcome is at one point than at another, from their common blocks."""
     length = min(one.standing.num_blocks, other.standing.num_blocks)
     mine, theirs = (
-        counted(store.prefix(result.point.id)).by_name()[outcome][:length]
-        for result in (one, other)
+        counted_events(store.prefix(result.point.id))[outcome][:length] for result in (one, other)
     )
     fixed = all(result.blocks_fixed for result in (one, other))
     return paired_difference(mine, theirs, one.rule.level, looked=not fixed)

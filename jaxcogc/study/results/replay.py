@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -44,8 +45,9 @@ class Replay(NamedTuple):
         return held
 
     def outcomes(self) -> dict[str, bool]:
-        """Which of the outcomes that a study can watch happened."""
-        return {name: bool(seen) for name, seen in classify(self.recovery).by_name().items()}
+        """Which of the events that a study can watch happened."""
+        happened = classify(self.recovery).events(operator.invert)
+        return {name: bool(seen) for name, seen in happened.items()}
 
     @property
     def clients(self) -> np.ndarray:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from jaxcogc.names import GAINS, OUTCOMES
+from jaxcogc.names import EVENTS, GAINS
 from jaxcogc.number_text import value_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.results.origins import Origin, read_origins
@@ -163,7 +163,7 @@ class ResultTable:
             "event_trial": result.event_trial,
             "level": result.rule.level,
         }
-        for name in (*OUTCOMES, *GAINS):
+        for name in (*EVENTS, *GAINS):
             row |= _estimate_cells(name, result.estimates.get(name))
         row["gc_outage_closed_form"] = result.closed_form
         row["mean_rank"], row["mean_recovered"] = result.mean_rank, result.mean_recovered

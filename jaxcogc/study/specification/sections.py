@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from jaxcogc import allowed
 from jaxcogc.allowed import Allowed, NotAllowed
-from jaxcogc.names import FAMILIES, OUTCOMES
+from jaxcogc.names import EVENTS, FAMILIES
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class ProtocolSection(Section):
 class StopSection(Section):
     """`[stop]`: whichever comes first."""
 
-    outcome: Annotated[str, _one(allowed.choice(tuple(OUTCOMES)))] = "gc_plus_none"
+    outcome: Annotated[str, _one(allowed.choice(tuple(EVENTS)))] = "gc_plus_none"
     max_trials: Annotated[int, _one(allowed.TRIALS)]
     max_events: Annotated[int, _one(allowed.whole(2, allowed.MAX_TRIALS))] | None = None
     relative_width: _Number | None = None

@@ -37,6 +37,7 @@ from jaxcogc.study.store.point_rows import (
     words_format_of,
 )
 from jaxcogc.study.store.store_file import (
+    CLAIMS,
     Cell,
     StoreError,
     connect,
@@ -217,6 +218,7 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
     if make:
         try:
             store.check_words_format()
+            store.rows(CLAIMS)
         except BaseException:
             store.close()
             raise

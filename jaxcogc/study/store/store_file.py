@@ -44,6 +44,12 @@ CREATE TABLE blocks (point TEXT NOT NULL, block INTEGER NOT NULL, session TEXT N
 CREATE TABLE event_trials (point TEXT NOT NULL, outcome TEXT NOT NULL, num_events INTEGER NOT NULL,
     trial INTEGER NOT NULL, PRIMARY KEY (point, outcome, num_events)) WITHOUT ROWID;
 """
+CLAIMS = """
+CREATE TABLE IF NOT EXISTS claims (session TEXT NOT NULL, point TEXT NOT NULL,
+    first INTEGER NOT NULL, num INTEGER NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    lease REAL NOT NULL, PRIMARY KEY (session, point, first)) WITHOUT ROWID
+"""
+"""Made when a store is opened to be added to: stores of before have none, and need none."""
 
 
 class StoreError(ValueError):

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.simulation.monte_carlo import simulate_outcomes
 from jaxcogc.runtime.random_words import seed_keys
@@ -216,7 +216,7 @@ def test_a_point_that_was_not_run_has_null(study_file, tmp_path):
     table = load(tmp_path / "s.db")
     assert len(table) == 24
     assert set(table["reason"]) == {"not-run"}
-    for outcome in OUTCOMES:
+    for outcome in EVENTS:
         assert table[outcome].isna().all()
         assert table[f"{outcome}_low"].isna().all()
 

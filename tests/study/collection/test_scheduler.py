@@ -1,6 +1,7 @@
 """The scheduler and the stop rules, to the integer, on scripted counts."""
 
 import dataclasses
+import platform
 import random
 import threading
 import time
@@ -8,12 +9,18 @@ import time
 import numpy as np
 import pytest
 
+from jaxcogc.figures.curve_layout import layout_of
+from jaxcogc.names import OUTAGES
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.collect import collect
+from jaxcogc.study.collection.progress import Listener
 from jaxcogc.study.collection.scheduler import Collector
+from jaxcogc.study.results.load import load
+from jaxcogc.study.results.result_table import read_table
 from jaxcogc.study.specification.stop_rules import Standing, StopRule, standing
 from jaxcogc.study.store.block_rows import NewBlock
+from jaxcogc.study.store.claims import Claims
 from jaxcogc.study.store.store import open_store
 from tests.study.fake import FakeEngine, scripted_counts, small_study
 
@@ -59,6 +66,19 @@ def test_max_events_ends_in_the_block_of_the_event(tmp_path):
             found = store.event_trial(point.id, "gc_outage", 25)
             assert found == 2 * BLOCK_TRIALS + 10 * 5 + 1
             assert store.event_trial(point.id, "gc_outage", 24) is None
+
+
+@pytest.mark.parametrize("outcome", OUTAGES)
+def test_every_outage_can_be_watched(outcome, tmp_path):
+    study = small_study(f'outcome = "{outcome}"\nmax_trials = 1e6\nmax_events = 25', uplinks=1)
+    collect(study, tmp_path / "s.db", engine=FakeEngine(lambda point, block: 10))
+    table = load(tmp_path / "s.db")
+    assert set(table["watched"]) == {outcome}
+    assert set(table["trials"]) == {3 * BLOCK_TRIALS}
+    np.testing.assert_allclose(table[outcome], 24 / (2 * BLOCK_TRIALS + 50))
+    with open_store(tmp_path / "s.db") as store:
+        layout = layout_of(read_table(store))
+    assert layout.outcomes == (outcome,)
 
 
 def test_few_blocks_are_counted_in_vain(tmp_path):
@@ -175,19 +195,22 @@ def test_blocks_of_another_writer_are_taken_in(tmp_path):
         )
     engine = FakeEngine(lambda point, block: block, most=8)
     collect(study, tmp_path / "s.db", engine=engine)
-    assert [call[1:] for call in engine.calls if call[0] == first.id] == [(3, 4)]
+    assert [call[1:] for call in engine.calls if call[0] == first.id] == [(3, 1), (5, 2)]
     assert prefix_events(tmp_path / "s.db", first) == list(range(7))
 
 
-def test_two_writers_part(tmp_path):
-    """Each counts its share, and a block that both counted is there once."""
-    study = small_study("max_trials = 1e5", uplinks=12)
+@pytest.mark.parametrize("points", [24, 1])
+def test_writers_share_out_the_blocks(points, tmp_path):
+    """Nothing is counted twice, neither of many points nor of one."""
+    study = small_study("max_trials = 1e5" if points > 1 else "max_trials = 1e6", uplinks=12)
+    study = dataclasses.replace(study, points=study.points[:points])
+    blocks_of_a_point = 7 if points > 1 else 62
     path = tmp_path / "s.db"
     script = lambda point, block: int(point.id, 16) % 100  # noqa: E731
 
     class SlowEngine(FakeEngine):
         def start(self, point, first, num):
-            time.sleep(0.1)
+            time.sleep(0.01 * num)
             return super().start(point, first, num)
 
     open_store(path, make=True).close()
@@ -202,7 +225,57 @@ def test_two_writers_part(tmp_path):
         writer.join()
     with open_store(path) as store:
         blocks = dict(store.rows("SELECT session, count(*) FROM blocks GROUP BY session"))
-    assert sum(blocks.values()) == 24 * 7
-    assert min(blocks.values()) > 28
     counted = sum(num for engine in engines for _, _, num in engine.calls)
-    assert counted < 1.7 * 24 * 7
+    assert counted == sum(blocks.values()) == points * blocks_of_a_point
+    assert min(blocks.values()) > points * blocks_of_a_point / 6
+
+
+def test_claims_of_the_dead_do_not_block(tmp_path):
+    """Neither of a killed process of this host, nor for long of one of another host."""
+    study = small_study("max_trials = 1e5", uplinks=1)
+    point = study.points[0].id
+    gone = 2**22 + 1  # no process has so large a number
+    with open_store(tmp_path / "s.db", make=True) as store:
+        rows = [("a", point, 0, 2, platform.node(), gone, 60.0), ("b", point, 4, 2, "x", 1, 60.0)]
+        store.add_rows("claims", rows)
+        engine = FakeEngine(lambda point, block: block)
+        claims = Claims(store, "mine", clock=engine.clock)
+        assert claims.elsewhere() == {point}
+        assert claims.take(point, 0, 8, 7) == (point, 0, 4)
+        assert claims.take(point, 0, 8, 7) == (point, 6, 1)
+        assert claims.take(point, 0, 8, 7) is None
+        engine.now = 61.0
+        assert claims.elsewhere() == set()
+        assert claims.take(point, 0, 8, 7) == (point, 4, 2)
+        claims.release_all()
+        assert len(store.rows("SELECT * FROM claims")) == 2
+
+
+def test_blocks_beyond_a_gap_wait_for_it(tmp_path):
+    """Who counts after what another has claimed takes both in, in their order, when they are there.
+
+    And a store made before there were claims gets its table.
+    """
+    study = small_study("max_trials = 1e5", uplinks=1)
+    study, path = dataclasses.replace(study, points=study.points[:1]), tmp_path / "s.db"
+    point = study.points[0].id
+    open_store(path, make=True).close()
+    with open_store(path, make=True) as store:
+        store.rows("DROP TABLE claims")
+    with open_store(path, make=True) as store:
+        store.add_rows("claims", [("other", point, 0, 3, "another", 1, 60.0)])
+    waited = []
+
+    class Other(Listener):
+        def waiting(self):
+            waited.append(1)
+            if len(waited) == 2:
+                blocks = [NewBlock(point, n, scripted_counts(n), 0.1) for n in range(3)]
+                with open_store(path, make=True) as store:
+                    store.add_blocks("other", blocks)
+
+    engine = FakeEngine(lambda point, block: block)
+    summary = collect(study, path, engine=engine, listener=Other())
+    assert (summary.done, len(waited)) == (1, 2)
+    assert [call[1:] for call in engine.calls] == [(3, 4)]
+    assert prefix_events(path, study.points[0]) == list(range(7))

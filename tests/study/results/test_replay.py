@@ -7,7 +7,7 @@ import pytest
 from jaxcogc.coding.encoding import received_matrix
 from jaxcogc.figures.replay import plot_replay
 from jaxcogc.links.draws import Links
-from jaxcogc.names import OUTCOMES
+from jaxcogc.names import EVENTS
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine, code_for_run, setting_of
 from jaxcogc.study.results.replay import replay
@@ -40,7 +40,7 @@ def point(request):
 def happened(point):
     """Of block 3, in which trials each outcome happened, as the compiled program counts it."""
     engine = SimulationEngine()
-    return {outcome: engine.events(point, 3, outcome) for outcome in OUTCOMES}
+    return {outcome: engine.events(point, 3, outcome) for outcome in EVENTS}
 
 
 def test_a_counted_outcome_happens_again(point, happened):
