@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from jaxcogc.figures.style import legend_entry, new_figure
+from jaxcogc.figures.style import legend_entry, new_figure, plain
 from jaxcogc.study.results.replay import Replay
 
 _COLOURS = ("#F2F2F2", "#D55E00", "#56B4E9", "#FFFFFF")
+_LONG = 2
+"""Letters of a name that stand beside each other."""
 _UNUSED, _LOST, _HEARD, _GAP = range(4)
 
 
-def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
+def plot_replay(replay: Replay, *, title: str, caption: str, names: Sequence[str]) -> Figure:
     """Draw a trial.
 
     Args:
       replay: the trial.
       title: of which point.
       caption: what was recovered.
+      names: of the clients.
 
     Returns:
       A figure with a panel for each attempt (the first twelve): a row for each client, a column for
@@ -33,7 +38,7 @@ def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
         grid = figure.subplots(down, across, squeeze=False)
         for attempt, axes in enumerate(grid.flat):
             if attempt < attempts:
-                _draw(axes, replay, attempt)
+                _draw(axes, replay, attempt, names)
             else:
                 axes.set_visible(False)
         entries = (("#56B4E9", "delivered"), ("#D55E00", "lost"), ("#F2F2F2", "not needed"))
@@ -44,7 +49,7 @@ def plot_replay(replay: Replay, *, title: str, caption: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, replay: Replay, attempt: int) -> None:
+def _draw(axes: Axes, replay: Replay, attempt: int, names: Sequence[str]) -> None:
     needed, heard = replay.support[attempt], replay.peer_delivered[attempt]
     uplink = replay.uplink_delivered[attempt]
     clients = len(uplink)
@@ -58,8 +63,10 @@ def _draw(axes: Axes, replay: Replay, attempt: int) -> None:
         axes.plot(clients + 1, client, "o", ms=6, mec="black", mfc=face)
     step = max(1, clients // 12)
     numbers = list(range(0, clients, step))
-    axes.set_yticks(numbers)
-    axes.set_xticks([*numbers, clients + 1], [*map(str, numbers), "server"])
+    words = [plain(names[client]) for client in numbers]
+    long = max(map(len, words)) > _LONG
+    axes.set_yticks(numbers, words)
+    axes.set_xticks([*numbers, clients + 1], [*words, "server"], rotation=90 if long else 0)
     axes.set_xticks(np.arange(clients + 2) - 0.5, minor=True)
     axes.set_yticks(np.arange(clients) - 0.5, minor=True)
     axes.grid(visible=False, which="major")

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from jaxcogc.cli.app import main
+from jaxcogc.cli.outage.options import OutageOptions
+from jaxcogc.cli.shared.network_options import read_network
 from jaxcogc.links.network import Network
 from tests.cli.program import assert_one_line
 from tests.places import SHARED
@@ -62,10 +64,34 @@ def test_one_line(arguments, parts, tmp_path, capsys, monkeypatch):
     assert_one_line(capsys, parts)
 
 
-@pytest.mark.parametrize("order", ["1,2", "0,1,2,2", "0,1,2,4", "a,b,c,d", ""])
+@pytest.mark.parametrize("order", ["1,2", "0,1,2,2", "0,1,2,4", "a,b,c,e", "a,b,c,c", ""])
 def test_orders_that_are_none(order, tmp_path, capsys):
     assert main(["outage", "--network", str(four(tmp_path)), "--client-order", order]) == 2
     assert_one_line(capsys, ["--client-order", "every client 0 .. 3 once"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("d,c,55\n", "percentages"),
+        ("d,c,0.5\nd,c,0.5\n", "stands twice"),
+        ("d,c,nan\n", "= nan: allowed"),
+        ("", "receiver d, sender c is missing"),
+    ],
+)
+def test_measured_files_with_mistakes(lines, words, tmp_path, capsys):
+    path = four(tmp_path)
+    path.write_text(path.read_text().replace("d,c,0.55\n", lines))
+    for verb in (["network", str(path)], ["outage", "--network", str(path)]):
+        assert main(verb) == 2
+        assert_one_line(capsys, [words, path.name])
+
+
+def test_an_order_by_names(tmp_path):
+    path = four(tmp_path)
+    named = read_network(OutageOptions(network=str(path), client_order="c,a,d,b"))
+    assert named.network == Network.from_csv(path).permuted((2, 0, 3, 1))
+    assert named.clients == ("c", "a", "d", "b")
 
 
 def outage(capsys, *arguments):

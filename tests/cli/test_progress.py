@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from jaxcogc.cli.shared import progress
-from jaxcogc.cli.shared.progress import CountDisplay
+from jaxcogc.cli.shared.progress import CountDisplay, StageDisplay
 
 
 def _run(console: Console, *, quiet: bool, parts: int) -> str:
@@ -36,6 +36,26 @@ def test_long_runs_say_something_every_tenth(monkeypatch: pytest.MonkeyPatch) ->
     lines = text.splitlines()[2:]
     assert len(lines) == 9
     assert lines[0] == "10,000 of 100,000 trials (10%), 10 trials/s, 2.5 h left"
+
+
+def test_stages_tell_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a stage that begins again begins anew."""
+    _clock(monkeypatch, 10.0)
+    console = Console(file=io.StringIO(), width=80)
+    with StageDisplay(console, quiet=False) as display:
+        display.advance("compiling", 0.0)
+        for run in range(2):
+            for share in (0.05, 0.15, 0.25, 0.5, 1.0)[run:]:
+                display.advance("screening", share)
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "compiling",
+        "screening",
+        "screening (15%), 57 s left",
+        "screening (25%), 60 s left",
+        "screening (50%), 30 s left",
+        "screening (25%), 30 s left",
+        "screening (50%), 20 s left",
+    ]
 
 
 def test_a_terminal_gets_a_bar() -> None:

@@ -41,7 +41,7 @@ class NetworkOptions(Options):
         file=File(reads=True),
     )
     client_order: str | None = option(
-        "I,J,..", "Place i of the ring holds the client so numbered, from 0."
+        "I,J,..", "Place i of the ring holds the client so numbered, from 0, or so named."
     )
     reciprocal: bool = switch("Two clients hear each other, or neither the other.")
 
@@ -89,14 +89,17 @@ def client_order(options: NetworkOptions, num_clients: int) -> tuple[int, ...]:
     if options.client_order is None:
         return tuple(range(num_clients))
     cells = options.client_order.replace(",", " ").split()
-    try:
-        order = tuple(int(cell) for cell in cells)
-    except ValueError:
-        order = ()
-    if sorted(order) != list(range(num_clients)):
+    numbers = {str(client): client for client in range(num_clients)}
+    if options.network is not None and not all(cell in numbers for cell in cells):
+        names = read_file(options.network).clients or ()
+        numbers = {name: client for client, name in enumerate(names)} or numbers
+    unknown = [cell for cell in cells if cell not in numbers]
+    if unknown or sorted(numbers[cell] for cell in cells) != list(range(num_clients)):
         allowed = f"every client 0 .. {num_clients - 1} once, such as 1,0,2,.."
+        if unknown and options.network is not None:
+            allowed += f", or by name; {unknown[0]!r} is no client of {options.network}"
         raise rejected("--client-order", options.client_order, allowed)
-    return order
+    return tuple(numbers[cell] for cell in cells)
 
 
 def _read_network(options: NetworkOptions) -> NamedNetwork:

@@ -73,14 +73,26 @@ class StageDisplay(Display):
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn()
-        super().__init__(console, *columns, quiet=quiet)
+        left = TextColumn("[dim]{task.fields[rate]}")
+        super().__init__(console, *columns, left, quiet=quiet)
         self._said: set[str] = set()
+        self._stage, self._share, self._since = "", 0.0, 0.0
+        self._last_line = (0.0, 0.0)
 
     def advance(self, stage: str, share: float) -> None:
-        """A stage has come so far; 0 where nobody knows."""
+        """A stage has come so far; 0 where nobody knows. Tells the time that it has left."""
+        now = time.perf_counter()
+        if stage != self._stage or share < self._share:
+            self._since, self._last_line = now, (0.0, now)
+        self._stage, self._share = stage, share
         line = None if stage in self._said else stage
         self._said.add(stage)
-        self.show(line, description=stage, total=1.0 if share else None, completed=share)
+        left = seconds_text((now - self._since) * (1 - share) / share) + " left" if share else ""
+        last_share, last_time = self._last_line
+        due = share - last_share >= _PLAIN_STEP and now - last_time >= _PLAIN_PAUSE_SECONDS
+        if due and line is None and share < 1:
+            line, self._last_line = f"{stage} ({share:.0%}), {left}", (share, now)
+        self.show(line, description=stage, total=1.0 if share else None, completed=share, rate=left)
 
 
 class CountDisplay(Display):

@@ -1,6 +1,6 @@
 """`jaxcogc collect`: count the trials that a study asks for."""
 
-from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.process_options import check_processes, join
 from jaxcogc.cli.studies.options import CollectOptions
 
@@ -17,7 +17,7 @@ def collect(options: CollectOptions) -> int:
     from jaxcogc.study.specification.study_file import check_shard, read_study
 
     try:
-        study = read_study(options.study)
+        study = read_study(options.study, client_order=_order(options))
     except ValueError as error:
         raise UserError(str(error)) from error
     if options.shard is not None:
@@ -28,3 +28,14 @@ def collect(options: CollectOptions) -> int:
     from jaxcogc.cli.studies.collect_run import run
 
     return run(options, study, leads=leads)
+
+
+def _order(options: CollectOptions) -> list[int] | None:
+    """The order of the clients that was asked for."""
+    if options.client_order is None:
+        return None
+    cells = options.client_order.replace(",", " ").split()
+    order = [int(cell) for cell in cells if cell.isascii() and cell.isdecimal()]
+    if sorted(order) != list(range(len(cells))):
+        raise rejected("--client-order", options.client_order, "every client once, such as 1,0,2")
+    return order

@@ -87,6 +87,10 @@ def _conclude(options: CollectOptions, display: CollectDisplay, summary: Summary
     if summary.done < summary.total:
         why = "the budget is spent" if summary.out_of_time else "interrupted"
         command = f"jaxcogc collect {shlex.quote(options.study)} --store {store}"
+        if options.shard is not None:
+            command += " --shard {}/{}".format(*options.shard)
+        if options.client_order is not None:
+            command += f" --client-order {shlex.quote(options.client_order)}"
         display.say(f"{why}; to go on: {command}")
     else:
         display.say(f"results: jaxcogc show --store {store}")

@@ -43,6 +43,9 @@ class CollectOptions(ProcessOptions):
     shard: tuple[int, int] | None = option(
         "I/N", "Every N-th point alone, from the I-th on; merge puts the N stores together.", SHARD
     )
+    client_order: str | None = option(
+        "I,J,..", "Place i of the ring holds the client so numbered, from 0."
+    )
     quiet: bool = switch("No progress.")
 
 

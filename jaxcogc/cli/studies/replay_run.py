@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,10 +37,12 @@ def run(options: ReplayOptions, point: Point) -> int:
     happened = [EVENTS[name] for name, seen in found.outcomes().items() if seen]
     if options.json is not None:
         write_json(options.json, _fields(point, found), options)
-    _print(console, found, title, happened)
+    names = point.client_names or tuple(map(str, range(point.num_clients)))
+    _print(console, found, names, title, happened)
     if options.plot is None:
         return 0
-    draw = partial(figures.plot_replay, found, title=title, caption=" · ".join(happened))
+    caption = " · ".join(happened)
+    draw = partial(figures.plot_replay, found, title=title, caption=caption, names=names)
     return int(not write_picture("--plot", options.plot, draw))
 
 
@@ -64,7 +66,16 @@ def _title(point: Point, trial: int) -> str:
     return f"point {point.id[:8]} ({', '.join(words)}), trial {trial:,}"
 
 
-def _print(console: Console, found: Replay, title: str, happened: Iterable[str]) -> None:
+def _print(
+    console: Console,
+    found: Replay,
+    names: Sequence[str],
+    title: str,
+    happened: Iterable[str],
+) -> None:
+    def told(selected: np.ndarray) -> str:
+        return " ".join(names[client] for client in np.flatnonzero(selected).tolist()) or "nobody"
+
     console.print(title, style="bold")
     for attempt, uplinks in enumerate(found.uplink_delivered):
         table = Table(title=f"attempt {attempt + 1}", title_justify="left")
@@ -76,26 +87,19 @@ def _print(console: Console, found: Replay, title: str, happened: Iterable[str])
         for client, uplink in enumerate(uplinks):
             heard = needed[client] & found.peer_delivered[attempt, client]
             lost = needed[client] & ~found.peer_delivered[attempt, client]
-            cells = (_numbers(heard), _numbers(lost), "yes" if uplink else "no")
-            table.add_row(str(client), *cells, _row_text(found, attempt, client))
+            cells = (told(heard), told(lost), "yes" if uplink else "no")
+            row = "lost"
+            if uplink:
+                held = told(found.held[attempt, client])
+                complete = found.complete[attempt, client]
+                row = "arrived, complete" if complete else f"arrived with {held}"
+            table.add_row(names[client], *cells, row)
         print_table(console, table, "did not hear")
     rank, complete = int(found.recovery.rank), int(found.recovery.num_complete_rows)
     console.print(f"rank {rank}, {complete} complete rows arrived")
-    console.print(f"recovered one by one: {_numbers(found.clients)}")
+    console.print(f"recovered one by one: {told(found.clients)}")
     for text in happened:
         console.print(text)
-
-
-def _numbers(selected: np.ndarray) -> str:
-    return " ".join(map(str, np.flatnonzero(selected))) or "nobody"
-
-
-def _row_text(found: Replay, attempt: int, client: int) -> str:
-    if not found.uplink_delivered[attempt, client]:
-        return "lost"
-    if found.complete[attempt, client]:
-        return "arrived, complete"
-    return f"arrived with {_numbers(found.held[attempt, client])}"
 
 
 def _fields(point: Point, found: Replay) -> dict[str, Any]:
@@ -103,6 +107,7 @@ def _fields(point: Point, found: Replay) -> dict[str, Any]:
         "point": point.id,
         **{name: value for name, value in point.setting.items() if name != "network"},
         "clients": point.num_clients,
+        "client_names": point.client_names,
         "trial": found.trial,
         "uplink_delivered": found.uplink_delivered.tolist(),
         "peer_delivered": found.peer_delivered.tolist(),

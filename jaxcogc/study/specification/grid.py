@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,13 +36,31 @@ MAX_POINTS = 100_000
 class _Labelled(NamedTuple):
     """A network of the grid, its values on the axes, and what it is called after.
 
-    ``in_file``: what its own file says of time.
+    ``in_file``: what its own file says of time; ``names``: of the clients.
     """
 
     network: Network
     labels: dict[str, Value]
     source: Source
     in_file: Mapping[str, Any] = MappingProxyType({})
+    names: tuple[str, ...] | None = None
+
+    def permuted(self, order: Sequence[int]) -> _Labelled:
+        """With its clients in another order (ValueError where there are more or fewer of them)."""
+        if len(order) != self.network.num_clients:
+            raise ValueError(
+                f"network.client_order of {len(order)} clients: allowed is every client of "
+                f"{self.labels['network']} once, 0 .. {self.network.num_clients - 1}"
+            )
+        placed = dict(self.in_file)
+        if isinstance(blocked := placed.get("block_probability"), list):
+            placed["block_probability"] = [blocked[i] for i in order]
+        return self._replace(
+            network=self.network.permuted(order),
+            labels={**self.labels, "client_order": "-".join(map(str, order))},
+            in_file=placed,
+            names=None if self.names is None else tuple(self.names[i] for i in order),
+        )
 
 
 class _Links(NamedTuple):
@@ -52,6 +70,7 @@ class _Links(NamedTuple):
     time: LinkTime
     labels: dict[str, Value]
     source: Source
+    names: tuple[str, ...] | None
 
 
 def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...], tuple[str, ...]]:
@@ -98,6 +117,7 @@ def expand(specification: Specification, folder: Path) -> tuple[tuple[Point, ...
             keep_heard=keep_heard,
             source=links.source,
             own_code=code.own,
+            client_names=links.names,
         )
         reason = why_no_code(code, point.num_clients, stragglers, redraw_code)
         if reason is None:
@@ -132,10 +152,12 @@ def _refuse_what_fits_nowhere(
 
 def _links(section: NetworkSection, folder: Path) -> Iterator[_Links]:
     """Each network of the grid in each setting of time."""
-    for network, labels, source, in_file in _networks(section, folder):
+    for found in _networks(section, folder):
+        placed = found if section.client_order is None else found.permuted(section.client_order)
+        network, labels, source, in_file, names = placed
         text = NetworkText.of(network)
         for setting in time_settings(section, network, in_file):
-            yield _Links(text, setting.time, {**labels, **setting.labels}, source)
+            yield _Links(text, setting.time, {**labels, **setting.labels}, source, names)
 
 
 def _networks(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
@@ -180,13 +202,9 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
-    from jaxcogc.links.network import Network
-    from jaxcogc.links.network_file import read_network_file
-
     for index, name in enumerate(section.files or ()):
         try:
-            network = Network.from_json(folder / name)
-            in_file = read_network_file(folder / name).dynamics()
+            network, in_file, names = _read(folder / name)
         except ValueError as error:
             raise ValueError(f"network.files[{index}] = {name!r}: {error}") from None
         if network.num_clients > MAX_CLIENTS:
@@ -200,7 +218,21 @@ def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
             except ValueError as error:
                 raise ValueError(f"network.reciprocal = true with {name!r}: {error}") from None
             source = Source.of_file(path, links, LinkTime.of(in_file))
-            yield _Labelled(links, {**labels, "reciprocal": reciprocal}, source, in_file)
+            labelled = {**labels, "reciprocal": reciprocal}
+            yield _Labelled(links, labelled, source, in_file, names)
+
+
+def _read(path: Path) -> tuple[Network, Mapping[str, Any], tuple[str, ...] | None]:
+    """A network of a file (JSON, or a CSV list of links), what it says of time, and names."""
+    from jaxcogc.links.measured import Reading, read_links
+    from jaxcogc.links.network import Network
+    from jaxcogc.links.network_file import read_network_file
+
+    if path.suffix.lower() == ".csv":
+        links = read_links(path, Reading())
+        return Network(links.uplink_erasure, links.peer_erasure), {}, links.clients
+    file = read_network_file(path)
+    return Network.from_json(path), file.dynamics(), tuple(file.clients) if file.clients else None
 
 
 def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:

@@ -194,6 +194,7 @@ class Point:
       labels: the values on the axes of the grid, by name: words and numbers for tables.
       source: of the network.
       own_code: the code where it came from a file.
+      client_names: of the clients, where the network's file has them.
     """
 
     links: NetworkText
@@ -208,6 +209,7 @@ class Point:
     words_format: int = WORDS_FORMAT
     source: Source = dataclasses.field(default=Source(HOMOGENEOUS), compare=False)
     own_code: CodeText | None = None
+    client_names: tuple[str, ...] | None = dataclasses.field(default=None, compare=False)
 
     @cached_property
     def id(self) -> str:

@@ -57,6 +57,15 @@ _Inside = Annotated[float, _one(allowed.INSIDE)]
 _Number = Annotated[float, _one(allowed.POSITIVE)]
 
 
+def _permutation(value: object) -> list[int] | None:
+    whole = isinstance(value, list) and all(type(client) is int for client in value)
+    return value if whole and sorted(value) == list(range(len(value))) else None  # type: ignore
+
+
+CLIENT_ORDER = Allowed("a list of every client once, such as [1, 0, 2]", _permutation)
+"""Which client stands at each place of the ring."""
+
+
 class Section(BaseModel):
     """A table of the file; unknown keys are mistakes."""
 
@@ -89,6 +98,7 @@ class NetworkSection(Section):
     good_erasure: _Probabilities | None = None
     bad_erasure: _Probabilities | None = None
     block_probability: _Probabilities | None = None
+    client_order: Annotated[list[int], _one(CLIENT_ORDER)] | None = None
 
 
 class CodeSection(Section):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcogc.study.specification.grid import expand
@@ -43,8 +45,13 @@ def check_shard(study: Study, shard: tuple[int, int]) -> None:
         )
 
 
-def read_study(path: str | os.PathLike[str]) -> Study:
+def read_study(path: str | os.PathLike[str], *, client_order: Sequence[int] | None = None) -> Study:
     """Read and check a study file; paths in it are relative to its folder.
+
+    Args:
+      path: of the file.
+      client_order: for ``network.client_order``, which the file then must not have; the study's
+        text has it.
 
     Raises:
       ValueError: one line that names the file, the key, the value and what is allowed.
@@ -58,9 +65,21 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     except UnicodeDecodeError:
         raise ValueError(f"{name}: is not a TOML file (not UTF-8 text)") from None
     try:
+        text = text if client_order is None else _in_order(text, client_order)
         return parse_study(text, folder=Path(path).parent, name=Path(path).stem)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _in_order(text: str, order: Sequence[int]) -> str:
+    """A study's text with an order of the clients."""
+    if re.search(r"^\s*client_order\s*=", text, re.MULTILINE):
+        raise ValueError("client_order beside network.client_order: allowed is one of the two")
+    section = re.compile(r"^\s*\[network\].*$", re.MULTILINE)
+    found, number = section.subn(rf"\g<0>\nclient_order = {list(order)}", text, count=1)
+    if number == 0:
+        raise ValueError("client_order: allowed for a study with a section [network]")
+    return found
 
 
 def parse_study(text: str, *, folder: Path = Path(), name: str = "study") -> Study:

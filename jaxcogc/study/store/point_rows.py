@@ -23,6 +23,8 @@ _SOURCE = "network_source"
 """Beside the labels, in stores that tell what the networks are called after."""
 _CODE_FILE = "code_file"
 """Likewise of a code of one's own."""
+_NAMES = "client_names"
+"""Likewise the names of the clients."""
 _FORMAT, _FIRST_FORMAT = "words_format", 1
 """Beside the setting; stores that do not tell are of the first."""
 _KINDS = (HOMOGENEOUS, POSITIONS)
@@ -44,9 +46,11 @@ class StoredPoint(NamedTuple):
 
 def point_row(place: int, point: Point, rule: StopRule) -> tuple[str, int, str, str, str]:
     """The row of the table of points; `place` is the point's in its grid."""
-    labels = {**point.labels, _SOURCE: point.source}
+    labels: dict[str, Any] = {**point.labels, _SOURCE: point.source}
     if point.own_code is not None:
         labels[_CODE_FILE] = point.own_code.path
+    if point.client_names is not None:
+        labels[_NAMES] = point.client_names
     setting = json.dumps({**point.setting, _FORMAT: point.words_format})
     return point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict())
 
@@ -76,7 +80,7 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
     if source is None:
         word = str(values.get("network"))
         source = (word, "") if word in _KINDS else (f"{word}.json", links.digest)
-    own, path = None, values.pop(_CODE_FILE, "")
+    own, path, names = None, values.pop(_CODE_FILE, ""), values.pop(_NAMES, None)
     if fields["code"] == CUSTOM:
         own = CodeText(fields["matrix"], networks[fields["matrix"]].text, path)
     point = Point(
@@ -92,6 +96,7 @@ def stored_point(networks: Mapping[str, NetworkText], row: tuple[Any, ...]) -> S
         words_format=words_format_of(fields),
         source=Source(*source),
         own_code=own,
+        client_names=None if names is None else tuple(names),
     )
     if point.id != id:
         raise ValueError(f"point {id} is another")

@@ -74,5 +74,8 @@ def test_rows_and_rank_are_those_of_the_links(point):
 
 
 def test_the_picture_has_a_panel_for_each_attempt(point):
-    figure = plot_replay(replay(point, 7), title="a trial", caption="something recovered")
+    figure = plot_replay(
+        replay(point, 7), title="a trial", caption="something", names=("a", "$b", "c")
+    )
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["attempt 1", "attempt 2"]
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["a", r"\$b", "c"]

@@ -99,6 +99,8 @@ MISTAKES = [
     ("clients = 4", "clients = 'x'", "network.clients = 'x': allowed is a whole number from 1"),
     ("clients = 4", "files = 'x'", "network.uplink_erasure beside network.files: allowed is one"),
     ("clients = 4", "", "network.clients is missing"),
+    ("clients = 4", "clients = 4\nclient_order = [0, 0, 1, 2]", "network.client_order = [0, 0, 1"),
+    ("clients = 4", "clients = 4\nclient_order = [1, 0]", "network.client_order of 2 clients"),
     ("clients = 4", "clients =", "is not valid TOML"),
     ("[stop]", "[stop]\noutcome = 'gc'", "stop.outcome = 'gc': allowed is gc_outage, gc_plus"),
     ("[stop]", "[stop]\nbudget = '3x'", "stop.budget = '3x': allowed is a duration such as 90s"),
