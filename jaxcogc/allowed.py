@@ -176,6 +176,19 @@ def _float(text: str) -> float | None:
         return None
 
 
+_INCHES = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
+
+
+def _length(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(in|cm|mm|)\s*", str(value))
+    if match is None:
+        return None
+    inches = float(match.group(1)) * _INCHES[match.group(2)]
+    return inches if 0.5 <= inches <= 100 else None
+
+
 def _exactly(kind: type[T]) -> Callable[[Any], T | None]:
     return lambda value: value if type(value) is kind else None
 
@@ -201,6 +214,13 @@ def _shard(value: Any) -> tuple[int, int] | None:
 
 PROBABILITY = number(0, 1, "a probability in [0, 1]")
 LEVEL = number(0, 1, "a confidence level strictly between 0 and 1, such as 0.95", ends="()")
+LENGTH = Allowed("a length from 0.5 to 100 inches, such as 3.5, 88mm or 8.8cm", _length)
+"""In inches.
+
+>>> LENGTH.read("3.5"), round(LENGTH.read("88mm"), 3), LENGTH.read("2in")
+(3.5, 3.465, 2.0)
+"""
+LETTERS = number(3, 72, "a size of letters from 3 to 72 points")
 INSIDE = number(0, 1, "a number strictly between 0 and 1", ends="()")
 POSITIVE = number(0, math.inf, "a finite number above 0", ends="()")
 NOT_NEGATIVE = number(0, math.inf, "a finite number of at least 0", ends="[)")

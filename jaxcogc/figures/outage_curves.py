@@ -4,8 +4,8 @@ An estimate of zero events has no place on a logarithmic axis; it is drawn as an
 down from the upper end of its interval.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxcogc.figures.colours import COLOURS
+from jaxcogc.figures.estimates import draw_estimates, draw_law, mark_scale
+from jaxcogc.figures.look import Look, Scale
 from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
-from jaxcogc.figures.style import draw_estimates, legend_entry, new_figure
+from jaxcogc.figures.style import legend_entry, new_figure, place_legend
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
@@ -27,6 +29,13 @@ _DECODERS = {
 """Name, colour, marker, its size, length of arrows; sized so that equal values both show."""
 _DASHES: Any = ("-", "--", ":")
 """Of the last curve, the one before, ...; markers of the last are filled."""
+Failure = Literal["no exact average", "nothing recovered"]
+"""What a panel shows the probability of."""
+_PANELS: dict[Failure, str] = {
+    "no exact average": "No exact average",
+    "nothing recovered": "Nothing recovered: the model is held",
+}
+_ITSELF = Look()
 
 
 class OutageCurve(NamedTuple):
@@ -43,27 +52,37 @@ class OutageCurve(NamedTuple):
     law: Sequence[tuple[float, float]] = ()
 
 
-def plot_outcomes(point: OutagePoint, *, title: str, caption: str) -> Figure:
+def plot_outcomes(point: OutagePoint, *, title: str, caption: str, look: Look = _ITSELF) -> Figure:
     """The outcomes of one setting, and how many clients are recovered one by one.
 
     Args:
         point: the setting; its x is not used.
         title: what was simulated.
         caption: method and level of the intervals, number of trials.
+        look: size, letters, words and axes.
 
     Returns:
         A figure of two panels: every outcome's probability with its interval and the closed form
         where one is known; the distribution of the number of recovered clients.
     """
-    with new_figure(title, caption, height=4.9) as figure:
-        left, right = figure.subplots(1, 2, width_ratios=[1.35, 1.0])
-        draw_outcomes(left, point.outcomes, point.closed_form)
-        draw_num_recovered(right, point.outcomes)
+    across = 1 if look.narrow else 2
+    height = look.tall(4.0, down=3 - across, across=across)
+    with new_figure(title, caption, height=height, look=look) as figure:
+        ratios = [1.35, 1.0] if across == 2 else None
+        left, right = figure.subplots(3 - across, across, width_ratios=ratios)
+        laws, numbers = point.closed_form, not look.narrow
+        draw_outcomes(left, point.outcomes, laws, xscale=look.xscale, numbers=numbers)
+        draw_num_recovered(right, point.outcomes, yscale=look.yscale)
     return figure
 
 
 def plot_outage_curves(
-    curves: Sequence[OutageCurve], *, x_label: str, title: str, caption: str
+    curves: Sequence[OutageCurve],
+    *,
+    x_label: str,
+    title: str,
+    caption: str,
+    look: Look = _ITSELF,
 ) -> Figure:
     """Failure probabilities along an axis, for all three decoders.
 
@@ -72,41 +91,72 @@ def plot_outage_curves(
         x_label: name (and unit) of the axis.
         title: what was simulated.
         caption: method and level of the intervals, number of trials.
+        look: size, letters, words and axes.
 
     Returns:
         A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
-        at all. Bands are intervals; the closed form is a thin dark line through the points of gc.
+        at all. Bands are intervals; the closed form of gc is a line under its points.
     """
-    with new_figure(title, caption, height=5.2) as figure:
-        panels = figure.subplots(1, 2, sharey=True)
-        for panel, failures, name in zip(
-            panels,
-            (Outcomes.outages, Outcomes.nothing_recovered),
-            ("No exact average", "Nothing recovered: the model is held"),
-            strict=True,
-        ):
-            panel.set_title(name)
-            panel.set_yscale("log")
-            for age, curve in enumerate(reversed(curves)):
-                _draw_curve(panel, curve, age, failures)
-            panel.set_xlabel(x_label)
-            _tick_whole_numbers(panel, curves)
-        panels[0].set_ylabel("probability per round")
-        panels[0].set_ylim(_floor(curves), 1.4)
-        figure.legend(handles=_legend(curves), loc="outside right upper")
+    across = look.across(2)
+    height = look.tall(4.3, down=3 - across, across=across)
+    with new_figure(title, caption, height=height, look=look) as figure:
+        panels = figure.subplots(3 - across, across, sharey=True, squeeze=False).ravel()
+        for panel, (failure, name) in zip(panels, _PANELS.items(), strict=True):
+            panel.set(xscale=look.xscale or "linear", yscale=look.yscale or "log")
+            _draw_panel(panel, curves, failure)
+            panel.set(title=name, xlabel=x_label)
+            panel.set_ylabel("probability per round" if across == 1 or panel is panels[0] else "")
+        place_legend(figure, _legend(curves), look)
     return figure
 
 
-def _draw_curve(
+def draw_outage_curves(
     axes: Axes,
-    curve: OutageCurve,
-    age: int,
-    failures: Callable[[Outcomes], dict[str, Estimate]],
-) -> None:
+    curves: Sequence[OutageCurve],
+    failure: Failure = "no exact average",
+    *,
+    xscale: Scale = "linear",
+    yscale: Scale = "log",
+) -> Axes:
+    """Failure probabilities of all three decoders along an axis, in one panel.
+
+    Args:
+        axes: to draw in.
+        curves: one set of points for each setting, at most three.
+        failure: of what.
+        xscale, yscale: of the axes.
+
+    Returns:
+        The axes; their legend names decoders and curves.
+    """
+    axes.set(xscale=xscale, yscale=yscale)
+    _draw_panel(axes, curves, failure)
+    axes.legend(handles=_legend(curves))
+    return axes
+
+
+def _draw_panel(axes: Axes, curves: Sequence[OutageCurve], failure: Failure) -> None:
+    for age, curve in enumerate(reversed(curves)):
+        _draw_curve(axes, curve, age, failure)
+    _tick_whole_numbers(axes, curves)
+    axes.set_ylabel("probability per round")
+    if axes.get_yscale() == "log":
+        axes.set_ylim(_floor(curves), 1.4)
+    else:
+        axes.set_ylim(0, 1.02)
+
+
+def _failures(outcomes: Outcomes, failure: Failure) -> dict[str, Estimate]:
+    exact = failure == "no exact average"
+    return outcomes.outages() if exact else outcomes.nothing_recovered()
+
+
+def _draw_curve(axes: Axes, curve: OutageCurve, age: int, failure: Failure) -> None:
     x = np.array([point.x for point in curve.points], dtype=float)
-    estimates = [failures(point.outcomes) for point in curve.points]
+    estimates = [_failures(point.outcomes, failure) for point in curve.points]
     for decoder, (_, colour, marker, size, arrow) in _DECODERS.items():
         law = _law(curve) if decoder == "gc" else []
+        draw_law(axes, law, colour=colour, dashes=_DASHES[age])
         draw_estimates(
             axes,
             x,
@@ -114,13 +164,11 @@ def _draw_curve(
             arrow=arrow,
             linestyle="none" if law else _DASHES[age],
             marker=marker,
-            ms=size,
+            ms=size * mark_scale(),
             mfc="white" if age else colour,
             mec=colour if age else "white",
             color=colour,
         )
-        if law:
-            axes.plot(*zip(*law, strict=True), _DASHES[age], color="black", lw=1)
 
 
 def _law(curve: OutageCurve) -> list[tuple[float, float]]:
@@ -141,8 +189,8 @@ def _floor(curves: Sequence[OutageCurve]) -> float:
     lowest = 0.1
     for curve in curves:
         for point in curve.points:
-            failures = (point.outcomes.outages(), point.outcomes.nothing_recovered())
-            for e in (e for failure in failures for e in failure.values()):
+            failures = [_failures(point.outcomes, failure) for failure in _PANELS]
+            for e in (e for found in failures for e in found.values()):
                 drawn = e.best if e.best > 0 else e.high / 3
                 lowest = min(lowest, drawn) if drawn > 0 else lowest
     return lowest / 1.5
@@ -157,5 +205,5 @@ def _legend(curves: Sequence[OutageCurve]) -> list[Line2D]:
             legend_entry("o", COLOURS["note"], curve.label, filled=age == 0, dashes=_DASHES[age])
         )
     if any(_law(curve) for curve in curves):
-        entries.append(legend_entry("", "black", "closed form of gc", dashes="-"))
+        entries.append(legend_entry("", COLOURS["gc"], "closed form of gc", dashes="-"))
     return entries

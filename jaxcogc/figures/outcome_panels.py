@@ -1,11 +1,16 @@
 """The two panels that show one setting: every outcome, and the number of recovered clients."""
 
+from typing import Any
+
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxcogc.figures.colours import COLOURS
-from jaxcogc.figures.style import draw_bound_arrow, legend_entry
+from jaxcogc.figures.estimates import draw_bound_arrow, mark_scale
+from jaxcogc.figures.look import Scale
+from jaxcogc.figures.style import legend_entry
 from jaxcogc.names import INTERVALS
 from jaxcogc.number_text import probability_text
 from jaxcogc.outage.counts import Outcomes
@@ -26,14 +31,33 @@ _ROWS = (
 )
 _RARE = 0.02
 """Below this a linear axis hides what a logarithmic one shows."""
+_NO_LAWS = ClosedForm(None)
 
 
-def draw_outcomes(axes: Axes, outcomes: Outcomes, laws: ClosedForm) -> None:
-    """The probability of every outcome, its interval, and the closed form where one is known."""
+def draw_outcomes(
+    axes: Axes,
+    outcomes: Outcomes,
+    laws: ClosedForm = _NO_LAWS,
+    *,
+    xscale: Scale | None = None,
+    numbers: bool = True,
+) -> Axes:
+    """The probability of every outcome, its interval, and the closed form where one is known.
+
+    Args:
+        axes: to draw in.
+        outcomes: the probabilities.
+        laws: what is known exactly.
+        xscale: of the probabilities; None: log where one of them is small.
+        numbers: write them at the right too, outside of the axes.
+
+    Returns:
+        The axes.
+    """
     estimates: list[Estimate] = [getattr(outcomes, name) for name, *_ in _ROWS]
     shown = [e.best if e.best > 0 else e.high for e in estimates]
     positive = [value for value in shown if value > 0]
-    logarithmic = min(positive) < _RARE
+    logarithmic = min(positive) < _RARE if xscale is None else xscale == "log"
     if logarithmic:
         axes.set_xscale("log")
         axes.set_xlim(min(positive) / 3, 1.6)
@@ -44,18 +68,17 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, laws: ClosedForm) -> None:
             draw_bound_arrow(axes, (value.high, y), (-16, 0), colour, "|")
         else:
             spread = [[value.best - value.low], [value.high - value.best]]
-            axes.errorbar(value.best, y, xerr=spread, fmt="o", ms=6, color=colour)
-        _write_estimate(axes, y, value, colour)
+            axes.errorbar(value.best, y, xerr=spread, fmt="o", ms=6 * mark_scale(), color=colour)
+        if numbers:
+            _write_estimate(axes, y, value, colour)
     known = [(getattr(laws, name, None), y) for name, _, _, y in _ROWS]
     drawn = [(law, y) for law, y in known if law]
     if drawn:
-        axes.plot(*zip(*drawn, strict=True), "D", ms=11, mfc="none", mec="black", mew=1.1)
-        axes.legend(
-            handles=[legend_entry("D", "black", "closed form", filled=False)],
-            loc="lower right",
-            bbox_to_anchor=(1.0, 0.97),
-            handletextpad=0.1,
-        )
+        look: Any = {"ms": 11 * mark_scale(), "mfc": "none", "mec": "black", "mew": 1.1}
+        axes.plot(*zip(*drawn, strict=True), "D", **look)
+        above: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.97)} if numbers else {}
+        entry = legend_entry("D", "black", "closed form", filled=False)
+        axes.legend(handles=[entry], handletextpad=0.1, **above)
     axes.set_yticks([y for *_, y in _ROWS], [label for _, label, *_ in _ROWS])
     for tick, (_, _, colour, _) in zip(axes.get_yticklabels(), _ROWS, strict=True):
         tick.set_color(colour)
@@ -63,13 +86,15 @@ def draw_outcomes(axes: Axes, outcomes: Outcomes, laws: ClosedForm) -> None:
     axes.set_ylim(10.8, -0.6)
     axes.set_xlabel("probability per round")
     axes.set_title("What the server recovers")
+    return axes
 
 
 def _write_estimate(axes: Axes, y: float, value: Estimate, colour: str) -> None:
     best, low, high = (probability_text(x, digits=4) for x in (value, value.low, value.high))
+    size = mpl.rcParams["font.size"]
     for shift, text, style in (
-        (8, best, {"color": colour, "fontweight": "bold"}),
-        (68, f"[{low}, {high}]", {"color": COLOURS["note"], "fontsize": 9}),
+        (0.8 * size, best, {"color": colour, "fontweight": "bold"}),
+        (6.5 * size, f"[{low}, {high}]", {"color": COLOURS["note"], "fontsize": 0.86 * size}),
     ):
         axes.annotate(
             text,
@@ -82,8 +107,17 @@ def _write_estimate(axes: Axes, y: float, value: Estimate, colour: str) -> None:
         )
 
 
-def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
-    """The distribution of the number of clients recovered one by one, with intervals."""
+def draw_num_recovered(axes: Axes, outcomes: Outcomes, *, yscale: Scale | None = None) -> Axes:
+    """The distribution of the number of clients recovered one by one, with intervals.
+
+    Args:
+        axes: to draw in.
+        outcomes: the probabilities.
+        yscale: of the probabilities; None: log where one of them is small.
+
+    Returns:
+        The axes.
+    """
     pmf = outcomes.num_recovered_pmf
     numbers = np.arange(pmf.size)
     bars: list[Estimate] = [_pmf_estimate(value, outcomes) for value in pmf]
@@ -99,7 +133,7 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
             ecolor=COLOURS["note"],
             capsize=2,
         )
-    if pmf[shown].min() < _RARE:
+    if pmf[shown].min() < _RARE if yscale is None else yscale == "log":
         axes.set_yscale("log")
         axes.set_ylim(10 ** np.floor(np.log10(pmf[shown].min())), 1.4)
     axes.set_title(f"Clients recovered one by one\n(mean {numbers @ pmf:.3f})")
@@ -108,6 +142,7 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes) -> None:
     axes.set_xlim(-0.7, pmf.size - 0.3)
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return axes
 
 
 def _pmf_estimate(value: float, outcomes: Outcomes) -> Estimate:

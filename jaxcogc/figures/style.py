@@ -1,10 +1,11 @@
-"""What all pictures share: colours, style, marks, and the bytes of a file.
+"""What all pictures share: style, size, words, marks, and the bytes of a file.
 
 Figures are built without pyplot: no window system, and no state shared between two pictures.
 """
 
 import io
 import os
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from jaxcogc.figures.colours import COLOURS
-from jaxcogc.outage.intervals import Estimate
+from jaxcogc.figures.estimates import mark_scale
+from jaxcogc.figures.look import FONT_SIZE, Look
+from jaxcogc.figures.ticks import part_ticks
 from jaxcogc.runtime.atomic_files import write_atomically
 
 _STYLE: Any = {
-    "font.size": 10.5,
-    "axes.titlesize": 11.5,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -33,31 +35,134 @@ _STYLE: Any = {
     "grid.linewidth": 0.8,
     "legend.frameon": False,
     "svg.hashsalt": "jaxcogc",
+    # Publishers refuse fonts of Type 3, and text in a picture is to be found, read and edited.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
     # Numbers on a logarithmic axis are mathematics, text is none: whatever a user has set.
     "text.parse_math": True,
     "text.usetex": False,
 }
+_ITSELF = Look()
+_PAD = 5.0
+"""Between panels and what lies below them, in pixels of a hundredth of an inch."""
 
 
 @contextmanager
-def new_figure(title: str, caption: str, *, height: float) -> Iterator[Figure]:
+def figure_style(font_size: float = FONT_SIZE) -> Iterator[None]:
+    """The style of all pictures, for axes of one's own.
+
+    Args:
+        font_size: of labels, in points.
+
+    >>> with figure_style(8):
+    ...     print(mpl.rcParams["font.size"], mpl.rcParams["pdf.fonttype"])
+    8.0 42
+    """
+    sizes: Any = {"font.size": font_size, "axes.titlesize": 1.1 * font_size}
+    if font_size < FONT_SIZE:  # lines and marks go with the letters
+        scale = font_size / FONT_SIZE
+        sizes |= {"lines.linewidth": 1.5 * scale, "axes.linewidth": 0.8 * scale}
+    with mpl.rc_context(_STYLE | sizes):
+        yield
+
+
+@contextmanager
+def new_figure(
+    title: str, caption: str, *, height: float, look: Look = _ITSELF
+) -> Iterator[Figure]:
     """An empty figure to draw in, in the style of all pictures.
 
     Args:
         title: stands above; text, in which a dollar sign is one.
         caption: stands below; likewise.
         height: in inches; the width is 11.5.
+        look: what is asked for instead of these.
 
     >>> with new_figure("a title", "a caption", height=3.0) as figure:
     ...     figure.subplots().set_xlabel("attempts")
     Text(0.5, 0, 'attempts')
     """
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11.5, height), layout="constrained")
-        place: Any = {"x": 0.01, "ha": "left", "parse_math": False}
-        figure.suptitle(title, fontsize=12.5, fontweight="bold", **place)
-        figure.supxlabel(caption, fontsize=9, color=COLOURS["note"], **place)
+    points = look.points
+    with figure_style(points):
+        size = look.inches, look.height or height
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        heading: Any = {"fontsize": 1.15 * points, "fontweight": "bold"}
+        title, caption = _asked(look.title, title), _asked(look.caption, caption)
+        if title:
+            text = _wrapped(title, look, 1.15)
+            figure.suptitle(text, x=0.01, ha="left", parse_math=False, **heading)
+        note: Any = {"fontsize": 0.86 * points, "color": COLOURS["note"], "va": "bottom"}
+        text, y = _wrapped(caption, look, 0.86), 0.05 / size[1]
+        below = figure.supxlabel(text, x=0.01, y=y, ha="left", parse_math=False, **note)
+        below.set_in_layout(False)  # which keeps no room for a legend above it
         yield figure
+        _name_axes(figure, look)
+        with _boxes_for_missing_glyphs():
+            _make_room(figure, below)
+            part_ticks(figure)
+        figure.set_layout_engine("none")  # it is laid out: writing it need not do so again
+
+
+def _asked(asked: str | None, own: str) -> str:
+    return own if asked is None else asked
+
+
+def _wrapped(text: str, look: Look, size: float) -> str:
+    """In as many lines as it takes."""
+    letters = max(20, int(72 * look.inches / (0.58 * size * look.points)))
+    return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))
+
+
+def _make_room(figure: Figure, caption: Text) -> None:
+    """Below the panels for a caption, and for a legend over it."""
+    height = figure.bbox.height
+    taken = (caption.get_window_extent().y1 if caption.get_text() else 0.0) / height
+    for legend in figure.legends:
+        if not legend.get_in_layout():
+            legend.set_bbox_to_anchor((0.5, taken), figure.transFigure)
+            taken += (legend.get_window_extent().height + _PAD) / height
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0.0, taken, 1.0, 1.0 - taken))
+
+
+def _name_axes(figure: Figure, look: Look) -> None:
+    """The labels that were asked for: of the first panel, and where the same one stood."""
+    for name, asked in (("xlabel", look.xlabel), ("ylabel", look.ylabel)):
+        if asked is not None and figure.axes:
+            named = [axes for axes in figure.axes if getattr(axes, f"get_{name}")()]
+            own = getattr(named[0], f"get_{name}")() if named else ""
+            for axes in named or figure.axes[:1]:
+                if getattr(axes, f"get_{name}")() == own:
+                    getattr(axes, f"set_{name}")(asked, parse_math=False)
+
+
+def place_legend(figure: Figure, handles: Sequence[Any], look: Look = _ITSELF, **more: Any) -> None:
+    """The legend of all panels: at the side, or below where there is no room.
+
+    Args:
+        figure: with its panels.
+        handles: what is drawn, with labels.
+        look: of the figure.
+        more: as Matplotlib calls it.
+    """
+    if not look.narrow:
+        figure.legend(handles=handles, loc="outside right upper", **more)
+        return
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    columns = int(72 * look.inches / (look.points * (0.55 * longest + 4)))
+    columns = max(1, min(columns, len(handles)))
+    legend = figure.legend(handles=handles, loc="lower center", ncols=columns, **more)
+    legend.set_in_layout(False)  # `new_figure` makes room for it
+
+
+@contextmanager
+def _boxes_for_missing_glyphs() -> Iterator[None]:
+    """A box stands in the place of a letter that the font has not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
 
 
 def figure_bytes(figure: Figure, suffix: str) -> bytes:
@@ -72,9 +177,9 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     if kind not in metadata:
         raise ValueError(f"suffix = {suffix!r}: allowed are .png, .svg and .pdf")
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
-        figure.savefig(stream, format=kind, dpi=150, metadata=metadata[kind])
+    with figure_style(), _boxes_for_missing_glyphs():
+        dots = 150 if figure.get_figwidth() > 8 else 300
+        figure.savefig(stream, format=kind, dpi=dots, metadata=metadata[kind])
     return stream.getvalue()
 
 
@@ -92,56 +197,17 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def draw_estimates(
-    axes: Axes,
-    x: np.ndarray,
-    estimates: Sequence[Estimate],
-    *,
-    arrow: int,
-    bars: bool = False,
-    **line: Any,
-) -> None:
-    """Estimates along an axis, with a band from end to end of their intervals.
-
-    Args:
-        axes: linear or logarithmic; on the latter an estimate of 0 becomes an arrow down from the
-            upper end of its interval.
-        x: where the estimates stand.
-        estimates: one for each place.
-        arrow: how long an arrow is, in points.
-        bars: draw each interval by itself too.
-        line: colour and look of the line and its marks, as Matplotlib calls them.
-    """
-    best, low, high = (
-        np.array([getattr(e, end) for e in estimates]) for end in ("best", "low", "high")
-    )
-    logarithmic = axes.get_yscale() == "log"
-    seen = best > 0 if logarithmic else np.ones(len(x), bool)
-    floor = np.where(low > 0, low, high * 1e-3) if logarithmic else low
-    colour = line["color"]
-    axes.fill_between(x, floor, high, where=seen, color=colour, alpha=0.2, lw=0)
-    if bars:
-        spread = [best[seen] - floor[seen], high[seen] - best[seen]]
-        axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
-    axes.plot(x, np.where(seen, best, np.nan), **line)
-    for where, bound in zip(x[~seen], high[~seen], strict=True):
-        if bound > 0:
-            draw_bound_arrow(axes, (where, bound), (0, -arrow), colour, "_")
-
-
-def draw_bound_arrow(
-    axes: Axes, end: tuple[float, float], way: tuple[int, int], colour: str, cap: str
-) -> None:
-    """An arrow from `end` (data) along `way` (points): the value lies somewhere there."""
-    axes.plot(*end, marker=cap, color=colour, ms=9, mew=1.4)
-    arrow = {"arrowstyle": "<-", "color": colour, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", xy=end, xytext=way, textcoords="offset points", arrowprops=arrow)
-
-
 def legend_entry(
-    marker: str, colour: str, label: str, *, filled: bool = True, dashes: Any = "none"
+    marker: str,
+    colour: str,
+    label: str,
+    *,
+    filled: bool = True,
+    dashes: Any = "none",
+    size: float = 6.0,
 ) -> Line2D:
     """An entry of a legend; its label is text."""
     face = colour if filled else "white"
     look: dict[str, Any] = {"marker": marker, "color": colour, "mfc": face, "linestyle": dashes}
+    look["ms"] = size * mark_scale()
     return Line2D([], [], label=plain(label), **look)

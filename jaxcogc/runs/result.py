@@ -9,8 +9,8 @@ import jax
 import pandas as pd
 
 from jaxcogc._types import PyTree
-from jaxcogc.figures.schemes import accuracy_figure
 from jaxcogc.figures.style import Figure, write_figure
+from jaxcogc.figures.training import accuracy_figure
 from jaxcogc.training.metrics_table import metrics_table
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import SchemeSummary, summarize

@@ -48,4 +48,5 @@ def test_train_is_in_groups() -> None:
         "Seeds and tests",
         "Seconds",
         "Results and resuming",
+        "Pictures",
     ]

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from jaxcogc.cli.outage.tables import outcome_table, sweep_table
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
-from jaxcogc.cli.shared.tables import outcome_table, sweep_table
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.outage_point import OutagePoint

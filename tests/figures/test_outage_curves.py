@@ -41,7 +41,7 @@ def _outcomes(trials: int, gc_failures: int, partial: int, held: int) -> Outcome
     )
 
 
-def _points() -> list[OutagePoint]:
+def points() -> list[OutagePoint]:
     return [
         OutagePoint(1, _outcomes(1000, 500, 90, 10), ClosedForm(0.48)),
         OutagePoint(3, _outcomes(1000, 50, 0, 0), ClosedForm(0.05)),
@@ -54,7 +54,7 @@ def _texts(figure: Figure) -> str:
 
 
 def test_outcomes_show_estimates_interval_and_law() -> None:
-    figure = plot_outcomes(_points()[0], **TEXT)
+    figure = plot_outcomes(points()[0], **TEXT)
     text = _texts(figure)
     for words in ("the title", "the caption", "gc: no exact average", "0.5000", "0.0900"):
         assert words in text
@@ -68,7 +68,7 @@ def test_outcomes_show_estimates_interval_and_law() -> None:
 
 
 def test_outcomes_without_a_law() -> None:
-    figure = plot_outcomes(_points()[0]._replace(closed_form=ClosedForm(None)), **TEXT)
+    figure = plot_outcomes(points()[0]._replace(closed_form=ClosedForm(None)), **TEXT)
     assert "closed form" not in _texts(figure)
 
 
@@ -78,14 +78,14 @@ def test_common_events_stand_on_a_linear_axis() -> None:
 
 
 def test_curves_hold_points_bands_and_law() -> None:
-    curves = [OutageCurve("1 attempt", _points()), OutageCurve("2 attempts", _points())]
+    curves = [OutageCurve("1 attempt", points()), OutageCurve("2 attempts", points())]
     figure = plot_outage_curves(curves, x_label="stragglers", **TEXT)
     text = _texts(figure)
     for words in ("1 attempt", "2 attempts", "closed form of gc", "stragglers", "GC+", "row space"):
         assert words in text
     for axes in figure.axes:
         assert axes.get_yscale() == "log"
-        law = next(line for line in axes.lines if line.get_color() == "black")
+        law = next(line for line in axes.lines if line.get_gid() == "closed form")
         np.testing.assert_allclose(law.get_ydata(), [0.48, 0.05, 1e-5])
         gc = next(line for line in axes.lines if line.get_marker() == "o")
         np.testing.assert_allclose(gc.get_ydata(), [0.5, 0.05, np.nan])
@@ -98,8 +98,8 @@ def test_curves_hold_points_bands_and_law() -> None:
 
 
 def test_an_event_never_seen_is_an_arrow_from_its_upper_bound() -> None:
-    figure = plot_outage_curves([OutageCurve("", _points())], x_label="s", **TEXT)
-    bound = _points()[2].outcomes.gc_outage.high
+    figure = plot_outage_curves([OutageCurve("", points())], x_label="s", **TEXT)
+    bound = points()[2].outcomes.gc_outage.high
     assert 0.003 < bound < 0.004
     for axes in figure.axes:
         ends = [a.xy for a in axes.texts if a.get_text() == ""]
@@ -109,7 +109,7 @@ def test_an_event_never_seen_is_an_arrow_from_its_upper_bound() -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_files(suffix: str) -> None:
-    first, second = (figure_bytes(plot_outcomes(_points()[0], **TEXT), suffix) for _ in range(2))
+    first, second = (figure_bytes(plot_outcomes(points()[0], **TEXT), suffix) for _ in range(2))
     assert first == second
     assert len(first) > 1000
 

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from jaxcogc.figures.report_page import report_page
+from jaxcogc.figures.studies.report_page import report_page
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.results.best_stragglers import best_stragglers
 from jaxcogc.study.results.result_table import read_table

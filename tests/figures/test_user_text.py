@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from jaxcogc import Network
 from jaxcogc.cli.app import main
 from jaxcogc.figures import figure_bytes, new_figure
-from jaxcogc.figures.curve_layout import layout_of
-from jaxcogc.figures.report_figures import curve_figures, heat_map
-from jaxcogc.figures.study_curves import plot_study
+from jaxcogc.figures.studies.curve_layout import layout_of
+from jaxcogc.figures.studies.report_figures import curve_figures, heat_map
+from jaxcogc.figures.studies.study_curves import plot_study
 from jaxcogc.study import collect
 from jaxcogc.study.results.result_table import read_table
 from jaxcogc.study.specification.study_file import parse_study

@@ -12,8 +12,8 @@ from scipy import special, stats
 from jaxcogc import Network, load_dataset, make_partition
 from jaxcogc.federated.data.partitions import make_partitions
 from jaxcogc.federated.rounds.experiment import RoundMetrics, RoundSettings, TrainState
-from jaxcogc.figures.schemes import accuracy_figure
 from jaxcogc.figures.style import figure_bytes
+from jaxcogc.figures.training import accuracy_figure
 from jaxcogc.training.leaks import MASK_ERRORS
 from jaxcogc.training.metrics_table import metrics_csv, metrics_table
 from jaxcogc.training.plan import TrainingPlan

@@ -10,6 +10,7 @@ from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.loss_options import LossOptions
 from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
+from jaxcogc.cli.shared.picture_options import PictureOptions
 from jaxcogc.names import CHANNELS, OBJECTIVES, ORDERS
 
 ECHOED = (
@@ -21,7 +22,7 @@ ECHOED = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DesignOptions(LossOptions, LinkOptions):
+class DesignOptions(LossOptions, LinkOptions, PictureOptions):
     """What can be asked."""
 
     verb_name = "design"

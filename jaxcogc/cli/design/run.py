@@ -23,7 +23,7 @@ from jaxcogc.design.search import Design, design
 from jaxcogc.links.memory import LinkDynamics
 
 if TYPE_CHECKING:
-    from jaxcogc.figures import Figure
+    from jaxcogc.figures import Figure, Look
 
 _MOST_LINKS = 10
 
@@ -74,15 +74,17 @@ def run(request: DesignRequest) -> int:
             )
     if request.asked.plot is None or weak is None:
         return 0
-    return int(not write_picture("--plot", request.asked.plot, partial(_draw, request, weak)))
+    draw = partial(_draw, request, weak)
+    return int(not write_picture("--plot", request.asked.plot, draw, request.asked))
 
 
-def _draw(request: DesignRequest, weak: LawSensitivity) -> Figure:
+def _draw(request: DesignRequest, weak: LawSensitivity, look: Look) -> Figure:
     return figures.plot_sensitivity(
         weak.found,
         title=f"{request.source}: which link to repair first",
         caption=f"{weak.law}; its outage probability is {weak.found.outage:.4g}",
         names=request.client_names,
+        look=look,
     )
 
 

@@ -6,12 +6,13 @@ import dataclasses
 
 from jaxcogc.allowed import POSITIVE, choice, number
 from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import Options, option, output, picture, switch
+from jaxcogc.cli.shared.options import option, output, picture, switch
+from jaxcogc.cli.shared.picture_options import PictureOptions
 from jaxcogc.names import MISSING_LINKS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkVerbOptions(Options):
+class NetworkVerbOptions(PictureOptions):
     """What can be asked."""
 
     verb_name = "network"

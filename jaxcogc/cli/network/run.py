@@ -19,7 +19,7 @@ from jaxcogc.links.network_description import NetworkDescription, describe_netwo
 from jaxcogc.links.network_file import NetworkFile, network_text
 
 if TYPE_CHECKING:
-    from jaxcogc.figures import Figure
+    from jaxcogc.figures import Figure, Look
 
 _FEW = 8
 
@@ -44,7 +44,7 @@ def run(options: NetworkVerbOptions) -> int:
             console.print(line, soft_wrap=True)
     if options.plot is None:
         return 0
-    return int(not write_picture("--plot", options.plot, partial(_draw, named)))
+    return int(not write_picture("--plot", options.plot, partial(_draw, named), options))
 
 
 def _check_reading(options: NetworkVerbOptions) -> None:
@@ -129,7 +129,7 @@ def _json_fields(
     }
 
 
-def _draw(named: NamedNetwork) -> Figure:
+def _draw(named: NamedNetwork, look: Look) -> Figure:
     from jaxcogc import figures
 
-    return figures.plot_network(named.network, names=_names(named), title=named.source)
+    return figures.plot_network(named.network, names=_names(named), title=named.source, look=look)

@@ -9,6 +9,7 @@ from jaxcogc.allowed import ATTEMPTS, LEVEL, PROBABILITY, SEED, TRIALS, choice, 
 from jaxcogc.cli.shared.code_options import STRAGGLERS, CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
+from jaxcogc.cli.shared.picture_options import AxesOptions
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import ESTIMATORS, INTERVALS, KERNELS, RARE_METHODS
 
@@ -17,7 +18,7 @@ ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "i
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OutageOptions(ProcessOptions, LinkOptions, CodeOptions):
+class OutageOptions(ProcessOptions, LinkOptions, CodeOptions, AxesOptions):
     """What can be asked."""
 
     verb_name = "outage"

@@ -12,11 +12,11 @@ from jaxcogc import figures
 from jaxcogc.cli.outage.report import closed_form_fields, network_title, write_rows
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.outage.run import NOTHING_COUNTED
+from jaxcogc.cli.outage.tables import SECTIONS, closed_form_text
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.outputs import write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.cli.shared.tables import SECTIONS, closed_form_text
 from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.outage.counts import outcomes_to_dict
 from jaxcogc.outage.laws.closed_form import ClosedForm, closed_form
@@ -28,7 +28,7 @@ from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
 
 if TYPE_CHECKING:
-    from jaxcogc.figures import Figure
+    from jaxcogc.figures import Figure, Look
 
 _FEW = "! effective sample size too small"
 
@@ -54,7 +54,7 @@ def run_rare(request: OutageRequest) -> int:
         if request.asked.plot is not None:
             draw = partial(_draw, request, rare, laws, caption)
             with interruption.shield:
-                drawn = write_picture("--plot", request.asked.plot, draw)
+                drawn = write_picture("--plot", request.asked.plot, draw, request.asked)
         return interruption.exit_code or int(not drawn)
 
 
@@ -113,11 +113,13 @@ def _caption(request: OutageRequest, rare: RareOutcomes, *, interrupted: bool) -
     return caption
 
 
-def _draw(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Figure:
+def _draw(
+    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str, look: Look
+) -> Figure:
     point = OutagePoint(int(request.settings[0].code.num_stragglers), rare.outcomes, laws)
     if rare.flagged:
         caption += f"\n{_FEW}: do not rely on {', '.join(sorted(rare.flagged))}"
-    return figures.plot_outcomes(point, title=network_title(request), caption=caption)
+    return figures.plot_outcomes(point, title=network_title(request), caption=caption, look=look)
 
 
 def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption: str) -> Table:

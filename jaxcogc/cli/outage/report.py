@@ -15,11 +15,11 @@ from rich.table import Table
 from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest, Setting
 from jaxcogc.cli.outage.sweep import along
+from jaxcogc.cli.outage.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.cli.shared.code_options import code_words
 from jaxcogc.cli.shared.link_options import time_text
 from jaxcogc.cli.shared.outputs import write_csv, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
-from jaxcogc.cli.shared.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.names import EVENTS, OUTAGES
 from jaxcogc.number_text import count_text, level_text
 from jaxcogc.outage.counts import (
@@ -38,7 +38,7 @@ from jaxcogc.outage.stratified.stratified_counts import StratifiedCounts, strati
 from jaxcogc.runtime.signals import Interruption
 
 if TYPE_CHECKING:
-    from jaxcogc.figures import Figure
+    from jaxcogc.figures import Figure, Look
 
 Counts = OutcomeCounts | StratifiedCounts
 _UNQUALIFIED = (
@@ -103,7 +103,8 @@ def report(
     if request.asked.plot is None:
         return True
     with interruption.shield:
-        return write_picture("--plot", request.asked.plot, partial(_draw, request, points, caption))
+        draw = partial(_draw, request, points, caption)
+        return write_picture("--plot", request.asked.plot, draw, request.asked)
 
 
 def write_rows(request: OutageRequest, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -173,10 +174,10 @@ def _table(
     return sweep_table(points, axes, title=title, caption=caption)
 
 
-def _draw(request: OutageRequest, points: list[OutagePoint], caption: str) -> Figure:
+def _draw(request: OutageRequest, points: list[OutagePoint], caption: str, look: Look) -> Figure:
     title = network_title(request)
     if len(points) == 1:
-        return figures.plot_outcomes(points[0], title=title, caption=caption)
+        return figures.plot_outcomes(points[0], title=title, caption=caption, look=look)
     across = along(request.axes)
     others = [axis for axis in request.axes if axis is not across]
     curves: dict[str, list[OutagePoint]] = {}
@@ -192,6 +193,7 @@ def _draw(request: OutageRequest, points: list[OutagePoint], caption: str) -> Fi
         x_label=across.label,
         title=title,
         caption=caption,
+        look=look,
     )
 
 

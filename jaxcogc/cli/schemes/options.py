@@ -9,6 +9,7 @@ from jaxcogc.allowed import LEVEL, NOT_NEGATIVE, SEED, choice, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import Headings, option, output, picture, switch
+from jaxcogc.cli.shared.picture_options import AxesOptions
 from jaxcogc.names import MASKS, PLACEMENTS, RELAY_OBJECTIVES, SCHEMES, hyphened, underscored
 
 ALL = "all"
@@ -20,7 +21,7 @@ ECHOED = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SchemesOptions(LinkOptions, CodeOptions):
+class SchemesOptions(LinkOptions, CodeOptions, AxesOptions):
     """What can be asked."""
 
     verb_name = "schemes"

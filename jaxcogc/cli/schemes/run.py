@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,8 +65,12 @@ def run(request: SchemesRequest) -> int:
         print_table(console, _table(request, found, inverse), *_EXPENDABLE)
     if asked.plot is None:
         return 0
-    draw = partial(figures.scheme_figure, found, title=request.title, caption=_caption(request))
-    return int(not write_picture("--plot", asked.plot, draw))
+
+    def draw(look: figures.Look) -> figures.Figure:
+        caption = _caption(request)
+        return figures.scheme_figure(found, title=request.title, caption=caption, look=look)
+
+    return int(not write_picture("--plot", asked.plot, draw, asked))
 
 
 def _leak(request: SchemesRequest, row: SchemeErrors) -> float | None:

@@ -16,7 +16,8 @@ from jaxcogc.runtime.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from jaxcogc.cli.shared.options import Options
-    from jaxcogc.figures import Figure
+    from jaxcogc.cli.shared.picture_options import PictureOptions
+    from jaxcogc.figures import Figure, Look
 
 
 def write_json(target: str, fields: Mapping[str, Any], asked: Options) -> None:
@@ -79,8 +80,16 @@ def write_file(flag: str, path: str | Path, data: bytes) -> None:
         raise UserError(f"{flag}: cannot write {str(path)!r}: {one_line(error)}") from error
 
 
-def write_picture(flag: str, path: str, draw: Callable[[], Figure]) -> bool:
+def write_picture(
+    flag: str, path: str, draw: Callable[[Look], Figure], asked: PictureOptions
+) -> bool:
     """Draw and write a picture; one that cannot be drawn is told in one line, and no more.
+
+    Args:
+        flag: the option that asked for it.
+        path: its file.
+        draw: makes it, in the look that was asked for.
+        asked: the options.
 
     Returns:
         Whether the picture is there.
@@ -90,7 +99,7 @@ def write_picture(flag: str, path: str, draw: Callable[[], Figure]) -> bool:
     try:
         from jaxcogc.figures import figure_bytes  # Matplotlib itself may not take a user's settings
 
-        data = figure_bytes(draw(), Path(path).suffix)
+        data = figure_bytes(draw(asked.look), asked.kind_of(path))
     except Exception as error:  # whatever a user's own settings make Matplotlib do
         print(f"error: {flag}: cannot be drawn: {one_line(error)}", file=sys.stderr)
         return False

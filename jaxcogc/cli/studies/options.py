@@ -8,6 +8,7 @@ from typing import ClassVar
 from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, choice, whole
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.options import Headings, Options, option, output, picture, switch
+from jaxcogc.cli.shared.picture_options import AxesOptions, PictureOptions
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import EVENTS
 
@@ -63,7 +64,7 @@ class ShowOptions(StoreOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PlotOptions(StoreOptions):
+class PlotOptions(StoreOptions, AxesOptions):
     """Of `jaxcogc plot`."""
 
     out: str = picture("The picture (png, svg or pdf).", default=...)
@@ -72,8 +73,7 @@ class PlotOptions(StoreOptions):
     panels: str | None = option("AXIS", "A panel for each value.")
     outcome: str | None = option("NAMES", "Such as gc_outage,gc_plus_none.")
     filter: tuple[str, ...] = filter_option()
-    linear: bool = switch("No logarithmic axis.")
-    title: str | None = option("TEXT", "Instead of the study's.")
+    linear: bool = switch("No logarithmic axis: --yscale linear.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class MergeOptions(Options):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReplayOptions(StoreOptions):
+class ReplayOptions(StoreOptions, PictureOptions):
     """Of `jaxcogc replay`."""
 
     verb_name = "replay"

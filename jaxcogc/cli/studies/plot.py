@@ -10,7 +10,7 @@ from jaxcogc.cli.studies.options import PlotOptions
 from jaxcogc.cli.studies.store_errors import store_errors
 
 if TYPE_CHECKING:
-    from jaxcogc.figures import Figure
+    from jaxcogc.figures import Figure, Look
 
 
 def plot(options: PlotOptions) -> int:
@@ -19,6 +19,8 @@ def plot(options: PlotOptions) -> int:
     An estimate of zero events is an arrow down from the upper end of its interval. What is not said
     is chosen: the longest numeric axis along x, the others as curves, the watched outcome.
     """
+    if options.linear and options.yscale == "log":
+        raise UserError("--linear beside --yscale log: allowed is one of the two")
     with store_errors():
         from jaxcogc.study.results.result_table import read_table
         from jaxcogc.study.store.store import open_store
@@ -26,7 +28,7 @@ def plot(options: PlotOptions) -> int:
         with open_store(options.store) as opened:
             table, studies = read_table(opened), opened.studies()
     from jaxcogc.cli.studies.show_run import select
-    from jaxcogc.figures.curve_layout import layout_of, panels_of
+    from jaxcogc.figures.studies.curve_layout import layout_of, panels_of
 
     table = select(table, options.filter, None).counted
     if not table.results:
@@ -42,16 +44,16 @@ def plot(options: PlotOptions) -> int:
             outcomes=_split(options.outcome),
         )
         panels_of(table, layout)  # not more curves than can be told apart
-        title = options.title or " · ".join(study.name for study in studies)
+        title = " · ".join(study.name for study in studies)
     except ValueError as error:
         raise UserError(f"--x, --curves, --panels, --outcome: {error}") from error
 
-    def draw() -> Figure:
-        from jaxcogc.figures.study_curves import plot_study
+    def draw(look: Look) -> Figure:
+        from jaxcogc.figures.studies.study_curves import plot_study
 
-        return plot_study(table, layout, title=title, linear=options.linear)
+        return plot_study(table, layout, title=title, linear=options.linear, look=look)
 
-    return int(not write_picture("--out", options.out, draw))
+    return int(not write_picture("--out", options.out, draw, options))
 
 
 def _split(names: str | None) -> list[str] | None:

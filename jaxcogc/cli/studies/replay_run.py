@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,8 +41,11 @@ def run(options: ReplayOptions, point: Point) -> int:
     if options.plot is None:
         return 0
     caption = " · ".join(happened)
-    draw = partial(figures.plot_replay, found, title=title, caption=caption, names=names)
-    return int(not write_picture("--plot", options.plot, draw))
+
+    def draw(look: figures.Look) -> figures.Figure:
+        return figures.plot_replay(found, title=title, caption=caption, names=names, look=look)
+
+    return int(not write_picture("--plot", options.plot, draw, options))
 
 
 def _next_trial(point: Point, trial: int, outcome: str) -> int:

@@ -12,7 +12,7 @@ def report(options: ReportOptions) -> int:
     It needs no network and no other file, and tells how to get the same numbers again.
     """
     with store_errors():
-        from jaxcogc.figures.report_page import report_page
+        from jaxcogc.figures.studies.report_page import report_page
         from jaxcogc.study.store.store_file import StoreError
 
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.options import check_written
+from jaxcogc.cli.shared.picture_options import PICTURE_NAMES
 from jaxcogc.cli.train.options import TrainOptions
 from jaxcogc.runs.run_folder import CONFIG_NAME, COPIED
 
@@ -18,7 +19,7 @@ CHECKSUMS = ("network_sha256", "code_sha256", "inputs_sha256", "labels_sha256")
 MAY_DIFFER = ("rounds", "network", "code_file", "data_dir")
 """In a resumed run: nothing done so far depends on how many rounds are to come, and files are the
 same where their checksums are, wherever they lie."""
-NOT_KEPT = ("out", "resume", "config", "json", "quiet")
+NOT_KEPT = ("out", "resume", "config", "json", "quiet", *PICTURE_NAMES)
 """Options that change no number."""
 
 

@@ -21,6 +21,7 @@ from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
 from jaxcogc.cli.shared.options import Headings, option, output, switch
+from jaxcogc.cli.shared.picture_options import AxesOptions
 from jaxcogc.names import (
     AGGREGATIONS,
     BASIC_SCHEMES,
@@ -104,7 +105,7 @@ class _TrainingOptions(LinkOptions, CodeOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainOptions(_TrainingOptions):
+class TrainOptions(_TrainingOptions, AxesOptions):
     """What can be asked."""
 
     verb_name = "train"

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -32,7 +31,6 @@ from jaxcogc.runs.run_files import RunFiles
 from jaxcogc.runs.run_folder import held_folder
 from jaxcogc.runtime.signals import Interruption
 from jaxcogc.training.compiled import compile_training
-from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import (
     DIVERGED_LOSS,
     INTERVAL_LEVEL,
@@ -59,7 +57,7 @@ def run(request: TrainRequest) -> int:
             with _blamed():
                 stack.enter_context(held)
                 files = stack.enter_context(RunFiles(request.plan, request.out))
-            _draw_partition(request.plan, request.out / "partition.png")
+            _draw_partition(request)
         with display:
             with interruption.ending_at_once(_NOTHING_DONE):
                 display.compiling()
@@ -153,19 +151,26 @@ def _restore(files: RunFiles, first: Trained, display: CountDisplay) -> Trained:
     return trained
 
 
-def _draw_partition(plan: TrainingPlan, path: Path) -> None:
+def _picture_path(request: TrainRequest, name: str) -> Path:
+    """Of a picture in the run's folder."""
+    assert request.out is not None
+    return request.out / f"{name}.{request.asked.format or 'png'}"
+
+
+def _draw_partition(request: TrainRequest) -> None:
     """Who holds what, under the first seed; unless it is there from before."""
+    plan, path = request.plan, _picture_path(request, "partition")
     if path.exists():
         return
     first = Partition(plan.partition.indices[0], plan.partition.num_samples[0])
-    draw = partial(
-        figures.partition_figure,
-        first,
-        plan.dataset.train_labels,
-        plan.dataset.num_classes,
-        title=f"Who holds which samples under seed {plan.seeds[0]}",
-    )
-    write_picture("--out", str(path), draw)
+
+    def draw(look: figures.Look) -> figures.Figure:
+        labels, classes = plan.dataset.train_labels, plan.dataset.num_classes
+        title = f"Who holds which samples under seed {plan.seeds[0]}"
+        size = look.without_words()
+        return figures.partition_figure(first, labels, classes, title=title, look=size)
+
+    write_picture("--out", str(path), draw, request.asked)
 
 
 def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> int:
@@ -217,9 +222,14 @@ def _report(
     converged = _name_diverged(summary)
     if request.out is None:
         return converged
-    draw = partial(figures.accuracy_figure, plan, trained, title=request.title, caption=caption)
+
+    def draw(look: figures.Look) -> figures.Figure:
+        words = {"title": request.title, "caption": caption}
+        return figures.accuracy_figure(plan, trained, **words, look=look)
+
+    path = str(_picture_path(request, "accuracy"))
     with interruption.shield:
-        return write_picture("--out", str(request.out / "accuracy.png"), draw) and converged
+        return write_picture("--out", path, draw, request.asked) and converged
 
 
 def _name_diverged(summary: dict[str, SchemeSummary]) -> bool:

@@ -9,8 +9,8 @@ import pandas
 import pytest
 
 from jaxcogc.cli.app import main
-from jaxcogc.figures.curve_layout import layout_of, panels_of
-from jaxcogc.figures.report_figures import heat_map
+from jaxcogc.figures.studies.curve_layout import layout_of, panels_of
+from jaxcogc.figures.studies.report_figures import heat_map
 from jaxcogc.links.network import Network
 from jaxcogc.number_text import value_text
 from jaxcogc.study import collect

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxcogc.figures.labels import outcome_label, setting_label
 from jaxcogc.names import EVENTS
-from jaxcogc.number_text import level_text, value_text
+from jaxcogc.number_text import level_text
 from jaxcogc.outage.intervals import Estimate
+from jaxcogc.study.results.law_between import law_between
 from jaxcogc.study.results.point_results import PointResult
 from jaxcogc.study.results.result_table import ResultTable
 from jaxcogc.study.specification.point import Value
@@ -25,10 +27,24 @@ class Mark(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Estimates of one outcome along the x axis; a point that was not run has no mark."""
+    """Estimates of one outcome along the x axis; a point that was not run has no mark.
 
+    Attributes:
+      outcome: which one.
+      setting: where its points stand on the axes that tell curves apart.
+      label: both in words, as far as other curves differ.
+      marks: in ascending order.
+    """
+
+    outcome: str
+    setting: tuple[tuple[str, Value], ...]
     label: str
     marks: tuple[Mark, ...]
+
+    def law(self, axis: str) -> list[tuple[float, float]]:
+        """The closed form along a numeric axis, between the marks too; empty for words."""
+        known = [mark.result for mark in self.marks if mark.law is not None]
+        return law_between(known, axis) if len(known) == len(self.marks) else []
 
 
 class Panel(NamedTuple):
@@ -115,27 +131,44 @@ def panels_of(table: ResultTable, layout: Layout) -> list[Panel]:
 
 
 def _curves(results: Sequence[PointResult], layout: Layout) -> list[Curve]:
-    grouped: dict[str, list[Mark]] = {}
+    grouped: dict[tuple[str, tuple[tuple[str, Value], ...]], list[Mark]] = {}
     for outcome in layout.outcomes:
         for result in results:
-            words = [setting_text(result, layout.curves)]
-            if len(layout.outcomes) > 1 or not layout.curves:
-                words.insert(0, outcome)
-            marks = grouped.setdefault(", ".join(filter(None, words)), [])
+            setting = tuple((name, result.label(name)) for name in layout.curves)
+            marks = grouped.setdefault((outcome, setting), [])
             estimate, x = result.estimates.get(outcome), result.label(layout.x)
             law = result.closed_form if outcome == "gc_outage" else None
             if estimate is not None and x is not None:
                 marks.append(Mark(x, estimate, result, law))
     return [
-        Curve(label, tuple(sorted(marks, key=lambda mark: mark.x)))
-        for label, marks in grouped.items()
+        Curve(
+            outcome,
+            setting,
+            _label(outcome, setting, layout),
+            tuple(sorted(marks, key=lambda mark: mark.x)),
+        )
+        for (outcome, setting), marks in grouped.items()
         if marks
     ]
 
 
+def _label(outcome: str, setting: Sequence[tuple[str, Value]], layout: Layout) -> str:
+    words = [setting_label(name, value) for name, value in setting]
+    if len(layout.outcomes) > 1 or not layout.curves:
+        words.insert(0, outcome_label(outcome))
+    return ", ".join(words)
+
+
 def setting_text(result: PointResult, axes: Sequence[str]) -> str:
     """Where a point stands on some axes, in words."""
-    return ", ".join(f"{name} {value_text(result.label(name))}" for name in axes)
+    return ", ".join(setting_label(name, result.label(name)) for name in axes)
+
+
+def thresholds_of(panels: Sequence[Panel], layout: Layout) -> list[float]:
+    """The probabilities below which the rules of the points wanted to know the drawn outcomes."""
+    rules = [mark.result.rule for panel in panels for mark in panel.marks]
+    drawn = [rule for rule in rules if rule.outcome in layout.outcomes]
+    return sorted({rule.decide_below for rule in drawn if rule.decide_below is not None})
 
 
 def is_numeric(values: Sequence[Value]) -> bool:

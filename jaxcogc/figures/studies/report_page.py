@@ -97,7 +97,7 @@ def _head(table: ResultTable, studies: Iterable[StudyText]) -> list[str]:
 def _figures(table: ResultTable) -> list[str]:
     from plotly.io import to_html
 
-    from jaxcogc.figures.report_figures import curve_figures, heat_map
+    from jaxcogc.figures.studies.report_figures import curve_figures, heat_map
 
     parts, scripts_there = [], False
 

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from jaxcogc.figures.colours import CURVE_COLOURS
-from jaxcogc.figures.curve_layout import (
+from jaxcogc.figures.studies.curve_layout import (
     MAX_CURVES,
     Curve,
     Layout,
