@@ -6,7 +6,6 @@ the chance of one (`coding.double_recovery`). Probabilities of 1e-9 and far belo
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -23,7 +22,7 @@ from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 from jaxcogc.runtime.devices import jit_by_backend
 
-__all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns"]
+__all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns", "pattern_decision"]
 
 BATCH_TRIALS = 2**13
 """Trials decided in one call; shorter ones are padded, so that one program serves all."""
@@ -76,10 +75,10 @@ def decide_patterns(
     )
 
 
-@partial(jit_by_backend, static_argnums=5)
-def _decide(
+def pattern_decision(
     key: Key, code: GradientCode, where: Array, gates: Array, erased: Array, keep_heard: bool
 ) -> tuple[Array, Recovery]:
+    """The traced half of `decide_patterns`: which links are looked at, and what is recovered."""
     attempts, clients, _ = where.shape
     chex.assert_shape(gates, (attempts * clients**2, 2))
     chex.assert_shape(erased, (BATCH_TRIALS, len(gates)))
@@ -94,3 +93,6 @@ def _decide(
         peers = lax.associative_scan(jnp.logical_or, peers, axis=1)
     links = Links(uplinks, peers)
     return looked_at, recover_twice(key, code, links)
+
+
+_decide = jit_by_backend(pattern_decision, static_argnums=5)
