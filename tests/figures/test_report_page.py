@@ -1,12 +1,16 @@
 """The report: its structure always, its behaviour in a browser where there is one."""
 
+import base64
+import csv
 import dataclasses
+import io
 import re
 import time
 import warnings
 
 import pytest
 
+from jaxcogc.figures.studies.report_figures import curve_figures
 from jaxcogc.figures.studies.report_page import report_page
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.results.best_stragglers import best_stragglers
@@ -90,6 +94,36 @@ max_trials = 1
 """
 
 
+def test_parts_for_every_reader(page):
+    """Words of every chart, labels, header cells, fixed parameters, the numbers as a file."""
+    assert '<meta name="viewport" content="width=device-width' in page
+    assert "prefers-color-scheme: dark" in page
+    assert page.count("<figure aria-label=") == page.count("This chart in words") == 2
+    words = re.findall("<ul>(.*?)</ul>", page)
+    assert [text.count("<li>") for text in words] == [2, 2]  # curves; least and largest
+    assert "s = 0: 0.00" in words[0]
+    assert "<label for='filter'>" in page
+    assert page.count("<th scope='row'>") == 4 + 8 + 1
+    (fixed,) = re.findall("<dl id='fixed'>(.*?)</dl>", page)
+    assert "<dt>number of clients M</dt><dd>4</dd>" in fixed
+    assert "<dt>erasure probability between clients</dt><dd>0.1</dd>" in fixed
+    assert "uplinks" not in fixed
+    (data,) = re.findall("download='study.csv' href='data:text/csv;base64,(.*?)'", page)
+    lines = list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+    assert [float(line["uplink_erasure"]) for line in lines[::2]] == [0.05, 0.1, 0.15, 0.2]
+    assert float(lines[0]["gc_plus_none"]) > 0
+
+
+def test_curves_differ_beyond_their_colour(store):
+    with open_store(store) as opened:
+        table = read_table(opened)
+    (chart,) = curve_figures(table, "gc_plus_none")
+    named = [trace for trace in chart.figure.data if trace.name]
+    assert len(named) == 2
+    for look in ("marker.symbol", "line.dash", "line.color"):
+        assert len({trace[look] for trace in named}) == 2
+
+
 def test_in_a_browser(page, tmp_path):
     if browser.programs() is None:
         assert not browser.REQUIRED, "JAXCOGC_BROWSER=required, but no chromium and chromedriver"
@@ -119,10 +153,65 @@ def test_in_a_browser(page, tmp_path):
         field.send_keys(" nonsense")
         assert driver.execute_script(visible) == 0
         assert [line for line in driver.get_log("browser") if line["level"] != "INFO"] == []
+        check_sorting(driver, field)
+        for width in (1400, 420):
+            check_size(driver, width)
+        check_theme(driver)
+        assert [line for line in driver.get_log("browser") if line["level"] != "INFO"] == []
         # The check of the log can fail.
         driver.execute_script("setTimeout(() => undefinedFunction())")
         log = wait_for(lambda: driver.get_log("browser"), bool)
         assert "undefinedFunction" in str(log)
+
+
+def check_sorting(driver, field):
+    """A click on a header cell sorts, another one turns the order round."""
+    field.clear()
+    field.send_keys(" ")
+    first = "return document.querySelector('#points tbody tr').cells[1].textContent"
+    column = driver.find_elements("css selector", "#points th button")[1]
+    assert column.text == "uplink_erasure"
+    column.click()
+    assert driver.execute_script(first) == "0.05"
+    column.click()
+    assert driver.execute_script(first) == "0.2"
+    head = "return document.querySelectorAll('#points th')[1].getAttribute('aria-sort')"
+    assert driver.execute_script(head) == "descending"
+
+
+def check_size(driver, width):
+    """Nothing is wider than the page but tables, which scroll; no button sends anything."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    wide = "return document.documentElement.scrollWidth"
+    assert wait_for(lambda: driver.execute_script(wide), lambda now: now <= width) <= width
+    plots = "return [...document.querySelectorAll('.main-svg')].map(x => x.clientWidth)"
+    fits = wait_for(lambda: driver.execute_script(plots), lambda all_: max(all_) <= width)
+    assert 0 < max(fits) <= width
+    titles = "return [...document.querySelectorAll('.modebar-btn')].map(x => x.dataset.title)"
+    buttons = driver.execute_script(titles)
+    assert buttons
+    assert not [title for title in buttons if re.search("share|cloud|send|edit", title, re.I)]
+
+
+def check_theme(driver):
+    """The page and its charts are dark where the reader wants that."""
+    ink = "return getComputedStyle(document.querySelector('.xtitle')).fill"
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    found = {}
+    for scheme in ("light", "dark"):
+        feature = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
+        bright = scheme == "dark"
+        good = lambda colour, bright=bright: (brightness(colour) > 128) == bright  # noqa: E731
+        found[scheme] = wait_for(lambda: driver.execute_script(ink), good)
+        assert good(found[scheme])
+        assert (brightness(driver.execute_script(paper)) > 128) != bright
+    assert found["light"] != found["dark"]
+
+
+def brightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
 
 
 def wait_for(look, enough):

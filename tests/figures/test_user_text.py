@@ -74,8 +74,8 @@ def test_pictures_of_such_names_are_whole(store: Path, tmp_path: Path, suffix: s
 def test_the_report_has_no_places_to_fill_in_and_no_tags_in_names(store: Path) -> None:
     with open_store(store) as opened:
         table = read_table(opened)
-    figures = [*curve_figures(table, "gc_plus_none"), heat_map(table, "gc_plus_none")]
-    text = json.dumps([figure.to_plotly_json() for figure in figures], default=list)
+    charts = [*curve_figures(table, "gc_plus_none"), heat_map(table, "gc_plus_none")]
+    text = json.dumps([chart.figure.to_plotly_json() for chart in charts], default=list)
     assert "50%&#123;y}" in text
     assert "50%{y}" not in text.replace('"legendgroup": "network 50%{y}"', "")
     assert "&lt;b&gt;x" in text

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import html
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from jaxcogc.figures.colours import CURVE_COLOURS
+from jaxcogc.figures.labels import axis_label, outcome_label
 from jaxcogc.figures.studies.curve_layout import (
     MAX_CURVES,
     Curve,
     Layout,
     Mark,
     Panel,
+    is_numeric,
     layout_of,
     panels_of,
     setting_text,
+    thresholds_of,
 )
+from jaxcogc.figures.studies.curve_looks import MARKERS, CurveLook, looks_of
 from jaxcogc.number_text import estimate_text, value_text
 from jaxcogc.study.results.point_results import PointResult
 from jaxcogc.study.results.result_table import ResultTable
@@ -29,19 +33,45 @@ MAX_FIGURES = 12
 _TEMPLATE: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 13},
+    "paper_bgcolor": "rgba(0,0,0,0)",  # that of the page, light or dark
+    "plot_bgcolor": "rgba(0,0,0,0)",
     "margin": {"l": 70, "r": 20, "t": 50, "b": 60},
     "hoverlabel": {"namelength": -1},  # 15 characters do not tell names apart
 }
 
 
-def curve_figures(table: ResultTable, outcome: str) -> list[go.Figure]:
+_SYMBOLS = dict(
+    zip(
+        MARKERS,
+        (
+            *("circle", "square", "triangle-up", "diamond"),
+            *("triangle-down", "triangle-left", "triangle-right", "cross"),
+        ),
+        strict=True,
+    )
+)
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_MOST_WORDS = 6
+"""Points of a curve that are told in words; of longer ones the ends."""
+
+
+class Chart(NamedTuple):
+    """A figure, what it is called, and what it shows in words, a line for each curve."""
+
+    figure: go.Figure
+    title: str
+    words: list[str]
+
+
+def curve_figures(table: ResultTable, outcome: str) -> list[Chart]:
     """Curves of an outcome along the longest numeric axis; as many figures as it takes.
 
     A legend entry toggles a curve together with its band. An estimate of zero events is an arrow
     at the upper end of its interval.
     """
     table, layout = _readable(table, outcome)
-    return [_figure(panel, layout) for panel in panels_of(table, layout)[:MAX_FIGURES]]
+    panels = panels_of(table, layout)[:MAX_FIGURES]
+    return [_chart(panel, layout) for panel in panels]
 
 
 def _readable(table: ResultTable, outcome: str) -> tuple[ResultTable, Layout]:
@@ -57,30 +87,69 @@ def _readable(table: ResultTable, outcome: str) -> tuple[ResultTable, Layout]:
     return _readable(some, outcome)
 
 
+def _chart(panel: Panel, layout: Layout) -> Chart:
+    title = f"{outcome_label(layout.outcomes[0])} against {axis_label(layout.x)}"
+    title += f", {panel.title}" if panel.title else ""
+    return Chart(_figure(panel, layout), title, [_words(c, layout) for c in panel.curves])
+
+
+def _words(curve: Curve, layout: Layout) -> str:
+    marks: Sequence[Mark] = curve.marks
+    if len(marks) > _MOST_WORDS:
+        marks = (marks[0], marks[len(marks) // 2], marks[-1])
+    told = [
+        f"{estimate_text(m.estimate.best, m.estimate.low, m.estimate.high)} at "
+        f"{layout.x.replace('_', ' ')} {value_text(m.x)}"
+        for m in marks
+    ]
+    return f"{curve.label}: {'; '.join(told)}"
+
+
 def _figure(panel: Panel, layout: Layout) -> go.Figure:
-    figure = go.Figure(layout=_TEMPLATE)
+    figure, looks = go.Figure(layout=_TEMPLATE), looks_of([panel])
+    numeric = is_numeric([mark.x for mark in panel.marks])
     for number, curve in enumerate(panel.curves[:MAX_CURVES]):
-        _add_curve(figure, curve, CURVE_COLOURS[number % len(CURVE_COLOURS)])
+        law = curve.law(layout.x) if numeric else []
+        dashes = _DASHES[number % len(_DASHES)]
+        _add_curve(figure, curve, _Style(looks[curve.label], dashes, numeric), law)
+    for value in thresholds_of([panel], layout):
+        figure.add_hline(value, line={"dash": "longdashdot", "width": 1, "color": "#888888"})
     figure.update_layout(
         title=_plain(panel.title) or None,
-        xaxis_title=layout.x.replace("_", " "),
+        xaxis_title=axis_label(layout.x),
         yaxis_title=layout.outcomes[0],
         legend_title="click hides, double click isolates",
         height=460,
         hovermode="closest",
     )
     figure.update_yaxes(type="log", exponentformat="power", minor_showgrid=False)
-    if not all(isinstance(mark.x, int | float) for mark in panel.marks):
+    if not numeric:
         figure.update_xaxes(type="category")
     return figure
 
 
-def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
+class _Style(NamedTuple):
+    """How a curve is told apart from the others: by colour, by symbol and by dashes."""
+
+    look: CurveLook
+    dashes: str
+    joined: bool
+
+    @property
+    def colour(self) -> str:
+        """That shows on light and dark pages."""
+        return "#888888" if self.look.colour == "#000000" else self.look.colour
+
+
+def _add_curve(
+    figure: go.Figure, curve: Curve, style: _Style, law: Sequence[tuple[float, float]]
+) -> None:
+    """A curve with its band, its law and the arrows of events never seen, hidden together."""
     seen = [mark for mark in curve.marks if mark.estimate.best > 0]
     unseen = [mark for mark in curve.marks if mark.estimate.best == 0]
     group, label = {"legendgroup": curve.label}, _plain(curve.label)
     x: list[Value] = [mark.x for mark in seen]
-    if seen:
+    if seen and style.joined:
         high = [mark.estimate.high for mark in seen]
         low = [mark.estimate.low or mark.estimate.high * 1e-3 for mark in seen]
         figure.add_scatter(
@@ -88,7 +157,7 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
             y=[*high, *reversed(low)],
             mode="lines",
             fill="toself",
-            fillcolor=_faint(colour),
+            fillcolor=_faint(style.colour),
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
@@ -97,9 +166,10 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
     figure.add_scatter(
         x=x or [None],  # its legend entry stays: it hides the arrows too
         y=np.array([mark.estimate.best for mark in seen] or [np.nan]),
-        mode="lines+markers",
+        mode="lines+markers" if style.joined and not law else "markers",
         name=label,
-        line={"color": colour},
+        line={"color": style.colour, "dash": style.dashes},
+        marker={"symbol": _SYMBOLS[style.look.marker], "size": 9, "color": style.colour},
         customdata=[_hover(mark) for mark in seen],
         hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
         **group,
@@ -109,19 +179,18 @@ def _add_curve(figure: go.Figure, curve: Curve, colour: str) -> None:
             x=[mark.x for mark in unseen],
             y=[mark.estimate.high for mark in unseen],
             mode="markers",
-            marker={"symbol": "arrow-down", "size": 13, "color": colour},
+            marker={"symbol": "arrow-down", "size": 13, "color": style.colour},
             customdata=[_hover(mark) for mark in unseen],
             hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
             showlegend=False,
             **group,
         )
-    law = [mark for mark in curve.marks if mark.law]
     if law:
         figure.add_scatter(
-            x=[mark.x for mark in law],
-            y=[mark.law for mark in law],
+            x=[x for x, y in law if y > 0],
+            y=[y for _, y in law if y > 0],
             mode="lines",
-            line={"color": "black", "width": 1, "dash": "dot"},
+            line={"color": style.colour, "width": 1.5, "dash": style.dashes},
             hovertemplate=f"closed form %{{y:.4g}}<extra>{label}</extra>",
             showlegend=False,
             **group,
@@ -147,7 +216,7 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.2)"
 
 
-def heat_map(table: ResultTable, outcome: str) -> go.Figure | None:
+def heat_map(table: ResultTable, outcome: str) -> Chart | None:
     """The outcome over the two longest axes, one of the others' values at a time.
 
     None where the grid has fewer than two axes. A menu chooses among the other axes' values.
@@ -171,10 +240,24 @@ def heat_map(table: ResultTable, outcome: str) -> go.Figure | None:
         ]
         menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.15, "yanchor": "bottom"}
         figure.update_layout(updatemenus=[menu])
-    figure.update_xaxes(title=across.replace("_", " "), type="category")
-    figure.update_yaxes(title=up.replace("_", " "), type="category")
-    figure.update_layout(height=480)
-    return figure
+    figure.update_xaxes(title=axis_label(across), type="category")
+    figure.update_yaxes(title=axis_label(up), type="category")
+    figure.update_layout(height=460)
+    title = f"{outcome_label(outcome)} over {axis_label(across)} and {axis_label(up)}"
+    return Chart(figure, title, _heat_words(table, outcome, (across, up, *rest)))
+
+
+def _heat_words(table: ResultTable, outcome: str, axes: Sequence[str]) -> list[str]:
+    """The least and the largest probability, and where."""
+    found = [result for result in table.results if outcome in result.estimates]
+    found.sort(key=lambda result: result.estimates[outcome].best)
+    words = []
+    for name, some in (("least", found[:1]), ("largest", found[-1:])):
+        for result in some:
+            e = result.estimates[outcome]
+            where = setting_text(result, axes)
+            words.append(f"{name}: {estimate_text(e.best, e.low, e.high)} at {where}")
+    return words
 
 
 def _cells(table: ResultTable, outcome: str, across: str, up: str) -> dict[str, Any]:
@@ -188,7 +271,7 @@ def _cells(table: ResultTable, outcome: str, across: str, up: str) -> dict[str, 
         "text": [[_cell_text(result, outcome) for result in line] for line in grid],
         "hovertemplate": f"{across} %{{x}}, {up} %{{y}}<br>%{{text}}<extra></extra>",
         "colorscale": "Viridis",
-        "colorbar": {"title": {"text": f"log10 {outcome}"}},
+        "colorbar": {"title": {"text": f"log10 {outcome}", "side": "right"}, "thickness": 14},
     }
 
 

@@ -5,48 +5,21 @@ from __future__ import annotations
 import html
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jaxcogc
-from jaxcogc.names import EVENTS, HARMFUL_OUTCOMES
-from jaxcogc.number_text import estimate_text, level_text, value_text
-from jaxcogc.outage.intervals import Estimate
-from jaxcogc.study.results.best_stragglers import best_stragglers
+from jaxcogc.figures.labels import axis_label
+from jaxcogc.figures.studies.report_assets import CHARTS, SCRIPT, STYLE
+from jaxcogc.figures.studies.report_tables import best_section, html_table, points_section
+from jaxcogc.names import EVENTS
+from jaxcogc.number_text import value_text
 from jaxcogc.study.results.result_table import ResultTable, read_table
 from jaxcogc.study.store.store import Store, StudyText, open_store
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 0 auto; max-width: 1100px;
-  padding: 24px; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2em; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; font-size: 13px; } .wide { overflow-x: auto; }
-th, td { padding: 3px 9px; border-bottom: 1px solid #eee; text-align: right; white-space: nowrap; }
-th { background: #f6f6f6; position: sticky; top: 0; }
-pre { background: #f6f6f6; padding: 12px; overflow-x: auto; font-size: 13px; }
-input { font-size: 15px; padding: 6px 10px; width: 360px; }
-.note { color: #666; font-size: 13px; }
-"""
-_SCRIPT = """
-const filter = document.getElementById("filter");
-const rows = Array.from(document.querySelectorAll("#points tbody tr"));
-function apply() {
-  const words = filter.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  let shown = 0;
-  for (const row of rows) {
-    const match = words.every((word) => row.textContent.toLowerCase().includes(word));
-    row.hidden = !match;
-    shown += match;
-  }
-  document.getElementById("shown").textContent = shown + " of " + rows.length + " points";
-}
-filter.addEventListener("input", apply);
-apply();
-"""
+    from jaxcogc.figures.studies.report_figures import Chart
 
 
 def report_page(store: str | os.PathLike[str]) -> str:
@@ -57,22 +30,25 @@ def report_page(store: str | os.PathLike[str]) -> str:
 
     Returns:
       The page: what was studied, curves with bands (hover, toggle), the heat map of a two-axis
-      grid, the best stragglers of each network, a table with search, and how to get the same
-      numbers again. Scripts and styles are inside; nothing is loaded from a network.
+      grid, each in words too; the best stragglers of each network, a table that can be searched,
+      sorted and saved, and how to get the same numbers again. Scripts and styles are inside;
+      nothing is loaded from a network, and nothing is sent there.
 
     Raises:
       ValueError: no store, or one without a counted point (one line).
     """
     with open_store(Path(store)) as opened:
         table, studies = read_table(opened), opened.studies()
-        sections = [*_head(table, studies), *_figures(table.counted), _best(table), _table(table)]
-        sections.append(_origin(opened, table, studies))
+        name = Path(store).stem
+        sections = [*_head(table, studies), *_figures(table.counted), best_section(table)]
+        sections += [points_section(table, name), _origin(opened, table, studies)]
     title = html.escape(" · ".join(study.name for study in studies) or "study")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<link rel='icon' href='data:,'><style>{_STYLE}</style></head>\n<body>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<link rel='icon' href='data:,'><style>{STYLE}</style></head>\n<body><main>\n"
         + "\n".join(sections)
-        + f"\n<script>{_SCRIPT}</script>\n</body></html>\n"
+        + f"\n</main><script>{SCRIPT}</script>\n</body></html>\n"
     )
 
 
@@ -91,89 +67,53 @@ def _head(table: ResultTable, studies: Iterable[StudyText]) -> list[str]:
         f"<p>{len(table.results)} points, {trials:,} trials. "
         f"Axes: {html.escape(', '.join(axes) or 'none')}. Stopped: {stopped}.</p>"
     )
+    fixed = {
+        name: value_text(table.values(name)[0])
+        for name in table.axes
+        if name not in table.varying_axes
+    }
+    lines = [f"<dt>{axis_label(name)}</dt><dd>{html.escape(x)}</dd>" for name, x in fixed.items()]
+    parts.append(f"<p>The same at every point:</p><dl id='fixed'>{''.join(lines)}</dl>")
     return parts
 
 
 def _figures(table: ResultTable) -> list[str]:
-    from plotly.io import to_html
-
     from jaxcogc.figures.studies.report_figures import curve_figures, heat_map
 
-    parts, scripts_there = [], False
-
-    def embed(figure: Figure) -> str:
-        nonlocal scripts_there
-        page = to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=not scripts_there,
-            config={"displaylogo": False, "responsive": True},
-        )
-        scripts_there = True
-        return str(page)
-
+    embed, parts = _Embedding(), []
     for outcome in table.watched:
         parts.append(f"<h2>{outcome}</h2><p>{EVENTS[outcome]}. Bands are intervals.</p>")
-        parts += [embed(figure) for figure in curve_figures(table, outcome)]
-        picture = heat_map(table, outcome)
-        if picture is not None:
-            parts.append(f"<h2>{outcome} over the grid</h2>" + embed(picture))
+        parts += [embed(chart) for chart in curve_figures(table, outcome)]
+        chart = heat_map(table, outcome)
+        if chart is not None:
+            parts.append(f"<h2>{outcome} over the grid</h2>" + embed(chart))
     return parts
 
 
-def _best(table: ResultTable) -> str:
-    if len(table.values("stragglers")) < 2:
-        return ""
-    lines = []
-    several = len(table.counted.watched) > 1
-    words = {True: "yes", False: "no", None: "no other"}
-    for setting, outcome, result, apart in best_stragglers(table):
-        cells = [*map(value_text, setting.values()), *([outcome] if several else [])]
-        cells += [value_text(result.point.stragglers), _interval(result.estimates[outcome])]
-        lines.append([*cells, words[apart]])
-    axes = [name for name in table.varying_axes if name != "stragglers"]
-    watched = ["outcome"] if several else []
-    header = [*axes, *watched, "best stragglers"]
-    header += ["probability" if several else table.counted.watched[0], "apart from the others"]
-    return (
-        "<h2>Best stragglers</h2><p class='note'>“Apart” when the intervals do not overlap;"
-        " “no other” where one number of stragglers alone was counted.</p>"
-        + f"<div class='wide'>{_html_table(header, lines, 'best')}</div>"
-    )
+class _Embedding:
+    """Charts as parts of the page, the first one with the scripts that all need."""
 
+    def __init__(self) -> None:
+        self._number = 0
 
-def _interval(estimate: Estimate | None) -> str:
-    return "" if estimate is None else estimate_text(estimate.best, estimate.low, estimate.high)
+    def __call__(self, chart: Chart) -> str:
+        """A chart, and what it shows in words."""
+        from plotly.io import to_html
 
-
-def _table(table: ResultTable) -> str:
-    axes, outcomes = table.varying_axes, list(dict.fromkeys([*table.watched, *HARMFUL_OUTCOMES]))
-    header = ["point", *axes, "trials", "stopped by"]
-    header += [part for outcome in outcomes for part in (outcome, "method")] + ["closed form"]
-    lines = []
-    for result in table.results:
-        cells = [result.point.id, *(value_text(result.label(name)) for name in axes)]
-        cells += [f"{result.trials:,}", result.reason]
-        for outcome in outcomes:
-            estimate = result.estimates.get(outcome)
-            cells += [_interval(estimate), "" if estimate is None else estimate.method]
-        law = result.closed_form
-        lines.append([*cells, "" if law is None else f"{law:.4g}"])
-    return (
-        f"<h2>All points</h2><p class='note'>{level_text(*table.levels)} intervals.</p>"
-        "<p><input id='filter' placeholder='search: words that a line must contain'>"
-        " <span id='shown'></span></p>"
-        f"<div class='wide'>{_html_table(header, lines, 'points')}</div>"
-    )
-
-
-def _html_table(header: Sequence[str], lines: Iterable[Sequence[str]], name: str) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in line) + "</tr>"
-        for line in lines
-    )
-    return f"<table id='{name}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        self._number += 1
+        page = to_html(
+            chart.figure,
+            full_html=False,
+            include_plotlyjs=self._number == 1,
+            config=CHARTS,
+        )
+        words = "".join(f"<li>{html.escape(line)}</li>" for line in chart.words)
+        return (
+            f"<figure aria-label='{html.escape(chart.title, quote=True)}' "
+            f"aria-describedby='words{self._number}'>{page}"
+            f"<details id='words{self._number}'><summary>This chart in words</summary>"
+            f"<ul>{words}</ul></details></figure>"
+        )
 
 
 def _origin(store: Store, table: ResultTable, studies: Iterable[StudyText]) -> str:
@@ -183,7 +123,7 @@ def _origin(store: Store, table: ResultTable, studies: Iterable[StudyText]) -> s
         "<h2>How to get the same numbers</h2>",
         f"<p>Every count follows from the study and its seed ({seeds}); devices, interruptions and"
         " the order of points change none. Counted with:</p>",
-        _html_table(("jaxcogc", "device", "host"), sessions, "sessions"),
+        html_table(("jaxcogc", "device", "host"), sessions, "sessions"),
     ]
     for number, study in enumerate(studies):
         path = "study.toml" if number == 0 else f"study{number + 1}.toml"

@@ -192,7 +192,7 @@ def test_numbers_that_round_to_the_same_are_told_apart(tmp_path):
     collect(parse_study(text), tmp_path / "s.db", engine=engine())
     table = table_of(tmp_path / "s.db")
     assert_apart(table, 3)
-    picture = heat_map(table, "gc_plus_none")
+    picture = heat_map(table, "gc_plus_none").figure
     assert {len(set(picture.data[0][axis])) for axis in "xy"} == {2, 3}
     assert len({value_text(value) for value in CLOSE}) == 3
     assert [float(value_text(value)) for value in CLOSE] == CLOSE
