@@ -155,9 +155,10 @@ def _draw(found: dict[str, Curve]) -> Figure:
         names = {"rounds": "rounds", "uses": "uses of links", "seconds": "seconds"}
         for axes, (field, label) in zip(panels, names.items(), strict=True):
             drawn = {name: found[name] for name in DRAWN if name in found}
-            for name, curve in drawn.items():
+            for number, (name, curve) in enumerate(drawn.items()):
                 colour, line, mark = DRAWN[name]
-                look = {"color": colour, "ls": line, "marker": mark, "ms": 5, "markevery": 5}
+                look = {"color": colour, "ls": line, "marker": mark, "ms": 5}
+                look["markevery"] = (number % 5, 5)  # of curves on each other all marks are seen
                 spent = getattr(curve, field)
                 axes.plot(spent, curve.accuracy.mean(axis=0), label=name, lw=1.6, **look)
             last = sorted(float(getattr(curve, field)[-1]) for curve in drawn.values())

@@ -15,6 +15,7 @@ from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.data.datasets import Dataset
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.models import Model
+from jaxcogc.federated.privacy.masks import check_field_masks
 from jaxcogc.federated.rounds.experiment import RoundSettings
 from jaxcogc.links.checks import check_unmasked
 from jaxcogc.links.memory import LinkDynamics
@@ -82,7 +83,8 @@ class TrainingPlan:
 
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
-        and an interval over them of no width), data with masked entries.
+        and an interval over them of no width), data with masked entries, masks over the field of a
+        code that has none.
     """
 
     dataset: Dataset
@@ -110,6 +112,8 @@ class TrainingPlan:
                 f"schemes of one's own ({', '.join(self.settings.own)}) with dynamics: allowed is "
                 "None, as they are handed the network alone"
             )
+        if self.settings.masks == "field" and any(self.settings.masked):
+            check_field_masks(self.code)
         if self.target not in TARGETS:
             allowed = " and ".join(map(repr, TARGETS))
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")

@@ -9,6 +9,7 @@ import pytest
 from jaxcogc import Network, cyclic_code, gc_outage_probability
 from jaxcogc.cli.app import main
 from tests.cli.program import assert_one_line
+from tests.coding.stacks import rows_of_roots
 
 CODE = cyclic_code(jax.random.key(1), 10, 7)
 NETWORK = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
@@ -78,6 +79,14 @@ def test_wrong_files(tmp_path, capsys, name, text, parts):
         (tmp_path / name).write_text(text)
     assert main(["outage", "--code-file", str(tmp_path / name)]) == 2
     assert_one_line(capsys, parts)
+
+
+@pytest.mark.parametrize("verb", ["train", "schemes"])
+def test_masks_over_a_field_that_is_not_there_are_refused(tmp_path, capsys, verb):
+    np.save(tmp_path / "roots.npy", rows_of_roots())
+    arguments = [verb, "--scheme", "secure-gc", "--code-file", str(tmp_path / "roots.npy")]
+    assert main([*arguments, "--masks", "field"]) == 2
+    assert_one_line(capsys, ["--masks field", "no prime field", "'real'"])
 
 
 def test_a_run_keeps_its_code(path, tmp_path, capsys):

@@ -95,3 +95,18 @@ def disagreements(found: Recovery, expected: Recovery) -> dict[str, int]:
         if wrong.any():
             differ[name] = int(wrong.sum())
     return differ
+
+
+def dependent_rows(number, one):
+    """Rows 0, 1, 2 depend on each other, though their four clients leave room for three; rows 0, 3
+    and 4 add up to 1."""
+    first, second, dense = number(0, 4), number(4, 4), number(8, 5)
+    a, b, c, d = number(13, 4)
+    r0, r1 = (np.append(x, 0) for x in (first, second))
+    return [r0, r1, a * r0 + b * r1, dense, one - c * r0 - d * dense]
+
+
+def rows_of_roots():
+    """They are so only up to rounding: no prime field has them."""
+    roots = np.sqrt(np.arange(2.0, 40.0))
+    return np.array(dependent_rows(lambda n, size: roots[n : n + size], 1.0))

@@ -19,34 +19,21 @@ from jaxcogc import (
 from jaxcogc.coding.gradient_code import IN_FLOATS, build_code
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.outage.simulation.monte_carlo import compile_simulation
+from tests.coding.stacks import dependent_rows, rows_of_roots
 
 FIVE = Network.homogeneous(5, uplink_erasure=0.3, peer_erasure=0.15)
 Q = MERSENNE_31
-
-
-def _rows(number, one):
-    """Rows 0, 1, 2 depend on each other, though their four clients leave room for three; rows 0, 3
-    and 4 add up to 1."""
-    first, second, dense = number(0, 4), number(4, 4), number(8, 5)
-    a, b, c, d = number(13, 4)
-    r0, r1 = (np.append(x, 0) for x in (first, second))
-    return [r0, r1, a * r0 + b * r1, dense, one - c * r0 - d * dense]
-
-
-def in_floats():
-    roots = np.sqrt(np.arange(2.0, 40.0))
-    return np.array(_rows(lambda n, size: roots[n : n + size], 1.0))
 
 
 def over_a_field():
     """The same with elements of GF(q) for roots: Python's integers."""
     source = np.random.default_rng(5)
     elements = source.integers(1, Q, 40).astype(object)
-    exact = np.array(_rows(lambda n, size: elements[n : n + size], 1)) % Q
-    return build_code(in_floats(), exact.astype(np.uint64), 0, "custom", Q)
+    exact = np.array(dependent_rows(lambda n, size: elements[n : n + size], 1)) % Q
+    return build_code(rows_of_roots(), exact.astype(np.uint64), 0, "custom", Q)
 
 
-CODE = GradientCode.from_matrix(in_floats())
+CODE = GradientCode.from_matrix(rows_of_roots())
 TWIN = over_a_field()
 
 
@@ -57,7 +44,7 @@ def drawn(num_trials):
 
 @pytest.mark.parametrize("scales", [1.0, 2.0 ** np.array([[300], [-300], [0], [9], [-40]])])
 def test_it_is_decided_as_over_a_field_that_has_them(scales):
-    code = GradientCode.from_matrix(in_floats() * scales)
+    code = GradientCode.from_matrix(rows_of_roots() * scales)
     assert (code.modulus, code.field_matrix.max()) == (IN_FLOATS, 1)
     links = drawn(5000)  # more than the program of few trials takes
     ours, theirs = (
@@ -74,7 +61,7 @@ def test_it_is_decided_as_over_a_field_that_has_them(scales):
 
 def test_a_wrong_code_is_told():
     """The digits alone have no such dependency, and a generic code of its rank neither."""
-    digits = build_code(in_floats(), TWIN.field_matrix + (in_floats() != 0), 0, "custom", Q)
+    digits = build_code(rows_of_roots(), TWIN.field_matrix + (rows_of_roots() != 0), 0, "custom", Q)
     links = drawn(500)
     ours, other = (
         jax.vmap(recover, (None, None, 0))(jax.random.key(4), c, links) for c in (CODE, digits)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxcogc.cli.schemes.options import ALL, SchemesOptions
-from jaxcogc.cli.shared.code_options import check_redraw, read_code
-from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.code_options import check_redraw, read_code, sized_by_file
+from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import read_network
 from jaxcogc.names import SCHEMES, SECURE_SCHEMES, hyphened
@@ -54,6 +54,7 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
     started = time.perf_counter()
     check_redraw(options)
     _check_schemes(options)
+    options = sized_by_file(options, options.code_file)
     network, source, _ = read_network(options)
     clients = network.num_clients
     if options.min_recovered > clients:
@@ -62,6 +63,11 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
         raise rejected("--relay-window", options.relay_window, f"at most {clients - 1}")
     dynamics = read_dynamics(options, network)
     code = read_code(options, clients, options.seed)
+    if options.masks == "field":
+        from jaxcogc.federated.privacy.masks import check_field_masks
+
+        with blame("--masks field"):
+            check_field_masks(code)
     if options.redraw_code:
         from jaxcogc.coding.codes import redraw
         from jaxcogc.runtime.random_words import fold_in, seed_keys

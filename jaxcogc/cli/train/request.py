@@ -79,7 +79,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     options = _resolved(options, named, code)
     if options.redraw_code:
         code = _redraw(code, options.attempts)
-    check_schemes(options, network.num_clients, dynamics)
+    check_schemes(options, code, dynamics)
     known = _read_known(options, network, code, dynamics)
     dataset, partition = _read_data(options, network.num_clients)
     config = kept(options)

@@ -6,28 +6,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxcogc.cli.shared.errors import UserError, rejected
+from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.train.options import TrainOptions
 from jaxcogc.names import SECURE_SCHEMES
 
 if TYPE_CHECKING:
+    from jaxcogc.coding.codes import GradientCode
     from jaxcogc.links.memory import LinkDynamics
 
 
-def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamics | None) -> None:
+def check_schemes(options: TrainOptions, code: GradientCode, dynamics: LinkDynamics | None) -> None:
     """Raise a UserError where a scheme was asked for beside something that it cannot have.
 
     Args:
         options: what was asked for.
-        num_clients: M.
+        code: of the coded schemes.
         dynamics: how links hang together in time.
     """
+    num_clients = code.num_clients
     if options.min_recovered > num_clients:
         raise rejected("--min-recovered", options.min_recovered, f"at most {num_clients} clients")
     if options.relay_window is not None and options.relay_window >= num_clients:
         allowed = f"at most {num_clients - 1} (clients - 1)"
         raise rejected("--relay-window", options.relay_window, allowed)
-    _check_masks(options)
+    _check_masks(options, code)
     if "colrel" not in options.scheme:
         for name in ("relay_objective", "relay_window"):
             if options.differs(name):
@@ -46,14 +48,19 @@ def check_schemes(options: TrainOptions, num_clients: int, dynamics: LinkDynamic
         )
 
 
-def _check_masks(options: TrainOptions) -> None:
+def _check_masks(options: TrainOptions, code: GradientCode) -> None:
     for name in ("mask_ratio", "masks"):
         if options.differs(name) and not set(SECURE_SCHEMES) & set(options.scheme):
             flag, value = options.flag(name), getattr(options, name)
             raise rejected(flag, value, "nothing without a secure scheme")
     over_field = options.masks == "field"
-    if over_field and options.differs("mask_ratio"):
-        raise rejected("--mask-ratio", options.mask_ratio, "nothing with --masks field")
+    if over_field:
+        from jaxcogc.federated.privacy.masks import check_field_masks
+
+        if options.differs("mask_ratio"):
+            raise rejected("--mask-ratio", options.mask_ratio, "nothing with --masks field")
+        with blame("--masks field"):
+            check_field_masks(code)
     if not options.masked_partials:
         return
     if "secure_row_space" not in options.scheme:

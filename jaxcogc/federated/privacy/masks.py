@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import Array, ArrayLike, HostFloats, Key, PyTree
+from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact.prime_field import add, random_elements, subtract
 from jaxcogc.runtime.random_words import fold_in, normal, random_bits
 
@@ -54,6 +55,14 @@ def zero_sum_masks(key: Key, like: PyTree, mask_sd: Array) -> PyTree:
             total = total + noise - jnp.roll(noise, apart, axis=0)
         masks.append(total)
     return jax.tree.unflatten(structure, masks)
+
+
+def check_field_masks(code: GradientCode | None) -> None:
+    """Raise a ValueError where a code has no field that masks could be drawn over."""
+    if code is not None and code.reals is not None:
+        raise ValueError(
+            "masks = 'field' with a code whose dependencies no prime field has: allowed is 'real'"
+        )
 
 
 def zero_sum_residues(key: Key, like: PyTree, modulus: int) -> PyTree:
