@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from jaxcogc.runtime.jax_settings import under_plain_settings
 from tests.cli.program import environment
 from tests.places import PROJECT
 
@@ -40,6 +44,8 @@ SETTINGS = {
         "JAX_NUMPY_DTYPE_PROMOTION": "strict",
         "JAX_NUMPY_RANK_PROMOTION": "raise",
         "JAX_TRANSFER_GUARD": "disallow",
+        "JAX_DEBUG_NANS": "1",
+        "JAX_DEBUG_INFS": "1",
     },
 }
 VERB = ("-m", "jaxcogc", "outage", "--clients", "4", "--stragglers", "2", "--trials", "2000")
@@ -66,6 +72,18 @@ def plain() -> str:
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_python_gives_the_same_numbers(plain: str, settings: dict[str, str]) -> None:
     assert json.loads(run(["-c", PROGRAM], settings)) == json.loads(plain)
+
+
+def test_no_number_is_no_error() -> None:
+    """NaN stands for no value: training has some where a round was held."""
+    divide = under_plain_settings(lambda x, y: jax.jit(jnp.divide)(x, y))
+    trace = under_plain_settings(lambda look: jax.jit(look)(1.0))
+    traced: list[bool] = []
+    with jax.debug_nans(True), jax.debug_infs(True), jax.disable_jit():
+        assert np.isnan(divide(0.0, 0.0))
+        assert np.isinf(divide(1.0, 0.0))
+        trace(lambda x: traced.append(isinstance(x, jax.core.Tracer)))
+    assert traced == [True]
 
 
 def test_the_command_line_gives_the_same_numbers(tmp_path: Path) -> None:

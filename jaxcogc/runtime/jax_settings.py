@@ -18,8 +18,9 @@ def plain_settings() -> Iterator[None]:
     """Within the block JAX has its own defaults where others would change numbers or be errors.
 
     Those are the order of Threefry's counters, the implementation behind a bare seed, the precision
-    of products, and promotion and transfers that are forbidden. Whether JAX has 64 bits stays as it
-    is. For use as a decorator too.
+    of products, and what is forbidden: promotion, transfers, NaN and infinity (which stand for "no
+    value" in our tables). Programs are compiled, always. Whether JAX has 64 bits stays as it is.
+    For use as a decorator too.
     """
     with ExitStack() as stack:
         stack.enter_context(jax.threefry_partitionable(True))
@@ -28,6 +29,9 @@ def plain_settings() -> Iterator[None]:
         stack.enter_context(jax.numpy_dtype_promotion("standard"))
         stack.enter_context(jax.numpy_rank_promotion("allow"))
         stack.enter_context(jax.transfer_guard("allow"))
+        stack.enter_context(jax.debug_nans(False))
+        stack.enter_context(jax.debug_infs(False))
+        stack.enter_context(jax.disable_jit(False))
         yield
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from jaxcogc.study.store.store import Store
+from jaxcogc.study.store.store import Store, insert_rows
 
 LEASE_SECONDS = 60.0
 """How long a claim of another host counts at least, without a sign of life."""
@@ -92,9 +92,11 @@ class Claims:
                 connection.executemany(query, rows)
 
     def release_all(self) -> None:
-        """Give up all claims of this session."""
-        with self._lightly():
-            self._store.rows("DELETE FROM claims WHERE session = ?", (self._session,))
+        """Give up all claims of this session, and forget those that count no more."""
+        with self._lightly(), self._store.transaction() as connection:
+            others = [claim for claim in self._standing() if claim.session != self._session]
+            connection.execute("DELETE FROM claims")
+            insert_rows(connection, "claims", others)
 
     def took(self, seconds: float) -> None:
         """Remember how long counting a stretch took: claims then stand as long as that needs."""
