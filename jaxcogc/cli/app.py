@@ -38,6 +38,7 @@ from jaxcogc.cli.train.command import train
 from jaxcogc.cli.train.config_file import complete
 from jaxcogc.cli.train.options import TrainOptions
 from jaxcogc.runtime.cores import one_device_per_core
+from jaxcogc.runtime.program_cache import keep_programs
 from jaxcogc.runtime.standard_streams import (
     OutputLost,
     forget_standard_output,
@@ -92,7 +93,15 @@ def _root(
             "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache", help="Keep no compiled programs in your cache folder for the next run."
+        ),
+    ] = False,
 ) -> None:
+    if not no_cache:
+        keep_programs()
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -135,7 +135,7 @@ def test_json_holds_exactly_what_is_promised(whole: Path) -> None:
 
 def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path, rounds: int) -> None:
     """Until a checkpoint of so many rounds is whole."""
-    for _ in range(2400):
+    for _ in range(12000):
         time.sleep(0.05)
         if process.poll() is not None:
             raise AssertionError(f"ended too soon: {finish(process)}")
