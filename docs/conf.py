@@ -10,6 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 import reference_pages
+import speed_tables
 
 import jaxcogc
 
@@ -94,7 +95,8 @@ def _all_are_there(app: Any, error: Exception | None) -> None:
 
 def setup(app: Any) -> None:
     """Make the pages of the reference before they are read."""
-    reference_pages.write_pages(Path(__file__).parent / "reference" / "generated")
+    generated = Path(__file__).parent / "reference" / "generated"
+    reference_pages.write_pages(generated, {"speed.txt": speed_tables.page()})
     app.connect("autodoc-process-docstring", _read_docstring, priority=400)
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("build-finished", _all_are_there)

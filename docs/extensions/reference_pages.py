@@ -85,8 +85,9 @@ def _constant_doc(name: PublicName) -> str:
     body = ast.parse(source).body
     for statement, after in pairwise(body):
         targets = statement.targets if isinstance(statement, ast.Assign) else []
-        told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-        if told and constant in [ast.unparse(target) for target in targets]:
+        if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
+            continue
+        if constant in [ast.unparse(target) for target in targets]:
             return _first_sentence(str(after.value.value))
     return "A constant."
 
@@ -176,10 +177,10 @@ def pages() -> dict[str, str]:
     return found | {"verbs.rst": verbs_page()}
 
 
-def write_pages(folder: Path) -> None:
-    """Write the pages that changed, and remove what is no page any more."""
+def write_pages(folder: Path, others: dict[str, str]) -> None:
+    """Write the pages that changed and other texts, and remove what is none of them any more."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = pages()
+    made = pages() | others
     for old in set(folder.iterdir()) - {folder / name for name in made}:
         old.unlink()
     for name, text in made.items():

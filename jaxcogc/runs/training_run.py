@@ -63,7 +63,7 @@ def train(
             another model, data or options.
         OSError: the disk refuses.
 
-    Source: docs/training.md, "A model of your own".
+    Source: docs/guide/own_model.md, "A model of your own".
     """
     plan = plan_training(model, data, network, schemes, **options)
     return run_plan(plan, out=out, resume=resume, callback=callback)

@@ -47,12 +47,12 @@ def whole(tmp_path_factory):
 
 
 def test_the_page_runs(tmp_path, monkeypatch) -> None:
-    page = (PROJECT / "docs" / "training.md").read_text()
+    page = (PROJECT / "docs" / "guide" / "own_model.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 40
     monkeypatch.chdir(tmp_path)
     found: dict = {}
-    exec(compile(code, "training.md", "exec"), found)
+    exec(compile(code, "own_model.md", "exec"), found)
     assert set(found["result"].summary) == {"ideal", "loudest"}
     assert (tmp_path / "run" / "accuracy.png").is_file()
 

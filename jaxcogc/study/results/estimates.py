@@ -39,7 +39,7 @@ def point_estimates(
       negative-binomial interval if the k-th event came, else k / N with Clopper-Pearson's.
       Everything else may have been stopped by what was seen: k / N with an anytime interval. That
       goes for events waited for while an interval was looked at too: (k - 1) / (N - 1) is biased
-      there (docs/studies.md).
+      there (docs/guide/studies.md).
     """
     trials = where.num_blocks * BLOCK_TRIALS
     fixed = where.reason == MAX_TRIALS and not rule.looks_at_intervals
@@ -70,7 +70,7 @@ def paired_difference(
     two guards for differences seen in few trials. Of D trials more on one side, at least D differ:
     the variance is at least theirs, and half of t^2 is added as in a score interval. And it is
     never shorter than if all differing trials went one way, D of them: Clopper-Pearson's. So it has
-    a width also where no difference was seen. docs/studies.md has the simulated coverage.
+    a width also where no difference was seen. docs/guide/studies.md has the simulated coverage.
 
     Args:
       events, others: int [blocks], events in each block that both points have.
