@@ -26,6 +26,8 @@ from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
 ROOMS = ("links", "coding", "outage", "federated", "design", "training")
+_LATE = sys.modules
+"""Modules by name: annotations name some that a function imports only when it is called."""
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 
@@ -89,7 +91,9 @@ def checked(function: Callable[..., Any], annotated: type | None = None) -> Call
     """The function, checked after each call by its annotations (or by those of a class)."""
     signature, check = inspect.signature(function), _check_call
     hints = functools.cache(
-        lambda: typing.get_type_hints(annotated or function, include_extras=True)
+        lambda: typing.get_type_hints(
+            annotated or function, localns=dict(_LATE), include_extras=True
+        )
     )
 
     def call(*args: Any, **kwargs: Any) -> Any:

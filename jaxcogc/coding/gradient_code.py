@@ -54,6 +54,13 @@ class GradientCode:
     family: str
     modulus: int = MERSENNE_31
 
+    def __repr__(self) -> str:
+        redrawn = ", redrawn in every attempt" if self.redrawn else ""
+        return (
+            f"GradientCode({self.family}, {self.num_clients} clients, s = {self.num_stragglers}"
+            f"{redrawn})"
+        )
+
     @property
     def num_clients(self) -> int:
         """M, the number of clients."""

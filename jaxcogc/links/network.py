@@ -98,6 +98,21 @@ class Network(NetworkSources):
         peer = self.peer_erasure[~np.eye(self.num_clients, dtype=bool)]
         return all(bool((values == values[:1]).all()) for values in (self.uplink_erasure, peer))
 
+    def __repr__(self) -> str:
+        """
+        >>> Network([0.1, 0.5], [[0, 0.2], [0.2, 0]])
+        Network(2 clients, uplink erasure 0.1 to 0.5, peer erasure 0.2)
+        """
+        if self._identity() is None:  # traced, or not on the host
+            return f"Network({self.uplink_erasure!r}, {self.peer_erasure!r})"
+        others = ~np.eye(self.num_clients, dtype=bool)
+        told = [f"{self.num_clients} clients"]
+        for name, x in (("uplink", self.uplink_erasure), ("peer", self.peer_erasure[others])):
+            if x.size:
+                ends = dict.fromkeys(f"{value:.4g}" for value in (x.min(), x.max()))
+                told.append(f"{name} erasure {' to '.join(ends)}")
+        return f"Network({', '.join(told + ['reciprocal'] * self.reciprocal)})"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Network):
             return NotImplemented

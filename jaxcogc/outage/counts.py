@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from jaxtyping import Float64, Int64
 from jaxcogc.names import OUTAGES
 from jaxcogc.outage.intervals import Estimate, estimate
 from jaxcogc.outage.outcomes import ByOutcome, counted
+
+if TYPE_CHECKING:
+    import pandas
 
 BLOCK_TRIALS = 2**14
 """Trials of a block: the unit of random keys, of storage and of stop rules."""
@@ -130,6 +133,21 @@ class Outcomes(ByOutcome[Estimate]):
     def row_space_outage(self) -> Estimate:
         """The row-space decoder does not recover the exact average."""
         return self.row_space_exact.complement()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A line for each outcome: the estimate, its interval, method and level."""
+        import pandas
+
+        found = self.estimates() | dict(self.custom)
+        ends = ("best", "low", "high", "method", "level")
+        lines = {name: [getattr(e, end) for end in ends] for name, e in found.items()}
+        frame = pandas.DataFrame.from_dict(lines, orient="index", columns=list(ends))
+        return frame.rename_axis("outcome")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the table, and from how many trials."""
+        trials = "exact" if self.trials is None else f"{self.trials:,} trials"
+        return f"{self.to_pandas().to_html(float_format='{:.4g}'.format)}<p>{trials}</p>"
 
     def outages(self) -> dict[str, Estimate]:
         """By decoder, the probability that it does not have the exact average."""

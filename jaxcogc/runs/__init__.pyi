@@ -1,4 +1,5 @@
 from .live_run import LiveRun as LiveRun
+from .live_run import show_progress as show_progress
 from .planning import TrainOptions as TrainOptions
 from .planning import plan_training as plan_training
 from .result import TrainingResult as TrainingResult

@@ -16,6 +16,9 @@ from jaxcogc.training.metrics_table import metrics_table
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.trained import NonFiniteUpdate, Trained, first_non_finite
 
+_BAR = 20
+"""Letters of a bar."""
+
 
 class LiveRun(NamedTuple):
     """A run after a block of its rounds.
@@ -52,6 +55,21 @@ class LiveRun(NamedTuple):
                     last[f"test_{name}"] = float(known[-1])
             found[scheme] = last
         return found
+
+
+def show_progress(live: LiveRun) -> None:
+    """A callback of `train` that tells how far a run is: one line, in a notebook or a terminal.
+
+    Args:
+        live: the run after a block of its rounds.
+    """
+    done, rounds = live.trained.round_index, live.plan.rounds
+    full = _BAR * done // rounds
+    losses = (f"{name} {last['train_loss']:.3g}" for name, last in live.latest().items())
+    text = f"{done} of {rounds} rounds, {live.seconds_left:.0f} s left; loss: {', '.join(losses)}"
+    end = "\n" if done == rounds else ""
+    # A carriage return takes back the line before it: notebooks know that as terminals do.
+    print(f"\r[{'#' * full}{'.' * (_BAR - full)}] {text:<100}", end=end, flush=True)
 
 
 def run_rounds(

@@ -4,6 +4,7 @@ import base64
 import csv
 import dataclasses
 import io
+import itertools
 import re
 import time
 import warnings
@@ -188,6 +189,9 @@ def check_size(driver, width):
     plots = "return [...document.querySelectorAll('.main-svg')].map(x => x.clientWidth)"
     fits = wait_for(lambda: driver.execute_script(plots), lambda all_: max(all_) <= width)
     assert 0 < max(fits) <= width
+    parts = "return [...document.querySelectorAll('figure .js-plotly-plot, figure details')]"
+    bounds = driver.execute_script(f"{parts}.map(x => x.getBoundingClientRect().toJSON())")
+    assert all(x["bottom"] <= y["top"] for x, y in itertools.pairwise(bounds))
     titles = "return [...document.querySelectorAll('.modebar-btn')].map(x => x.dataset.title)"
     buttons = driver.execute_script(titles)
     assert buttons

@@ -46,6 +46,12 @@ class Dataset(NamedTuple):
     test_labels: Shaped[np.ndarray, "_tests *_target"]
     num_classes: int
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.train_inputs.shape[1:]))
+        number = f"{len(self.train_labels)} + {len(self.test_labels)} samples of {shape or 1}"
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"Dataset({self.name!r}: {number}{classes})"
+
 
 class _Source(NamedTuple):
     """Where a data set that comes with no package is found."""

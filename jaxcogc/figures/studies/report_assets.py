@@ -80,17 +80,17 @@ function dress() {
     const below = narrow.matches && entries > 0;
     const change = {
       "font.color": ink, "xaxis.gridcolor": line, "yaxis.gridcolor": line,
-      "legend.orientation": below ? "h" : "v", "legend.x": below ? 0 : 1.02,
+      "legend.x": below ? 0 : 1.02,
       "legend.y": below ? -0.22 : 1, "legend.yanchor": "top",
       "margin.l": narrow.matches ? 55 : 70, "modebar.color": soft,
       "modebar.bgcolor": "rgba(0,0,0,0)", "modebar.activecolor": ink,
-      width: chart.closest("figure").clientWidth, height: below ? 440 + 26 * entries : 460,
+      width: chart.closest("figure").clientWidth, height: below ? 450 + 24 * (entries + 1) : 460,
     };
     if (chart.layout.updatemenus) {
       change["updatemenus[0].bgcolor"] = head;
       change["updatemenus[0].font.color"] = ink;
     }
-    chart.style.height = change.height + "px";
+    chart.style.height = chart.parentNode.style.height = change.height + "px";
     Plotly.relayout(chart, change);
   }
 }
