@@ -26,8 +26,6 @@ from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
 ROOMS = ("links", "coding", "outage", "federated", "design", "training")
-_LATE = sys.modules
-"""Modules by name: annotations name some that a function imports only when it is called."""
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 
@@ -87,13 +85,16 @@ def _check_methods(cls: type) -> None:
             setattr(cls, name, property(checked(value.fget)))
 
 
+def _late() -> dict[str, Any]:
+    """What annotations name although a function imports it only when it is called."""
+    return {name: sys.modules[name] for name in ("pandas",) if name in sys.modules}
+
+
 def checked(function: Callable[..., Any], annotated: type | None = None) -> Callable[..., Any]:
     """The function, checked after each call by its annotations (or by those of a class)."""
     signature, check = inspect.signature(function), _check_call
     hints = functools.cache(
-        lambda: typing.get_type_hints(
-            annotated or function, localns=dict(_LATE), include_extras=True
-        )
+        lambda: typing.get_type_hints(annotated or function, localns=_late(), include_extras=True)
     )
 
     def call(*args: Any, **kwargs: Any) -> Any:
