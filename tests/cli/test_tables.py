@@ -58,6 +58,20 @@ def test_narrow_terminals_lose_columns_and_no_number(width: int) -> None:
     assert max(map(len, shown.splitlines())) <= max(width, 38)
 
 
+def test_long_names_are_not_cut() -> None:
+    names = [f"05-43-32-ff-03-db-a1-{number}" for number in (78, 79, 80)]
+    table = new_table("title")
+    for heading in ("client", "heard", "did not hear", "server heard it", "row"):
+        table.add_column(heading)
+    for name in names:
+        table.add_row(name, " ".join(names), " ".join(names), "yes", f"arrived with {names[0]}")
+    console = Console(file=io.StringIO(), width=120)
+    print_table(console, table, "did not hear")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert all(shown.count(name) == 7 for name in names[1:])
+
+
 def test_few_letters_are_enough() -> None:
     """A terminal that knows only ASCII gets the same numbers."""
     for verb in (["show", "--help"], ["bound", "--clients", "3", "--stragglers", "1"]):

@@ -39,7 +39,10 @@ def print_table(console: Console, table: Table, *expendable: str) -> None:
                 table.columns.remove(column)
                 dropped.append(" ".join(header.split()))
         for column in table.columns:
-            column.no_wrap, column.min_width = False, _longest(column, folded=True)
+            column.no_wrap = False
+    for column in table.columns:
+        if not column.no_wrap:  # a word, or a client's name, is not cut either
+            column.min_width = _longest(column, folded=True)
     if dropped:
         note = f"left out, for want of room: {', '.join(dropped)}"
         table.caption = f"{table.caption}\n{note}" if table.caption else note
