@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 from tests.places import PROJECT
 from tests.source_tree import PACKAGE, SOURCES, imported_names, tree_of
 
-BY_OTHERS = {"pyarrow"}
-"""Declared for what others do with them: pandas writes Parquet."""
+BY_OTHERS = {"pyarrow", "filelock"}
+"""Declared for what others do with them: pandas writes Parquet, JAX bounds a cache of programs."""
 
 
 def _run(*command: object, cwd: Path | None = None) -> str:
