@@ -1,1 +1,0 @@
-"""What the project's programs become on a GPU that is only described: compiled, never run."""
