@@ -103,8 +103,8 @@ def read_request(options: OutageOptions) -> OutageRequest:
     stragglers = read_stragglers(options, num_clients)
     axes = axes_of(options, stragglers)
     if options.rare is not None and axes:
-        name = axes[0].name
-        raise rejected(options.flag(name), axes[0].text(), "one number with --rare")
+        typed = ",".join(f"{value:g}" for value in axes[0].values)
+        raise rejected(options.flag(axes[0].name), typed, "one number with --rare")
     if options.plot is not None:
         check_picture(axes)
     if not join(options):
