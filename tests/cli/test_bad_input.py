@@ -27,7 +27,7 @@ OPTIONS = [
     ("--uplink-erasure .1,.2,.1", ["--uplink-erasure", "each value once"]),
     ("--peer-erasure .1,two", ["--peer-erasure", "two", "probability"]),
     ("--attempts 1,,2", ["--attempts", "''", "whole number"]),
-    ("--attempts 1,2 --rare strata", ["--attempts", "1, 2", "one number with --rare"]),
+    ("--attempts 1,2 --rare strata", ["--attempts", "1,2", "one number with --rare"]),
     ("--stragglers 2.5", ["--stragglers", "2.5", "whole"]),
     ("--clients 5", ["--stragglers", "7", "0 to 4"]),
     ("--clients 0", ["--clients", "0", f"1 to {MAX_CLIENTS}"]),
