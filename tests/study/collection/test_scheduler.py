@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from jaxcogc.figures.curve_layout import layout_of
 
+from jaxcogc.figures.studies.curve_layout import layout_of
 from jaxcogc.names import OUTAGES
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
