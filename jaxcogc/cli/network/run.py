@@ -11,7 +11,7 @@ from rich.table import Table
 from jaxcogc.cli.network.options import NetworkVerbOptions
 from jaxcogc.cli.shared.console import new_console
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.network_options import NamedNetwork, read_file, time_in_file
+from jaxcogc.cli.shared.network_options import NamedNetwork, read_file
 from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.links.measured import Reading
@@ -30,8 +30,9 @@ def run(options: NetworkVerbOptions) -> int:
     reading = Reading(
         options.server, options.percent, options.missing_links, options.rate, options.noise_dbm
     )
-    named = read_file(options.file, reading)
-    found, in_time = describe_network(named.network), time_in_file(options.file)
+    stored = read_file(options.file, reading)
+    named = NamedNetwork(stored.network, Path(options.file).name, stored.clients)
+    found, in_time = describe_network(named.network), dict(stored.in_time)
     if options.json is not None:
         write_json(options.json, _json_fields(named, found, in_time), options)
     if options.write_network is not None:

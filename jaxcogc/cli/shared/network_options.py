@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ from jaxcogc.cli.shared.options import Headings, Options, option, switch
 if TYPE_CHECKING:
     from jaxcogc.links.measured import Reading
     from jaxcogc.links.network import Network
+    from jaxcogc.links.stored_network import StoredNetwork
 
 _CLIENTS, _UPLINK, _PEER = 10, 0.4, 0.25
 
@@ -53,11 +55,7 @@ class NetworkOptions(Options):
         """Of links that are all alike, defaults filled in; None where a file tells them."""
         if self.network is not None:
             return {"uplink_erasure": None, "peer_erasure": None}
-        uplink, peer = self.uplink_erasure, self.peer_erasure
-        return {
-            "uplink_erasure": _UPLINK if uplink is None else uplink,
-            "peer_erasure": _PEER if peer is None else peer,
-        }
+        return dict(zip(("uplink_erasure", "peer_erasure"), _erasures(self), strict=True))
 
 
 class NamedNetwork(NamedTuple):
@@ -102,13 +100,18 @@ def client_order(options: NetworkOptions, num_clients: int) -> tuple[int, ...]:
     return tuple(numbers[cell] for cell in cells)
 
 
+def _erasures(options: NetworkOptions) -> tuple[float, float]:
+    """Of all uplinks and of all links between clients, where no file tells them."""
+    uplink, peer = options.uplink_erasure, options.peer_erasure
+    return _UPLINK if uplink is None else uplink, _PEER if peer is None else peer
+
+
 def _read_network(options: NetworkOptions) -> NamedNetwork:
     if options.network is not None:
         return _read_network_file(options, options.network)
     from jaxcogc.links.network import Network
 
-    uplink = _UPLINK if options.uplink_erasure is None else options.uplink_erasure
-    peer = _PEER if options.peer_erasure is None else options.peer_erasure
+    uplink, peer = _erasures(options)
     network = Network.homogeneous(
         options.clients or _CLIENTS,
         uplink_erasure=uplink,
@@ -123,9 +126,9 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
         given = getattr(options, name)
         if given is not None:
             raise rejected(options.flag(name), given, "this option or --network, not both")
-    network, _, names = read_file(path)
+    network, in_time, names = read_file(path)
     if not options.draws_in_time:
-        _refuse_time(path)
+        _refuse_time(path, in_time)
     clients = network.num_clients
     if clients > MAX_CLIENTS:
         raise rejected("--network", f"{path} ({clients} clients)", f"at most {MAX_CLIENTS} clients")
@@ -137,23 +140,15 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
     return NamedNetwork(network, Path(path).name, names)
 
 
-def read_file(path: str, reading: Reading | None = None) -> NamedNetwork:
+def read_file(path: str, reading: Reading | None = None) -> StoredNetwork:
     """A network file, or a CSV list of links.
 
     Errors: UserError that names the file.
     """
-    from jaxcogc.links.measured import Reading, read_links
-    from jaxcogc.links.network import Network
-    from jaxcogc.links.network_file import read_network_file
+    from jaxcogc.links.stored_network import read_stored_network
 
     with blame("--network"):
-        if Path(path).suffix.lower() == ".csv":
-            found = read_links(path, reading or Reading())
-            network = Network(found.uplink_erasure, found.peer_erasure)
-            return NamedNetwork(network, Path(path).name, found.clients)
-        names = read_network_file(path).clients
-        network = Network.from_json(path)
-        return NamedNetwork(network, Path(path).name, None if names is None else tuple(names))
+        return read_stored_network(path, reading)
 
 
 def time_in_file(path: str | None) -> dict[str, Any]:
@@ -161,15 +156,10 @@ def time_in_file(path: str | None) -> dict[str, Any]:
 
     Errors: UserError that names the file.
     """
-    if path is None or Path(path).suffix.lower() == ".csv":
-        return {}
-    from jaxcogc.links.network_file import read_network_file
-
-    with blame("--network"):
-        return read_network_file(path).dynamics()
+    return {} if path is None else dict(read_file(path).in_time)
 
 
-def _refuse_time(path: str) -> None:
+def _refuse_time(path: str, in_time: Mapping[str, Any]) -> None:
     """Links that the verb would take for independent ones are refused, and not taken so."""
-    for name in time_in_file(path):
+    for name in in_time:
         raise rejected("--network", f"{path} with {name}", "independent links with this verb")

@@ -202,9 +202,11 @@ def _homogeneous(section: NetworkSection) -> Iterator[_Labelled]:
 
 
 def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
+    from jaxcogc.links.stored_network import read_stored_network
+
     for index, name in enumerate(section.files or ()):
         try:
-            network, in_file, names = _read(folder / name)
+            network, in_file, names = read_stored_network(folder / name)
         except ValueError as error:
             raise ValueError(f"network.files[{index}] = {name!r}: {error}") from None
         if network.num_clients > MAX_CLIENTS:
@@ -220,19 +222,6 @@ def _from_files(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:
             source = Source.of_file(path, links, LinkTime.of(in_file))
             labelled = {**labels, "reciprocal": reciprocal}
             yield _Labelled(links, labelled, source, in_file, names)
-
-
-def _read(path: Path) -> tuple[Network, Mapping[str, Any], tuple[str, ...] | None]:
-    """A network of a file (JSON, or a CSV list of links), what it says of time, and names."""
-    from jaxcogc.links.measured import Reading, read_links
-    from jaxcogc.links.network import Network
-    from jaxcogc.links.network_file import read_network_file
-
-    if path.suffix.lower() == ".csv":
-        links = read_links(path, Reading())
-        return Network(links.uplink_erasure, links.peer_erasure), {}, links.clients
-    file = read_network_file(path)
-    return Network.from_json(path), file.dynamics(), tuple(file.clients) if file.clients else None
 
 
 def _from_positions(section: NetworkSection) -> Iterator[_Labelled]:
