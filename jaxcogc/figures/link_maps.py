@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from jaxcogc.design.link_sensitivity import Sensitivity
 from jaxcogc.figures.colours import COLOURS
@@ -60,11 +61,8 @@ def draw_sensitivity(axes: Axes, found: Sensitivity, names: Sequence[str] | None
     repaired = np.vstack([found.repaired_uplink, found.repaired_peer])
     removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
     used = np.vstack([found.uplink != 0.0, found.peer != 0.0])
-    image = axes.imshow(
-        np.ma.masked_where(~used, 100.0 * removed), cmap="YlOrRd", vmin=0.0, aspect="auto"
-    )
-    _name_both_axes(axes, names or [str(client) for client in range(len(found.uplink))])
-    axes.set(xlabel="client that sends", ylabel="who receives")
+    image = _map_links(axes, np.ma.masked_where(~used, 100.0 * removed), names, "YlOrRd")
+    axes.set_xlabel("client that sends")
     _figure_of(axes).colorbar(image, ax=axes, label="outages that a repair of the link removes, %")
     return axes
 
@@ -102,11 +100,8 @@ def draw_network(axes: Axes, network: Network, names: Sequence[str] | None = Non
     """
     erasure = np.vstack([network.uplink_erasure, network.peer_erasure])
     itself = np.eye(network.num_clients + 1, network.num_clients, k=-1, dtype=bool)
-    image = axes.imshow(
-        np.ma.masked_where(itself, erasure), cmap="YlGnBu", vmin=0.0, vmax=1.0, aspect="auto"
-    )
-    _name_both_axes(axes, names or [str(client) for client in range(network.num_clients)])
-    axes.set(xlabel="who sends", ylabel="who receives")
+    image = _map_links(axes, np.ma.masked_where(itself, erasure), names, "YlGnBu", most=1.0)
+    axes.set_xlabel("who sends")
     size = min(8.0, 0.8 * mpl.rcParams["font.size"])
     width = 72 * _figure_of(axes).get_figwidth() * axes.get_position().width
     if network.num_clients <= _MOST_WRITTEN and width > 3.2 * size * network.num_clients:
@@ -125,11 +120,22 @@ def _figure_of(axes: Axes) -> Figure:
     return figure
 
 
-def _name_both_axes(axes: Axes, names: Sequence[str]) -> None:
+def _map_links(
+    axes: Axes,
+    values: np.ma.MaskedArray,
+    names: Sequence[str] | None,
+    cmap: str,
+    *,
+    most: float | None = None,
+) -> AxesImage:
     """Senders below, receivers at the left, the server on top of them and apart."""
+    image = axes.imshow(values, cmap=cmap, vmin=0.0, vmax=most, aspect="auto")
+    names = names or [str(client) for client in range(values.shape[1])]
     axes.set_facecolor("#F2F2F2")
     axes.grid(visible=False)
     turn = 90 if max(map(len, names)) > 4 else 0
     axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=turn)
     axes.set_yticks(range(len(names) + 1), ["server", *(plain(name) for name in names)])
     axes.axhline(0.5, color=COLOURS["note"], lw=1)
+    axes.set_ylabel("who receives")
+    return image
