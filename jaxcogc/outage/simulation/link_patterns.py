@@ -6,6 +6,7 @@ the chance of one (`coding.double_recovery`). Probabilities of 1e-9 and far belo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -22,7 +23,7 @@ from jaxcogc.links.draws import Links
 from jaxcogc.outage.random_links import DELIVERED, LinkTable
 from jaxcogc.runtime.devices import jit_by_backend
 
-__all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns", "pattern_decision"]
+__all__ = ["BATCH_TRIALS", "DecidedPatterns", "decide_patterns"]
 
 BATCH_TRIALS = 2**13
 """Trials decided in one call; shorter ones are padded, so that one program serves all."""
@@ -75,10 +76,10 @@ def decide_patterns(
     )
 
 
-def pattern_decision(
+@partial(jit_by_backend, static_argnums=5)
+def _decide(
     key: Key, code: GradientCode, where: Array, gates: Array, erased: Array, keep_heard: bool
 ) -> tuple[Array, Recovery]:
-    """The traced half of `decide_patterns`: which links are looked at, and what is recovered."""
     attempts, clients, _ = where.shape
     chex.assert_shape(gates, (attempts * clients**2, 2))
     chex.assert_shape(erased, (BATCH_TRIALS, len(gates)))
@@ -93,6 +94,3 @@ def pattern_decision(
         peers = lax.associative_scan(jnp.logical_or, peers, axis=1)
     links = Links(uplinks, peers)
     return looked_at, recover_twice(key, code, links)
-
-
-_decide = jit_by_backend(pattern_decision, static_argnums=5)

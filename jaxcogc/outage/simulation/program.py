@@ -44,12 +44,6 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
     ``Inputs`` -> int32 table of counts; with ``kept``: the tables [devices x kept, ...] of single
     blocks, and the flags uint8 [devices, trials] of each device's last block.
     """
-    options = compiler_options(shape.devices[0].platform)
-    return lowered_program(shape).compile(compiler_options=options)
-
-
-def lowered_program(shape: Shape) -> jax.stages.Lowered:
-    """The program that `compiled_program` compiles; the devices may be described ones."""
     mesh = device_mesh(shape.devices)
     count = _count_each_block if shape.kept else count_blocks
     program = jax.shard_map(
@@ -59,8 +53,9 @@ def lowered_program(shape: Shape) -> jax.stages.Lowered:
         out_specs=PartitionSpec(),
         check_vma=False,
     )
+    options = compiler_options(shape.devices[0].platform)
     with jax.enable_x64(False):  # one program for both modes: compiled once, kept once on disk
-        return jax.jit(program).lower(blank_inputs(shape))
+        return jax.jit(program).lower(blank_inputs(shape)).compile(compiler_options=options)
 
 
 def blank_inputs(shape: Shape) -> Inputs:
