@@ -19,18 +19,30 @@ author = "the authors of jaxcogc"
 version = release = jaxcogc.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # MyST, and notebooks that run while the pages are made
+    "mathml",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.autosectionlabel",
 ]
 html_theme = "furo"
 html_title = f"jaxcogc {version}"
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["deflist", "dollarmath"]
+myst_update_mathjax = False
+html_math_renderer = "mathml"
+html_static_path = ["style"]
+html_css_files = ["pages.css"]
+
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+
 autosectionlabel_prefix_document = True
 autosectionlabel_maxdepth = 2
 default_role = "code"
@@ -78,8 +90,9 @@ def _join_sources(lines: list[str]) -> list[str]:
 def _skip_member(
     app: Any, what: str, name: str, value: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Fields of named tuples, which the class itself describes."""
-    return True if type(value).__name__ == "_tuplegetter" else None
+    """Fields of named tuples, which the class itself describes, and what Matplotlib adds."""
+    foreign = (getattr(value, "__module__", None) or "").startswith("matplotlib")
+    return True if foreign or type(value).__name__ == "_tuplegetter" else None
 
 
 def _all_are_there(app: Any, error: Exception | None) -> None:

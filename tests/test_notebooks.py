@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jaxcogc import GradientCode, Network, load_dataset
+from jaxcogc.figures import Figure
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from tests.places import PROJECT
 
@@ -66,3 +67,9 @@ def test_outcomes_as_a_table() -> None:
     page = outcomes._repr_html_()
     assert "<table" in page
     assert "4 trials" in page
+
+
+def test_a_notebook_shows_a_figure_without_pyplot() -> None:
+    picture, size = Figure(figsize=(2, 1))._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert size == {"width": 144, "height": 72}

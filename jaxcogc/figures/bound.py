@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.estimates import FEWEST_SEEDS
 from jaxcogc.figures.look import Look
-from jaxcogc.figures.style import new_figure, place_legend
+from jaxcogc.figures.style import Figure, new_figure, place_legend
 from jaxcogc.training.bound_and_run import BoundBeside
 
 __all__ = ["bound_figure", "draw_bound"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib as mpl
+import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from jaxcogc.design.link_sensitivity import Sensitivity
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.look import Look
-from jaxcogc.figures.style import new_figure, plain
+from jaxcogc.figures.style import Figure, new_figure, plain
 from jaxcogc.links.network import Network
 
 __all__ = ["draw_network", "draw_sensitivity", "plot_network", "plot_sensitivity"]
@@ -114,7 +114,7 @@ def draw_network(axes: Axes, network: Network, names: Sequence[str] | None = Non
     return axes
 
 
-def _figure_of(axes: Axes) -> Figure:
+def _figure_of(axes: Axes) -> mpl.figure.Figure:
     figure = axes.get_figure(root=True)
     assert figure is not None
     return figure

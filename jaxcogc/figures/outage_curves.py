@@ -9,14 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.estimates import draw_estimates, draw_law, mark_scale
 from jaxcogc.figures.look import Look, Scale
 from jaxcogc.figures.outcome_panels import draw_num_recovered, draw_outcomes
-from jaxcogc.figures.style import legend_entry, new_figure, place_legend
+from jaxcogc.figures.style import Figure, legend_entry, new_figure, place_legend
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint

@@ -3,11 +3,10 @@
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.figures.look import Look
-from jaxcogc.figures.style import new_figure, place_legend
+from jaxcogc.figures.style import Figure, new_figure, place_legend
 
 _MOST_NAMED_CLASSES = 20
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx")

@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from jaxcogc.figures.look import Look
-from jaxcogc.figures.style import legend_entry, new_figure, place_legend, plain
+from jaxcogc.figures.style import Figure, legend_entry, new_figure, place_legend, plain
 from jaxcogc.study.results.replay import Replay
 
 _COLOURS = ("#F2F2F2", "#D55E00", "#56B4E9", "#FFFFFF")

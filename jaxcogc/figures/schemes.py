@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.estimates import mark_scale
 from jaxcogc.figures.look import FONT_SIZE, Look, Scale
-from jaxcogc.figures.style import new_figure
+from jaxcogc.figures.style import Figure, new_figure
 from jaxcogc.names import hyphened
 from jaxcogc.training.compared_schemes import SchemeErrors
 

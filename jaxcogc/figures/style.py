@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure as Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -45,6 +45,14 @@ _STYLE: Any = {
 _ITSELF = Look()
 _PAD = 5.0
 """Between panels and what lies below them, in pixels of a hundredth of an inch."""
+
+
+class Figure(matplotlib.figure.Figure):
+    """Matplotlib's figure, which a notebook shows also where nothing has imported pyplot."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (round(72 * inches) for inches in self.get_size_inches())
+        return figure_bytes(self, ".png"), {"width": width, "height": height}
 
 
 @contextmanager

@@ -7,13 +7,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from jaxcogc.figures.colours import COLOURS, CURVE_COLOURS
 from jaxcogc.figures.estimates import FEWEST_SEEDS, mark_scale
 from jaxcogc.figures.look import Look
-from jaxcogc.figures.style import new_figure, place_legend
+from jaxcogc.figures.style import Figure, new_figure, place_legend
 from jaxcogc.names import SCHEMES, hyphened
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
@@ -146,6 +145,8 @@ def draw_training(
     spent = "uplink uses so far, per seed" if seconds is None else "seconds so far"
     axes.set(ylabel=f"test {measured}", xlabel="rounds" if against == "rounds" else spent)
     axes.set_xlim(left=0)
+    if against == "rounds":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if fraction:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(0, 1)

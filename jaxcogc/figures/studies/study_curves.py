@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxcogc.figures.colours import COLOURS
@@ -27,7 +26,7 @@ from jaxcogc.figures.studies.curve_layout import (
     thresholds_of,
 )
 from jaxcogc.figures.studies.curve_looks import CurveLook, entries_of, looks_of
-from jaxcogc.figures.style import legend_entry, new_figure, place_legend, plain
+from jaxcogc.figures.style import Figure, legend_entry, new_figure, place_legend, plain
 from jaxcogc.number_text import value_text
 from jaxcogc.study.results.result_table import ResultTable, read_table
 from jaxcogc.study.specification.point import Value
