@@ -26,15 +26,17 @@ def keep_programs() -> Path | None:
 
     Returns:
         The folder; None where nothing was set: JAX runs already, the user has chosen for himself,
-        or the folder cannot be written.
+        the folder cannot be written, or the user has no home.
     """
     told = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"} & os.environ.keys()
     if told or "jax" in sys.modules:
         return None
-    folder = platformdirs.user_cache_path("jaxcogc") / "programs" / _kind_of_processor()
     try:
+        folder = platformdirs.user_cache_path("jaxcogc") / "programs" / _kind_of_processor()
+        if not folder.is_absolute():  # "~", in older versions of platformdirs
+            return None
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: no HOME, and a user that nobody knows
         return None
     if not os.access(folder, os.W_OK | os.X_OK):
         return None

@@ -86,9 +86,8 @@ def own_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_PLAIN)
-    nowhere = open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
-    sys.stdout = Results(sys.stdout or nowhere, closed=closed[1])
-    sys.stderr = Talk(sys.stderr or nowhere)
+    sys.stdout = Results(sys.stdout or _nowhere(), closed=closed[1])
+    sys.stderr = Talk(sys.stderr or _nowhere())
 
 
 def forget_standard_output() -> None:
@@ -96,6 +95,10 @@ def forget_standard_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w")  # as long as the process
 
 
 def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import COMMAND, environment
+from tests.cli.program import COMMAND, environment, run_program
 
 SMALL = "outage --clients 3 --stragglers 1 --attempts 1 --trials 1000"
 BOUND = "bound --clients 3 --stragglers 1"  # a closed form: no compilation
@@ -57,6 +57,12 @@ def test_a_reader_that_leaves_is_told_in_one_line() -> None:
     os.close(write)
     assert run.returncode == 1
     assert run.stderr == "error: standard output cannot be written: broken pipe\n"
+
+
+def test_warnings_that_are_errors_show_none_of_ours() -> None:
+    run = run_program("--version", PYTHONWARNINGS="error", PYTHONDEVMODE="1")
+    assert run.stdout.startswith("jaxcogc ")
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 DEVICES = [

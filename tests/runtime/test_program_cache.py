@@ -1,6 +1,7 @@
 """Compiled programs stay in the user's cache folder, unless he has told JAX or us otherwise."""
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,20 @@ def test_a_home_that_cannot_be_written(home):
     (home / "jaxcogc").write_text("a file where the folder should be")
     assert keep_programs() is None
     assert not {key for key in NAMES if key in os.environ}
+
+
+def test_a_user_without_a_home(home, monkeypatch, tmp_path):
+    """As in containers that run under any number: no HOME, and nobody of that number is known."""
+
+    def unknown(number):
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.chdir(tmp_path)
+    assert keep_programs() is None
+    assert not list(tmp_path.iterdir())  # no folder that is called ~
 
 
 def test_jax_runs_already(home, monkeypatch):
