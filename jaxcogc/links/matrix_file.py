@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import number_array
 
-__all__ = ["MATRIX_ENDINGS", "json_kind", "read_json", "read_matrix", "read_text"]
+__all__ = ["MATRIX_ENDINGS", "composed", "json_kind", "read_json", "read_matrix", "read_text"]
 
 _MOST = 2**12
 """Rows or columns; more are a mistake, and would fill the memory."""
@@ -86,12 +87,21 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_text(path: str | os.PathLike[str], kind: str) -> str:
     """The text of a file of a kind, such as "CSV"; a ValueError names the file."""
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        return composed(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ValueError(f"{os.fspath(path)}: cannot be read: {reason}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{os.fspath(path)}: is not a {kind} file (not UTF-8 text)") from None
+
+
+def composed(text: str) -> str:
+    """A text with one letter for what may be a letter and its accent: they read the same.
+
+    >>> composed("cafe\N{COMBINING ACUTE ACCENT}") == "café"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def json_kind(value: Any) -> str:

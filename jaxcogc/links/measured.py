@@ -18,7 +18,7 @@ import numpy as np
 from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.fading import rayleigh_erasure
-from jaxcogc.links.matrix_file import read_text
+from jaxcogc.links.matrix_file import composed, read_text
 from jaxcogc.names import MISSING_LINKS, QUANTITIES
 
 __all__ = ["MeasuredLinks", "Reading", "from_matrix", "read_links"]
@@ -77,7 +77,7 @@ def read_links(path: str | os.PathLike[str], reading: Reading) -> MeasuredLinks:
     try:
         quantity, values = _read_pairs(text)
         return _links(quantity, values, reading)
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 
 
@@ -117,6 +117,9 @@ def _read_pairs(text: str) -> tuple[str, Pairs]:
         raise ValueError(
             "allowed is a header with receiver, sender and one of " + ", ".join(QUANTITIES)
         )
+    for name in ("receiver", "sender", quantities[0]):
+        if header.count(name) > 1:
+            raise ValueError(f"the header has {name} twice: allowed is each column once")
     columns = [header.index(name) for name in ("receiver", "sender", quantities[0])]
     values: Pairs = {}
     for number, row in enumerate(rows[1:], 2):
@@ -162,9 +165,9 @@ def _links(quantity: str, values: Pairs, reading: Reading) -> MeasuredLinks:
 def _server(nodes: list[str], values: Pairs, named: str | None) -> str:
     """The server: as it is named, or the only node that never sends."""
     if named is not None:
-        if named not in nodes:
+        if composed(named) not in nodes:
             raise ValueError(f"server = {named!r}: allowed are {_some(nodes)}")
-        return named
+        return composed(named)
     senders = {sender for _, sender in values}
     silent = [node for node in nodes if node not in senders]
     if len(silent) != 1:

@@ -51,6 +51,15 @@ def test_decibels(tmp_path):
     assert found.uplink_erasure[0] == pytest.approx(1 - np.exp(-3 / 10**1.5), rel=1e-12)
 
 
+def test_names_that_read_the_same_are_the_same(tmp_path):
+    """Some systems write a letter with an accent as two characters."""
+    one, two = "é", "e\N{COMBINING ACUTE ACCENT}"
+    found = links(tmp_path, GOOD.replace("a", one).replace(f"\n{one},b", f"\n{two},b"), server="ps")
+    assert found.clients == (one, "b")
+    assert found.peer_erasure.tolist() == [[0.0, 0.5], [0.0, 0.0]]
+    assert links(tmp_path, GOOD.replace("ps", one), server=two).server == one
+
+
 def test_pairs_that_are_missing(tmp_path):
     text = GOOD.replace("a,b,.5\n", "")
     with pytest.raises(ValueError, match="receiver a, sender b is missing"):
@@ -72,6 +81,9 @@ def test_pairs_that_are_missing(tmp_path):
         (GOOD, {"server": "nobody"}, "server = 'nobody': allowed are a, ps, b"),
         (GOOD + "a,ps,1\nb,ps,1\n", {}, "never sending: nobody: allowed is one node"),
         (GOOD.replace("pdr", "quality"), {}, "a header with receiver, sender and one of pdr, per"),
+        (GOOD.replace("pdr", "pdr,PDR").replace(".9", ".9,.8"), {}, "the header has pdr twice"),
+        (GOOD.replace("sender", "sender,sender"), {}, "the header has sender twice"),
+        (GOOD.replace("a,.9", '"' + 200_000 * "a"), {}, "field larger than field limit"),
         ("", {}, "a header with receiver, sender"),
         ("0,.5\n.5,0\n", {}, "a header with receiver, sender"),
         (GOOD.replace("pdr", "snr"), {}, "snr without a rate"),
