@@ -7,7 +7,7 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["is_unfinished", "remove_unfinished", "write_atomically"]
+__all__ = ["file_mode", "is_unfinished", "remove_unfinished", "write_atomically"]
 
 _RANDOM_BYTES = 8
 """In the name of a file under way."""
@@ -39,7 +39,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     target = Path(os.path.realpath(path))
-    mode = _mode(target)
+    mode = file_mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         target.write_bytes(data)
         return
@@ -71,9 +71,13 @@ def is_unfinished(path: Path) -> bool:
     return path.match(".*.tmp") and len(path.stem) == 1 + 2 * _RANDOM_BYTES
 
 
-def _mode(target: Path) -> int | None:
-    """Mode of what lies at `target`, None when nothing does."""
+def file_mode(target: Path) -> int | None:
+    """Mode of what lies at `target`, None when nothing does.
+
+    Raises:
+      OSError: nobody can tell: a folder on the way may not be entered, the name is too long, ...
+    """
     try:
         return target.stat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from jaxcogc.cli.app import main
+from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.cli.shared.files import File, NamedFile, check_files
 from tests.cli.program import assert_one_line
+from tests.places import somebody_else
 
 NETWORK = {"uplink_erasure": [0.1, 0.2], "peer_erasure": [[0, 0.3], [0.3, 0]], "reciprocal": False}
 STUDY = "[network]\nclients = 3\nuplink_erasure = 0.1\npeer_erasure = 0.1\n[stop]\nmax_trials = 1\n"
@@ -36,6 +39,21 @@ MISTAKES = [
 ]
 
 
+UNREACHABLE = [
+    ("bound --json {}", "--json"),
+    ("bound --network n.json --json {}", "--json"),
+    ("plot --store s.db --out {}.png", "--out"),
+    ("show --store {}", "--store"),
+    ("merge --store {} s.db", "--store"),
+    ("merge --store new.db {}", "--store"),
+    ("collect c.toml --store {}", "--store"),
+    ("design --write-network {}", "--write-network"),
+    ("train --out {} --resume", "--out"),
+    ("train --out {}", "--out"),
+]
+"""With a place of a file of which nobody can tell whether it is there."""
+
+
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -56,6 +74,38 @@ def test_files_are_kept_apart(
     assert main(text.split()) == 2
     assert_one_line(capsys, words)
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("text", "flag"), UNREACHABLE, ids=[text for text, _ in UNREACHABLE])
+def test_a_path_that_cannot_be_looked_at_is_one_line(
+    text: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    assert main(text.format("d" * 300).split()) == 2
+    assert_one_line(capsys, [flag, "ddd"])
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+@pytest.mark.parametrize("text", [text for text, _ in UNREACHABLE if text != "train --out {}"])
+def test_a_current_folder_that_is_gone_is_one_line(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(text.format("x").split()) == 2
+    assert_one_line(capsys, [])
+
+
+def test_a_folder_that_may_not_be_entered_is_one_line() -> None:
+    """Looked at as somebody who is not root, who may enter everything."""
+    Path("sub").chmod(0o700)
+    with (
+        somebody_else(),
+        pytest.raises(UserError, match=r"--json = sub/x\.json: .*ermission denied"),
+    ):
+        check_files([NamedFile("--json", "sub/x.json", File(writes=True))])
 
 
 def test_a_picture_that_fails_takes_no_number_with_it(

@@ -1,6 +1,8 @@
 """Files that users wrote: with the mark that some editors put first, a key that stands twice."""
 
 import json
+import os
+import threading
 import tomllib
 from pathlib import Path
 
@@ -44,6 +46,28 @@ def test_one_mark_alone_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "links.json").write_bytes(NETWORK.encode("utf-16"))
     assert main(["outage", "--network", str(tmp_path / "links.json")]) == 2
     assert_one_line(capsys, ["links.json", "is not a JSON file (not UTF-8 text)"])
+
+
+@pytest.mark.parametrize("verb", ["network {} --quiet", "bound --network {} --stragglers 1"])
+def test_a_network_comes_through_a_pipe(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of `--network <(command)`: it can be read once, and is looked at more often."""
+    pipe, results = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    (tmp_path / "links.json").write_text(NETWORK.replace("[0.4, 0]", "[0.3, 0]"))
+    writer = threading.Thread(
+        target=lambda: pipe.write_bytes((tmp_path / "links.json").read_bytes()), daemon=True
+    )
+    writer.start()
+    for path in (pipe, tmp_path / "links.json"):
+        assert main([*verb.format(path).split(), "--json", "-"]) == 0
+        fields = json.loads(capsys.readouterr().out)
+        machine = ("command", "files_sha256", "elapsed_seconds", "network")
+        results.append({k: v for k, v in fields.items() if k not in machine})
+    writer.join()
+    assert results[0] == results[1]
+    assert len(results[0]) > 3
 
 
 TWICE = [

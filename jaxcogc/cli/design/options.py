@@ -50,7 +50,7 @@ class DesignOptions(LossOptions, LinkOptions, PictureOptions):
     code_file: str | None = option(
         "FILE",
         "A code of your own (.json, .csv, .npy) to try beside the others.",
-        file=File(reads=True),
+        file=File(reads=True, again=True),
     )
     order: str = option(
         "NAME",

@@ -17,7 +17,11 @@ class NetworkVerbOptions(PictureOptions):
 
     verb_name = "network"
     file: str = option(
-        "FILE", "A network file, or a CSV list.", default=..., argument=True, file=File(reads=True)
+        "FILE",
+        "A network file, or a CSV list.",
+        default=...,
+        argument=True,
+        file=File(reads=True, again=True),
     )
     server: str | None = option("NAME", "The server in a CSV list.", shown="who never sends")
     percent: bool = switch("Ratios of a CSV list are percentages.")

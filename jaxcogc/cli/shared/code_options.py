@@ -40,7 +40,7 @@ class CodeOptions(NetworkOptions):
     code_file: str | None = option(
         "FILE",
         "Its matrix (.json, .csv, .npy) instead of --code; S is then promised, 0 nothing.",
-        file=File(reads=True),
+        file=File(reads=True, again=True),
     )
     attempts: int = option("A", "How often updates are shared and sent up.", ATTEMPTS, 2)
     redraw_code: bool = switch("Another cyclic code in every attempt.")

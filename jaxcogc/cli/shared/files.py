@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxcogc.cli.shared.errors import one_line, rejected
+from jaxcogc.runtime.atomic_files import file_mode
 
 STDOUT = "-"
 PICTURES = (".png", ".svg", ".pdf")
@@ -24,6 +27,7 @@ class File(NamedTuple):
         endings: one of them must end its name; none is asked for where empty.
         folder: it is a folder, whose files are the verb's own: no other output may lie there.
         stdout: "-" stands for standard output.
+        again: it is read more than once, which a pipe cannot be: of a pipe a copy is read.
     """
 
     reads: bool = False
@@ -31,6 +35,7 @@ class File(NamedTuple):
     endings: tuple[str, ...] = ()
     folder: bool = False
     stdout: bool = False
+    again: bool = False
 
 
 class NamedFile(NamedTuple):
@@ -59,16 +64,41 @@ def check_files(named: Sequence[NamedFile]) -> None:
                     _check_apart(one, other)
 
 
+@contextmanager
+def copy_of_pipe(text: str) -> Iterator[str | None]:
+    """A file, for a while, with what came through a pipe; None of what is no pipe.
+
+    Errors: OSError, it cannot be read, or there is no place for the copy.
+    """
+    path = Path(text)
+    try:
+        piped = stat.S_ISFIFO(file_mode(path) or 0)
+    except OSError:  # whoever reads it says why
+        piped = False
+    if not piped:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="jaxcogc-") as folder:
+        copy = Path(folder, path.name)
+        copy.write_bytes(path.read_bytes())
+        yield str(copy)
+
+
 def _check_output(one: NamedFile) -> None:
     if one.text == STDOUT and one.file.stdout:
         return
     endings = one.file.endings
     if endings and Path(one.text).suffix.lower() not in endings:
         raise rejected(one.flag, one.text, f"a file name ending in {', '.join(endings)}")
-    path = Path(os.path.realpath(one.text))  # a link is followed, as it will be when written
-    if one.text == "" or path.is_dir():
+    try:
+        path = Path(os.path.realpath(one.text))  # a link is followed, as it will be when written
+        mode = file_mode(path)
+    except OSError as error:  # the current folder is gone, one may not be entered, too long a name
+        allowed = f"a file that can be written ({one_line(error)})"
+        raise rejected(one.flag, one.text, allowed) from error
+    if one.text == "" or (mode is not None and stat.S_ISDIR(mode)):
         raise rejected(one.flag, one.text, "a file name, not a folder")
-    if path.exists() and not path.is_file():  # such as /dev/null: written to, never replaced
+    if mode is not None and not stat.S_ISREG(mode):  # such as /dev/null: never replaced
         if not os.access(path, os.W_OK):
             raise rejected(one.flag, one.text, "a file that can be written")
         return
@@ -89,7 +119,10 @@ def _check_apart(one: NamedFile, other: NamedFile) -> None:
         if one.text == other.text and one.file.stdout and other.file.stdout:
             raise rejected(one.flag, one.text, f"a file, as {other.flag} has standard output")
         return
-    path, taken = (Path(os.path.realpath(x.text)) for x in (one, other))
+    try:
+        path, taken = (Path(os.path.realpath(x.text)) for x in (one, other))
+    except OSError:  # the current folder is gone: whoever reads the other file will say so
+        return
     if other.file.folder:
         if path.is_relative_to(taken):
             raise rejected(one.flag, one.text, f"a file outside the folder of {other.flag}")

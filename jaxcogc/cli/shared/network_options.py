@@ -40,7 +40,7 @@ class NetworkOptions(Options):
     network: str | None = option(
         "FILE",
         "Erasure probabilities, link by link (JSON, or a CSV list of links), instead of P.",
-        file=File(reads=True),
+        file=File(reads=True, again=True),
     )
     client_order: str | None = option(
         "I,J,..", "Place i of the ring holds the client so numbered, from 0, or so named."
@@ -86,7 +86,9 @@ def client_order(options: NetworkOptions, num_clients: int) -> tuple[int, ...]:
     """
     if options.client_order is None:
         return tuple(range(num_clients))
-    cells = options.client_order.replace(",", " ").split()
+    from jaxcogc.links.matrix_file import composed
+
+    cells = composed(options.client_order).replace(",", " ").split()
     numbers = {str(client): client for client in range(num_clients)}
     if options.network is not None and not all(cell in numbers for cell in cells):
         names = read_file(options.network).clients or ()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 
-from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.files import check_files
+from jaxcogc.cli.shared.errors import UserError, blame
+from jaxcogc.cli.shared.files import check_files, copy_of_pipe
 from jaxcogc.cli.shared.options import Option, Options
 from jaxcogc.runtime.start_check import CannotStart, check_start
 
@@ -61,17 +63,8 @@ def _command(verb: Verb) -> Callable[..., int]:
     def run(**typed: Any) -> int:
         options = record.read(typed, verb.complete(typed) if verb.complete else None)
         check_files(options.files())
-        if not options.uses_jax():
-            return work(options)
-        try:
-            if options.starts_jax():
-                check_start()
-        except CannotStart as error:
-            raise UserError(str(error)) from error
-        from jaxcogc.runtime.jax_settings import plain_settings  # imports JAX
-
-        with plain_settings():
-            return work(options)
+        with _pipes_copied(options) as options:
+            return _done(work, options)
 
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
@@ -83,6 +76,38 @@ def _command(verb: Verb) -> Callable[..., int]:
     run.__signature__ = inspect.Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": int}
     return run
+
+
+@contextmanager
+def _pipes_copied(options: Options) -> Iterator[Options]:
+    """The options, with copies of the files that are pipes, such as `--network <(command)`.
+
+    Errors: UserError, a pipe that cannot be read, or no place for its copy.
+    """
+    copies: dict[str, Any] = {}
+    with ExitStack() as stack:
+        for name, told in options.options().items():
+            text = getattr(options, name)
+            if told.file is not None and told.file.again and text is not None:
+                with blame(told.flag):
+                    copy = stack.enter_context(copy_of_pipe(text))
+                copies |= {} if copy is None else {name: copy}
+        yield dataclasses.replace(options, **copies)
+
+
+def _done(work: Callable[[Any], int], options: Options) -> int:
+    """The exit code of the work, for which JAX is started where it is needed."""
+    if not options.uses_jax():
+        return work(options)
+    try:
+        if options.starts_jax():
+            check_start()
+    except CannotStart as error:
+        raise UserError(str(error)) from error
+    from jaxcogc.runtime.jax_settings import plain_settings  # imports JAX
+
+    with plain_settings():
+        return work(options)
 
 
 def _parameter(record: type[Options], name: str, told: Option, group: str) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +79,7 @@ def complete(typed: Mapping[str, Any]) -> dict[str, Any]:
         flag, path = "--config", Path(typed["config"])
     elif typed["resume"] and typed["out"] is not None:
         flag, path = "--resume", Path(typed["out"]) / CONFIG_NAME
-        if not path.is_file():
+        if not os.path.isfile(path):  # False also where a folder may not be entered
             raise rejected("--out", typed["out"], f"with --resume a folder with {CONFIG_NAME}")
     else:
         return {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcogc.cli.shared.code_options import read_code, sized_by_file
-from jaxcogc.cli.shared.errors import UserError, blame, rejected
+from jaxcogc.cli.shared.errors import UserError, blame, one_line, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
 from jaxcogc.cli.train.config_file import check_same, config_text, kept, read_config
@@ -119,12 +119,16 @@ def _read_out(options: TrainOptions) -> Path | None:
             raise UserError("--resume without --out: allowed with --out DIR of the run to resume")
         return None
     out = Path(options.out)
-    if out.exists() and not out.is_dir():
-        raise rejected("--out", options.out, "a folder")
-    if options.resume and not (out / CONFIG_NAME).is_file():
-        raise rejected("--out", options.out, f"with --resume a folder with {CONFIG_NAME}")
-    if not options.resume and not is_new(out):
-        raise rejected("--out", options.out, "a new or empty folder (--resume goes on with a run)")
+    try:
+        if out.exists() and not out.is_dir():
+            raise rejected("--out", options.out, "a folder")
+        if options.resume and not (out / CONFIG_NAME).is_file():
+            raise rejected("--out", options.out, f"with --resume a folder with {CONFIG_NAME}")
+        if not options.resume and not is_new(out):
+            allowed = "a new or empty folder (--resume goes on with a run)"
+            raise rejected("--out", options.out, allowed)
+    except OSError as error:  # one on the way may not be entered, too long a name, ..
+        raise rejected("--out", options.out, f"a folder to work in ({one_line(error)})") from error
     return out
 
 

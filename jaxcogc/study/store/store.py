@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
+from jaxcogc.runtime.atomic_files import file_mode
 from jaxcogc.study.specification.network_labels import tell_apart
 from jaxcogc.study.specification.point import WORDS_FORMAT, NetworkText
 from jaxcogc.study.store.block_rows import (
@@ -210,7 +211,9 @@ def open_store(path: Path | str, *, make: bool = False) -> Store:
         and of other random words; left as it is.
     """
     path = Path(path)
-    if not path.exists():
+    with sqlite_errors(path):
+        there = file_mode(path) is not None
+    if not there:
         if not make:
             raise StoreError(f"{path}: there is no such file; jaxcogc collect makes one")
         create(path)

@@ -8,7 +8,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,8 @@ from jaxcogc.study.results.result_table import read_table
 from jaxcogc.study.store.merging import merge_stores
 from jaxcogc.study.store.store import Store, open_store
 from jaxcogc.study.store.store_file import StoreError
+from tests.places import somebody_else
 from tests.study.fake import FakeEngine, small_study
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -31,17 +29,6 @@ def folder() -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o755)
         yield path
-
-
-@contextmanager
-def somebody_else() -> Iterator[None]:
-    """Without root's right to write everywhere."""
-    user = os.geteuid()
-    os.seteuid(user or NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
 
 
 def fill(path: Path, stop: str = "max_trials = 50_000") -> Path:
@@ -79,6 +66,14 @@ def test_what_may_only_be_read_is_read(
     with somebody_else(), pytest.raises(StoreError, match="cannot be opened for writing"):
         open_store(store, make=True).add_rows("networks", [("x", "y")])
     folder.chmod(0o755)
+
+
+def test_a_store_where_nobody_may_look_is_one_line(folder: Path) -> None:
+    store = fill(folder / "closed.db")
+    folder.chmod(0o700)
+    for make in (False, True):
+        with somebody_else(), pytest.raises(StoreError, match=r"closed\.db: Permission denied"):
+            open_store(store, make=make)
 
 
 @pytest.mark.parametrize("killed", [False, True])
