@@ -9,6 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
+import mathml
 import reference_pages
 import speed_tables
 
@@ -35,7 +36,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_update_mathjax = False
 html_math_renderer = "mathml"
-html_static_path = ["style"]
+html_static_path = ["style", str(mathml.FONT)]
 html_css_files = ["pages.css"]
 
 nb_execution_mode = "force"

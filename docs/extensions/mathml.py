@@ -1,11 +1,14 @@
-"""Formulas as MathML, which browsers draw by themselves: no script, no font and no network.
+"""Formulas as MathML, which browsers draw by themselves: no script and no network.
 
 The translation from TeX is Docutils' own. A command that it does not know is a warning, so that
-`make docs` fails.
+`make docs` fails. Browsers want a font that knows where indices stand: STIX Two Math comes along.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -14,13 +17,30 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+_PACKAGE = importlib.util.find_spec("ziamath")
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
+FONT = Path(_PACKAGE.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+"""For pages to take along."""
+
 _LOG = logging.getLogger(__name__)
+
+
+_LINES = '<mtable class="ams-align">'
+_FENCE = re.compile(r'<mo( class="mathopen")?>([‖|⟨⟩])</mo>')
+
+
+def _fence(found: re.Match[str]) -> str:
+    """Bars as high as letters, close to what they enclose: browsers stretch one of a pair alone."""
+    side = "prefix" if found[1] or found[2] == "⟨" else "postfix"
+    return f'<mo form="{side}" stretchy="false" lspace="0" rspace="0">{found[2]}</mo>'
 
 
 def _translated(node: Any, as_block: bool) -> str:
     try:
-        return tex2mathml(node.astext(), as_block=as_block)
-    except MathError as error:
+        made = tex2mathml(node.astext(), as_block=as_block)
+        return _FENCE.sub(_fence, made).replace(_LINES, _LINES[:-1] + ' displaystyle="true">')
+    except (MathError, IndexError) as error:  # the latter of a script that has no base
         _LOG.warning("formula %r: %s", node.astext(), error, location=node)
         return ""
 

@@ -17,6 +17,7 @@ from .laws.gc_outage import gc_outage_probability as gc_outage_probability
 from .laws.gc_outage import log_gc_outage_probability as log_gc_outage_probability
 from .laws.strata_law import strata_law as strata_law
 from .laws.waiting_times import DecodingTime as DecodingTime
+from .laws.waiting_times import MessageSeconds as MessageSeconds
 from .laws.waiting_times import RetransmissionSlots as RetransmissionSlots
 from .laws.waiting_times import decoding_time as decoding_time
 from .laws.waiting_times import retransmission_slots as retransmission_slots

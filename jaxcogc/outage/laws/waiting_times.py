@@ -13,7 +13,7 @@ from jaxcogc._types import HostFloats
 from jaxcogc.links.checks import check_choice, check_count, check_elements, number_array
 from jaxcogc.links.network import Network
 
-Amount = TypeVar("Amount", float, HostFloats)
+Amount = TypeVar("Amount", int | float, HostFloats)
 _CODES = ("cyclic", "fractional-repetition")
 _MAX_TRIES = 10**6
 _CHUNK = 2**12
