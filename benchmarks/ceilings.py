@@ -137,7 +137,10 @@ def _equation(equation: Any, trips: list[float]) -> Cost:
 
 def _branches(branches: list[Any], trips: list[float], ends: int) -> Cost:
     """The dearest branch; but one that may leave everything as it is is taken to do so."""
-    if any(not b.eqns and set(map(id, b.outvars)) <= set(map(id, b.invars)) for b in branches):
+    if any(
+        b.outvars and not b.eqns and set(map(id, b.outvars)) <= set(map(id, b.invars))
+        for b in branches
+    ):
         return Cost(0.0, 0.0)
     inside = max((_walk(branch, trips) for branch in branches), key=lambda cost: cost.operations)
     return Cost(inside.operations, inside.bytes_moved + ends)

@@ -22,8 +22,8 @@ from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc import OutcomeCounts, Simulation, compile_simulation, gc_outage_probability
 from jaxcogc.outage import trace_block
 
-OURS, PALLAS, NUMBA = "jaxcogc", "jaxcogc, Pallas kernel", "numba, own generator"
-KERNELS = {OURS: "xla", PALLAS: "pallas"}
+OURS, FUSED, NUMBA = "jaxcogc", "jaxcogc, fused kernel", "numba, own generator"
+KERNELS = {OURS: "xla", FUSED: "fused"}
 SIGMAS = 5.0
 """Estimates further apart than this are different."""
 
@@ -75,11 +75,11 @@ def counting_run(
 
 
 def make_programs(shape: Shape, num_trials: int, console: Console) -> list[Program]:
-    """Ours first. The Pallas kernel where there is a GPU for it, and few enough clients."""
+    """Ours first. The fused kernel where there is a GPU for it, and few enough clients."""
     network, code = make_network(shape), make_code(shape)
     programs = []
     for name, kernel in KERNELS.items():
-        if kernel == "pallas" and (jax.default_backend() != "gpu" or shape.clients > 16):
+        if kernel == "fused" and (jax.default_backend() != "gpu" or shape.clients > 12):
             continue
         found = our_simulation(shape, num_trials, kernel)
         if isinstance(found, str):
@@ -171,7 +171,8 @@ def pipeline_cost(shape: Shape, kernel: str = "xla") -> Cost:
     block = trace_block(
         make_network(shape), make_code(shape), num_attempts=shape.attempts, kernel=kernel
     )
-    return cost_of(block.jaxpr, [block.num_tiles, *(while_trips(shape) or [])])
+    inside = [shape.clients] if kernel == "fused" else while_trips(shape) or []
+    return cost_of(block.jaxpr, [block.num_tiles, *inside])
 
 
 def run(

@@ -104,7 +104,8 @@ INTERVALS = ("clopper-pearson", "wilson")
 """Of a probability that was counted in a fixed number of trials."""
 ESTIMATORS = ("counted", "stratified")
 """How probabilities follow from trials: as they are, or sorted into strata of known probability."""
-KERNELS = ("xla", "pallas")
+KERNELS = ("auto", "xla", "fused")
+"""How trials are computed: XLA's program, or one kernel for a GPU; auto takes that where it can."""
 RARE_METHODS = ("importance", "strata")
 
 DATASETS = ("digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10")

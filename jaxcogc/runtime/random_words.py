@@ -25,8 +25,8 @@ Words = tuple[AnyArray, AnyArray]
 """Two uint32 arrays, of a key or of a counter."""
 
 _IMPLEMENTATION = "threefry2x32"
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_PARITY = np.uint32(0x1BD11BDA)
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+KEY_PARITY = np.uint32(0x1BD11BDA)
 
 
 def seed_key(seed: int) -> Key:
@@ -195,11 +195,11 @@ def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
 
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
-    schedule = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ KEY_PARITY)
     x = jnp.asarray(counter[0]) + schedule[0]
     y = jnp.asarray(counter[1]) + schedule[1]
     for group in range(5):
-        for rotation in _ROTATIONS[group % 2]:
+        for rotation in ROTATIONS[group % 2]:
             x = x + y
             y = (y << np.uint32(rotation)) | (y >> np.uint32(32 - rotation))
             y = y ^ x

@@ -199,7 +199,7 @@ def test_ceilings_of_our_programs():
     # The pipeline does all that and draws the links as well.
     per_trial = pipeline.pipeline_cost(SMALL).operations / BLOCK_TRIALS
     assert per_trial > cost.operations / 256
-    fused = pipeline.pipeline_cost(SMALL, "pallas")
+    fused = pipeline.pipeline_cost(SMALL, "fused")
     assert fused.bytes_moved < pipeline.pipeline_cost(SMALL).bytes_moved
 
 

@@ -63,7 +63,7 @@ def test_importance_on_links_in_time(how, capsys):
         ("--rare luck", ["--rare", "luck", "importance, strata"]),
         ("--rare strata --interval wilson", ["--interval", "--rare strata"]),
         ("--rare strata --tile 64", ["--tile", "--rare"]),
-        ("--rare strata --kernel pallas", ["--kernel", "--rare"]),
+        ("--rare strata --kernel xla", ["--kernel", "--rare"]),
         ("--rare strata --distributed", ["--distributed", "--rare"]),
         ("--rare importance --stragglers 1,2", ["--stragglers", "1,2", "--rare"]),
     ],

@@ -64,7 +64,9 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions, AxesOptions):
         "importance or strata: weighted trials, for rare outcomes.",
         choice(RARE_METHODS),
     )
-    kernel: str = option("NAME", ", ".join(KERNELS) + " (on a GPU).", choice(KERNELS), KERNELS[0])
+    kernel: str = option(
+        "NAME", ", ".join(KERNELS) + " (on a GPU; auto takes it).", choice(KERNELS), KERNELS[0]
+    )
     tile: int | None = option(
         "N", "Trials computed at once.", power_of_two(2**14), shown="for the device"
     )

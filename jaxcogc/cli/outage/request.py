@@ -117,6 +117,7 @@ def read_request(options: OutageOptions) -> OutageRequest:
     )
     request = OutageRequest(options, settings, axes, started)
     _check_strata(request)
+    _check_kernel(request)
     return request
 
 
@@ -138,6 +139,21 @@ def _check_strata(request: OutageRequest) -> None:
             sort_cells(
                 setting.network, setting.code, num_attempts=attempts, dynamics=setting.dynamics
             )
+
+
+def _check_kernel(request: OutageRequest) -> None:
+    """The fused kernel serves some shapes on some devices."""
+    if request.asked.kernel != "fused":
+        return
+    from jaxcogc.outage.simulation.kernel_choice import why_not_fused
+    from jaxcogc.outage.simulation.program_inputs import run_shape
+
+    strata = int(request.asked.estimator == "stratified")
+    for setting in request.settings:
+        shape = run_shape(setting.network, setting.code, **setting.protocol)
+        reason = why_not_fused(shape._replace(strata=strata))
+        if reason is not None:
+            raise rejected("--kernel", "fused", f"auto or xla here: it {reason}")
 
 
 def _check_independent(options: OutageOptions, dynamics: LinkDynamics | None) -> None:

@@ -71,8 +71,8 @@ class DecisionRule(NamedTuple):
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
       kernel: "xla"; "loops", which compiles in a second or two and runs five to ten times slower;
-        or "pallas" for a GPU and at most 16 clients. All find the same. "float64" for codes that
-        no field has.
+        or "fused", one kernel for a GPU that draws too, by which whole blocks of trials are counted
+        and single ones are not. All find the same. "float64" for codes that no field has.
     """
 
     modulus: int
@@ -235,10 +235,6 @@ def null_vector_of(
     random = jnp.tile(random, (1, rows.shape[-1] // random.shape[-1]))
     if rule.kernel == "loops":
         return looped_null_vector(rows, code.gram, random, rule.modulus)
-    if rule.kernel == "pallas":  # imported where it is used: Pallas takes a second to load
-        from jaxcogc.coding.exact import pallas_kernel
-
-        return pallas_kernel.null_vector(rows, code.gram, random, rule.modulus)
 
     def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
         return null_vector(rows, code.gram, random, rule.modulus)

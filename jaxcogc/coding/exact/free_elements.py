@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from jaxcogc._types import Array, Key
 from jaxcogc.coding.exact.prime_field import add, multiply, random_elements
-from jaxcogc.runtime.random_words import key_words, random_bits, threefry
+from jaxcogc.runtime.random_words import Words, key_words, random_bits, threefry
+
+
+class FreeElements(NamedTuple):
+    """Where the field elements of all trials of a key come from.
+
+    Attributes:
+      start, slope: uint32 [clients, 1], field elements.
+      key: two words, of the words of single trials.
+    """
+
+    start: Array
+    slope: Array
+    key: Words
+
+
+def elements_of(key: Key, num_clients: int, modulus: int) -> FreeElements:
+    """What `free_elements` draws for all of its trials."""
+    start, slope = random_elements(random_bits(key, (2, num_clients, 1)), modulus)
+    return FreeElements(start, slope, key_words(key))
 
 
 def free_elements(key: Key, num_clients: int, trials: Array, modulus: int) -> Array:
@@ -25,6 +46,6 @@ def free_elements(key: Key, num_clients: int, trials: Array, modulus: int) -> Ar
     Returns:
       uint32 [clients, trials].
     """
-    start, slope = random_elements(random_bits(key, (2, num_clients, 1)), modulus)
-    words, _ = threefry(key_words(key), (trials, jnp.zeros_like(trials)))
+    start, slope, word_key = elements_of(key, num_clients, modulus)
+    words, _ = threefry(word_key, (trials, jnp.zeros_like(trials)))
     return add(start, multiply(slope, random_elements(words, modulus), modulus), modulus)

@@ -53,10 +53,7 @@ def gram_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> Gram
       choice: of the generic weights, uint32.
     """
     attempts, clients, _ = coefficients.shape
-    rows = jnp.arange(attempts * clients, dtype=jnp.uint32)
-    words, _ = threefry((jnp.uint32(0), jnp.uint32(0)), (rows, jnp.asarray(choice, jnp.uint32)))
-    weights = (random_elements(words, modulus - 1) + 1).reshape(attempts, clients, 1)
-    weighted = multiply(weights, coefficients, modulus)
+    weighted = multiply(row_weights(attempts, clients, modulus, choice), coefficients, modulus)
     column, offset = np.arange(clients), np.arange(clients)[:, None]
     diagonal = np.arange(clients // 2 + 1)[:, None, None]
     receiver = (column - offset) % clients
@@ -73,6 +70,13 @@ def gram_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> Gram
         needed(groups),
         needed(jnp.any(_cut(used.at[0].set(True), 2), axis=-1)),  # offset 0 carries the uplinks
     )
+
+
+def row_weights(attempts: int, clients: int, modulus: int, choice: ArrayLike = 0) -> Array:
+    """The generic weight of every row, not 0: uint32 [attempts, clients, 1]; ``choice`` of them."""
+    rows = jnp.arange(attempts * clients, dtype=jnp.uint32)
+    words, _ = threefry((jnp.uint32(0), jnp.uint32(0)), (rows, jnp.asarray(choice, jnp.uint32)))
+    return (random_elements(words, modulus - 1) + 1).reshape(attempts, clients, 1)
 
 
 def _cut(flags: Array, size: int) -> Array:

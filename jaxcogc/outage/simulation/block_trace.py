@@ -12,6 +12,7 @@ from jax.extend.core import ClosedJaxpr
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.simulation.kernel_choice import why_not_served
 from jaxcogc.outage.simulation.program import count_blocks
 from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime.devices import AXIS
@@ -24,7 +25,7 @@ class BlockTrace(NamedTuple):
     Attributes:
         jaxpr: what JAX traced, as `jax.make_jaxpr` returns it.
         num_trials: of the block.
-        num_tiles: in which they are computed.
+        num_tiles: in which they are computed; the fused kernel has one.
     """
 
     jaxpr: ClosedJaxpr
@@ -41,13 +42,13 @@ def trace_block(
     Args:
         network, code: of the sizes meant.
         num_attempts: attempts a round.
-        kernel: as in `compile_simulation`.
+        kernel: "xla", or "fused", whether there is a GPU or not.
 
     Returns:
         BlockTrace.
 
     Raises:
-        ValueError: sizes that do not fit.
+        ValueError: sizes that do not fit, or that the kernel does not serve.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code
@@ -61,10 +62,14 @@ def trace_block(
         num_attempts=num_attempts,
         redraw_code=False,
         devices=jax.devices()[:1],
-        kernel=kernel,
     )
+    if kernel == "fused":
+        if reason := why_not_served(shape):
+            raise ValueError(f"kernel = 'fused': {reason}")
+        shape = shape._replace(rule=shape.rule._replace(kernel=kernel))
     none, one = np.int32(0), np.int32(1)
     run = prepare_run(np.zeros(2, np.uint32), network, code)
     inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)
     traced = jax.make_jaxpr(partial(count_blocks, shape, AXIS), axis_env=[(AXIS, 1)])(inputs)
-    return BlockTrace(traced, BLOCK_TRIALS, BLOCK_TRIALS // shape.tile)
+    tiles = 1 if kernel == "fused" else BLOCK_TRIALS // shape.tile
+    return BlockTrace(traced, BLOCK_TRIALS, tiles)

@@ -27,7 +27,7 @@ import numpy as np
 from jaxcogc._types import AnyArray, Array, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.bit_rows import links_from_offsets
-from jaxcogc.coding.exact.free_elements import free_elements
+from jaxcogc.coding.exact.free_elements import FreeElements, elements_of, free_elements
 from jaxcogc.links.draws import Links, draw_trial, streams
 from jaxcogc.links.packed_draws import Needed, OffsetLaw, by_offset, draw_offsets, draw_rows
 from jaxcogc.links.thresholds import LinkKind, LinkLaw
@@ -53,6 +53,7 @@ __all__ = [
     "trial_keys",
     "trial_links",
     "trial_vectors",
+    "vector_words",
 ]
 
 _CODE_KEY = 0xC0DE
@@ -75,7 +76,16 @@ def block_key(words: AnyArray, block: AnyArray) -> Key:
 
 def trial_vectors(key: Key, num_clients: int, trials: Array, modulus: int) -> Array:
     """What the null vectors of some trials of a block start from, as `free_elements` says."""
-    return free_elements(fold_in(key, 1), num_clients, trials, modulus)
+    return free_elements(_vector_key(key), num_clients, trials, modulus)
+
+
+def vector_words(key: Key, num_clients: int, modulus: int) -> FreeElements:
+    """What `trial_vectors` draws for all trials of a block."""
+    return elements_of(_vector_key(key), num_clients, modulus)
+
+
+def _vector_key(key: Key) -> Key:
+    return fold_in(key, 1)
 
 
 def tile_rows(

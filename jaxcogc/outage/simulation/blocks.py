@@ -20,7 +20,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
-from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
 
@@ -75,6 +75,8 @@ def compile_blocks(
 ) -> BlockSimulation:
     """Compile the program that counts blocks one by one, for networks and codes of this shape.
 
+    On a GPU by the fused kernel where that serves, as `compile_simulation` by "auto".
+
     Args:
         network, code, num_attempts, redraw_code, dynamics, keep_heard, devices: as in
             `compile_simulation`.
@@ -94,7 +96,7 @@ def compile_blocks(
         devices=devices,
     )
     shape = shape._replace(kept=min(_MOST_KEPT, shape.most_blocks))
-    program = compiled_program(shape)
+    program = compile_or_fall_back(with_kernel(shape, "auto"), code)
     return BlockSimulation(
         time.perf_counter() - started,
         describe_devices(shape.devices),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import jax
@@ -15,11 +14,8 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
-from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
 from jaxcogc.runtime.jax_settings import plain_settings
-
-_LOG = logging.getLogger(__name__)
 
 _FEW_TRIALS = 2**16
 """Up to so many trials the faster program costs more to compile than it saves."""
@@ -27,19 +23,7 @@ _FEW_TRIALS = 2**16
 
 def few_enough(kernel: str, num_trials: int | None) -> bool:
     """Whether so many trials, None where that is not known, go by the program of loops."""
-    return kernel == "xla" and num_trials is not None and num_trials <= _FEW_TRIALS
-
-
-def compile_or_fall_back(shape: Shape) -> jax.stages.Compiled:
-    """The program of a shape; by XLA where its own kernel does not compile."""
-    if shape.rule.kernel == "pallas":
-        try:
-            return compiled_program(shape)
-        except Exception as error:  # whatever a kernel compiler may raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            _LOG.warning("kernel pallas does not compile here, using xla: %s", reason)
-            return compiled_program(shape._replace(rule=shape.rule._replace(kernel="xla")))
-    return compiled_program(shape)
+    return kernel != "fused" and num_trials is not None and num_trials <= _FEW_TRIALS
 
 
 def count_tables(

@@ -42,6 +42,17 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
     return table.astype(jnp.int32)
 
 
+def table_of_outcomes(recovery: Recovery, number: jax.Array) -> jax.Array:
+    """As `outcome_table`, where so many trials, int32 [outcomes], had each of some outcomes.
+
+    The sums must fit int32.
+    """
+    rows, num_recovered = _rows(recovery)
+    sizes = jnp.arange(len(recovery.client_recovered) + 1)[:, None]
+    by_size = jnp.where(num_recovered == sizes, number, 0)
+    return jnp.sum(rows.astype(jnp.int32)[:, None] * by_size, axis=-1, dtype=jnp.int32)
+
+
 def add_by_stratum(
     tables: jax.Array, recovery: Recovery, counted: jax.Array, stratum: jax.Array
 ) -> jax.Array:

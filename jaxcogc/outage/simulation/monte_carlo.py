@@ -27,11 +27,11 @@ from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.intervals import estimate
 from jaxcogc.outage.simulation.compiled_runs import (
     checked_run,
-    compile_or_fall_back,
     count_tables,
     few_enough,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
 from jaxcogc.outage.stratified.stratified_counts import stratified_outcomes
@@ -159,7 +159,7 @@ def compile_simulation(
     keep_heard: bool = False,
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
-    kernel: str = "xla",
+    kernel: str = "auto",
     num_trials: int | None = None,
 ) -> Simulation:
     """Compile the Monte Carlo program for networks and codes of this shape.
@@ -172,18 +172,20 @@ def compile_simulation(
       dynamics, keep_heard: as in `simulate_outcomes`, of every run.
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
-      kernel: "xla", or "pallas": the elimination in registers, on a GPU and up to 16 clients; where
-        it does not compile, one log line says so and the XLA program takes its place.
-      num_trials: that will be asked for, where that is known. For no more than 2^16 "xla" gives a
-        program that compiles in seconds at any size, runs five to ten times slower and counts the
-        same.
+      kernel: "xla"; "fused", which draws, decides and counts in one kernel on a GPU, for
+        independent links of two directions, up to 12 clients and 32 rows of all attempts; or
+        "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
+        the ordinary program, one log line says so and that takes its place.
+      num_trials: that will be asked for, where that is known. For no more than 2^16 "auto" and
+        "xla" give a program that compiles in seconds at any size, runs five to ten times slower and
+        counts the same.
 
     Returns:
       Simulation.
 
     Raises:
-      ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
-        random.
+      ValueError: sizes or dynamics that do not fit, ``redraw_code`` with a family that is not
+        random, or "fused" where it does not serve.
     """
     started = time.perf_counter()
     shape = run_shape(
@@ -195,10 +197,10 @@ def compile_simulation(
         keep_heard=keep_heard,
         tile=tile,
         devices=devices,
-        kernel=kernel,
         few_trials=few_enough(kernel, num_trials),
     )
-    counts = partial(_counts, compile_or_fall_back(shape), shape, dynamics)
+    shape = with_kernel(shape, kernel)
+    counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 

@@ -44,6 +44,12 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
     ``Inputs`` -> int32 table of counts; with ``kept``: the tables [devices x kept, ...] of single
     blocks, and the flags uint8 [devices, trials] of each device's last block.
     """
+    options = compiler_options(shape.devices[0].platform)
+    return lowered_program(shape).compile(compiler_options=options)
+
+
+def lowered_program(shape: Shape) -> jax.stages.Lowered:
+    """What `compiled_program` compiles; the devices may be described ones."""
     mesh = device_mesh(shape.devices)
     count = _count_each_block if shape.kept else count_blocks
     program = jax.shard_map(
@@ -53,9 +59,8 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    options = compiler_options(shape.devices[0].platform)
     with jax.enable_x64(False):  # one program for both modes: compiled once, kept once on disk
-        return jax.jit(program).lower(blank_inputs(shape)).compile(compiler_options=options)
+        return jax.jit(program).lower(blank_inputs(shape))
 
 
 def blank_inputs(shape: Shape) -> Inputs:
@@ -73,6 +78,10 @@ def blank_inputs(shape: Shape) -> Inputs:
 
 def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices."""
+    if shape.rule.kernel == "fused":  # imported where it is used: Pallas takes a second to load
+        from jaxcogc.outage.fused import block_outcomes
+
+        return block_outcomes.count_fused(shape, axis, inputs)
     tiles = _tiles(shape, axis, inputs)
 
     def count_tile(index: Array, table: Array) -> Array:
@@ -89,6 +98,10 @@ def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
 
 def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
     """One table for each block, and what became of each trial of the last block."""
+    if shape.rule.kernel == "fused":
+        from jaxcogc.outage.fused import block_outcomes
+
+        return block_outcomes.count_fused_each(shape, axis, inputs)
     tiles = _tiles(shape, axis, inputs)
     tiles_per_block = BLOCK_TRIALS // shape.tile
 

@@ -16,7 +16,6 @@ from jaxcogc.links.draws import check_limits
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
-from jaxcogc.names import KERNELS
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.runtime.random_words import seed_key
 
@@ -104,15 +103,14 @@ def run_shape(
     keep_heard: bool = False,
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
-    kernel: str = "xla",
     few_trials: bool = False,
 ) -> Shape:
-    """The shape of the program for networks and codes of these sizes.
+    """The shape of the program, by XLA, for networks and codes of these sizes.
 
     Args:
-        network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices, kernel: as in
+        network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices: as in
             `compile_simulation`.
-        few_trials: decide by loops, in place of ``kernel``.
+        few_trials: decide by loops.
 
     Raises:
         ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
@@ -124,8 +122,6 @@ def run_shape(
             f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
         )
     tile = tile_size(network.num_clients, num_attempts) if tile is None else tile
-    if kernel not in KERNELS:
-        raise ValueError(f"kernel = {kernel!r}: must be 'xla' or 'pallas'")
     if tile not in [2**n for n in range(15)]:
         raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
     if redraw_code and not code.redrawn:
@@ -134,7 +130,7 @@ def run_shape(
         network.num_clients,
         num_attempts,
         link_kind(network, dynamics, keep_heard=keep_heard),
-        decision_rule(code, "loops" if few_trials else kernel),
+        decision_rule(code, "loops" if few_trials else "xla"),
         tile,
         tuple(jax.devices() if devices is None else devices),
     )

@@ -18,11 +18,11 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.simulation.compiled_runs import (
     checked_run,
-    compile_or_fall_back,
     count_tables,
     few_enough,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
 from jaxcogc.outage.stratified.known_strata import MOST_STRATA, sort_cells
 from jaxcogc.outage.stratified.stratified_counts import StratifiedCounts
@@ -53,7 +53,7 @@ def compile_stratified(
     dynamics: LinkDynamics | None = None,
     keep_heard: bool = False,
     tile: int | None = None,
-    kernel: str = "xla",
+    kernel: str = "auto",
     num_trials: int | None = None,
 ) -> StratifiedSimulation:
     """Compile the Monte Carlo program that counts by strata, for networks and codes of this shape.
@@ -83,11 +83,11 @@ def compile_stratified(
         redraw_code=False,
         dynamics=dynamics,
         tile=tile,
-        kernel=kernel,
         few_trials=few_enough(kernel, num_trials),
     )._replace(strata=MOST_STRATA)
+    shape = with_kernel(shape, kernel)
     sort_cells(network, code, num_attempts=num_attempts, dynamics=dynamics)  # or says what is wrong
-    counts = partial(_counts, compile_or_fall_back(shape), shape, dynamics)
+    counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return StratifiedSimulation(
         time.perf_counter() - started, describe_devices(shape.devices), counts
     )

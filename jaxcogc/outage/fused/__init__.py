@@ -1,0 +1,1 @@
+"""One kernel for a GPU that draws, decides and counts, a trial a thread."""

@@ -1,0 +1,137 @@
+"""Which kernel computes the trials of a program, and whether the fused one counts right here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jaxcogc._types import AnyArray
+from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.checks import check_choice
+from jaxcogc.links.draws import link_place, link_word, streams
+from jaxcogc.links.network import Network
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds
+from jaxcogc.names import KERNELS
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.simulation.block_words import block_key, redrawn_code, run_words
+from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
+from jaxcogc.runtime.random_words import seed_key
+
+_LOG = logging.getLogger(__name__)
+
+_MOST_CLIENTS = 12
+_MOST_ROWS = 32
+_FIELDS = range(2**30, 2**31)
+
+_verdicts: dict[Shape, str | None] = {}
+
+
+def with_kernel(shape: Shape, kernel: str) -> Shape:
+    """The shape of a program by another kernel: "auto", "xla" or "fused".
+
+    Raises:
+        ValueError: no such kernel, or "fused" where it does not serve.
+    """
+    check_choice("kernel", kernel, KERNELS)
+    if kernel == "xla" or shape.rule.kernel == "loops":
+        return shape
+    reason = why_not_fused(shape)
+    if reason is None:
+        return _by(shape, "fused")
+    if kernel == "fused":
+        raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
+    return shape
+
+
+def _by(shape: Shape, kernel: str) -> Shape:
+    return shape._replace(rule=shape.rule._replace(kernel=kernel))
+
+
+def why_not_fused(shape: Shape) -> str | None:
+    """Why the fused kernel is not for a shape and its devices; None where it is."""
+    return _why_not_here(shape) or why_not_served(shape)
+
+
+def _why_not_here(shape: Shape) -> str | None:
+    platform = shape.devices[0].platform
+    if platform != "gpu":
+        return f"needs a GPU, this is a {platform}"
+    if jax.process_count() > 1:
+        return "serves the GPUs of one process"
+    return None
+
+
+def why_not_served(shape: Shape) -> str | None:
+    """Why the fused kernel does not serve trials of a shape; None where it does."""
+    rows = shape.clients * shape.attempts
+    if shape.clients > _MOST_CLIENTS:
+        return f"serves up to {_MOST_CLIENTS} clients, not {shape.clients}"
+    if rows > _MOST_ROWS:
+        return f"serves up to {_MOST_ROWS} rows of all attempts, not {rows}"
+    if shape.links != LinkKind():
+        return "serves independent links of two directions"
+    if shape.rule.kernel == "float64" or shape.rule.modulus not in _FIELDS:
+        return "serves codes over a field of 2^30 to 2^31 elements"
+    return "does not sort trials into strata" if shape.strata else None
+
+
+def compile_or_fall_back(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
+    """The program of a shape; by XLA where its own kernel does not compile, or counts wrong.
+
+    Args:
+        shape: of the program.
+        code: any of the shape's, to compare by.
+    """
+    if shape.rule.kernel != "fused":
+        return compiled_program(shape)
+    if shape not in _verdicts:
+        _verdicts[shape] = why_rejected(shape, code)
+        if _verdicts[shape] is not None:
+            _LOG.warning("kernel fused %s, using xla", _verdicts[shape])
+    return compiled_program(shape if _verdicts[shape] is None else _by(shape, "xla"))
+
+
+def why_rejected(shape: Shape, code: GradientCode) -> str | None:
+    """What is wrong with the fused kernel on these devices; None where it counts right.
+
+    Each device counts a block by it and by the ordinary program (that compiles soon), once with
+    usual links and once with thresholds that are words of the block, where first words tie.
+    """
+    try:
+        fused, ordinary = compiled_program(shape), compiled_program(_by(shape, "loops"))
+        for inputs in _trial_inputs(shape, code):
+            found, expected = (jax.tree.map(np.asarray, p(inputs)) for p in (fused, ordinary))
+            if not jax.tree.all(jax.tree.map(np.array_equal, found, expected)):
+                return "counts otherwise than the ordinary program here"
+    except Exception as error:  # whatever a kernel compiler or a driver may raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"does not compile here ({reason})"
+    return None
+
+
+def _trial_inputs(shape: Shape, code: GradientCode) -> Iterator[Inputs]:
+    key = seed_key(0)
+    if shape.rule.redrawn and not code.redrawn:
+        code = redrawn_code(key, code, shape.attempts)
+    network = Network.homogeneous(shape.clients, uplink_erasure=0.4, peer_erasure=0.25)
+    run = prepare_run(run_words(key), network, code, kind=shape.links)
+    zero, one = np.int32(0), np.int32(1)
+    blocks = np.int32(len(shape.devices))
+    yield Inputs(run, zero, one, blocks, zero)
+    tying = run._replace(law=tying_law(run, shape.clients))
+    yield Inputs(tying, zero, one, np.int32(blocks - 1), np.int32(BLOCK_TRIALS - 99))
+
+
+def tying_law(run: Run, clients: int) -> LinkLaw:
+    """Thresholds of which every one is the first word of its link in a trial of the first block."""
+    receiver, sender = np.indices((clients, clients)).astype(np.uint32)
+    trial = (receiver * np.uint32(clients) + sender) * np.uint32(101)
+    place = link_place(receiver, sender, clients, False)
+    words = streams(block_key(run.words, np.asarray(0, np.int32))).links
+    attempt = np.zeros_like(trial)
+    high: AnyArray = np.asarray(link_word(words, trial, attempt, place, 0))
+    return LinkLaw(LinkThresholds(high, np.asarray(link_word(words, trial, attempt, place, 1))))

@@ -1,0 +1,96 @@
+"""Which kernel a program gets, what is refused in one line, and what happens where it fails."""
+
+from typing import NamedTuple
+
+import jax
+import pytest
+
+from jaxcogc import Network, compile_simulation, cyclic_code
+from jaxcogc.cli.app import main
+from jaxcogc.links.memory import LinkDynamics
+from jaxcogc.outage.simulation import kernel_choice
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
+from jaxcogc.outage.simulation.program_inputs import run_shape
+from tests.cli.program import assert_one_line
+
+
+class Device(NamedTuple):
+    """As far as the choice looks."""
+
+    platform: str
+
+
+GPU = Device("gpu")
+
+
+def shape_of(clients=4, attempts=2, dynamics=None, device=GPU, **how):
+    network = Network.homogeneous(clients, uplink_erasure=0.4, peer_erasure=0.3)
+    code = cyclic_code(jax.random.key(0), clients, 1)
+    return run_shape(
+        network,
+        code,
+        num_attempts=attempts,
+        redraw_code=False,
+        dynamics=dynamics,
+        devices=[device],
+        **how,
+    )
+
+
+def test_a_gpu_gets_the_fused_kernel_where_it_serves():
+    assert with_kernel(shape_of(), "auto").rule.kernel == "fused"
+    assert with_kernel(shape_of(), "xla").rule.kernel == "xla"
+    assert with_kernel(shape_of(few_trials=True), "auto").rule.kernel == "loops"
+    assert with_kernel(shape_of(device=jax.devices()[0]), "auto").rule.kernel == "xla"
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (shape_of(clients=13, attempts=1), "up to 12 clients, not 13"),
+        (shape_of(clients=11, attempts=3), "up to 32 rows of all attempts, not 33"),
+        (shape_of(dynamics=LinkDynamics(memory=0.5)), "independent links"),
+        (shape_of(device=jax.devices()[0]), "needs a GPU, this is a cpu"),
+        (shape_of()._replace(strata=3), "strata"),
+    ],
+)
+def test_what_it_does_not_serve(shape, reason):
+    assert with_kernel(shape, "auto").rule.kernel == "xla"
+    with pytest.raises(ValueError, match=reason):
+        with_kernel(shape, "fused")
+
+
+def test_an_unknown_kernel():
+    network = Network.homogeneous(3, uplink_erasure=0.4, peer_erasure=0.3)
+    code = cyclic_code(jax.random.key(0), 3, 1)
+    with pytest.raises(ValueError, match="kernel = 'pallas': allowed are auto, xla, fused"):
+        compile_simulation(network, code, kernel="pallas")
+
+
+@pytest.mark.parametrize("estimator", ["counted", "stratified"])
+def test_the_command_line_refuses_in_one_line(estimator, capsys):
+    arguments = ["--kernel", "fused", "--estimator", estimator, "--clients", "4"]
+    assert main(["outage", *arguments, "--stragglers", "1"]) == 2
+    assert_one_line(capsys, ["--kernel = fused: allowed is auto or xla here", "needs a GPU"])
+
+
+def test_a_kernel_that_fails_is_told_once_and_replaced(monkeypatch, caplog):
+    shape = with_kernel(shape_of(), "fused")
+    compiled = []
+    monkeypatch.setattr(kernel_choice, "compiled_program", compiled.append)
+    monkeypatch.setattr(kernel_choice, "_verdicts", {})
+    monkeypatch.setattr(kernel_choice, "why_rejected", lambda *_: "counts otherwise here")
+    for _ in range(2):
+        compile_or_fall_back(shape, cyclic_code(jax.random.key(0), 4, 1))
+    assert [each.rule.kernel for each in compiled] == ["xla", "xla"]
+    assert caplog.messages == ["kernel fused counts otherwise here, using xla"]
+
+
+def test_a_compiler_that_refuses_is_a_reason(monkeypatch):
+    def refuse(shape):
+        raise RuntimeError("no room\nin registers")
+
+    monkeypatch.setattr(kernel_choice, "compiled_program", refuse)
+    code = cyclic_code(jax.random.key(0), 4, 1)
+    reason = kernel_choice.why_rejected(with_kernel(shape_of(), "fused"), code)
+    assert reason == "does not compile here (no room)"
