@@ -108,6 +108,32 @@ def test_a_folder_that_may_not_be_entered_is_one_line() -> None:
         check_files([NamedFile("--json", "sub/x.json", File(writes=True))])
 
 
+TINY = "--network n.json --stragglers 1 --attempts 1 --scheme intermittent"
+DRAWING = [
+    "network n.json --plot x.png",
+    f"schemes {TINY} --plot x.png",
+    f"train {TINY} --model softmax --rounds 1 --seeds 1 --out run",
+]
+
+
+@pytest.mark.parametrize("text", DRAWING, ids=[text.split()[0] for text in DRAWING])
+def test_no_picture_of_a_verb_takes_its_numbers_with_it(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("latex could\nnot be found")
+
+    monkeypatch.setattr("jaxcogc.figures.figure_bytes", fails)
+    assert main([*text.split(), "--json", "x.json", "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    pictures = 2 if text.startswith("train") else 1
+    assert err.count("cannot be drawn: latex could not be found\n") == pictures
+    assert err.count("\n") == pictures
+    assert json.loads(Path("x.json").read_text())
+    assert [path.name for path in Path().rglob("*.png")] == ["s.png"]  # which was there
+
+
 def test_a_picture_that_fails_takes_no_number_with_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,19 @@
 """Results must arrive, or one line says that they did not; a log that goes away ends nothing."""
 
+import errno
+import io
 import json
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from jaxcogc.cli.app import main
+from jaxcogc.runtime.standard_streams import Talk
+from jaxcogc.study import load
 from tests.cli.program import COMMAND, environment, run_program
 
 SMALL = "outage --clients 3 --stragglers 1 --attempts 1 --trials 1000"
@@ -32,6 +38,44 @@ def test_a_log_that_goes_away_takes_nothing_with_it(log: str, tmp_path: Path) ->
     assert json.loads(target.read_text())["trials"] == 1000
     assert run.returncode == 0
     assert "Traceback" not in run.stderr + run.stdout
+
+
+class Gone(io.StringIO):
+    """A log whose reader has left."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+STUDY = """
+[network]
+clients = 3
+uplink_erasure = 0.1
+peer_erasure = 0.1
+[code]
+stragglers = 1
+[stop]
+max_trials = 16384
+"""
+TINY = "train --clients 3 --stragglers 1 --attempts 1 --scheme intermittent --model softmax"
+
+
+@pytest.mark.parametrize("verb", ["train", "collect"])
+def test_what_lasts_longest_outlives_its_log_too(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, study, store = tmp_path / "run", tmp_path / "study.toml", tmp_path / "s.db"
+    study.write_text(STUDY)
+    monkeypatch.setattr(sys, "stderr", Talk(Gone()))
+    if verb == "train":
+        assert main([*TINY.split(), "--rounds", "2", "--seeds", "1", "--out", str(folder)]) == 0
+        assert {"metrics.csv", "summary.json", "accuracy.png"} <= {p.name for p in folder.iterdir()}
+    else:
+        assert main(["collect", str(study), "--store", str(store)]) == 0
+        assert load(store)["trials"].tolist() == [16384]
 
 
 @pytest.mark.parametrize("out", ["> /dev/full", ">&-"])

@@ -102,6 +102,15 @@ def test_events_beside_a_decision_are_not_estimated_as_if_they_alone_could_stop(
     assert covered >= stats.binom.ppf(1e-6, looks, 0.95)
 
 
+@pytest.mark.parametrize("beside", [{"relative_width": 0.1}, {"decide_below": 0.5}])
+@pytest.mark.parametrize("outcome", ["gc_plus_full", "row_space_none"])
+def test_events_beside_any_interval_get_the_anytime_estimate(beside, outcome):
+    rule = StopRule(outcome, max_trials=10**6, max_events=100, **beside)
+    found = estimates(rule, "max-events", trial=48_000)
+    assert methods(found) == {ANYTIME}
+    assert float(found[outcome]) == {"gc_plus_full": 1800, "row_space_none": N - 2200}[outcome] / N
+
+
 def test_trials_are_not_fixed_where_an_interval_could_have_ended_them():
     assert methods(estimates(RULE._replace(decide_below=0.5), "max-trials")) == {ANYTIME}
 
