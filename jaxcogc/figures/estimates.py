@@ -17,7 +17,7 @@ LAW = "closed form"
 FEWEST_SEEDS = 3
 """From fewer no band is drawn: it would tell next to nothing."""
 _UNDER = 1.8
-"""Where a law lies: over bands, under marks."""
+"""Where lines lie: over bands, under marks."""
 
 
 def draw_estimates(
@@ -28,6 +28,7 @@ def draw_estimates(
     arrow: int,
     bars: bool = False,
     band: bool = True,
+    width: float = 1.5,
     **line: Any,
 ) -> Axes:
     """Estimates along an axis, with a band from end to end of their intervals.
@@ -40,6 +41,8 @@ def draw_estimates(
         arrow: how long an arrow is, in points.
         bars: draw each interval by itself too.
         band: join the intervals.
+        width: of the line, which lies under all marks, and under thinner lines: of equal curves
+            each is seen.
         line: colour and look of the line and its marks, as Matplotlib calls them.
 
     Returns:
@@ -57,7 +60,12 @@ def draw_estimates(
     if bars:
         spread = [best[seen] - floor[seen], high[seen] - best[seen]]
         axes.errorbar(x[seen], best[seen], yerr=spread, fmt="none", ecolor=colour, elinewidth=1)
-    axes.plot(x, np.where(seen, best, np.nan), **line)
+    drawn = np.where(seen, best, np.nan)
+    style = line.pop("linestyle", "-")
+    if style != "none":
+        lower = _UNDER - 0.01 * width
+        axes.plot(x, drawn, ls=style, color=colour, lw=width * mark_scale(), zorder=lower)
+    axes.plot(x, drawn, linestyle="none", **line)
     for where, bound in zip(x[~seen], high[~seen], strict=True):
         if bound > 0:
             draw_bound_arrow(axes, (where, bound), (0, -arrow), colour, "_")

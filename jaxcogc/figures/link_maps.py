@@ -42,6 +42,7 @@ def plot_sensitivity(
     Returns:
         A figure of one panel: for every link the share of outages that its repair would remove.
     """
+    caption += "; hatched: not used"
     with new_figure(title, caption, height=look.tall(6.6), look=look) as figure:
         draw_sensitivity(figure.subplots(), found, names)
     return figure
@@ -131,9 +132,10 @@ def _map_links(
     """Senders below, receivers at the left, the server on top of them and apart."""
     image = axes.imshow(values, cmap=cmap, vmin=0.0, vmax=most, aspect="auto")
     names = names or [str(client) for client in range(values.shape[1])]
-    axes.set_facecolor("#F2F2F2")
+    axes.patch.set(facecolor="#F2F2F2", edgecolor="#D4D4D4", hatch="////", linewidth=0)
     axes.grid(visible=False)
-    turn = 90 if max(map(len, names)) > 4 else 0
+    room = 72 * _figure_of(axes).get_figwidth() * axes.get_position().width / len(names)
+    turn = 90 if 0.7 * mpl.rcParams["font.size"] * max(map(len, names)) > room else 0
     axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=turn)
     axes.set_yticks(range(len(names) + 1), ["server", *(plain(name) for name in names)])
     axes.axhline(0.5, color=COLOURS["note"], lw=1)

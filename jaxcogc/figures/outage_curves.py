@@ -21,11 +21,11 @@ from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
 
 _DECODERS = {
-    "gc": ("gc (standard)", COLOURS["gc"], "o", 6.5, 27),
-    "gc_plus": ("GC+", COLOURS["gc_plus"], "s", 7.5, 22),
-    "row_space": ("row space", COLOURS["row_space"], "^", 5.0, 14),
+    "gc": ("gc (standard)", COLOURS["gc"], "o", 6.5, 27, 1.8),
+    "gc_plus": ("GC+", COLOURS["gc_plus"], "s", 7.5, 22, 3.6),
+    "row_space": ("row space", COLOURS["row_space"], "^", 5.0, 14, 1.4),
 }
-"""Name, colour, marker, its size, length of arrows; sized so that equal values both show."""
+"""Name, colour, marker, its size, length of arrows, width of the line; equal ones both show."""
 _DASHES: Any = ("-", "--", ":")
 """Of the last curve, the one before, ...; markers of the last are filled."""
 Failure = Literal["no exact average", "nothing recovered"]
@@ -153,7 +153,7 @@ def _failures(outcomes: Outcomes, failure: Failure) -> dict[str, Estimate]:
 def _draw_curve(axes: Axes, curve: OutageCurve, age: int, failure: Failure) -> None:
     x = np.array([point.x for point in curve.points], dtype=float)
     estimates = [_failures(point.outcomes, failure) for point in curve.points]
-    for decoder, (_, colour, marker, size, arrow) in _DECODERS.items():
+    for decoder, (_, colour, marker, size, arrow, width) in _DECODERS.items():
         law = _law(curve) if decoder == "gc" else []
         draw_law(axes, law, colour=colour, dashes=_DASHES[age])
         draw_estimates(
@@ -161,6 +161,7 @@ def _draw_curve(axes: Axes, curve: OutageCurve, age: int, failure: Failure) -> N
             x,
             [row[decoder] for row in estimates],
             arrow=arrow,
+            width=width,
             linestyle="none" if law else _DASHES[age],
             marker=marker,
             ms=size * mark_scale(),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from jaxcogc.figures.colours import COLOURS
 from jaxcogc.figures.estimates import mark_scale
@@ -67,7 +68,11 @@ def draw_scheme_errors(
         ("error_alike", COLOURS["row_space"], "s", 4.0),
     ):
         values = [getattr(row, kind) for row in rows.values()]
-        drawn = [(x, y) for x, y in zip(values, places, strict=True) if x is not None and x > 0]
+        drawn = [
+            (x, y)
+            for x, y in zip(values, places, strict=True)
+            if x is not None and (x > 0 or xscale == "linear")
+        ]
         centre = [float(x) for x, _ in drawn]
         ends = [[x.best - x.low for x, _ in drawn], [x.high - x.best for x, _ in drawn]]
         where = [y for _, y in drawn]
@@ -76,6 +81,10 @@ def draw_scheme_errors(
             centre, where, xerr=ends, fmt=marker, color=colour, label=label, ms=size * mark_scale()
         )
     axes.set(xscale=xscale, xlabel="mean squared error")
+    for place, row in zip(places, rows.values(), strict=True):
+        errors = [float(x) for x in (row.error_orthogonal, row.error_alike) if x is not None]
+        if xscale == "log" and not any(errors):
+            axes.text(0.01, place, "0", transform=axes.get_yaxis_transform(), va="center")
     axes.set_yticks(places, [hyphened(name) for name in rows])
     axes.legend(loc="best", frameon=False)
     return axes
@@ -102,5 +111,6 @@ def draw_link_uses(axes: Axes, found: Mapping[str, SchemeErrors]) -> Axes:
     )
     axes.set_yticks(places, [hyphened(name) for name in rows])
     axes.set_xlabel("uses of links a round")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.legend(loc="best", frameon=False)
     return axes

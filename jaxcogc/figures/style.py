@@ -213,9 +213,10 @@ def legend_entry(
     filled: bool = True,
     dashes: Any = "none",
     size: float = 6.0,
+    width: float = 1.5,
 ) -> Line2D:
     """An entry of a legend; its label is text."""
     face = colour if filled else "white"
     look: dict[str, Any] = {"marker": marker, "color": colour, "mfc": face, "linestyle": dashes}
-    look["ms"] = size * mark_scale()
+    look |= {"ms": size * mark_scale(), "lw": width * mark_scale()}
     return Line2D([], [], label=plain(label), **look)

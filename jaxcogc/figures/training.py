@@ -146,7 +146,7 @@ def draw_training(
     axes.set(ylabel=f"test {measured}", xlabel="rounds" if against == "rounds" else spent)
     axes.set_xlim(left=0)
     if against == "rounds":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if fraction:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(0, 1)

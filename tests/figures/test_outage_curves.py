@@ -117,3 +117,15 @@ def test_equal_figures_give_equal_files(suffix: str) -> None:
 def test_unknown_kind_of_file() -> None:
     with pytest.raises(ValueError, match=r"suffix = '.gif': allowed are"):
         figure_bytes(Figure(), ".gif")
+
+
+def test_lines_of_equal_values_are_both_seen() -> None:
+    """Here GC+ and row space have the same values: the wider line lies under the thinner one."""
+    figure = plot_outage_curves([OutageCurve("1 attempt", points())], x_label="s", **TEXT)
+    for axes in figure.axes[:2]:
+        lines = [line for line in axes.lines if line.get_linestyle() == "-" and not line.get_gid()]
+        wide, thin = sorted(lines, key=lambda line: -line.get_linewidth())
+        assert np.array_equal(wide.get_ydata(), thin.get_ydata(), equal_nan=True)
+        assert wide.get_linewidth() > thin.get_linewidth() + 1.5
+        assert wide.get_zorder() < thin.get_zorder()
+        assert wide.get_color() != thin.get_color()

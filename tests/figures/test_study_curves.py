@@ -88,6 +88,7 @@ def test_colours_tell_s_and_dashes_outcomes(table):
         one, other = (looks[outcome, (("stragglers", s),)] for outcome in outcomes)
         assert (one.colour, one.marker) == (other.colour, other.marker)
         assert (one.dashes, one.filled) != (other.dashes, other.filled)
+        assert one.width < other.width  # equal lines lie upon each other, the thin one on top
     figure = plot_study(table, layout, title="t")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == [

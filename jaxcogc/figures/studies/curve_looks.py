@@ -14,8 +14,9 @@ MARKERS = "os^Dv<>P"
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 _LARGEST, _SMALLEST = 7.5, 4.5
 """Sizes of marks, of one outcome; those on top are smaller, so that equal curves all show."""
-_OF_OUTCOMES = ((6.0, True), (8.5, False), (3.0, True), (11.0, False))
-"""Size of marks, and whether they are filled: of several outcomes, a dot lies in a ring."""
+_OF_OUTCOMES = ((6.0, True, 1.5), (8.5, False, 2.6), (3.8, True, 3.4), (11.0, False, 4.2))
+"""Size of marks, whether they are filled, width of the line: of several outcomes, a dot lies in a
+ring, and a line upon wider ones with gaps."""
 
 
 class CurveLook(NamedTuple):
@@ -25,6 +26,7 @@ class CurveLook(NamedTuple):
         colour, marker, dashes: as Matplotlib calls them.
         size: of the mark, in points.
         filled: or a ring.
+        width: of the line, in points.
     """
 
     colour: str
@@ -32,6 +34,7 @@ class CurveLook(NamedTuple):
     dashes: Any
     size: float
     filled: bool
+    width: float = 1.5
 
 
 class Entry(NamedTuple):
@@ -58,17 +61,23 @@ def looks_of(panels: Sequence[Panel]) -> dict[str, CurveLook]:
             colour, marker = first.index(_main(curve.setting)), rest.index(_rest(curve.setting))
         dash = outcomes.index(curve.outcome) % len(_DASHES)
         size = _LARGEST - number / max(1, len(curves) - 1) * (_LARGEST - _SMALLEST)
-        filled = True
+        filled, width = True, 1.5
         if len(outcomes) > 1:
-            size, filled = _OF_OUTCOMES[dash]
+            size, filled, width = _OF_OUTCOMES[dash]
         found[label] = CurveLook(
             CURVE_COLOURS[colour % len(CURVE_COLOURS)],
             MARKERS[marker % len(MARKERS)],
-            _DASHES[dash],
+            _shortened(_DASHES[dash], width),
             size,
             filled,
+            width,
         )
     return found
+
+
+def _shortened(dashes: Any, width: float) -> Any:
+    """Dashes that are as long on a wide line as on a thin one."""
+    return dashes if dashes == "-" else (0, tuple(part * 1.5 / width for part in dashes[1]))
 
 
 def _main(setting: tuple[tuple[str, Any], ...]) -> Any:

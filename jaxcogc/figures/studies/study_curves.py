@@ -189,6 +189,7 @@ def _draw(
         arrow=20,
         bars=True,
         band=axis is not None,
+        width=look.width,
         linestyle="none" if law or axis is None else look.dashes,
         marker=look.marker,
         ms=look.size * mark_scale(),
@@ -229,7 +230,12 @@ def _legend(
     handles = []
     for label, look in entries_of(panels, dict(looks)):
         dashes = look.dashes if numeric else "none"
-        more: Any = {"filled": look.filled, "dashes": dashes, "size": look.size}
+        more: Any = {
+            "filled": look.filled,
+            "dashes": dashes,
+            "size": look.size,
+            "width": look.width,
+        }
         handles.append(legend_entry(look.marker, look.colour, label, **more))
     if any(m.law is not None for m in every):
         marker, dashes = ("", "-") if numeric else ("_", "none")
