@@ -46,6 +46,11 @@ nb_merge_streams = True
 
 autosectionlabel_prefix_document = True
 autosectionlabel_maxdepth = 2
+nitpicky = True
+nitpick_ignore_regex = [
+    # Types in signatures: other projects' pages cannot be asked, and some have no public name.
+    ("py:class", r"(?!jaxcogc\.).*|jaxcogc(\.\w+){3,}"),
+]
 default_role = "code"
 
 autodoc_typehints = "signature"
