@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+GPU_VENV := .venv-gpu
 
 # Cheap (6 % of the time) where Python itself tells what ran, from 3.12 on; elsewhere half as much again.
 COVER := $(shell $(PYTHON) -c 'import sys; print("--cov --cov-report=" * (sys.version_info >= (3, 12)))')
 
-.PHONY: help demo test docs soak lint format clean
+.PHONY: help demo test docs soak lint format clean gpu-plan
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
 demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under results/demo/
 	$(BIN)/python examples/demo.py
@@ -36,10 +37,20 @@ format: $(INSTALLED)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+gpu-plan: $(GPU_VENV)/.installed  ## compile for GPUs that are not there; the figures go to benchmarks/results/gpu.json
+	JAX_PLATFORMS=cpu $(GPU_VENV)/bin/python -m benchmarks gpu --plan --json benchmarks/results/gpu.json
+
 clean:  ## remove the environment, caches and results of the demo
-	rm -rf $(VENV) results docs/reference/generated .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GPU_VENV) results docs/reference/generated .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	touch $@
+
+# The project and what it needs, and the compiler for GPUs, which must not lie where other programs run.
+$(GPU_VENV)/.installed: pyproject.toml constraints.txt benchmarks/gpu-requirements.txt
+	$(PYTHON) -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(GPU_VENV)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/gpu-requirements.txt
 	touch $@

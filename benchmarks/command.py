@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.cases import SHAPES, Shape, parse_shape
+from benchmarks.gpu.targets import TARGETS
 
 RESULTS = Path(__file__).parent / "results"
 _HELP = {
     "decode": "sum, K, rank and gc of given stacks: pseudo-inverses, Numba and ours",
+    "gpu": "compile for GPUs that are not there: what programs become, speed by prediction",
     "links": "links with memory, blocked clients, kept messages: what they cost the pipeline",
     "own": "link models and outcomes of one's own; what stratified trials are worth",
     "pipeline": "draw, decode and count: Numba and ours",
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--repeats {options.repeats}: allowed is a whole number of at least 1")
 
     from benchmarks.decode import AnswersDiffer
+    from benchmarks.gpu.compiling import NoCompiler
     from benchmarks.report import console, write_result
 
     out = console(target)
@@ -48,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AnswersDiffer as difference:
         print(f"error: {difference}", file=sys.stderr)
         return 1
+    except NoCompiler as missing:
+        parser.error(f"gpu --plan: {missing}")
     write_result(target, result)
     return 0
 
@@ -56,6 +61,11 @@ def _run(options: argparse.Namespace, out):
     """Import and run what was asked for: each needs other packages."""
     arguments = (options.quick, out)
     repeats = 2 if options.quick and options.repeats == _DEFAULT_REPEATS else options.repeats
+    if options.benchmark == "gpu":
+        from benchmarks.gpu import plan
+
+        shapes = options.shape or SHAPES
+        return plan.run(*arguments, shapes=shapes, targets=options.target or ())
     if options.benchmark in _WITHOUT_SHAPES:
         from benchmarks import scaling, training
 
@@ -86,6 +96,11 @@ def _parser() -> _Parser:
             verb.add_argument(
                 "--shape", type=_shape, action="append", metavar="M,S,A", help="only this; repeat"
             )
+    gpu = verbs.choices["gpu"]
+    gpu.add_argument("--plan", action="store_true", required=True, help="compile, run nothing")
+    gpu.add_argument(
+        "--target", choices=TARGETS, action="append", help="only this GPU; repeat for several"
+    )
     plot = verbs.add_parser("plot", help="draw the picture of the README from the result files")
     plot.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     plot.add_argument("--output", type=Path, default=RESULTS / "benchmarks.png")

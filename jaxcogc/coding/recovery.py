@@ -85,15 +85,15 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     return _decision(rule)(prepared, random, Links(*map(jnp.asarray, links)))
 
 
-def tile_size(num_clients: int, num_attempts: int) -> int:
-    """Trials that one call of the kernel takes at once on this machine's default backend.
+def tile_size(num_clients: int, num_attempts: int, platform: str | None = None) -> int:
+    """Trials that one call of the kernel takes at once on a platform; None: the default backend.
 
     On a CPU the elimination state of a tile stays near the L2 cache; on an accelerator a tile fills
     the chip. From 32 attempts on it is smaller, so that the rows take no more memory.
     Results do not depend on it.
     """
     shrink = 1 << max(0, num_attempts.bit_length() - 5)
-    if jax.default_backend() != "cpu":
+    if (platform or jax.default_backend()) != "cpu":
         return max(2**14 // shrink, 128)
     return max(int(np.clip(2 ** int(np.log2(2**14 / num_clients)), 128, 2048)) // shrink, 16)
 

@@ -26,6 +26,8 @@ from .rare.rare_events import rare_outcomes as rare_outcomes
 from .rare.weighted_sums import RareOutcomes as RareOutcomes
 from .recovery_counts import counts_from_recovery as counts_from_recovery
 from .simulation.block_trace import BlockTrace as BlockTrace
+from .simulation.block_trace import LoweredSimulation as LoweredSimulation
+from .simulation.block_trace import lower_simulation as lower_simulation
 from .simulation.block_trace import trace_block as trace_block
 from .simulation.monte_carlo import Simulation as Simulation
 from .simulation.monte_carlo import compile_simulation as compile_simulation

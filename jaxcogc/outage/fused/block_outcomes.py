@@ -23,12 +23,10 @@ from jaxcogc.outage.simulation.count_table import (
     outcome_table,
     table_of_outcomes,
 )
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
+from jaxcogc.outage.simulation.program_inputs import BLOCKS_AT_ONCE, Inputs, Run, Shape
 
 _LANES = 32
 """Trials of one instance of the kernel on a GPU: a warp."""
-_BLOCKS_AT_ONCE = 256
-"""Blocks of one start of the kernel on a GPU: some milliseconds of work, 16 MB of outcomes."""
 _COPIES = 16
 """Of the counts of outcomes, so that few threads add to the same place at once."""
 
@@ -49,7 +47,7 @@ def kernel_size(shape: Shape) -> KernelSize:
 def count_fused(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices: as `program.count_blocks`."""
     size = kernel_size(shape)
-    at_once = min(shape.most_blocks, _BLOCKS_AT_ONCE if size.on_gpu else 1)
+    at_once = min(shape.most_blocks, BLOCKS_AT_ONCE if size.on_gpu else 1)
     run = of_all(size, inputs.run)
     first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
     bins = number_of_outcomes(size)

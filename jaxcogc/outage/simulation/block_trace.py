@@ -1,4 +1,4 @@
-"""What the Monte Carlo program does for one block of trials, traced and not run."""
+"""What the Monte Carlo program does: traced or lowered, and not run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from jax.extend.core import ClosedJaxpr
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.kernel_choice import why_not_served
-from jaxcogc.outage.simulation.program import count_blocks
-from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
-from jaxcogc.runtime.devices import AXIS
+from jaxcogc.outage.simulation.kernel_choice import why_not_served, with_kernel
+from jaxcogc.outage.simulation.program import count_blocks, lowered_program
+from jaxcogc.outage.simulation.program_inputs import (
+    BLOCKS_AT_ONCE,
+    MOST_KEPT,
+    Inputs,
+    prepare_run,
+    run_shape,
+)
+from jaxcogc.runtime.devices import AXIS, compiler_options
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
@@ -31,6 +37,68 @@ class BlockTrace(NamedTuple):
     jaxpr: ClosedJaxpr
     num_trials: int
     num_tiles: int
+
+
+class LoweredSimulation(NamedTuple):
+    """The whole program for one device, which may be a described one.
+
+    Attributes:
+        lowered: to be compiled.
+        compiler_options: by which the package compiles it.
+        num_trials: of one call.
+        num_tiles: in which a call computes them; of the fused kernel, starts.
+    """
+
+    lowered: jax.stages.Lowered
+    compiler_options: dict[str, str | bool]
+    num_trials: int
+    num_tiles: int
+
+
+@under_plain_settings
+def lower_simulation(
+    network: Network,
+    code: GradientCode,
+    *,
+    device: jax.Device,
+    num_attempts: int = 1,
+    kernel: str = "xla",
+    keep_apart: bool = False,
+) -> LoweredSimulation:
+    """Lower the program of `compile_simulation` for a device, for whoever plans for one.
+
+    Args:
+        network, code: of the sizes meant.
+        device: to compile for; as of `jax.experimental.topologies` it need not be there.
+        num_attempts: attempts a round.
+        kernel: as in `compile_simulation`.
+        keep_apart: the program of studies, which counts every block by itself.
+
+    Returns:
+        LoweredSimulation.
+
+    Raises:
+        ValueError: sizes that do not fit, or that the kernel does not serve.
+
+    >>> import jax
+    >>> from jaxcogc import Network, cyclic_code
+    >>> network = Network.homogeneous(3, uplink_erasure=0.2, peer_erasure=0.1)
+    >>> code = cyclic_code(jax.random.key(0), 3, 1)
+    >>> program = lower_simulation(network, code, device=jax.devices("cpu")[0])
+    >>> program.compiler_options
+    {'xla_cpu_prefer_vector_width': '512'}
+    """
+    shape = run_shape(network, code, num_attempts=num_attempts, redraw_code=False, devices=[device])
+    shape = with_kernel(shape, kernel)
+    blocks = shape.most_blocks
+    if keep_apart:
+        blocks = min(blocks, MOST_KEPT)
+        shape = shape._replace(kept=blocks)
+    tiles = blocks * (BLOCK_TRIALS // shape.tile)
+    if shape.rule.kernel == "fused":
+        tiles = 1 if keep_apart else -(-blocks // BLOCKS_AT_ONCE)
+    options = compiler_options(device.platform)
+    return LoweredSimulation(lowered_program(shape), options, blocks * BLOCK_TRIALS, tiles)
 
 
 @under_plain_settings

@@ -21,11 +21,8 @@ from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, run_shape
+from jaxcogc.outage.simulation.program_inputs import MOST_KEPT, Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
-
-_MOST_KEPT = 64
-"""Tables that a device keeps apart: a second of work on a CPU, some megabytes for large codes."""
 
 
 class CountedBlocks(NamedTuple):
@@ -95,7 +92,7 @@ def compile_blocks(
         keep_heard=keep_heard,
         devices=devices,
     )
-    shape = shape._replace(kept=min(_MOST_KEPT, shape.most_blocks))
+    shape = shape._replace(kept=min(MOST_KEPT, shape.most_blocks))
     program = compile_or_fall_back(with_kernel(shape, "auto"), code)
     return BlockSimulation(
         time.perf_counter() - started,

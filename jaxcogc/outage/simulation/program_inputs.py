@@ -19,6 +19,11 @@ from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.runtime.random_words import seed_key
 
+MOST_KEPT = 64
+"""Tables that a device keeps apart: a second of work on a CPU, some megabytes for large codes."""
+BLOCKS_AT_ONCE = 256
+"""Blocks of one start of the fused kernel on a GPU: some milliseconds, 16 MB of outcomes."""
+
 
 class Shape(NamedTuple):
     """All that a compiled program is specialised to.
@@ -121,7 +126,9 @@ def run_shape(
         raise ValueError(
             f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
         )
-    tile = tile_size(network.num_clients, num_attempts) if tile is None else tile
+    devices = tuple(jax.devices() if devices is None else devices)
+    if tile is None:
+        tile = tile_size(network.num_clients, num_attempts, devices[0].platform)
     if tile not in [2**n for n in range(15)]:
         raise ValueError(f"tile = {tile}: must be a power of two up to {BLOCK_TRIALS}")
     if redraw_code and not code.redrawn:
@@ -132,7 +139,7 @@ def run_shape(
         link_kind(network, dynamics, keep_heard=keep_heard),
         decision_rule(code, "loops" if few_trials else "xla"),
         tile,
-        tuple(jax.devices() if devices is None else devices),
+        devices,
     )
 
 
