@@ -235,7 +235,7 @@ def _report(
 def _name_diverged(summary: dict[str, SchemeSummary]) -> bool:
     """One line for all runs that diverged; whether there are none."""
     found = [
-        f"{name} (seed {', '.join(map(str, x.diverged))})"
+        f"{hyphened(name)} (seed {', '.join(map(str, x.diverged))})"
         for name, x in summary.items()
         if x.diverged
     ]
@@ -260,7 +260,7 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
     for name, row in summary.items():
         accuracy = row.test["accuracy"]
         table.add_row(
-            name,
+            hyphened(name),
             _number(accuracy.mean),
             "" if accuracy.low is None else f"{accuracy.low:.4f} – {accuracy.high:.4f}",
             "diverged" if row.diverged else _number(row.test["loss"].mean),
