@@ -71,7 +71,7 @@ def read_request(options: DesignOptions) -> DesignRequest:
     """
     started = time.perf_counter()
     if options.plot is not None and not options.sensitivity:
-        raise rejected("--plot", options.plot, "this option together with --sensitivity")
+        raise rejected("--plot", options.plot, "only beside --sensitivity")
     options = sized_by_file(options, options.code_file)
     network, source, names = read_network(options)
     _check_seconds(options)

@@ -48,7 +48,7 @@ def check_processes(options: ProcessOptions) -> None:
     missing = [flag for flag, value in given.items() if value is None]
     for flag, value in given.items():
         if value is not None and not options.distributed:
-            raise rejected(flag, value, "this option together with --distributed")
+            raise rejected(flag, value, "only beside --distributed")
     if 0 < len(missing) < len(given):
         lacking = ", ".join(missing)
         raise UserError(f"--distributed: {lacking} missing: all of {', '.join(given)}, or none")
