@@ -201,14 +201,14 @@ def _draw_tile(
         law = by_offset(run.law, shape.attempts)
         return _Drawn(links, tile_rows(key, law, trials, code.gram.pairs, **how))
 
-    def as_the_caller_says(trials: Array) -> tuple[Array, Array]:
+    def as_the_caller_says(trials: Array) -> Links:
         numbers = block * BLOCK_TRIALS + trials.astype(jnp.int32)
-        uplinks, peers = map(jnp.asarray, jax.vmap(draw)(trial_keys(key, trials), numbers))
+        drawn = jax.vmap(draw, out_axes=-1)(trial_keys(key, trials), numbers)
+        uplinks, peers = map(jnp.asarray, drawn)
         # A client always hears itself, whatever the model says.
-        return uplinks, peers | jnp.eye(shape.clients, dtype=bool)
+        return Links(uplinks, peers | jnp.eye(shape.clients, dtype=bool)[..., None])
 
-    first = once(as_the_caller_says, trials)
-    last = once(lambda *links: Links(*(jnp.moveaxis(part, 0, -1) for part in links)), *first)
+    last = once(as_the_caller_says, trials)
     return _Drawn(last, once(lambda *links: blank_erased(offsets_from_links(*links)), *last))
 
 
