@@ -148,7 +148,7 @@ def network_title(request: OutageRequest) -> str:
         request.asked.code_file is not None and request.asked.stragglers is None
     )
     if "stragglers" not in varied and not silent:
-        parts[-1] += f", {int(setting.code.num_stragglers)} stragglers"
+        parts[-1] += ", " + count_text(int(setting.code.num_stragglers), "straggler")
     attempts = count_text(request.asked.attempts, "attempt")
     if "attempts" in varied:
         attempts = f"{varied['attempts'].text()} attempts"

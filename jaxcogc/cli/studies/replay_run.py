@@ -17,6 +17,7 @@ from jaxcogc.cli.shared.outputs import write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.studies.options import ReplayOptions
 from jaxcogc.names import EVENTS
+from jaxcogc.number_text import count_text
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.results.replay import Replay, replay
@@ -64,7 +65,7 @@ def _next_trial(point: Point, trial: int, outcome: str) -> int:
 def _title(point: Point, trial: int) -> str:
     words = [f"{point.num_clients} clients", f"{point.code_name} code"]
     if point.family != "uncoded":
-        words[-1] += f", {point.stragglers} stragglers"
+        words[-1] += ", " + count_text(point.stragglers, "straggler")
     return f"point {point.id[:8]} ({', '.join(words)}), trial {trial:,}"
 
 
