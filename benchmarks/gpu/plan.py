@@ -40,7 +40,7 @@ ASSUMPTIONS = (
     " to issue, 2 cycles of the pipe of logic and additions or of the multiplier, 4 of that for a"
     f" wide product and of memory; {REACHED:.0%} of the bound to all of it is reached, at the"
     " target's clock under load; no memory but the first cache's is waited for",
-    "loops whose rounds are not known, and both branches of a condition, are counted once",
+    "both branches of a condition count; where a loop's rounds are not known, there is no rate",
     "nothing was run: seconds of the compiler are measured, rates are predicted",
 )
 
@@ -95,6 +95,7 @@ def case_of(
     """What is known and predicted of a program, for the result file."""
     kernels = compiled.kernels
     once, whole = started(compiled.thunks), started(compiled.thunks, planned.trips)
+    known = bool(planned.trips) or "kWhile" not in compiled.thunks
     fused = _fused_work(planned, compiled)
     bound = lanes(warps_per_second(target, fused.cycles)) if fused else None
     return {
@@ -107,14 +108,14 @@ def case_of(
         "launches": once.launches,
         "host_waits": once.host_waits,
         "kernels": len(kernels),
-        "kernels_a_call": whole.kernels,
+        "kernels_a_call": whole.kernels if known else None,
         "most_registers": max((kernel.registers for kernel in kernels), default=0),
         "spilled_bytes": sum(kernel.spilled_bytes for kernel in kernels),
         "machine_instructions": sum(kernel.instructions for kernel in kernels),
         "unit": planned.unit,
         "work_a_call": planned.work,
         "fused_kernel": _of_fused(compiled, fused, bound),
-        "predicted_rate": predicted(planned.work, whole, bound),
+        "predicted_rate": predicted(planned.work, whole, bound) if known else None,
     }
 
 
@@ -178,6 +179,6 @@ def _table(case: dict[str, Any]) -> Table:
         str(case["kernels"]),
         str(case["most_registers"]),
         str(case["spilled_bytes"]),
-        f"{short(rate['low'])} to {short(rate['high'])}",
+        f"{short(rate['low'])} to {short(rate['high'])}" if rate else "not known",
     )
     return table

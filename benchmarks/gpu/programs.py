@@ -32,7 +32,7 @@ class Planned(NamedTuple):
       name: of the program.
       lower: traces it; called once.
       unit, work: what it does, and how much in one call.
-      trips: how often its loops go round in one call, in XLA's order; the others are counted once.
+      trips: how often its loops go round in one call, in XLA's order; empty: not known.
       fused_trips: rounds of the loops inside the fused kernel, in the order of its code; empty
         without that kernel.
     """
