@@ -25,6 +25,7 @@ from jaxcogc.runs.run_folder import (
     is_new,
     rounds_kept,
 )
+from jaxcogc.runtime.atomic_files import file_mode
 from jaxcogc.runtime.random_words import fold_in, seed_keys
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _read_out(options: TrainOptions) -> Path | None:
         return None
     out = Path(options.out)
     try:
-        if out.exists() and not out.is_dir():
+        if file_mode(out) is not None and not out.is_dir():
             raise rejected("--out", options.out, "a folder")
         if options.resume and not (out / CONFIG_NAME).is_file():
             raise rejected("--out", options.out, f"with --resume a folder with {CONFIG_NAME}")
