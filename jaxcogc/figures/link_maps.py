@@ -63,7 +63,7 @@ def draw_sensitivity(axes: Axes, found: Sensitivity, names: Sequence[str] | None
     removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
     used = np.vstack([found.uplink != 0.0, found.peer != 0.0])
     image = _map_links(axes, np.ma.masked_where(~used, 100.0 * removed), names, "YlOrRd")
-    axes.set_xlabel("client that sends")
+    axes.set_xlabel("who sends")
     _figure_of(axes).colorbar(image, ax=axes, label="outages that a repair of the link removes, %")
     return axes
 
