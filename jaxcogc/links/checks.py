@@ -18,6 +18,7 @@ __all__ = [
     "check_diagonal",
     "check_elements",
     "check_order",
+    "check_same_clients",
     "check_shapes",
     "check_symmetry",
     "check_unmasked",
@@ -95,6 +96,12 @@ def check_count(name: str, value: Any, *, low: int = 1, high: int | None = None)
         allowed = f"of at least {low}" if high is None else f"in {low}..{high}"
         raise ValueError(f"{name} = {value!s}: allowed is an integer {allowed}")
     return int(value)
+
+
+def check_same_clients(of_code: int, of_network: int) -> None:
+    """Raise a ValueError unless a code and a network have as many clients."""
+    if of_code != of_network:
+        raise ValueError(f"the code has {of_code} clients, the network {of_network}: must be equal")
 
 
 def check_shapes(

@@ -20,7 +20,7 @@ from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_count, check_same_clients
 from jaxcogc.links.draws import Links
 from jaxcogc.links.memory import LinkDynamics, blocked_clients
 from jaxcogc.links.network import Network
@@ -229,10 +229,7 @@ def _check_sizes(network: Network, code: GradientCode, attempts: int) -> None:
             f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
             "was redrawn"
         )
-    if network.num_clients != code.num_clients:
-        raise ValueError(
-            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
-        )
+    check_same_clients(code.num_clients, network.num_clients)
 
 
 @partial(jit_by_backend, static_argnums=4)

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxcogc._types import PyTree
 from jaxcogc.figures.style import Figure, write_figure
 from jaxcogc.figures.training import accuracy_figure
+from jaxcogc.links.network_description import LinkSpread, describe_network
 from jaxcogc.training.metrics_table import metrics_table
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.summary import SchemeSummary, summarize
@@ -60,13 +61,35 @@ class TrainingResult:
         """Every scheme in a few numbers."""
         return summarize(self.plan, self.trained)
 
-    def figure(self, title: str = "training") -> Figure:
-        """The first metric (else the loss) against rounds, and against what they cost."""
+    def figure(self, title: str | None = None) -> Figure:
+        """The first metric (else the loss) against rounds, and against what they cost.
+
+        Args:
+            title: None: what is drawn, how many clients, and what their links lose.
+        """
+        title = self._title() if title is None else title
         seeds = len(self.plan.seeds)
         caption = f"{self.trained.round_index} rounds; means over {seeds} seeds"
         caption += ", 95 % Student-t intervals" if seeds > 1 else ""
         return accuracy_figure(self.plan, self.trained, title=title, caption=caption)
 
-    def write_picture(self, path: str | Path, title: str = "training") -> None:
+    def write_picture(self, path: str | Path, title: str | None = None) -> None:
         """The same as a file, of the kind its ending says."""
         write_figure(self.figure(title), path)
+
+    def _title(self) -> str:
+        measured, network = next(iter(self.plan.metrics), "loss"), self.plan.network
+        found = describe_network(network)
+        uplink, peer = _lost(found.uplink), _lost(found.peer)
+        where = f"{network.num_clients} clients, uplinks that lose {uplink}, others {peer}"
+        return f"Test {measured.replace('_', ' ')}: {where}"
+
+
+def _lost(spread: LinkSpread) -> str:
+    """Erasure probabilities in per cent.
+
+    >>> _lost(LinkSpread(0.1, 0.5, 0.5, 0.9)), _lost(LinkSpread(0.25, 0.25, 0.25, 0.25))
+    ('10 to 90 %', '25 %')
+    """
+    low, high = f"{100 * spread.lowest:.3g}", f"{100 * spread.highest:.3g}"
+    return f"{low} %" if low == high else f"{low} to {high} %"

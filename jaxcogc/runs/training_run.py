@@ -86,7 +86,9 @@ def run_plan(
     if folder is None and resume:
         raise ValueError("resume without out: allowed with the folder of the run")
     if folder is not None and resume != (folder / IDENTITY).is_file():
-        told = "with resume a folder that a run left" if resume else "a new or empty folder"
+        told = "with resume a folder that a run left"
+        if not resume:
+            told = "a new or empty folder; this one has a run, which resume=True goes on with"
         raise ValueError(f"out = {str(folder)!r}: allowed is {told}")
     if folder is not None and not resume and not is_new(folder):
         raise ValueError(f"out = {str(folder)!r}: allowed is a new or empty folder")

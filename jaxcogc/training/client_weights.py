@@ -85,7 +85,7 @@ def effective_weights(
     >>> weights.weights.round(5), weights.method
     (array([0.36193, 0.36193, 0.1682 , 0.07795, 0.02998]), 'closed form')
     """
-    check_names((scheme,), code)
+    check_names((scheme,), code, network.num_clients)
     one_code = None if redraw_code else code
     known = known_of((scheme,), network, known)
     exact = _exact(network, scheme, one_code, LinkPolicy(**policy), dynamics, known)

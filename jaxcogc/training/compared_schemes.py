@@ -102,7 +102,7 @@ def scheme_errors(
     Source: docs/mathematics/schemes.md, "Partial averages without bias".
     """
     names = tuple(schemes)
-    check_names(names, code)
+    check_names(names, code, network.num_clients)
     if known is None:
         known = gather_foreknowledge(key, network, names, code, dynamics=dynamics, **policy)
     if policy.get("masked_partials"):

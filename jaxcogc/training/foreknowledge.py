@@ -14,7 +14,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.aggregation.link_evidence import PolicyOptions
 from jaxcogc.federated.aggregation.relaying import colrel_weights
-from jaxcogc.federated.aggregation.rules import RULES
+from jaxcogc.federated.aggregation.rules import RULES, check_scheme_names
 from jaxcogc.federated.convergence.round_samples import AllRounds, enumerate_rounds, sample_rounds
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
@@ -58,11 +58,11 @@ def gather_foreknowledge(
     >>> gather_foreknowledge(jax.random.key(0), network, ("colrel",)).relay_weights.tolist()
     [[2.0, 0.0], [0.0, 1.0]]
     """
+    check_scheme_names(schemes)
     weights = None
     if any(RULES[name].relays for name in schemes):
         weights = colrel_weights(network, objective=relay_objective, window=relay_window)
-    asked = {RULES[name].unbiased for name in schemes}
-    decoders = tuple(name for name in RULES if name in asked)
+    decoders = tuple(x for x in RULES if x in {RULES[name].unbiased for name in schemes})
     if not decoders:
         return Foreknowledge(weights)
     every = None

@@ -17,7 +17,7 @@ from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.models import Model
 from jaxcogc.federated.privacy.masks import check_field_masks
 from jaxcogc.federated.rounds.experiment import RoundSettings
-from jaxcogc.links.checks import check_unmasked
+from jaxcogc.links.checks import check_same_clients, check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
@@ -84,7 +84,7 @@ class TrainingPlan:
     Raises:
       ValueError: a value outside what is allowed, seeds that are equal (their runs would be one,
         and an interval over them of no width), data with masked entries, masks over the field of a
-        code that has none.
+        code that has none, a code of other clients than the network's.
     """
 
     dataset: Dataset
@@ -114,6 +114,8 @@ class TrainingPlan:
             )
         if self.settings.masks == "field" and any(self.settings.masked):
             check_field_masks(self.code)
+        if self.code is not None:
+            check_same_clients(self.code.num_clients, self.network.num_clients)
         if self.target not in TARGETS:
             allowed = " and ".join(map(repr, TARGETS))
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")

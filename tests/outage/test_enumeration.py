@@ -216,7 +216,7 @@ def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"^num_attempts = 0"):
         enumerate_outcomes(network, uncoded(4), num_attempts=0)
     for function in (enumerate_outcomes, can_enumerate, num_random_links):
-        with pytest.raises(ValueError, match=r"^network has 4 clients: allowed are 3"):
+        with pytest.raises(ValueError, match=r"^the code has 3 clients, the network 4"):
             function(network, uncoded(3))
         with pytest.raises(ValueError, match=r"^num_attempts = 0"):
             function(network, uncoded(4), num_attempts=0)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from flax import nnx
 
-from jaxcogc import Network, Partition, Scheme, load_dataset, train
+from jaxcogc import Network, Partition, Scheme, cyclic_code, load_dataset, train
 from jaxcogc.cli.app import main
 from jaxcogc.federated import coefficients_of, draw_round_links
 from tests.places import PROJECT
@@ -124,6 +124,8 @@ def test_an_own_scheme_is_kept_resumed_and_drawn(whole, tmp_path) -> None:
     assert {"test_loss", "train_loss"} <= {*table.columns}
     assert "test_accuracy" not in table.columns
     assert whole.summary["patient"].diverged == ()
+    title = whole.figure().get_suptitle()
+    assert title == "Test loss: 3 clients, uplinks that lose 40 %, others 20 %"
 
 
 def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
@@ -146,7 +148,7 @@ def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
 def test_another_run_is_not_gone_on_with(whole) -> None:
     with pytest.raises(ValueError, match="another model, loss, data or options"):
         line(num_rounds=9, out=whole.folder, resume=True, local_steps=2)
-    with pytest.raises(ValueError, match="new or empty"):
+    with pytest.raises(ValueError, match=r"new or empty.* resume=True"):
         line(num_rounds=9, out=whole.folder)
     with pytest.raises(ValueError, match="resume without out"):
         line(num_rounds=9, resume=True)
@@ -184,6 +186,10 @@ class Normed(nnx.Module):
         ({"partition": Partition(np.zeros((3, 1), np.int32), np.ones(3, np.int32))}, "one of the"),
         ({"schemes": ("ideal", "ideal")}, "twice"),
         ({"schemes": ("gc",)}, "code = None"),
+        ({"schemes": ("gc-plus",)}, r"scheme 'gc-plus': allowed is 'gc_plus' \(hyphens"),
+        ({"schemes": ("gcplus",)}, r"scheme 'gcplus': allowed are .* mean 'gc_plus'"),
+        ({"schemes": ("secure-gc-plus",)}, "an average over some clients keeps their masks"),
+        ({"code": cyclic_code(jax.random.key(0), 4, 1)}, "the code has 4 clients, the network 3"),
         ({"num_rounds": 0}, "num_rounds"),
         ({"server_optimizer": "sgdd"}, "did you mean 'sgd'"),
     ],

@@ -6,9 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcogc import LinkDynamics, Network, cyclic_code
+from jaxcogc import LinkDynamics, Network, cyclic_code, make_scheme
+from jaxcogc.federated import RoundSettings
 from jaxcogc.federated.convergence.partial_averages import draw_rounds, mean_coefficients
 from jaxcogc.training.client_weights import effective_weights
+from jaxcogc.training.compared_schemes import scheme_errors
+from jaxcogc.training.foreknowledge import gather_foreknowledge
 from tests.reference import reference_cases
 
 KEY = jax.random.key(0)
@@ -119,3 +122,21 @@ def test_schemes_that_always_hold() -> None:
         effective_weights(KEY, dead, "gc_plus", cyclic_code(KEY, 4, 1))
     with pytest.raises(ValueError, match="scheme 'gcplus'"):
         effective_weights(KEY, dead, "gcplus")
+
+
+def test_names_and_codes_are_checked_wherever_they_enter() -> None:
+    network, code = Network(np.full(3, 0.5), np.zeros((3, 3))), cyclic_code(KEY, 4, 1)
+    for enters in (
+        lambda name: effective_weights(KEY, network, name, code),
+        lambda name: scheme_errors(KEY, network, (name,), code),
+        lambda name: gather_foreknowledge(KEY, network, (name,), code),
+        lambda name: draw_rounds(KEY, network, code, schemes=(name,), num_trials=1),
+        lambda name: make_scheme(name, code).draw(KEY, (), network),
+        lambda name: RoundSettings((name,)),
+    ):
+        with pytest.raises(ValueError, match=r"^scheme 'gc-plus-unbiased': allowed is 'gc_plus_un"):
+            enters("gc-plus-unbiased")
+    with pytest.raises(ValueError, match=r"^the code has 4 clients, the network 3"):
+        effective_weights(KEY, network, "gc", code)
+    with pytest.raises(ValueError, match=r"^the code has 4 clients, the network 3"):
+        make_scheme("gc", code).draw(KEY, (), network)

@@ -7,7 +7,8 @@ its rule here, a line in the table, and its name into `jaxcogc.names`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from jaxcogc._types import Array, HostFloats
@@ -38,6 +39,7 @@ from jaxcogc.federated.aggregation.decoded_rules import (
 )
 from jaxcogc.federated.aggregation.link_evidence import Evidence, Sharing
 from jaxcogc.links.draws import Links
+from jaxcogc.names import REFUSED_SCHEMES, SCHEMES, underscored
 
 Decoder = Callable[[GradientCode, Links], Array]
 """From what arrived to weights of the received rows."""
@@ -179,3 +181,24 @@ RULES = {
     ),
 }
 """By name, in the order of `jaxcogc.names.SCHEMES`."""
+
+
+def check_scheme_names(names: Iterable[str]) -> None:
+    """Raise a ValueError unless all are schemes, as Python spells them.
+
+    >>> check_scheme_names(["gc-plus"])
+    Traceback (most recent call last):
+    ValueError: scheme 'gc-plus': allowed is 'gc_plus' (hyphens are for the command line)
+    """
+    for name in names:
+        python_name = underscored(name)
+        if python_name in REFUSED_SCHEMES:
+            raise ValueError(f"scheme {name!r}: {REFUSED_SCHEMES[python_name]}")
+        if name not in RULES and python_name in RULES:
+            raise ValueError(
+                f"scheme {name!r}: allowed is {python_name!r} (hyphens are for the command line)"
+            )
+        if name not in RULES:
+            near = get_close_matches(python_name, SCHEMES, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"scheme {name!r}: allowed are {', '.join(SCHEMES)}{hint}")

@@ -31,11 +31,11 @@ from jaxcogc.federated.aggregation.link_evidence import (
 from jaxcogc.federated.aggregation.relaying import colrel_weights
 from jaxcogc.federated.aggregation.repeats import links_that_count, peer_uses, reveal
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
+from jaxcogc.federated.aggregation.rules import RULES, SchemeRule, check_scheme_names
+from jaxcogc.links.checks import check_same_clients
 from jaxcogc.links.draws import Links
 from jaxcogc.links.network import Network
 from jaxcogc.links.round_chains import RoundStart
-from jaxcogc.names import REFUSED_SCHEMES, SCHEMES
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
@@ -77,13 +77,20 @@ def known_of(names: Sequence[str], network: Network, known: Foreknowledge | None
     return known
 
 
-def check_names(names: tuple[str, ...], code: GradientCode | None) -> None:
-    """Raise a ValueError unless all are schemes, and the code they need is there."""
+def check_names(
+    names: tuple[str, ...], code: GradientCode | None, num_clients: int | None = None
+) -> None:
+    """Raise a ValueError unless all are schemes, and the code they need is there.
+
+    Args:
+      names: of schemes.
+      code: the gradient code.
+      num_clients: of the network, which the code must have; None: there is no network yet.
+    """
+    check_scheme_names(names)
+    if code is not None and num_clients is not None:
+        check_same_clients(code.num_clients, num_clients)
     for name in names:
-        if name in REFUSED_SCHEMES:
-            raise ValueError(f"scheme {name!r}: {REFUSED_SCHEMES[name]}")
-        if name not in RULES:
-            raise ValueError(f"scheme {name!r}: allowed are {', '.join(SCHEMES)}")
         if code is None and RULES[name].coded:
             raise ValueError(f"scheme {name!r} with code = None: must be a GradientCode")
 
@@ -116,7 +123,7 @@ def draw_schemes(
     Returns:
       SchemeDraw of one round; made for vmap over rounds and seeds.
     """
-    check_names(names, code)
+    check_names(names, code, inputs.arrival_weight.shape[-1])
     rules = [RULES[name] for name in names]
     links = draw_round(
         keys,

@@ -62,7 +62,7 @@ def sample_rounds(
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    check_names(schemes, code)
+    check_names(schemes, code, network.num_clients)
     trials = check_count("num_trials", num_trials)
     how = LinkPolicy(**policy)
     code_key, _, link_key = split(key, 3)
@@ -149,7 +149,7 @@ def enumerate_rounds(
     Raises:
         ValueError: an argument outside what is allowed.
     """
-    check_names(schemes, code)
+    check_names(schemes, code, network.num_clients)
     how = LinkPolicy(**policy)
     if how.max_repeats or how.placement != "fixed" or how.keep_heard:
         return None

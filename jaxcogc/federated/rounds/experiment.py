@@ -15,7 +15,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Channel
 from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
 from jaxcogc.federated.aggregation.one_scheme import Scheme, check_own
-from jaxcogc.federated.aggregation.rules import RULES, SchemeRule
+from jaxcogc.federated.aggregation.rules import RULES, SchemeRule, check_scheme_names
 from jaxcogc.federated.rounds.local_steps import ClientData, LossFn
 from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.names import AGGREGATIONS, MASKS
@@ -95,6 +95,7 @@ class RoundSettings:
                 "an average over some clients has to be added, and over the field is all there is"
             )
         check_own(self.own, self.schemes)
+        check_scheme_names(self.built_in)
         if self.own and self.drop_non_finite:
             raise ValueError(
                 f"schemes of one's own ({', '.join(self.own)}) with drop_non_finite: allowed is "

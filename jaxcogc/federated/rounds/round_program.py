@@ -80,7 +80,7 @@ def training_program(
     """
 
     def run(state: TrainState, inputs: Inputs, words: Array, span: RoundSpan) -> StateAndMetrics:
-        check_names(settings.built_in, inputs.code)
+        check_names(settings.built_in, inputs.code, inputs.channel.arrival_weight.shape[-1])
         own, state = state.own, state._replace(own=None)
         chex.assert_shape(words, (None, 2))
         chex.assert_tree_shape_prefix(state, (len(words), len(settings.schemes)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_count, check_same_clients
 from jaxcogc.links.draws import check_limits
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
@@ -135,10 +135,7 @@ def _checked(
     check_limits(network.num_clients, attempts)
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: allowed are {', '.join(METHODS)}")
-    if network.num_clients != code.num_clients:
-        raise ValueError(
-            f"network has {network.num_clients} clients: allowed are {code.num_clients}, as in code"
-        )
+    check_same_clients(code.num_clients, network.num_clients)
     if code.redrawn and len(code.field_matrix) != attempts:
         raise ValueError(
             f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "

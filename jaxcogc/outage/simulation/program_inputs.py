@@ -12,6 +12,7 @@ from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import DecisionRule, decision_rule
 from jaxcogc.coding.recovery import tile_size
+from jaxcogc.links.checks import check_same_clients
 from jaxcogc.links.draws import check_limits
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
@@ -122,10 +123,7 @@ def run_shape(
             random.
     """
     check_limits(network.num_clients, num_attempts)
-    if code.num_clients != network.num_clients:
-        raise ValueError(
-            f"code has {code.num_clients} clients, network {network.num_clients}: must be equal"
-        )
+    check_same_clients(code.num_clients, network.num_clients)
     devices = tuple(jax.devices() if devices is None else devices)
     if tile is None:
         tile = tile_size(network.num_clients, num_attempts, devices[0].platform)

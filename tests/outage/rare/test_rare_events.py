@@ -278,7 +278,7 @@ def test_wrong_arguments_are_named():
     ):
         with pytest.raises(ValueError, match=words):
             rare_outcomes(KEY, network, code, **settings)
-    with pytest.raises(ValueError, match="network has 4 clients: allowed are 3"):
+    with pytest.raises(ValueError, match="the code has 3 clients, the network 4"):
         rare_outcomes(KEY, network, uncoded(3), num_trials=10)
     with pytest.raises(ValueError, match=r"num_attempts = 1: allowed is 2"):
         rare_outcomes(KEY, network, redraw(KEY, code, 2), num_trials=10)

@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_refused(blocks):
     with pytest.raises(ValueError, match="num_blocks = 0"):
         blocks.start(RUN, 0, 0)
     network = Network.homogeneous(4, uplink_erasure=0.1, peer_erasure=0.1)
-    with pytest.raises(ValueError, match="code has 3 clients, network 4"):
+    with pytest.raises(ValueError, match="the code has 3 clients, the network 4"):
         compile_blocks(network, CODE)
 
 

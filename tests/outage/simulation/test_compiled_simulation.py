@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_refused():
     for network, code in [(four, CODE), (four, other), (NETWORK, other), (symmetric, CODE)]:
         with pytest.raises(ValueError, match="must have the shape"):
             next(simulation.counts(KEY, network, code, 10))
-    with pytest.raises(ValueError, match="code has 4 clients, network 3"):
+    with pytest.raises(ValueError, match="the code has 4 clients, the network 3"):
         compile_simulation(NETWORK, other)
     with pytest.raises(ValueError, match="tile = 100: must be"):
         compile_simulation(NETWORK, CODE, tile=100)
