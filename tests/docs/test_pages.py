@@ -99,6 +99,7 @@ def test_the_first_program_of_ones_own_runs(
     monkeypatch.chdir(tmp_path)
     for large, small in {
         "num_rounds=30": "num_rounds=2",
+        "range(8)": "range(2)",
         "=6": "=3",
         "(6": "(3",
         "=3)": "=1)",
@@ -107,7 +108,8 @@ def test_the_first_program_of_ones_own_runs(
         code = code.replace(large, small)
     exec(compile(code, "start.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[-4:]] == ["ideal", "intermittent", "gc", "gc_plus"]
+    printed = ["ideal", "intermittent", "intermittent+memory", "gc", "gc_plus"]
+    assert [line.split()[0] for line in lines[-5:]] == printed
     assert (tmp_path / "own-run" / "accuracy.png").is_file()
 
 

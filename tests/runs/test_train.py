@@ -53,7 +53,7 @@ def test_the_page_runs(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     found: dict = {}
     exec(compile(code, "own_model.md", "exec"), found)
-    assert set(found["result"].summary) == {"ideal", "loudest"}
+    assert set(found["result"].summary) == {"ideal", "loudest", "gc_plus"}
     assert (tmp_path / "run" / "accuracy.png").is_file()
 
 
