@@ -19,8 +19,6 @@ from jaxcogc.federated import RoundSpan, TrainState, initial_state, seed_words, 
 from jaxcogc.outage import LoweredSimulation, lower_simulation
 
 FUSED_KERNEL = "fused_trials"
-MOST_FUSED = 12
-"""Clients that the fused kernel serves."""
 _MANY = 2**14
 _SEEDS = 16
 
@@ -48,11 +46,12 @@ class Planned(NamedTuple):
 def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> Iterator[Planned]:
     """All programs in turn; ``quick``: the first alone."""
     for shape in shapes:
-        for kernel in ("fused", "xla"):
-            if kernel == "xla" or shape.clients <= MOST_FUSED:
-                yield simulation(device, shape, kernel)
-                if quick:
-                    return
+        best = simulation(device, shape, "auto")
+        yield best
+        if quick:
+            return
+        if best.fused_trips:
+            yield simulation(device, shape, "xla")
     first = shapes[0]
     yield simulation(device, first, "auto", keep_apart=True)
     yield from decisions(device, first)
@@ -69,22 +68,20 @@ def simulation(device: jax.Device, shape: Shape, kernel: str, keep_apart: bool =
         kernel=kernel,
         keep_apart=keep_apart,
     )
-    fused = kernel == "fused" or (kernel == "auto" and shape.clients <= MOST_FUSED)
+    fused = program.kernel == "fused"
     what = "blocks kept apart" if keep_apart else "simulation"
     return Planned(
-        f"{what} {tuple(shape)}, {'fused' if fused else 'xla'}",
+        f"{what} {tuple(shape)}, {program.kernel}",
         lambda: program.lowered,
         "trials",
         program.num_trials,
-        _trips(program, shape, fused, keep_apart),
+        _trips(program, shape, keep_apart),
         fused_trips(shape) if fused else (),
     )
 
 
-def _trips(
-    program: LoweredSimulation, shape: Shape, fused: bool, keep_apart: bool
-) -> tuple[float, ...]:
-    if fused:
+def _trips(program: LoweredSimulation, shape: Shape, keep_apart: bool) -> tuple[float, ...]:
+    if program.kernel == "fused":
         return (program.num_trials / 2**14 if keep_apart else program.num_tiles,)
     rounds = loop_rounds(make_code(shape), num_attempts=shape.attempts)
     if rounds is None:

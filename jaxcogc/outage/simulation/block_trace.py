@@ -10,9 +10,10 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.links.checks import check_choice
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.kernel_choice import why_not_served, with_kernel
+from jaxcogc.outage.simulation.kernel_choice import by_kernel, why_not_served, with_kernel
 from jaxcogc.outage.simulation.program import count_blocks, lowered_program
 from jaxcogc.outage.simulation.program_inputs import (
     BLOCKS_AT_ONCE,
@@ -45,12 +46,14 @@ class LoweredSimulation(NamedTuple):
     Attributes:
         lowered: to be compiled.
         compiler_options: by which the package compiles it.
+        kernel: that computes the trials, "xla" or "fused": what "auto" took.
         num_trials: of one call.
         num_tiles: in which a call computes them; of the fused kernel, starts.
     """
 
     lowered: jax.stages.Lowered
     compiler_options: dict[str, str | bool]
+    kernel: str
     num_trials: int
     num_tiles: int
 
@@ -97,8 +100,13 @@ def lower_simulation(
     tiles = blocks * (BLOCK_TRIALS // shape.tile)
     if shape.rule.kernel == "fused":
         tiles = 1 if keep_apart else -(-blocks // BLOCKS_AT_ONCE)
-    options = compiler_options(device.platform)
-    return LoweredSimulation(lowered_program(shape), options, blocks * BLOCK_TRIALS, tiles)
+    return LoweredSimulation(
+        lowered_program(shape),
+        compiler_options(device.platform),
+        shape.rule.kernel,
+        blocks * BLOCK_TRIALS,
+        tiles,
+    )
 
 
 @under_plain_settings
@@ -124,6 +132,7 @@ def trace_block(
     >>> trace_block(network, cyclic_code(jax.random.key(0), 4, 1)).num_trials
     16384
     """
+    check_choice("kernel", kernel, ("xla", "fused"))
     shape = run_shape(
         network,
         code,
@@ -134,7 +143,7 @@ def trace_block(
     if kernel == "fused":
         if reason := why_not_served(shape):
             raise ValueError(f"kernel = 'fused': {reason}")
-        shape = shape._replace(rule=shape.rule._replace(kernel=kernel))
+        shape = by_kernel(shape, kernel)
     none, one = np.int32(0), np.int32(1)
     run = prepare_run(np.zeros(2, np.uint32), network, code)
     inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)

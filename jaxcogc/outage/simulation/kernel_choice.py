@@ -41,13 +41,14 @@ def with_kernel(shape: Shape, kernel: str) -> Shape:
         return shape
     reason = why_not_fused(shape)
     if reason is None:
-        return _by(shape, "fused")
+        return by_kernel(shape, "fused")
     if kernel == "fused":
         raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
     return shape
 
 
-def _by(shape: Shape, kernel: str) -> Shape:
+def by_kernel(shape: Shape, kernel: str) -> Shape:
+    """The same trials, by a kernel of `DecisionRule`, whether it serves them or not."""
     return shape._replace(rule=shape.rule._replace(kernel=kernel))
 
 
@@ -92,7 +93,7 @@ def compile_or_fall_back(shape: Shape, code: GradientCode) -> jax.stages.Compile
         _verdicts[shape] = why_rejected(shape, code)
         if _verdicts[shape] is not None:
             _LOG.warning("kernel fused %s, using xla", _verdicts[shape])
-    return compiled_program(shape if _verdicts[shape] is None else _by(shape, "xla"))
+    return compiled_program(shape if _verdicts[shape] is None else by_kernel(shape, "xla"))
 
 
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:
@@ -102,7 +103,7 @@ def why_rejected(shape: Shape, code: GradientCode) -> str | None:
     usual links and once with thresholds that are words of the block, where first words tie.
     """
     try:
-        fused, ordinary = compiled_program(shape), compiled_program(_by(shape, "loops"))
+        fused, ordinary = compiled_program(shape), compiled_program(by_kernel(shape, "loops"))
         for inputs in _trial_inputs(shape, code):
             found, expected = (jax.tree.map(np.asarray, p(inputs)) for p in (fused, ordinary))
             if not jax.tree.all(jax.tree.map(np.array_equal, found, expected)):

@@ -8,6 +8,7 @@ import pytest
 from jaxcogc import Network, compile_simulation, cyclic_code
 from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
+from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import run_shape
@@ -65,6 +66,8 @@ def test_an_unknown_kernel():
     code = cyclic_code(jax.random.key(0), 3, 1)
     with pytest.raises(ValueError, match="kernel = 'pallas': allowed are auto, xla, fused"):
         compile_simulation(network, code, kernel="pallas")
+    with pytest.raises(ValueError, match="kernel = 'pallas': allowed are xla, fused"):
+        trace_block(network, code, kernel="pallas")
 
 
 @pytest.mark.parametrize("estimator", ["counted", "stratified"])
