@@ -18,7 +18,7 @@ from benchmarks.gpu.compiling import (
     described_device,
     why_no_compiler,
 )
-from benchmarks.gpu.machine_code import Work, lanes, warps_per_second, work_of
+from benchmarks.gpu.machine_code import Kernel, lanes, warps_per_second, work_of
 from benchmarks.gpu.programs import FUSED_KERNEL, Planned, planned_programs
 from benchmarks.gpu.targets import TARGETS, Target
 from benchmarks.gpu.thunks import Started, started
@@ -96,8 +96,9 @@ def case_of(
     kernels = compiled.kernels
     once, whole = started(compiled.thunks), started(compiled.thunks, planned.trips)
     known = bool(planned.trips) or "kWhile" not in compiled.thunks
-    fused = _fused_work(planned, compiled)
-    bound = lanes(warps_per_second(target, fused.cycles)) if fused else None
+    kernel = next((kernel for kernel in kernels if kernel.name == FUSED_KERNEL), None)
+    fused = None if kernel is None else _of_fused(target, kernel, planned.fused_trips)
+    bound = None if fused is None else fused["bound_trials_per_second"]
     return {
         "target": target.name,
         "program": planned.name,
@@ -114,33 +115,21 @@ def case_of(
         "machine_instructions": sum(kernel.instructions for kernel in kernels),
         "unit": planned.unit,
         "work_a_call": planned.work,
-        "fused_kernel": _of_fused(compiled, fused, bound),
+        "fused_kernel": fused,
         "predicted_rate": predicted(planned.work, whole, bound) if known else None,
     }
 
 
-def _fused_work(planned: Planned, compiled: CompiledProgram) -> Work | None:
-    """What a warp of the fused kernel does."""
-    for kernel in compiled.kernels:
-        if kernel.name == FUSED_KERNEL:
-            return work_of(kernel.code, planned.fused_trips)
-    return None
-
-
-def _of_fused(
-    compiled: CompiledProgram, fused: Work | None, bound: float | None
-) -> dict[str, Any] | None:
-    if fused is None:
-        return None
-    (kernel,) = (kernel for kernel in compiled.kernels if kernel.name == FUSED_KERNEL)
+def _of_fused(target: Target, kernel: Kernel, trips: Sequence[float]) -> dict[str, Any]:
+    work = work_of(kernel.code, trips)
     return {
         "registers": kernel.registers,
         "spilled_bytes": kernel.spilled_bytes,
         "instructions_in_its_code": kernel.instructions,
-        "instructions_a_trial": fused.instructions,
-        "cycles_a_warp": fused.cycles,
-        "busiest_pipe": fused.pipe,
-        "bound_trials_per_second": bound,
+        "instructions_a_trial": work.instructions,
+        "cycles_a_warp": work.cycles,
+        "busiest_pipe": work.pipe,
+        "bound_trials_per_second": lanes(warps_per_second(target, work.cycles)),
     }
 
 
