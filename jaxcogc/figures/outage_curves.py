@@ -20,12 +20,24 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.outage_point import OutagePoint
 
+
+class _DecoderLook(NamedTuple):
+    """Of a decoder's curve: name, colour, marker and its size, length of arrows, width of the line;
+    equal curves are both seen."""
+
+    label: str
+    colour: str
+    marker: str
+    size: float
+    arrow: int
+    width: float
+
+
 _DECODERS = {
-    "gc": ("gc (standard)", COLOURS["gc"], "o", 6.5, 27, 1.8),
-    "gc_plus": ("GC+", COLOURS["gc_plus"], "s", 7.5, 22, 3.6),
-    "row_space": ("row space", COLOURS["row_space"], "^", 5.0, 14, 1.4),
+    "gc": _DecoderLook("gc (standard)", COLOURS["gc"], "o", 6.5, 27, 1.8),
+    "gc_plus": _DecoderLook("GC+", COLOURS["gc_plus"], "s", 7.5, 22, 3.6),
+    "row_space": _DecoderLook("row space", COLOURS["row_space"], "^", 5.0, 14, 1.4),
 }
-"""Name, colour, marker, its size, length of arrows, width of the line; equal ones both show."""
 _DASHES: Any = ("-", "--", ":")
 """Of the last curve, the one before, ...; markers of the last are filled."""
 Failure = Literal["no exact average", "nothing recovered"]
@@ -153,21 +165,21 @@ def _failures(outcomes: Outcomes, failure: Failure) -> dict[str, Estimate]:
 def _draw_curve(axes: Axes, curve: OutageCurve, age: int, failure: Failure) -> None:
     x = np.array([point.x for point in curve.points], dtype=float)
     estimates = [_failures(point.outcomes, failure) for point in curve.points]
-    for decoder, (_, colour, marker, size, arrow, width) in _DECODERS.items():
+    for decoder, look in _DECODERS.items():
         law = _law(curve) if decoder == "gc" else []
-        draw_law(axes, law, colour=colour, dashes=_DASHES[age])
+        draw_law(axes, law, colour=look.colour, dashes=_DASHES[age])
         draw_estimates(
             axes,
             x,
             [row[decoder] for row in estimates],
-            arrow=arrow,
-            width=width,
+            arrow=look.arrow,
+            width=look.width,
             linestyle="none" if law else _DASHES[age],
-            marker=marker,
-            ms=size * mark_scale(),
-            mfc="white" if age else colour,
-            mec=colour if age else "white",
-            color=colour,
+            marker=look.marker,
+            ms=look.size * mark_scale(),
+            mfc="white" if age else look.colour,
+            mec=look.colour if age else "white",
+            color=look.colour,
         )
 
 
@@ -197,9 +209,7 @@ def _floor(curves: Sequence[OutageCurve]) -> float:
 
 
 def _legend(curves: Sequence[OutageCurve]) -> list[Line2D]:
-    entries = [
-        legend_entry(marker, colour, label) for label, colour, marker, *_ in _DECODERS.values()
-    ]
+    entries = [legend_entry(look.marker, look.colour, look.label) for look in _DECODERS.values()]
     for age, curve in enumerate(reversed(curves)):
         entries.append(
             legend_entry("o", COLOURS["note"], curve.label, filled=age == 0, dashes=_DASHES[age])
