@@ -18,12 +18,18 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.fused.kernel_inputs import KernelSize, OfBlocks, OfRun, of_blocks, of_run
 from jaxcogc.outage.fused.trial_kernel import decide_trials, read_block
 from jaxcogc.outage.simulation.count_table import (
-    empty_table,
+    empty_blocks,
     outcome_flags,
     outcome_table,
     table_of_outcomes,
 )
-from jaxcogc.outage.simulation.program_inputs import BLOCKS_AT_ONCE, Inputs, Run, Shape
+from jaxcogc.outage.simulation.program_inputs import (
+    BLOCKS_AT_ONCE,
+    Inputs,
+    Run,
+    Shape,
+    num_counted,
+)
 
 _LANES = 32
 """Trials of one instance of the kernel on a GPU: a warp."""
@@ -84,8 +90,7 @@ def count_fused_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Ar
         tables = carried[0].at[block].set(outcome_table(recovery, counted))
         return tables, outcome_flags(recovery)
 
-    empty = empty_table(size.clients)
-    nothing = jnp.zeros((shape.kept, *empty.shape), jnp.int32), jnp.zeros(BLOCK_TRIALS, jnp.uint8)
+    nothing = empty_blocks(size.clients, shape.kept)
     tables, flags = lax.fori_loop(0, inputs.num_blocks, count_block, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
@@ -102,9 +107,7 @@ def _outcomes_of(
 ) -> tuple[Array, Array]:
     """Outcomes, uint32 [blocks, trials], of this device's blocks, and how many trials count."""
     numbers = first + blocks
-    last = jnp.where(numbers == inputs.full_blocks, inputs.last_trials, 0)
-    limit = jnp.where(numbers < inputs.full_blocks, BLOCK_TRIALS, last)
-    limit = jnp.where(blocks < inputs.num_blocks, limit, 0).astype(jnp.int32)
+    limit = jnp.where(blocks < inputs.num_blocks, num_counted(inputs, numbers), 0)
     words = jnp.asarray(inputs.run.words)
     return fused_outcomes(size, of_blocks(size, words, numbers, limit), run), limit
 
@@ -136,7 +139,7 @@ def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
         ],
         out_specs=pl.BlockSpec((None, size.lanes), lambda block, part: (block, part)),
         out_shape=jax.ShapeDtypeStruct((number, BLOCK_TRIALS), jnp.uint32),
-        compiler_params=triton.CompilerParams(num_warps=max(1, _LANES // 32), num_stages=1),
+        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
         interpret=not size.on_gpu,
         name="fused_trials",
     )(*blocks, *run)

@@ -18,7 +18,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcogc._types import Array
-from jaxcogc.links.thresholds import ALL_ONES
+from jaxcogc.coding.exact.prime_field import add
+from jaxcogc.links.draws import below
+from jaxcogc.links.thresholds import ALL_ONES, LinkThresholds
 from jaxcogc.outage.fused.kernel_inputs import CHUNK, KernelSize, OfRun
 from jaxcogc.outage.fused.machine_blocks import (
     U32,
@@ -156,8 +158,9 @@ def _draw(
                 for n, offset in enumerate(offsets):
                     room = run.room[offset, client]
                     if exact:
-                        low = run.low[offset, client]
-                        bits[n] = bits[n] + bits[n] + _kept(first[n], second[n], ~room, low)
+                        limits = LinkThresholds(~room, run.low[offset, client])
+                        erased = below([first[n], second[n]].__getitem__, limits)
+                        bits[n] = bits[n] + bits[n] + (~erased).astype(jnp.uint32)
                     else:
                         operands = first[n], spread(room), bits[n]
                         bits[n], near = apply(arrival_block(), size.on_gpu, *operands)
@@ -168,12 +171,6 @@ def _draw(
         bits, nearest = lax.fori_loop(0, run.needed[pair] * size.clients, receiver, start)
         found += bits
     return found, nearest
-
-
-def _kept(first: Array, second: Array, high: Array, low: Array) -> Array:
-    """1 where a number of two words is not below a threshold: as `links.draws.below`."""
-    tie_is_kept = (second >= low) & (low != ALL_ONES)
-    return ((first > high) | ((first == high) & tie_is_kept)).astype(jnp.uint32)
 
 
 def _columns(size: KernelSize, links: list[Array]) -> list[Array]:
@@ -194,18 +191,13 @@ def _distinct(size: KernelSize, complete: Array) -> Array:
     return reduce(lambda x, y: x + y, bits).astype(jnp.int32)
 
 
-def _add(size: KernelSize, a: Array, b: Array) -> Array:
-    total = a + b
-    return jnp.minimum(total, total - U32(size.modulus))
-
-
 def _products(size: KernelSize, *factors: Array) -> Array:
     """Sum of the Montgomery products of factors in pairs, of one pair or two at a time."""
     parts = [factors[n : n + 4] for n in range(0, len(factors), 4)]
     found = [
         apply(product_block(size.modulus, len(part) // 2), size.on_gpu, *part) for part in parts
     ]
-    total: Array = reduce(partial(_add, size), found)
+    total: Array = reduce(partial(add, modulus=size.modulus), found)
     return total
 
 
@@ -216,7 +208,7 @@ def _gram(size: KernelSize, columns: list[Array], run: OfRun) -> dict[tuple[int,
         part = [x >> U32(CHUNK * chunk) & U32(2**CHUNK - 1) for x in columns]
         for number, (j, i) in enumerate(size.pairs()):
             value = run.tables[chunk, number, part[j] & part[i] if i > j else part[j]]
-            entries[j, i] = value if chunk == 0 else _add(size, entries[j, i], value)
+            entries[j, i] = value if chunk == 0 else add(entries[j, i], value, size.modulus)
     return entries
 
 
@@ -228,9 +220,8 @@ def _free(
     spread: Callable[[Array], Array],
 ) -> Array:
     """The element that a free column of the trial gets, as `coding.exact.free_elements`."""
-    return _add(
-        size, spread(block.start[client]), _products(size, spread(block.slope[client]), word)
-    )
+    of_trial = _products(size, spread(block.slope[client]), word)
+    return add(spread(block.start[client]), of_trial, size.modulus)
 
 
 class _Zeros(NamedTuple):
@@ -272,5 +263,5 @@ def _zeros(
         vector = [_products(size, x, pivots[c]) for x in vector]
         vector.insert(0, jnp.where(free[c], free_element(c), solved))
     bits = (jnp.where(x == 0, U32(1 << k), U32(0)) for k, x in enumerate(vector))
-    total = reduce(lambda x, y: _add(size, x, y), vector)
+    total = reduce(partial(add, modulus=size.modulus), vector)
     return _Zeros(reduce(or_, bits), jnp.where(total == 0, U32(1), U32(0)), rank, zero)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc.coding.exact.decision import Recovery
-from jaxcogc.outage.counts import OutcomeCounts
+from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome, classify
 
 _NUM_EVENTS = 7
@@ -17,6 +17,13 @@ def empty_table(num_clients: int, num_strata: int = 0) -> jax.Array:
     """Nothing counted yet: int32 [3 clients + 7, clients + 1], or one such table a stratum."""
     strata = (num_strata,) if num_strata else ()
     return jnp.zeros((*strata, 3 * num_clients + _NUM_EVENTS, num_clients + 1), jnp.int32)
+
+
+def empty_blocks(num_clients: int, num_blocks: int) -> tuple[jax.Array, jax.Array]:
+    """Nothing counted yet of blocks kept apart: their tables, and the last one's flags, uint8."""
+    table = empty_table(num_clients)
+    tables = jnp.zeros((num_blocks, *table.shape), table.dtype)
+    return tables, jnp.zeros(BLOCK_TRIALS, jnp.uint8)
 
 
 def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:

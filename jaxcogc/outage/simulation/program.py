@@ -29,11 +29,12 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_links, trial_vectors
 from jaxcogc.outage.simulation.count_table import (
     add_by_stratum,
+    empty_blocks,
     empty_table,
     outcome_flags,
     outcome_table,
 )
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
 from jaxcogc.runtime.devices import compiler_options, device_mesh
 
 
@@ -113,8 +114,7 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
         place = index % tiles_per_block * shape.tile
         return tables, lax.dynamic_update_slice(flags, outcome_flags(found.recovery), (place,))
 
-    empty = empty_table(shape.clients)
-    nothing = jnp.zeros((shape.kept, *empty.shape), jnp.int32), jnp.zeros(BLOCK_TRIALS, jnp.uint8)
+    nothing = empty_blocks(shape.clients, shape.kept)
     tables, flags = lax.fori_loop(0, tiles.number, count_tile, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
@@ -167,8 +167,7 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
         )
         random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
         recovery = recover_rows(shape.rule, code, random, rows)
-        last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
-        counted = places < jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
+        counted = places < num_counted(inputs, block)
         stratum = None
         if run.stratum_of is not None:
             enough = recovery.num_complete_rows >= shape.clients - code.num_stragglers

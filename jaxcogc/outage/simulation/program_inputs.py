@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc._types import AnyArray
+from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import DecisionRule, decision_rule
 from jaxcogc.coding.recovery import tile_size
@@ -97,6 +98,12 @@ class Inputs(NamedTuple):
     num_blocks: AnyArray | np.int32
     full_blocks: AnyArray | np.int32
     last_trials: AnyArray | np.int32
+
+
+def num_counted(inputs: Inputs, block: AnyArray) -> Array:
+    """How many trials of a block count, int32; of blocks beyond the last one none."""
+    last = jnp.where(block == inputs.full_blocks, inputs.last_trials, 0)
+    return jnp.where(block < inputs.full_blocks, BLOCK_TRIALS, last)
 
 
 def run_shape(
