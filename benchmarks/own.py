@@ -26,16 +26,16 @@ LINKS, OUTCOME, BOTH = "own links", "own outcome", "own links and outcome"
 
 
 def own_links(shape: Shape) -> Callable[[Any, Any], Links]:
-    """Hard two-state links, as a user would write them."""
+    """Hard two-state links, as a user would write them: a Markov chain of its transitions."""
     clients = shape.clients
+    turns_bad = (1 - MEMORY) * ERASURE
+    stays_bad = MEMORY + turns_bad
 
     def draw(key: Any, trial: Any) -> Links:
-        size = (shape.attempts, clients, clients)
-        stay, anew = (jax.random.uniform(each, size) for each in jax.random.split(key))
-        states = [anew[0] < ERASURE]
-        for attempt in range(1, shape.attempts):
-            kept, bad = stay[attempt] < MEMORY, anew[attempt] < ERASURE
-            states.append(jnp.where(kept, states[-1], bad))
+        numbers = jax.random.uniform(key, (shape.attempts, clients, clients))
+        states = [numbers[0] < ERASURE]
+        for number in numbers[1:]:
+            states.append(number < jnp.where(states[-1], stays_bad, turns_bad))
         erased = jnp.stack(states)
         uplinks = ~jnp.diagonal(erased, axis1=1, axis2=2)
         return Links(uplinks, ~erased | jnp.eye(clients, dtype=bool))

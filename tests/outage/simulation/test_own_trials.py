@@ -207,6 +207,10 @@ def test_keys_of_trials_draw_what_jax_draws() -> None:
             lambda key: jax.random.key_data(jax.random.split(key)),
         ):
             np.testing.assert_array_equal(draw(ours), draw(theirs))
+    for number in (7, 8, 9, 64, 65, 129, 200):  # on a CPU: at once, in two steps, in more
+        found = jax.vmap(lambda key, number=number: jax.random.bits(key, (number,)))(keys)
+        expected = [jax.random.bits(key, (number,)) for key in plain]
+        np.testing.assert_array_equal(found, expected)
     with jax.enable_x64(True):
         ours, theirs = (jax.random.bits(k[0], (3,), jnp.uint64) for k in (keys, plain))
         np.testing.assert_array_equal(ours, theirs)
