@@ -30,13 +30,15 @@ ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 KEY_PARITY = np.uint32(0x1BD11BDA)
 WORDS_AT_ONCE = 64
 """Of one key, in a step of a loop on a CPU; 25 to 100 are as fast."""
+MOST_ON_HOST = 4096
+"""Words of a known key that are made there: more cost it milliseconds."""
 FEWEST_LOOPED = 8
 """Words of a key that are made in a loop there."""
 
 
 def seed_key(seed: int) -> Key:
     """The key of a seed in 0 .. 2^32 - 1."""
-    return jax.random.key(seed, impl=_IMPLEMENTATION)
+    return data_key(np.array([0, seed], np.uint32))
 
 
 def seed_keys(seed: int) -> tuple[Key, Key]:
@@ -100,20 +102,21 @@ def key_words(key: Key) -> Words:
 
 def split(key: Key, number: int = 2) -> Array:
     """So many new keys of one: [number]. As `jax.random.split`."""
-    return data_key(jnp.stack(_blocks(key, number), axis=-1))
+    return data_key(_stack(_blocks(key, number)))
 
 
 def fold_in(key: Key, data: ArrayLike) -> Key:
     """A new key of one key and a whole number, uint32. As `jax.random.fold_in`."""
-    number = np.uint32(data) if isinstance(data, int) else jnp.asarray(data).astype(jnp.uint32)
-    counter = jnp.asarray(number)[None]
-    return data_key(jnp.concatenate(_words_of(key, counter)))
+    number = np.uint32(data) if isinstance(data, int) else data
+    asarray = np.asarray if isinstance(number, np.generic) else jnp.asarray
+    counter = asarray(number).astype(np.uint32)[None]
+    return data_key(_stack(_words_of(key, counter))[0])
 
 
 def random_bits(key: Key, shape: tuple[int, ...]) -> Array:
     """Random words, uint32 of that shape, fewer than 2^32. As `jax.random.bits`."""
     first, second = _blocks(key, int(np.prod(shape)))
-    return (first ^ second).reshape(shape)
+    return jnp.asarray(first ^ second).reshape(shape)
 
 
 def fused_key(words: Words) -> Key:
@@ -202,16 +205,30 @@ def normal(key: Key, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return (np.float32(np.sqrt(2)) * lax.erf_inv(uniform)).astype(dtype)
 
 
-def _blocks(key: Key, number: int) -> tuple[Array, Array]:
+def _blocks(key: Key, number: int) -> Words:
     """Of the counters 0 .. number - 1, two words each."""
-    return _words_of(key, jnp.arange(number, dtype=jnp.uint32))
+    return _words_of(key, np.arange(number, dtype=np.uint32))
 
 
-def _words_of(key: Key, counters: Array) -> tuple[Array, Array]:
-    """By JAX's own function, which compiles faster than `threefry`: for the few words of a key."""
+def _words_of(key: Key, counters: AnyArray) -> Words:
+    """Of a known key a few words are made on the host: nothing is compiled for them.
+
+    Else by JAX's own function, which compiles faster than `threefry`.
+    """
+    data = key_data(key)
+    known = not isinstance(data, jax.core.Tracer) and isinstance(counters, np.ndarray)
+    if known and len(counters) <= MOST_ON_HOST:
+        first, second = np.asarray(data)
+        return _rounds((first, second), (np.zeros_like(counters), counters))
     number = len(counters)
-    found = threefry_2x32(key_data(key), jnp.concatenate([jnp.zeros_like(counters), counters]))
+    found = threefry_2x32(data, jnp.concatenate([jnp.zeros_like(counters), counters]))
     return found[:number], found[number:]
+
+
+def _stack(words: Words) -> AnyArray:
+    """As keys' data: uint32 [number, 2]."""
+    on_host = all(isinstance(each, np.ndarray) for each in words)
+    return np.stack(words, axis=-1) if on_host else jnp.stack(words, axis=-1)
 
 
 def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
@@ -226,9 +243,15 @@ def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
 
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
+    first, second = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
+    return jnp.asarray(first), jnp.asarray(second)
+
+
+def _rounds(key: Words, counter: Words) -> Words:
+    """`threefry`; by NumPy, if all that is given is NumPy's."""
     schedule = (key[0], key[1], key[0] ^ key[1] ^ KEY_PARITY)
-    x = jnp.asarray(counter[0]) + schedule[0]
-    y = jnp.asarray(counter[1]) + schedule[1]
+    x = counter[0] + schedule[0]
+    y = counter[1] + schedule[1]
     for group in range(5):
         for rotation in ROTATIONS[group % 2]:
             x = x + y

@@ -110,6 +110,27 @@ def test_no_setting_changes_the_words(implementation, partitionable, wide):
                 np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 - 1])
+def test_words_made_on_the_host_are_those_of_a_program(seed):
+    key = random_words.seed_key(seed)
+    with jax.enable_x64(True):
+        theirs = jax.random.key(seed, impl="threefry2x32")
+    np.testing.assert_array_equal(random_words.key_data(key), jax.random.key_data(theirs))
+
+    def drawn(key):
+        few, many = (
+            random_words.random_bits(key, (number,))
+            for number in (random_words.MOST_ON_HOST, random_words.MOST_ON_HOST + 1)
+        )
+        folded = random_words.fold_in(key, np.int32(-5))
+        keys = [random_words.key_data(each) for each in (random_words.split(key, 5), folded)]
+        return few, many, *keys
+
+    for here, there in zip(drawn(key), jax.jit(drawn)(key), strict=True):
+        assert isinstance(here, jax.Array)
+        np.testing.assert_array_equal(here, there)
+
+
 def test_keys_under_vmap():
     keys = random_words.split(random_words.seed_key(1), 4)
     folded = jax.vmap(random_words.fold_in, (None, 0))(keys[0], jnp.arange(3))

@@ -17,7 +17,7 @@ from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
 from jaxcogc.runtime.jax_settings import plain_settings
 
-_FEW_TRIALS = 2**16
+_FEW_TRIALS = 2**17
 """Up to so many trials the faster program costs more to compile than it saves."""
 
 
