@@ -14,7 +14,7 @@ from jaxcogc.figures.training import accuracy_figure
 from jaxcogc.links.network_description import LinkSpread, describe_network
 from jaxcogc.training.metrics_table import metrics_table
 from jaxcogc.training.plan import TrainingPlan
-from jaxcogc.training.summary import SchemeSummary, summarize
+from jaxcogc.training.summary import SchemeSummary, SeedInterval, difference, summarize
 from jaxcogc.training.trained import NonFiniteUpdate, Trained
 
 
@@ -60,6 +60,24 @@ class TrainingResult:
     def summary(self) -> dict[str, SchemeSummary]:
         """Every scheme in a few numbers."""
         return summarize(self.plan, self.trained)
+
+    def difference(self, scheme: str, other: str, metric: str | None = None) -> SeedInterval:
+        """How far one scheme is above another at the last evaluation, seed by seed.
+
+        All schemes of a seed see the same links, data and initial parameters, so that differences
+        vary less than the schemes do.
+
+        Args:
+            scheme, other: names of schemes that were run.
+            metric: name of a metric, or "loss"; None: the first.
+
+        Returns:
+            The mean difference, and its Student-t interval over seeds.
+
+        Raises:
+            ValueError: a scheme or a metric that was not run.
+        """
+        return difference(self.plan, self.trained, scheme, other, metric)
 
     def figure(self, title: str | None = None) -> Figure:
         """The first metric (else the loss) against rounds, and against what they cost.

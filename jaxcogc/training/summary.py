@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from jaxcogc.federated.rounds.experiment import RoundMetrics
+from jaxcogc.links.checks import check_choice
 from jaxcogc.training.losses import cross_entropy
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
@@ -101,7 +102,7 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
       trained: where it stands; at least one round done.
     """
     bounded = fractions(plan)
-    done = jax.tree.map(lambda x: np.asarray(x)[:, :, : trained.round_index], trained.metrics)
+    done = _done_rounds(trained)
 
     def of_scheme(number: int) -> RoundMetrics:
         one: RoundMetrics = jax.tree.map(lambda x: x[:, number].astype(np.float64), done)
@@ -119,17 +120,10 @@ def summarize(plan: TrainingPlan, trained: Trained) -> dict[str, SchemeSummary]:
 
 def _summary(plan: TrainingPlan, metrics: RoundMetrics, bounded: Set[str]) -> SchemeSummary:
     """Of one scheme; float64 [seeds, rounds]."""
-    # None, where nothing was evaluated yet.
-    last = np.flatnonzero(evaluated_rounds(plan, metrics.hold.shape[1]))[-1:]
-    test = {
-        name: np.asarray(metrics.test[name])[:, last].sum(axis=1)
-        if last.size
-        else np.full(len(plan.seeds), np.nan)
-        for name in (*plan.metrics, "loss")
-    }
+    test = _last_tests(plan, metrics)
     limit = DIVERGED_LOSS if plan.loss is cross_entropy else np.finfo(np.float64).max
     fine = np.asarray(metrics.train_loss)[:, -1] <= limit
-    if last.size:
+    if evaluated_rounds(plan, metrics.hold.shape[1]).any():
         fine &= test["loss"] <= limit
     return SchemeSummary(
         test={name: seed_interval(x, fraction=name in bounded) for name, x in test.items()},
@@ -142,3 +136,46 @@ def _summary(plan: TrainingPlan, metrics: RoundMetrics, bounded: Set[str]) -> Sc
             seed for seed, good in zip(plan.seeds, fine.tolist(), strict=True) if not good
         ),
     )
+
+
+def _done_rounds(trained: Trained) -> RoundMetrics:
+    """Of the rounds that are done, [seeds, schemes, rounds]."""
+    done: RoundMetrics = jax.tree.map(
+        lambda x: np.asarray(x)[:, :, : trained.round_index], trained.metrics
+    )
+    return done
+
+
+def _last_tests(plan: TrainingPlan, metrics: RoundMetrics) -> dict[str, np.ndarray]:
+    """Of the last evaluation, by name: [seeds, ..] of [seeds, .., rounds]; NaN before the first."""
+    last = np.flatnonzero(evaluated_rounds(plan, metrics.hold.shape[-1]))[-1:]
+    tests = {name: np.asarray(metrics.test[name], np.float64) for name in (*plan.metrics, "loss")}
+    if not last.size:
+        return {name: np.full(x.shape[:-1], np.nan) for name, x in tests.items()}
+    return {name: x[..., last[0]] for name, x in tests.items()}
+
+
+def difference(
+    plan: TrainingPlan, trained: Trained, scheme: str, other: str, metric: str | None = None
+) -> SeedInterval:
+    """How far one scheme is above another at the last evaluation, seed by seed.
+
+    All schemes of a seed see the same links, data and initial parameters, so that differences vary
+    less than the schemes do.
+
+    Args:
+      plan: what was run.
+      trained: where it stands; at least one round done.
+      scheme, other: their names.
+      metric: its name; None: the plan's first, else the loss.
+
+    Raises:
+      ValueError: a scheme or a metric that was not run.
+    """
+    schemes, metrics = plan.settings.schemes, (*plan.metrics, "loss")
+    metric = metrics[0] if metric is None else metric
+    check_choice("scheme", scheme, schemes)
+    check_choice("other", other, schemes)
+    check_choice("metric", metric, metrics)
+    values = _last_tests(plan, _done_rounds(trained))[metric]
+    return seed_interval(values[:, schemes.index(scheme)] - values[:, schemes.index(other)])

@@ -128,6 +128,25 @@ def test_an_own_scheme_is_kept_resumed_and_drawn(whole, tmp_path) -> None:
     assert title == "Test loss: 3 clients, uplinks that lose 40 %, others 20 %"
 
 
+def test_differences_are_taken_seed_by_seed() -> None:
+    result = line(num_rounds=6, seeds=(0, 1, 2))
+    last = result.metrics.dropna().groupby(["scheme", "seed"]).test_loss.last()
+    by_seed = (last["patient"] - last["ideal"]).to_numpy(np.float64)
+    found = result.difference("patient", "ideal")
+    assert found.mean == pytest.approx(by_seed.mean(), rel=1e-6)
+    half = 4.302653 * by_seed.std(ddof=1) / 3**0.5  # Student-t, two degrees of freedom
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=1e-5)
+    assert found == result.difference("patient", "ideal", "loss")
+    assert result.difference("ideal", "ideal") == type(found)(0.0)
+    for names, told in (
+        (("idael", "ideal"), r"scheme = 'idael': allowed are ideal, patient \(did you mean"),
+        (("ideal", "gc"), "other = 'gc'"),
+        (("ideal", "ideal", "accuracy"), "metric = 'accuracy': allowed are loss"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            result.difference(*names)
+
+
 def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
     sizes, folder = [], tmp_path / "run"
 
