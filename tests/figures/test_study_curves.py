@@ -5,7 +5,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from jaxcogc import Network, gc_outage_probability
+from jaxcogc import LinkDynamics, Network, gc_outage_probability
 from jaxcogc.cli.app import main
 from jaxcogc.figures import draw_study, figure_style
 from jaxcogc.figures.studies.curve_layout import layout_of, panels_of
@@ -37,7 +37,8 @@ class LawEngine(FakeEngine):
     """Nothing is drawn; the law is the true one."""
 
     def closed_form(self, point):
-        return float(gc_outage_probability(point.network(), point.stragglers))
+        time = {"num_attempts": point.attempts, "dynamics": point.time.dynamics()}
+        return float(gc_outage_probability(point.network(), point.stragglers, **time))
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,28 @@ def test_the_law_is_exact_between_the_points(table):
     x, middle = law[len(law) // 2]
     chord = np.interp(x, [0.1, 0.5], [law[0][1], law[-1][1]])
     assert abs(chord - middle) > 0.005  # what a line from point to point would have drawn
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "other"),
+    [("memory", [0, 1], {"block_probability": 0.1}), ("block_probability", [0, 0.5], {})],
+)
+def test_the_law_is_exact_between_memories_and_blocked_clients(tmp_path, axis, values, other):
+    lines = [f"{name} = {value}" for name, value in {axis: values, **other}.items()]
+    text = "[network]\nclients = 4\nuplink_erasure = 0.3\npeer_erasure = 0.2\n" + "\n".join(lines)
+    text += "\n[code]\nstragglers = 1\n[protocol]\nattempts = 2\n[stop]\nmax_trials = 1"
+    path = tmp_path / "s.db"
+    collect(parse_study(text), path, engine=LawEngine(lambda point, block: 300))
+    with open_store(path) as opened:
+        law = law_between(read_table(opened).results, axis)
+    assert len(law) > 50
+    network = Network.homogeneous(4, uplink_erasure=0.3, peer_erasure=0.2)
+    for x, value in law[::20]:
+        dynamics = LinkDynamics(**other | {axis: x})
+        exact = gc_outage_probability(network, 1, num_attempts=2, dynamics=dynamics)
+        assert value == pytest.approx(float(exact), rel=1e-12)
+    (x, middle), ends = law[len(law) // 2], (law[0], law[-1])
+    assert abs(np.interp(x, *zip(*ends, strict=True)) - middle) > 0.001
 
 
 def test_the_law_of_whole_numbers_and_of_words(table):

@@ -15,6 +15,7 @@ from jaxcogc.study.specification.point import HOMOGENEOUS, NetworkText, Point
 _POINTS = 60
 """Of a curve, about."""
 _PROBABILITIES = ("uplink_erasure", "peer_erasure")
+_OF_TIME = ("memory", "burst_length", "block_probability")
 
 
 def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, float]]:
@@ -26,7 +27,8 @@ def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, 
 
     Returns:
       Pairs (x, closed form) in ascending order: at the points that have one and, where the axis is
-      an erasure probability of all links alike, or a number of stragglers, in between too.
+      an erasure probability of all links alike, a number of stragglers, memory or blocked clients,
+      in between too.
     """
     known = [result for result in results if result.closed_form is not None]
     found = [
@@ -61,9 +63,12 @@ def _between(points: Sequence[Point], axis: str) -> Iterator[tuple[Point, float]
             for stragglers in range(int(low) + 1, int(high)):
                 if _has_code(one, stragglers):
                     yield dataclasses.replace(one, stragglers=stragglers), float(stragglers)
-        elif axis in _PROBABILITIES and _is_alike(one):
-            for x in np.linspace(low, high, max(2, _POINTS // len(gaps)) + 1)[1:-1].tolist():
+            continue
+        for x in np.linspace(low, high, max(2, _POINTS // len(gaps)) + 1)[1:-1].tolist():
+            if axis in _PROBABILITIES and _is_alike(one):
                 yield dataclasses.replace(one, links=_links(one, axis, x)), x
+            elif axis in _OF_TIME:  # of the higher one: where memory is 0, no other field is kept
+                yield dataclasses.replace(other, time=other.time.changed(axis, x)), x
 
 
 def _has_code(point: Point, stragglers: int) -> bool:

@@ -115,6 +115,14 @@ class LinkTime:
         }
         return cls(json.dumps(kept, sort_keys=True) if kept else "")
 
+    def changed(self, name: str, value: float) -> LinkTime:
+        """With another value of a field.
+
+        >>> LinkTime.of({"memory": 0.5}).changed("memory", 0.25)
+        LinkTime(text='{"memory": 0.25}')
+        """
+        return LinkTime.of({**json.loads(self.text or "{}"), name: value})
+
     def dynamics(self) -> LinkDynamics | None:
         """As the engine takes it."""
         from jaxcogc.links.memory import LinkDynamics
