@@ -48,8 +48,11 @@ class TrainingResult:
         """The parameters at the end, as the model takes them.
 
         Raises:
-            ValueError: a scheme or a seed that was not run.
+            ValueError: a scheme or a seed that was not run, or an update that was not finite ended
+                the run.
         """
+        if self.non_finite is not None:
+            raise ValueError(f"no parameters: {self._end()}")
         schemes, seeds = self.plan.settings.schemes, self.plan.seeds
         if scheme not in schemes or seed not in seeds:
             raise ValueError(f"{scheme!r}, seed {seed}: allowed are {schemes} and {seeds}")
@@ -58,14 +61,18 @@ class TrainingResult:
 
     @property
     def summary(self) -> dict[str, SchemeSummary]:
-        """Every scheme in a few numbers."""
-        return summarize(self.plan, self.trained)
+        """Every scheme in a few numbers.
+
+        Raises:
+            ValueError: the first round had an update that was not finite, which ended the run.
+        """
+        return summarize(self.plan, self._sound)
 
     def difference(self, scheme: str, other: str, metric: str | None = None) -> SeedInterval:
         """How far one scheme is above another at the last evaluation, seed by seed.
 
         All schemes of a seed see the same links, data and initial parameters, so that differences
-        vary less than the schemes do.
+        usually vary less than the schemes do.
 
         Args:
             scheme, other: names of schemes that were run.
@@ -77,7 +84,7 @@ class TrainingResult:
         Raises:
             ValueError: a scheme or a metric that was not run.
         """
-        return difference(self.plan, self.trained, scheme, other, metric)
+        return difference(self.plan, self._sound, scheme, other, metric)
 
     def figure(self, title: str | None = None) -> Figure:
         """The first metric (else the loss) against rounds, and against what they cost.
@@ -87,13 +94,31 @@ class TrainingResult:
         """
         title = self._title() if title is None else title
         seeds = len(self.plan.seeds)
-        caption = f"{self.trained.round_index} rounds; means over {seeds} seeds"
+        sound = self._sound
+        caption = f"{sound.round_index} rounds; means over {seeds} seeds"
         caption += ", 95 % Student-t intervals" if seeds > 1 else ""
-        return accuracy_figure(self.plan, self.trained, title=title, caption=caption)
+        return accuracy_figure(self.plan, sound, title=title, caption=caption)
 
     def write_picture(self, path: str | Path, title: str | None = None) -> None:
         """The same as a file, of the kind its ending says."""
         write_figure(self.figure(title), path)
+
+    @property
+    def _sound(self) -> Trained:
+        """Without the rounds from an update on that was not finite."""
+        if self.non_finite is None:
+            return self.trained
+        if self.non_finite.round == 0:
+            raise ValueError(f"no round is left: {self._end()}")
+        return self.trained._replace(round_index=self.non_finite.round)
+
+    def _end(self) -> str:
+        assert self.non_finite is not None
+        number, scheme, seed, client = self.non_finite
+        return (
+            f"the update of client {client} was not finite in round {number} of {scheme}, seed "
+            f"{seed}, and ended the run"
+        )
 
     def _title(self) -> str:
         measured, network = next(iter(self.plan.metrics), "loss"), self.plan.network

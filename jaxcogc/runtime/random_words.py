@@ -10,6 +10,7 @@ operations, for many words at once.
 
 from __future__ import annotations
 
+import operator
 from functools import cache, partial
 from typing import Any
 
@@ -28,17 +29,17 @@ Words = tuple[AnyArray, AnyArray]
 _IMPLEMENTATION = "threefry2x32"
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 KEY_PARITY = np.uint32(0x1BD11BDA)
-WORDS_AT_ONCE = 64
-"""Of one key, in a step of a loop on a CPU; 25 to 100 are as fast."""
 MOST_ON_HOST = 4096
-"""Words of a known key that are made there: more cost it milliseconds."""
-FEWEST_LOOPED = 8
-"""Words of a key that are made in a loop there."""
+"""Words of a known key that are made on the host: more cost it milliseconds."""
+_WORDS_AT_ONCE = 64
+"""Of one key, in a step of a loop on a CPU; 25 to 100 are as fast."""
+_FEWEST_LOOPED = 8
+"""Words of one key that are made in a loop on a CPU."""
 
 
 def seed_key(seed: int) -> Key:
     """The key of a seed in 0 .. 2^32 - 1."""
-    return data_key(np.array([0, seed], np.uint32))
+    return data_key(np.array([0, operator.index(seed)], np.uint32))
 
 
 def seed_keys(seed: int) -> tuple[Key, Key]:
@@ -116,7 +117,7 @@ def fold_in(key: Key, data: ArrayLike) -> Key:
 def random_bits(key: Key, shape: tuple[int, ...]) -> Array:
     """Random words, uint32 of that shape, fewer than 2^32. As `jax.random.bits`."""
     first, second = _blocks(key, int(np.prod(shape)))
-    return jnp.asarray(first ^ second).reshape(shape)
+    return jnp.asarray((first ^ second).reshape(shape))
 
 
 def fused_key(words: Words) -> Key:
@@ -145,17 +146,14 @@ def _fused_implementation() -> Any:
         return first.reshape(shape), second.reshape(shape)
 
     def bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
-        if width == 32 and np.prod(shape) >= FEWEST_LOOPED:
-            loop, straight = partial(_looped_bits, shape), partial(straight_bits, width, shape)
-            words: Array = lax.platform_dependent(key, cpu=loop, default=straight)
-            return words
-        return straight_bits(width, shape, key)
+        def straight(key: Array) -> Array:
+            return _of_width(blocks(key, shape), width)
 
-    def straight_bits(width: int, shape: tuple[int, ...], key: Array) -> Array:
-        first, second = blocks(key, shape)
-        if width == 64:
-            return first.astype(jnp.uint64) << np.uint64(32) | second.astype(jnp.uint64)
-        return (first ^ second).astype(f"uint{width}")
+        if np.prod(shape) < _FEWEST_LOOPED:
+            return straight(key)
+        loop = partial(_looped_bits, width, shape)
+        words: Array = lax.platform_dependent(key, cpu=loop, default=straight)
+        return words
 
     def fold(key: Array, data: ArrayLike) -> Array:
         number = jnp.asarray(data).astype(jnp.uint32)
@@ -172,18 +170,29 @@ def _fused_implementation() -> Any:
     )
 
 
-def _looped_bits(shape: tuple[int, ...], key: Array) -> Array:
-    """The words of counters 0, 1, ..: uint32 of that shape; so many in each step of a loop."""
+def _of_width(words: tuple[Array, Array], width: int) -> Array:
+    """Random numbers of so many bits, one of each block of Threefry."""
+    first, second = words
+    if width == 64:
+        return first.astype(jnp.uint64) << np.uint64(32) | second.astype(jnp.uint64)
+    return (first ^ second).astype(f"uint{width}")
+
+
+def _looped_bits(width: int, shape: tuple[int, ...], key: Array) -> Array:
+    """Of the counters 0, 1, .., of that shape; so many in each step of a loop.
+
+    Two steps at least: XLA takes a loop of one step for none.
+    """
     number = int(np.prod(shape))
-    steps = max(2, -(-number // WORDS_AT_ONCE))
+    steps = max(2, -(-number // _WORDS_AT_ONCE))
     counters = jnp.arange(steps * -(-number // steps), dtype=jnp.uint32).reshape(steps, -1)
 
     def some(counters: Array) -> Array:
-        first, second = threefry((key[0], key[1]), (np.zeros((), np.uint32), counters))
-        return first ^ second
+        words = threefry((key[0], key[1]), (np.zeros((), np.uint32), counters))
+        return _of_width(words, width)
 
-    words: Array = lax.map(some, counters).reshape(-1)[:number].reshape(shape)
-    return words
+    found: Array = lax.map(some, counters).reshape(-1)[:number].reshape(shape)
+    return found
 
 
 def permutation(key: Key, values: Array) -> Array:
@@ -207,7 +216,9 @@ def normal(key: Key, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 def _blocks(key: Key, number: int) -> Words:
     """Of the counters 0 .. number - 1, two words each."""
-    return _words_of(key, np.arange(number, dtype=np.uint32))
+    # Many are no constant of the program that draws them.
+    arange = np.arange if number <= MOST_ON_HOST else jnp.arange
+    return _words_of(key, arange(number, dtype=np.uint32))
 
 
 def _words_of(key: Key, counters: AnyArray) -> Words:
@@ -216,8 +227,7 @@ def _words_of(key: Key, counters: AnyArray) -> Words:
     Else by JAX's own function, which compiles faster than `threefry`.
     """
     data = key_data(key)
-    known = not isinstance(data, jax.core.Tracer) and isinstance(counters, np.ndarray)
-    if known and len(counters) <= MOST_ON_HOST:
+    if isinstance(counters, np.ndarray) and not isinstance(data, jax.core.Tracer):
         first, second = np.asarray(data)
         return _rounds((first, second), (np.zeros_like(counters), counters))
     number = len(counters)
@@ -243,8 +253,9 @@ def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
 
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
-    first, second = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
-    return jnp.asarray(first), jnp.asarray(second)
+    found: Any = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
+    words: tuple[Array, Array] = found
+    return words
 
 
 def _rounds(key: Words, counter: Words) -> Words:

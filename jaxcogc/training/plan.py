@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import optax
 
+from jaxcogc.allowed import MAX_SEED
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.federated.aggregation.channel import Foreknowledge
 from jaxcogc.federated.data.datasets import Dataset
@@ -17,7 +18,7 @@ from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.models import Model
 from jaxcogc.federated.privacy.masks import check_field_masks
 from jaxcogc.federated.rounds.experiment import RoundSettings
-from jaxcogc.links.checks import check_same_clients, check_unmasked
+from jaxcogc.links.checks import check_count, check_same_clients, check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
@@ -119,6 +120,8 @@ class TrainingPlan:
         if self.target not in TARGETS:
             allowed = " and ".join(map(repr, TARGETS))
             raise ValueError(f"target = {self.target!r}: allowed are {allowed}")
+        for seed in self.seeds:
+            check_count("seed", seed, low=0, high=MAX_SEED)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds = {self.seeds}: allowed are seeds, each once")
         for name in self.metrics:

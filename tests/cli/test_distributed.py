@@ -59,7 +59,7 @@ def numbers(text: str) -> dict[str, object]:
 def test_two_processes_report_what_one_reports(
     started: list[subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [*SMALL, "--trials", "100_001", "--json", "-"]
+    arguments = [*SMALL, "--trials", "150_001", "--json", "-"]
     first, second = start_pair(started, *arguments)
     assert main(arguments) == 0
     alone = capsys.readouterr().out

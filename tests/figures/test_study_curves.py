@@ -69,7 +69,11 @@ def test_the_law_is_exact_between_the_points(table):
 
 @pytest.mark.parametrize(
     ("axis", "values", "other"),
-    [("memory", [0, 1], {"block_probability": 0.1}), ("block_probability", [0, 0.5], {})],
+    [
+        ("memory", [0, 1], {"block_probability": 0.1}),
+        ("block_probability", [0, 0.5], {}),
+        ("burst_length", [2, 6], {}),
+    ],
 )
 def test_the_law_is_exact_between_memories_and_blocked_clients(tmp_path, axis, values, other):
     lines = [f"{name} = {value}" for name, value in {axis: values, **other}.items()]
@@ -87,6 +91,22 @@ def test_the_law_is_exact_between_memories_and_blocked_clients(tmp_path, axis, v
         assert value == pytest.approx(float(exact), rel=1e-12)
     (x, middle), ends = law[len(law) // 2], (law[0], law[-1])
     assert abs(np.interp(x, *zip(*ends, strict=True)) - middle) > 0.001
+
+
+def test_between_points_that_have_a_law_there_may_be_none(tmp_path):
+    """Bursts of four are too short for links that lose .8, but all is lost where they lose all."""
+    text = (
+        "[network]\nclients = 3\nuplink_erasure = [0.5, 1.0]\npeer_erasure = 0.2\nburst_length = 4"
+    )
+    text += "\n[code]\nstragglers = 1\n[stop]\nmax_trials = 1"
+    path = tmp_path / "s.db"
+    collect(parse_study(text), path, engine=LawEngine(lambda point, block: 300))
+    with open_store(path) as opened:
+        law = law_between(read_table(opened).results, "uplink_erasure")
+    places = [x for x, _ in law]
+    assert {0.5, 1.0} < set(places)
+    assert any(0.5 < x < 0.75 for x in places)
+    assert not any(0.8 < x < 1 for x in places)
 
 
 def test_the_law_of_whole_numbers_and_of_words(table):

@@ -1,5 +1,6 @@
 """The door for users: the page's code, the verb's own numbers, resume, and what is refused."""
 
+import dataclasses
 import re
 
 import jax
@@ -145,6 +146,24 @@ def test_differences_are_taken_seed_by_seed() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             result.difference(*names)
+
+
+def test_nothing_is_told_of_rounds_after_an_update_that_is_not_finite() -> None:
+    """The metrics end before it, and so does the rest."""
+    ended = line(num_rounds=40, local_optimizer=1e6).non_finite
+    assert ended is not None
+    assert 0 < ended.round < 40
+    whole, short = (line(num_rounds=number, evaluate_every=1) for number in (6, 3))
+    cut = dataclasses.replace(whole, non_finite=ended._replace(round=3))
+    assert cut.summary == short.summary != whole.summary
+    assert cut.difference("patient", "ideal") == short.difference("patient", "ideal")
+    assert len(cut.metrics) == len(short.metrics)
+    assert cut.figure().texts[-1].get_text() == short.figure().texts[-1].get_text()
+    with pytest.raises(ValueError, match=r"no parameters: .* not finite in round 3 of"):
+        cut.params("ideal", 0)
+    first = dataclasses.replace(whole, non_finite=ended._replace(round=0))
+    with pytest.raises(ValueError, match="no round is left: the update of client"):
+        assert first.summary
 
 
 def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:

@@ -105,7 +105,9 @@ def test_no_setting_changes_the_words(implementation, partitionable, wide):
         jax.threefry_partitionable(partitionable),
         jax.enable_x64(wide),
     ):
-        for found in (everything_of_a_key(jax.random.key(7)), everything_of_a_key(key)):
+        traced = jax.jit(lambda key: everything_of_a_key(key))  # not of another setting
+        own = jax.random.key(7)
+        for found in (everything_of_a_key(own), everything_of_a_key(key), traced(own), traced(key)):
             for ours, theirs in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(ours, theirs)
 
@@ -129,6 +131,41 @@ def test_words_made_on_the_host_are_those_of_a_program(seed):
     for here, there in zip(drawn(key), jax.jit(drawn)(key), strict=True):
         assert isinstance(here, jax.Array)
         np.testing.assert_array_equal(here, there)
+
+
+def test_many_words_are_no_constant_of_a_program():
+    def drawn(key):
+        return random_words.random_bits(key, (10**5,))
+
+    text = str(jax.jit(drawn).lower(random_words.seed_key(0)).as_text())
+    assert len(text) < 10**5
+
+
+@pytest.mark.parametrize("data", [np.int64(-1), np.uint32(2**32 - 1), np.array(7), 5])
+def test_numbers_that_are_folded_in(data):
+    key = random_words.seed_key(3)
+    expected = jax.random.fold_in(key, np.asarray(data).astype(np.uint32))
+    for found in (
+        random_words.fold_in(key, data),
+        random_words.fold_in(np.array([0, 3], "u4"), data),
+    ):
+        np.testing.assert_array_equal(random_words.key_data(found), jax.random.key_data(expected))
+
+
+@pytest.mark.parametrize("seed", [0.5, -1, 2**32])
+def test_what_is_no_seed(seed):
+    with pytest.raises((TypeError, OverflowError)):
+        random_words.seed_key(seed)
+
+
+@pytest.mark.parametrize(("platform", "loops"), [("cpu", True), ("cuda", False)])
+def test_only_a_cpu_draws_in_a_loop(platform, loops):
+    def drawn(words):
+        return jax.random.uniform(random_words.fused_key((words[0], words[1])), (20,))
+
+    words = jax.ShapeDtypeStruct((2,), np.uint32)
+    lowered = jax.jit(drawn).trace(words).lower(lowering_platforms=(platform,))
+    assert ("stablehlo.while" in lowered.as_text()) == loops
 
 
 def test_keys_under_vmap():

@@ -176,7 +176,7 @@ def compile_simulation(
         independent links of two directions, up to 12 clients and 32 rows of all attempts; or
         "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
         the ordinary program, one log line says so and that takes its place.
-      num_trials: that will be asked for, where that is known. For no more than 2^16 "auto" and
+      num_trials: that will be asked for, where that is known. For no more than 2^17 "auto" and
         "xla" give a program that compiles in seconds at any size, runs five to ten times slower and
         counts the same.
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from jaxcogc.study.results.point_results import PointResult
 from jaxcogc.study.specification.codes import CodeChoice, why_no_code
+from jaxcogc.study.specification.link_time import AXES
 from jaxcogc.study.specification.point import HOMOGENEOUS, NetworkText, Point
 
 _POINTS = 60
 """Of a curve, about."""
 _PROBABILITIES = ("uplink_erasure", "peer_erasure")
-_OF_TIME = ("memory", "burst_length", "block_probability")
 
 
 def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, float]]:
@@ -27,8 +27,8 @@ def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, 
 
     Returns:
       Pairs (x, closed form) in ascending order: at the points that have one and, where the axis is
-      an erasure probability of all links alike, a number of stragglers, memory or blocked clients,
-      in between too.
+      an erasure probability of all links alike, a number of stragglers, or how links hang together
+      in time, in between too.
     """
     known = [result for result in results if result.closed_form is not None]
     found = [
@@ -50,7 +50,10 @@ def _law(point: Point) -> float | None:
     from jaxcogc.study.collection.simulation_engine import setting_of
 
     network, code, protocol = setting_of(point)
-    law = closed_form(network, code, **protocol).gc_outage
+    try:
+        law = closed_form(network, code, **protocol).gc_outage
+    except ValueError:  # bursts too short for such erasures, though not for those of the points
+        return None
     return None if law is None else float(law)
 
 
@@ -67,7 +70,7 @@ def _between(points: Sequence[Point], axis: str) -> Iterator[tuple[Point, float]
         for x in np.linspace(low, high, max(2, _POINTS // len(gaps)) + 1)[1:-1].tolist():
             if axis in _PROBABILITIES and _is_alike(one):
                 yield dataclasses.replace(one, links=_links(one, axis, x)), x
-            elif axis in _OF_TIME:  # of the higher one: where memory is 0, no other field is kept
+            elif axis in AXES:  # of the higher one: where memory is 0, no other field is kept
                 yield dataclasses.replace(other, time=other.time.changed(axis, x)), x
 
 

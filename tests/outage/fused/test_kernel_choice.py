@@ -10,6 +10,7 @@ from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
+from jaxcogc.outage.simulation.compiled_runs import few_enough
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import run_shape
 from tests.cli.program import assert_one_line
@@ -43,6 +44,13 @@ def test_a_gpu_gets_the_fused_kernel_where_it_serves():
     assert with_kernel(shape_of(), "xla").rule.kernel == "xla"
     assert with_kernel(shape_of(few_trials=True), "auto").rule.kernel == "loops"
     assert with_kernel(shape_of(device=jax.devices()[0]), "auto").rule.kernel == "xla"
+
+
+def test_few_trials_go_by_the_program_that_compiles_quickly():
+    assert few_enough("auto", 2**17)
+    assert not few_enough("auto", 2**17 + 1)
+    assert not few_enough("auto", None)
+    assert not few_enough("fused", 1)
 
 
 @pytest.mark.parametrize(

@@ -212,5 +212,11 @@ def test_keys_of_trials_draw_what_jax_draws() -> None:
         expected = [jax.random.bits(key, (number,)) for key in plain]
         np.testing.assert_array_equal(found, expected)
     with jax.enable_x64(True):
-        ours, theirs = (jax.random.bits(k[0], (3,), jnp.uint64) for k in (keys, plain))
-        np.testing.assert_array_equal(ours, theirs)
+        for number, kind in (
+            (3, jnp.uint64),
+            (200, jnp.uint64),
+            (200, jnp.uint16),
+            (70, jnp.uint8),
+        ):
+            ours, theirs = (jax.random.bits(k[0], (number,), kind) for k in (keys, plain))
+            np.testing.assert_array_equal(ours, theirs)
