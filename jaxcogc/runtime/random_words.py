@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -253,9 +253,8 @@ def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
 
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
-    found: Any = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
-    words: tuple[Array, Array] = found
-    return words
+    words = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
+    return cast(tuple[Array, Array], words)
 
 
 def _rounds(key: Words, counter: Words) -> Words:
