@@ -38,6 +38,9 @@ from jaxcogc.runtime.random_words import fold_in
 
 __all__ = ["recover_twice"]
 
+_FEW_CLIENTS = 12
+"""Up to so many a program of loops is compiled much sooner, and runs half as fast."""
+
 
 def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
     """Decide what many trials recover, each by two independent null vectors.
@@ -55,7 +58,8 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
         return once
     trials, attempts, clients = links.uplink_delivered.shape
     coefficients = jnp.broadcast_to(code.field_matrix, (attempts, clients, clients))
-    rule = decision_rule(code)
+    kernel = "loops" if clients <= _FEW_CLIENTS else "xla"
+    rule = decision_rule(code, kernel)
     size = min(trials, tile_size(clients, attempts))
     if trials % size:
         raise ValueError(f"{trials} trials: must be a power of two")

@@ -32,7 +32,7 @@ from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import random_bits
 
-_FEW_TRIALS = 2**12
+_FEW_TRIALS = 2**13
 """Up to so many in one call a program that compiles soon serves better than one that runs fast."""
 
 
@@ -50,7 +50,7 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
 
     Returns:
       Recovery of one trial. ``jax.vmap(recover, (None, None, 0))`` over Links is the fast path;
-      from 4097 trials a call on by a program that runs faster and compiles longer. Trials that
+      from 8193 trials a call on by a program that runs faster and compiles longer. Trials that
       share a key are misjudged together; with keys of their own, axes (0, None, 0), one by one.
 
     Raises:

@@ -33,7 +33,7 @@ from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key, split
 
 MAX_RANDOM_LINKS = 22
-_TILES = (2**10, 2**15)
+_TILES = (2**10, 2**13)
 
 
 @under_plain_settings

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -253,8 +253,8 @@ def threefry(key: Words, counter: Words) -> tuple[Array, Array]:
 
     Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
     """
-    words = _rounds(key, (jnp.asarray(counter[0]), jnp.asarray(counter[1])))
-    return cast(tuple[Array, Array], words)
+    words: tuple[Array, Array] = _traced_once(key, counter)
+    return words
 
 
 def _rounds(key: Words, counter: Words) -> Words:
@@ -270,3 +270,6 @@ def _rounds(key: Words, counter: Words) -> Words:
         x = x + schedule[(group + 1) % 3]
         y = y + schedule[(group + 2) % 3] + np.uint32(group + 1)
     return x, y
+
+
+_traced_once = jax.jit(_rounds)  # its 118 operations, for each kind of counters

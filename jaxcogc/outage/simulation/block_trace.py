@@ -22,7 +22,7 @@ from jaxcogc.outage.simulation.program_inputs import (
     prepare_run,
     run_shape,
 )
-from jaxcogc.runtime.devices import AXIS, compiler_options
+from jaxcogc.runtime.devices import AXIS
 from jaxcogc.runtime.jax_settings import under_plain_settings
 
 
@@ -102,7 +102,7 @@ def lower_simulation(
         tiles = 1 if keep_apart else -(-blocks // BLOCKS_AT_ONCE)
     return LoweredSimulation(
         lowered_program(shape),
-        compiler_options(device.platform),
+        shape.compiler_options,
         shape.rule.kernel,
         blocks * BLOCK_TRIALS,
         tiles,

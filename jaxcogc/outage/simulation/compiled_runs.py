@@ -17,14 +17,6 @@ from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
 from jaxcogc.runtime.jax_settings import plain_settings
 
-_FEW_TRIALS = 2**17
-"""Up to so many trials the faster program costs more to compile than it saves."""
-
-
-def few_enough(kernel: str, num_trials: int | None) -> bool:
-    """Whether so many trials, None where that is not known, go by the program of loops."""
-    return kernel != "fused" and num_trials is not None and num_trials <= _FEW_TRIALS
-
 
 def count_tables(
     program: jax.stages.Compiled, shape: Shape, run: Run, num_trials: int

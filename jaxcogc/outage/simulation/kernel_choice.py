@@ -30,14 +30,22 @@ _FIELDS = range(2**30, 2**31)
 _verdicts: dict[Shape, str | None] = {}
 
 
-def with_kernel(shape: Shape, kernel: str) -> Shape:
-    """The shape of a program by another kernel: "auto", "xla" or "fused".
+def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Shape:
+    """The shape of a program by another kernel.
+
+    Args:
+        shape: of a program by XLA.
+        kernel: "auto", "xla" or "fused".
+        num_trials: that will be asked for, where that is known: few go by loops, by XLA.
 
     Raises:
         ValueError: no such kernel, or "fused" where it does not serve.
     """
     check_choice("kernel", kernel, KERNELS)
-    if kernel == "xla" or shape.rule.kernel == "loops":
+    by_loops = kernel != "fused" and shape.rule.kernel == "xla"
+    if by_loops and num_trials is not None and num_trials <= few_trials(shape):
+        return by_kernel(shape, "loops")
+    if kernel == "xla":
         return shape
     reason = why_not_fused(shape)
     if reason is None:
@@ -45,6 +53,13 @@ def with_kernel(shape: Shape, kernel: str) -> Shape:
     if kernel == "fused":
         raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
     return shape
+
+
+def few_trials(shape: Shape) -> int:
+    """Up to so many trials the faster program costs more to compile than it saves."""
+    if shape.devices[0].platform != "cpu":
+        return 2**17
+    return min(2**20, 2**27 // shape.clients**2)
 
 
 def by_kernel(shape: Shape, kernel: str) -> Shape:

@@ -25,11 +25,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import ESTIMATORS
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.intervals import estimate
-from jaxcogc.outage.simulation.compiled_runs import (
-    checked_run,
-    count_tables,
-    few_enough,
-)
+from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
@@ -108,7 +104,7 @@ def simulate_outcomes(
     if links is not None or outcomes:
         own = OwnTrials(links, outcomes or {})
         _check_alone(own, dynamics=dynamics, keep_heard=keep_heard, estimator=estimator)
-        shape = run_shape(network, code, **sizes, few_trials=few_enough("xla", num_trials))
+        shape = with_kernel(run_shape(network, code, **sizes), "xla", num_trials)
         return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
     if estimator == "stratified":
         sorting = compile_stratified(network, code, **sizes, num_trials=num_trials)
@@ -176,9 +172,9 @@ def compile_simulation(
         independent links of two directions, up to 12 clients and 32 rows of all attempts; or
         "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
         the ordinary program, one log line says so and that takes its place.
-      num_trials: that will be asked for, where that is known. For no more than 2^17 "auto" and
-        "xla" give a program that compiles in seconds at any size, runs five to ten times slower and
-        counts the same.
+      num_trials: that will be asked for, where that is known. For few (on a CPU 2^20 up to 11
+        clients, then fewer, by their square) "auto" and "xla" give a program that compiles in
+        seconds at any size, runs two to ten times slower and counts the same.
 
     Returns:
       Simulation.
@@ -197,9 +193,8 @@ def compile_simulation(
         keep_heard=keep_heard,
         tile=tile,
         devices=devices,
-        few_trials=few_enough(kernel, num_trials),
     )
-    shape = with_kernel(shape, kernel)
+    shape = with_kernel(shape, kernel, num_trials)
     counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 

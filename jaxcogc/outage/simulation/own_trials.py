@@ -47,7 +47,7 @@ from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table
 from jaxcogc.outage.simulation.program import blank_inputs, prepared
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
 from jaxcogc.runtime.compute_once import in_branches
-from jaxcogc.runtime.devices import compiler_options, device_mesh
+from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.random_words import seed_key
 
 DrawLinks: TypeAlias = Callable[[Key, Array], Links]
@@ -133,12 +133,11 @@ def _compiled(
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    options = compiler_options(shape.devices[0].platform)
     number = np.int32(0)
     return (
         jax.jit(program)
         .lower(blank_inputs(shape).run, number, number)
-        .compile(compiler_options=options)
+        .compile(compiler_options=shape.compiler_options)
     )
 
 

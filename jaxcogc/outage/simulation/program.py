@@ -35,7 +35,7 @@ from jaxcogc.outage.simulation.count_table import (
     outcome_table,
 )
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
-from jaxcogc.runtime.devices import compiler_options, device_mesh
+from jaxcogc.runtime.devices import device_mesh
 
 
 @cache
@@ -45,8 +45,7 @@ def compiled_program(shape: Shape) -> jax.stages.Compiled:
     ``Inputs`` -> int32 table of counts; with ``kept``: the tables [devices x kept, ...] of single
     blocks, and the flags uint8 [devices, trials] of each device's last block.
     """
-    options = compiler_options(shape.devices[0].platform)
-    return lowered_program(shape).compile(compiler_options=options)
+    return lowered_program(shape).compile(compiler_options=shape.compiler_options)
 
 
 def lowered_program(shape: Shape) -> jax.stages.Lowered:

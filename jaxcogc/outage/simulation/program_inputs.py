@@ -19,6 +19,7 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.links.thresholds import LinkKind, LinkLaw, link_kind, link_law
 from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.runtime.devices import compiler_options
 from jaxcogc.runtime.random_words import seed_key
 
 MOST_KEPT = 64
@@ -49,6 +50,11 @@ class Shape(NamedTuple):
     devices: tuple[jax.Device, ...]
     kept: int = 0
     strata: int = 0
+
+    @property
+    def compiler_options(self) -> dict[str, str | bool]:
+        """With which XLA compiles the program."""
+        return compiler_options(self.devices[0].platform, quick=self.rule.kernel == "loops")
 
     @property
     def most_blocks(self) -> int:
@@ -116,14 +122,12 @@ def run_shape(
     keep_heard: bool = False,
     tile: int | None = None,
     devices: Sequence[jax.Device] | None = None,
-    few_trials: bool = False,
 ) -> Shape:
     """The shape of the program, by XLA, for networks and codes of these sizes.
 
     Args:
         network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices: as in
             `compile_simulation`.
-        few_trials: decide by loops.
 
     Raises:
         ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
@@ -142,7 +146,7 @@ def run_shape(
         network.num_clients,
         num_attempts,
         link_kind(network, dynamics, keep_heard=keep_heard),
-        decision_rule(code, "loops" if few_trials else "xla"),
+        decision_rule(code),
         tile,
         devices,
     )

@@ -16,11 +16,7 @@ from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
-from jaxcogc.outage.simulation.compiled_runs import (
-    checked_run,
-    count_tables,
-    few_enough,
-)
+from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
@@ -83,9 +79,8 @@ def compile_stratified(
         redraw_code=False,
         dynamics=dynamics,
         tile=tile,
-        few_trials=few_enough(kernel, num_trials),
     )._replace(strata=MOST_STRATA)
-    shape = with_kernel(shape, kernel)
+    shape = with_kernel(shape, kernel, num_trials)
     sort_cells(network, code, num_attempts=num_attempts, dynamics=dynamics)  # or says what is wrong
     counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return StratifiedSimulation(

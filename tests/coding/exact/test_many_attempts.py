@@ -11,6 +11,7 @@ from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.recovery import tile_size
 from jaxcogc.links.network import Network
+from jaxcogc.outage.simulation.kernel_choice import by_kernel
 from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import run_shape
 from jaxcogc.runtime.compute_once import as_xla_likes
@@ -40,8 +41,8 @@ def test_the_program_of_4096_attempts_is_small() -> None:
     code = cyclic_code(jax.random.key(0), 4, 2)
     sizes = []
     for attempts in (64, 4096):
-        shape = run_shape(network, code, num_attempts=attempts, redraw_code=False, few_trials=True)
-        memory = compiled_program(shape).memory_analysis()
+        shape = run_shape(network, code, num_attempts=attempts, redraw_code=False)
+        memory = compiled_program(by_kernel(shape, "loops")).memory_analysis()
         sizes.append(memory.temp_size_in_bytes + memory.generated_code_size_in_bytes)
     assert sizes[1] < 4 * sizes[0] < 200e6
 

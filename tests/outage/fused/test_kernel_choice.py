@@ -10,7 +10,6 @@ from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.compiled_runs import few_enough
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import run_shape
 from tests.cli.program import assert_one_line
@@ -42,15 +41,20 @@ def shape_of(clients=4, attempts=2, dynamics=None, device=GPU, **how):
 def test_a_gpu_gets_the_fused_kernel_where_it_serves():
     assert with_kernel(shape_of(), "auto").rule.kernel == "fused"
     assert with_kernel(shape_of(), "xla").rule.kernel == "xla"
-    assert with_kernel(shape_of(few_trials=True), "auto").rule.kernel == "loops"
+    assert with_kernel(shape_of(), "auto", 2**17).rule.kernel == "loops"
+    assert with_kernel(shape_of(), "fused", 1).rule.kernel == "fused"
     assert with_kernel(shape_of(device=jax.devices()[0]), "auto").rule.kernel == "xla"
 
 
 def test_few_trials_go_by_the_program_that_compiles_quickly():
-    assert few_enough("auto", 2**17)
-    assert not few_enough("auto", 2**17 + 1)
-    assert not few_enough("auto", None)
-    assert not few_enough("fused", 1)
+    def kernel(num_trials, **how):
+        return with_kernel(shape_of(**how), "xla", num_trials).rule.kernel
+
+    assert (kernel(2**17), kernel(2**17 + 1), kernel(None)) == ("loops", "xla", "xla")
+    cpu = jax.devices("cpu")[0]
+    assert (kernel(2**20, device=cpu), kernel(2**20 + 1, device=cpu)) == ("loops", "xla")
+    assert kernel(2**17, device=cpu, clients=32) == "loops"
+    assert kernel(2**17 + 1, device=cpu, clients=32) == "xla"
 
 
 @pytest.mark.parametrize(
