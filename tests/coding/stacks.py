@@ -14,15 +14,15 @@ from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
+from tests.quick import quick_jit
 from tests.reference import PRIME, decide_links
 
 CHUNK = 64  # one batch size, so that all tests share the compiled programs
 DECODED = 256  # the same for decoders over the reals
-QUICK = {"xla_backend_optimization_level": 0}  # a third to two thirds of the compilation
-_recover_chunk = jax.jit(jax.vmap(recover, (None, None, 0)))
+_recover_chunk = quick_jit(jax.vmap(recover, (None, None, 0)))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def decode_at_once(decoder: Callable[..., Any], code: GradientCode, links: Links) -> Any:
     """A decoder over the reals under `jit` and `vmap`, with a program for this number of stacks."""
     return jax.vmap(decoder, (None, 0))(code, links)

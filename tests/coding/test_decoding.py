@@ -27,13 +27,14 @@ from jaxcogc.coding.encoding import encode
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import random_links, recover_many
+from tests.quick import quick_jit
 
 DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
 SIZES = [(6, 3, 1), (10, 7, 2), (16, 5, 2)]
 CODE = cyclic_code(jax.random.key(0), 6, 3)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def decode_many(decoder, code, links):
     return jax.vmap(decoder, (None, 0))(code, links)
 

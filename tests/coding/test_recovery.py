@@ -1,7 +1,6 @@
 """`recover` under every transformation, and what docs/mathematics tells of its answers."""
 
 import dataclasses
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +22,13 @@ from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import (
-    QUICK,
     decode_many,
     disagreements,
     oracle,
     random_links,
     recover_many,
 )
+from tests.quick import quick_jit
 from tests.reference import cyclic_matrix
 
 
@@ -75,42 +74,41 @@ def unfolded(x):
 
 KEYS = jax.random.split(KEY, 24)
 PER_TRIAL = jax.tree.map(lambda x: np.stack([x] * 24), CODE)
-jit = partial(jax.jit, compiler_options=QUICK)
 TRANSFORMED = {
     "vmap": lambda: jax.vmap(recover, (None, None, 0))(KEY, CODE, LINKS),
     "vmap of jit": lambda: jax.vmap(jax.jit(recover), (None, None, 0))(KEY, CODE, LINKS),
-    "a key each": lambda: jit(jax.vmap(recover, (0, None, 0)))(KEYS, CODE, LINKS),
-    "a code each": lambda: jit(jax.vmap(recover, (None, 0, 0)))(KEY, PER_TRIAL, LINKS),
-    "stacks on other axes": lambda: jit(
+    "a key each": lambda: quick_jit(jax.vmap(recover, (0, None, 0)))(KEYS, CODE, LINKS),
+    "a code each": lambda: quick_jit(jax.vmap(recover, (None, 0, 0)))(KEY, PER_TRIAL, LINKS),
+    "stacks on other axes": lambda: quick_jit(
         lambda uplinks, peers: jax.vmap(
             lambda uplink, peer: recover(KEY, CODE, Links(uplink, peer)), (1, 3)
         )(uplinks, peers)
     )(jnp.moveaxis(LINKS.uplink_delivered, 0, 1), jnp.moveaxis(LINKS.peer_delivered, 0, 3)),
     "nested vmap": lambda: jax.tree.map(
         unfolded,
-        jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (None, None, 0)))(
+        quick_jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (None, None, 0)))(
             KEY, CODE, Links(*map(folded, LINKS))
         ),
     ),
     "nested vmap, keys outside, codes outside": lambda: jax.tree.map(
         unfolded,
-        jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (0, 0, 0)))(
+        quick_jit(jax.vmap(jax.vmap(recover, (None, None, 0)), (0, 0, 0)))(
             KEYS[:4], jax.tree.map(lambda x: x[:4], PER_TRIAL), Links(*map(folded, LINKS))
         ),
     ),
-    "scan": lambda: jit(
+    "scan": lambda: quick_jit(
         lambda: jax.lax.scan(lambda c, links: (c, recover(KEY, CODE, links)), 0, LINKS)[1]
     )(),
     "scan of vmap": lambda: jax.tree.map(
         unfolded,
-        jit(
+        quick_jit(
             lambda: jax.lax.map(
                 lambda links: jax.vmap(recover, (None, None, 0))(KEY, CODE, links),
                 Links(*map(folded, LINKS)),
             )
         )(),
     ),
-    "shard_map": lambda: jit(
+    "shard_map": lambda: quick_jit(
         jax.shard_map(
             lambda links: jax.vmap(recover, (None, None, 0))(KEY, CODE, links),
             mesh=device_mesh(jax.devices()[:1]),
@@ -127,7 +125,7 @@ def test_transformations_change_no_answer(transformed, one_at_a_time):
 
 
 def test_one_stack_and_many_keys(one_at_a_time):
-    found = jit(jax.vmap(recover, (0, None, None)))(KEYS, CODE, take(LINKS, 5))
+    found = quick_jit(jax.vmap(recover, (0, None, None)))(KEYS, CODE, take(LINKS, 5))
     expected = Recovery(*(np.stack([x[5]] * 24) for x in one_at_a_time))
     assert same(found, expected)
 

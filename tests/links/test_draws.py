@@ -14,12 +14,13 @@ from jaxcogc.links.network import Network
 from jaxcogc.links.packed_draws import by_offset, draw_rows
 from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds, link_thresholds
 from tests.links.words import delivered, uniform_words, unpack
+from tests.quick import quick_jit
 
 ONES = 2**32 - 1
 EXACT = Fraction(1, 2**64)  # how far a realised probability may be off
 
 
-@partial(jax.jit, static_argnums=(3, 4))
+@partial(quick_jit, static_argnums=(3, 4))
 def _draw(seeds, uplink, peer, num_attempts, reciprocal):
     def one(seed, uplink, peer):
         return draw_links(jax.random.key(seed), Network(uplink, peer, reciprocal), num_attempts)
@@ -40,7 +41,7 @@ def draw(networks, seeds, num_attempts=1):
         return delivered(_draw(seeds, uplink, peer, num_attempts, networks[0].reciprocal))
 
 
-@partial(jax.jit, static_argnums=(4, 5))
+@partial(quick_jit, static_argnums=(4, 5))
 def _rows(key, thresholds, trials, code, num_attempts, reciprocal):
     pairs = gram_terms(code, 2**31 - 1).pairs
     law = by_offset(LinkLaw(thresholds), num_attempts)

@@ -14,6 +14,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.links.packed_draws import Needed, by_offset, draw_rows
 from jaxcogc.links.thresholds import link_kind, link_law
 from tests.links.words import delivered, uniform_words, unpack
+from tests.quick import quick_jit
 
 ATTEMPTS = 4
 
@@ -62,7 +63,7 @@ def by_hand(key, network, dynamics, *, keep_heard=False, trial=0):
     return found
 
 
-@partial(jax.jit, static_argnums=(3, 4))
+@partial(quick_jit, static_argnums=(3, 4))
 def rows_of(key, law, trials, attempts, kind):
     clients = law.num_clients
     pairs = -(-clients // 2)

@@ -17,6 +17,7 @@ from jaxcogc.links.draws import streams
 from jaxcogc.links.memory import LinkDynamics, link_chains
 from jaxcogc.links.network import Network
 from tests.links.words import delivered, uniform_words
+from tests.quick import quick_jit
 
 SEED, CLIENTS, ATTEMPTS, ROUNDS = jax.random.key(7), 4, 2, 40
 CASES = {
@@ -84,7 +85,7 @@ def in_order(network, dynamics, rounds, *, repeats=1, draws=ATTEMPTS, look_back=
     return found
 
 
-@partial(jax.jit, static_argnums=(1, 2, 3))
+@partial(quick_jit, static_argnums=(1, 2, 3))
 def rebuilt(inputs, policy, draws, reciprocal, numbers):
     def one(number):
         start = run_start(

@@ -1,6 +1,5 @@
 """The elimination by loops is the unrolled one, bit for bit."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import random_elements
-from tests.coding.stacks import QUICK, random_links
+from tests.coding.stacks import random_links
+from tests.quick import quick_jit
 
 STACKS = 300
 SIZES = [(1, 2), (2, 3), (4, 4), (9, 1), (17, 1)]
@@ -33,7 +33,7 @@ def test_the_same_vectors_and_ranks(clients, attempts, modulus):
     random = random_elements(jnp.asarray(words), modulus)
     terms = gram_terms(jnp.asarray(coefficients.astype(np.uint32)), modulus)
     found, expected = (
-        jax.jit(solve, static_argnums=3, compiler_options=QUICK)(rows, terms, random, modulus)
+        quick_jit(solve, static_argnums=3)(rows, terms, random, modulus)
         for solve in (looped_null_vector, null_vector)
     )
     np.testing.assert_array_equal(found[0], expected[0])

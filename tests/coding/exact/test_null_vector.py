@@ -24,13 +24,13 @@ from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.links.draws import Links
 from tests.coding.stacks import (
-    QUICK,
     disagreements,
     field_code,
     oracle,
     random_links,
     recover_many,
 )
+from tests.quick import quick_jit
 from tests.reference import PRIME, RowSpace, cyclic_matrix, unit
 
 SHAPES = [(1, 2), (2, 3), (4, 4), (6, 1), (10, 2)]  # clients, attempts
@@ -208,7 +208,7 @@ def test_the_vector_is_annihilated_by_every_row(clients, attempts):
     coefficients = (support * source.integers(1, MERSENNE_31, shape)).astype(np.uint32)
     links = random_links(source, (STACKS, attempts, clients), 0.3, 0.5)
     rows = jax.jit(pack_rows)(*links)
-    solve = jax.jit(null_vector, static_argnums=3, compiler_options=QUICK)
+    solve = quick_jit(null_vector, static_argnums=3)
     code = jax.jit(gram_terms, static_argnums=1)(coefficients, MERSENNE_31)
     random, others = source.integers(0, MERSENNE_31, (2, clients, STACKS), dtype=np.uint32)
     vector, rank = solve(rows, code, random, MERSENNE_31)

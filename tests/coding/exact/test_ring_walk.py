@@ -19,7 +19,8 @@ from jaxcogc.coding.exact.prime_field import inverse, multiply
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
-from tests.coding.stacks import QUICK, disagreements, field_code, oracle, random_links, recover_many
+from tests.coding.stacks import disagreements, field_code, oracle, random_links, recover_many
+from tests.quick import quick_jit
 from tests.reference import PRIME, RowSpace, cyclic_matrix
 
 STACKS = 16
@@ -30,8 +31,8 @@ def elements(source, shape, modulus=MERSENNE_31):
     return source.integers(0, modulus, shape, dtype=np.uint32)
 
 
-walk = jax.jit(ring.ring_null_vector, static_argnums=3, compiler_options=QUICK)
-eliminate = jax.jit(null_vector, static_argnums=3, compiler_options=QUICK)
+walk = quick_jit(ring.ring_null_vector, static_argnums=3)
+eliminate = quick_jit(null_vector, static_argnums=3)
 # One small program each in place of dozens.
 prepare = jax.jit(prepare_code, static_argnums=2)
 terms_of = jax.jit(ring.ring_terms, static_argnums=1)

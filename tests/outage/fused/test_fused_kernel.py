@@ -30,7 +30,7 @@ from jaxcogc.outage.simulation.block_words import (
 from jaxcogc.outage.simulation.kernel_choice import tying_law, why_rejected
 from jaxcogc.outage.simulation.program import compiled_program, prepared
 from jaxcogc.outage.simulation.program_inputs import prepare_run, run_shape
-from tests.coding.stacks import QUICK
+from tests.quick import quick_jit
 
 KEY = jax.random.key(3)
 CLIENTS, ATTEMPTS = 4, 2
@@ -79,7 +79,7 @@ def programs(shape):
         return found._replace(num_complete_rows=jnp.full(BLOCK_TRIALS, -1, jnp.int32))
 
     decode = partial(block_outcomes.recovery_of, size)
-    return (*(jax.jit(f, compiler_options=QUICK) for f in (fused, ordinary)), decode)
+    return (*(quick_jit(f) for f in (fused, ordinary)), decode)
 
 
 def compare(shape, run, block):
