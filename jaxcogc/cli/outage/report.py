@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -57,12 +58,14 @@ class Counted(NamedTuple):
 
     Attributes:
         counts: of the settings in their order, those that were begun.
+        first_law: of the first setting.
         seconds: that counting took.
         compile_seconds: before it.
         device: on which.
     """
 
     counts: list[Counts]
+    first_law: ClosedForm
     seconds: float
     compile_seconds: float
     device: str
@@ -77,7 +80,9 @@ def report(
     request: OutageRequest, counted: Counted, interruption: Interruption, console: Console
 ) -> bool:
     """Write and print what was found; whether all of it could be written."""
-    points = [_point(request, place, total) for place, total in enumerate(counted.counts)]
+    laws = itertools.chain([counted.first_law], map(law_of, request.settings[1:]))
+    found = enumerate(zip(counted.counts, laws, strict=False))  # laws of those begun alone
+    points = [_point(request, place, *each) for place, each in found]
     interrupted = counted.trials < request.asked.trials * len(request.settings)
     speed = counted.trials / max(counted.seconds, 1e-9)
     title, caption = network_title(request), _caption(request, counted, interrupted)
@@ -116,7 +121,12 @@ def write_rows(request: OutageRequest, rows: Sequence[Mapping[str, Any]]) -> Non
         write_csv(request.asked.csv, rows)
 
 
-def _point(request: OutageRequest, place: int, counts: Counts) -> OutagePoint:
+def law_of(setting: Setting) -> ClosedForm:
+    """The closed form of a setting."""
+    return closed_form(setting.network, setting.code, **setting.protocol)
+
+
+def _point(request: OutageRequest, place: int, counts: Counts, law: ClosedForm) -> OutagePoint:
     setting, level = request.settings[place], request.asked.level
     if isinstance(counts, StratifiedCounts):
         outcomes = stratified_outcomes(counts, level=level)
@@ -125,7 +135,7 @@ def _point(request: OutageRequest, place: int, counts: Counts) -> OutagePoint:
     return OutagePoint(
         x=along(request.axes).places[place] if request.axes else 0.0,
         outcomes=outcomes,
-        closed_form=closed_form(setting.network, setting.code, **setting.protocol),
+        closed_form=law,
         rounds=_successive_rounds(setting),
     )
 

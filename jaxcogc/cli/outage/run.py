@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from jaxcogc.cli.outage.report import Counted, Counts, report
+from jaxcogc.cli.outage.report import Counted, Counts, law_of, report
 from jaxcogc.cli.outage.request import OutageRequest, Setting
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.progress import CountDisplay
+from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.stratified.stratified_runs import StratifiedSimulation, compile_stratified
 from jaxcogc.runtime.processes import any_process, num_processes
@@ -37,7 +39,7 @@ def run(request: OutageRequest) -> int:
         with display:
             with interruption.ending_at_once(last_words):
                 display.compiling()
-                simulations = _compile(request)
+                simulations, first_law = _compile(request)
             one, *_ = simulations.values()
             compile_seconds = sum(each.compile_seconds for each in simulations.values())
             display.counting(compile_seconds, one.device)
@@ -45,14 +47,24 @@ def run(request: OutageRequest) -> int:
         if not counts:
             print(NOTHING_COUNTED, file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
-        counted = Counted(counts, seconds, compile_seconds, one.device)
+        counted = Counted(counts, first_law, seconds, compile_seconds, one.device)
         complete = report(request, counted, interruption, console)
         whole = counted.trials == total
         return interruption.exit_code or (int(not complete) if whole else INTERRUPTED_ELSEWHERE)
 
 
-def _compile(request: OutageRequest) -> dict[int, _AnySimulation]:
-    """The program of each number of attempts: networks and codes of a size share it."""
+def _compile(request: OutageRequest) -> tuple[dict[int, _AnySimulation], ClosedForm]:
+    """The program of each number of attempts: networks and codes of a size share it.
+
+    And the closed form of the first setting, whose program is compiled beside them.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        first_law = beside.submit(law_of, request.settings[0])
+        simulations = _programs(request)
+    return simulations, first_law.result()
+
+
+def _programs(request: OutageRequest) -> dict[int, _AnySimulation]:
     number = Counter(setting.asked.attempts for setting in request.settings)
     first = {setting.asked.attempts: setting for setting in reversed(request.settings)}
     return {

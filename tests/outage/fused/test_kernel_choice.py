@@ -12,6 +12,7 @@ from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program_inputs import run_shape
+from jaxcogc.runtime import compiler_options
 from tests.cli.program import assert_one_line
 
 
@@ -55,6 +56,17 @@ def test_few_trials_go_by_the_program_that_compiles_quickly():
     assert (kernel(2**20, device=cpu), kernel(2**20 + 1, device=cpu)) == ("loops", "xla")
     assert kernel(2**17, device=cpu, clients=32) == "loops"
     assert kernel(2**17 + 1, device=cpu, clients=32) == "xla"
+
+
+def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
+    shape = shape_of(device=jax.devices("cpu")[0])
+    loops = with_kernel(shape, "auto", 1)
+    plain = compiler_options("cpu")
+    assert shape.compiler_options == plain
+    assert loops.compiler_options == {**plain, **loops.compiler_options} != plain
+    assert loops.compiler_options["xla_backend_optimization_level"] == "1"
+    on_gpu = [each.compiler_options for each in (shape_of(), with_kernel(shape_of(), "auto", 1))]
+    assert on_gpu == [compiler_options("gpu")] * 2
 
 
 @pytest.mark.parametrize(
