@@ -185,7 +185,10 @@ def _evaluated(
     rare = not anew and search.target * num_trials < _FEWEST_EVENTS
     search.advance("compiling", 0.0)
     counted = compiled_counting(
-        setting, configs, links_by_host=rare or anew or not setting.blocked_alike
+        setting,
+        configs,
+        links_by_host=rare or anew or not setting.blocked_alike,
+        num_trials=screening_trials * len(configs) + num_trials * _NUM_FINALISTS,
     )
     found = _evaluate_all(search, counted, configs, screening_trials, "screening")
     if rare:

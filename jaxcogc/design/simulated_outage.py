@@ -37,12 +37,16 @@ Sample = Callable[[Setting, CodeConfig, int, TrialsDone], CodeOutage]
 
 
 def compiled_counting(
-    setting: Setting, configs: Iterable[CodeConfig], *, links_by_host: bool
+    setting: Setting,
+    configs: Iterable[CodeConfig],
+    *,
+    links_by_host: bool,
+    num_trials: int | None = None,
 ) -> Sample:
     """What counts trials of these codes, with its programs compiled side by side.
 
     Links drawn on the host are slower, but then the same program serves random placements and
-    weighted trials.
+    weighted trials. ``num_trials``, of all codes, where that is known: as of `compile_simulation`.
     """
     needed = (c for c in configs if orders_to_enumerate(setting, c) is None)
     by_program = {_program(config): config for config in needed}
@@ -50,7 +54,11 @@ def compiled_counting(
     def compiled(config: CodeConfig) -> Simulation:
         code = setting.code(config)
         return compile_simulation(
-            setting.network, code, num_attempts=config.attempts, **setting.in_time(config)
+            setting.network,
+            code,
+            num_attempts=config.attempts,
+            num_trials=num_trials,
+            **setting.in_time(config),
         )
 
     def run_once(config: CodeConfig) -> CodeOutage:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
-from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.counts import BLOCK_TRIALS, outcomes_from_counts
 from jaxcogc.outage.simulation.monte_carlo import compile_simulation, simulate_outcomes
 from tests.checks import (
     mean_p_value,
@@ -32,18 +32,19 @@ ENUMERATED = reference_cases("enumeration")
 SIMULATED = reference_cases("monte_carlo")
 
 
-def simulate(case, num_trials, key=KEY, *, factor=1.0, redraw_code=None, code=None):
+def simulate(case, num_trials, key=KEY, *, factor=1.0, redraw_code=None, code=None, fast=False):
+    """By loops or, where told so, by the unrolled program that serves many trials."""
     network = Network(
         np.multiply(case.uplink_erasure, factor), np.multiply(case.peer_erasure, factor)
     )
-    return simulate_outcomes(
-        key,
-        network,
-        cyclic_code(jax.random.key(1), case.clients, case.stragglers) if code is None else code,
-        num_trials=num_trials,
-        num_attempts=case.attempts,
-        redraw_code=case.redraw_code if redraw_code is None else redraw_code,
-    )
+    code = cyclic_code(jax.random.key(1), case.clients, case.stragglers) if code is None else code
+    settings = {
+        "num_attempts": case.attempts,
+        "redraw_code": case.redraw_code if redraw_code is None else redraw_code,
+    }
+    if fast:
+        return outcomes_from_counts(simulate_counts(key, network, code, num_trials, **settings))
+    return simulate_outcomes(key, network, code, num_trials=num_trials, **settings)
 
 
 @pytest.mark.parametrize("case", ENUMERATED)
@@ -56,7 +57,7 @@ def test_enumerated_cases(case, repetitions):
 def test_simulated_cases(case, repetitions):
     """Within 5 combined standard errors; for rare events the same by exact probabilities."""
     ours, theirs = repetitions(500_000, 100_000_000), case.trials
-    outcomes = simulate(case, ours)
+    outcomes = simulate(case, ours, fast=True)
     p_values = two_sample_p_values(outcomes, case.expected, theirs)
     assert min(p_values.values()) > FIVE_SIGMA, surprises(p_values)
     for name in ("gc_plus_full", "row_space_exact", "all_individuals", "row_space_none"):
