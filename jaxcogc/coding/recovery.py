@@ -32,9 +32,6 @@ from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import random_bits
 
-_FEW_TRIALS = 2**13
-"""Up to so many in one call a program that compiles soon serves better than one that runs fast."""
-
 
 @under_plain_settings
 def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
@@ -50,7 +47,8 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
 
     Returns:
       Recovery of one trial. ``jax.vmap(recover, (None, None, 0))`` over Links is the fast path;
-      from 8193 trials a call on by a program that runs faster and compiles longer. Trials that
+      from 8193 trials a call on (4097 with more than 12 clients) by a program that runs faster and
+      compiles longer. Trials that
       share a key are misjudged together; with keys of their own, axes (0, None, 0), one by one.
 
     Raises:
@@ -83,6 +81,11 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     stragglers = code.num_stragglers
     prepared, random = _prepared(attempts, rule.modulus, key, coefficients, stragglers, reals)
     return _decision(rule)(prepared, random, Links(*map(jnp.asarray, links)))
+
+
+def few_trials(num_clients: int) -> int:
+    """Up to so many a call a program that compiles soon serves better than one that runs fast."""
+    return 2**13 if num_clients <= 12 else 2**12
 
 
 def tile_size(num_clients: int, num_attempts: int, platform: str | None = None) -> int:
@@ -135,7 +138,7 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random: Array, links: Link
     until the trials that no other tile has stand first.
     """
     trials = len(random)
-    if trials <= _FEW_TRIALS:
+    if trials <= few_trials(random.shape[1]):
         rule = rule._replace(kernel="loops")
     tile = min(trials, tile_size(random.shape[1], links.uplink_delivered.shape[1]))
     once = in_branches(random[0, 0] <= np.uint32(rule.modulus))

@@ -188,7 +188,8 @@ def _evaluated(
         setting,
         configs,
         links_by_host=rare or anew or not setting.blocked_alike,
-        num_trials=screening_trials * len(configs) + num_trials * _NUM_FINALISTS,
+        # About: each finalist may be tried in the order given as well.
+        num_trials=screening_trials * len(configs) + 2 * num_trials * _NUM_FINALISTS,
     )
     found = _evaluate_all(search, counted, configs, screening_trials, "screening")
     if rare:

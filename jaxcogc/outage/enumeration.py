@@ -33,7 +33,7 @@ from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import seed_key, split
 
 MAX_RANDOM_LINKS = 22
-_TILES = (2**10, 2**13)
+_TILES = (2**10, 2**13, 2**15)
 
 
 @under_plain_settings
@@ -200,7 +200,7 @@ def _decide_and_sum(
     probabilities: HostFloats,
     keep_heard: bool,
 ) -> PatternSums:
-    """Decide tile by tile, of one of two sizes, so that few programs are compiled."""
+    """Decide tile by tile, of one of three sizes, so that few programs are compiled."""
     tile = next((size for size in _TILES if len(patterns) <= size), _TILES[-1])
     sums = []
     for start in range(0, len(patterns), tile):

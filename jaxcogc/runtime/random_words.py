@@ -272,4 +272,4 @@ def _rounds(key: Words, counter: Words) -> Words:
     return x, y
 
 
-_traced_once = jax.jit(_rounds)  # its 118 operations, for each kind of counters
+_traced_once = jax.jit(_rounds)  # its 119 operations, once for each kind of counters

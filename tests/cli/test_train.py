@@ -148,11 +148,12 @@ def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path, rounds: in
 def test_killed_and_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path) -> None:
     """kill -9, then Ctrl-C, then to the end: the metrics are those of the run in one go."""
     folder = tmp_path / "run"
-    first = start_program(*SMALL, "--rounds", str(ROUNDS), "--out", str(folder))
+    one = {"JAX_NUM_CPU_DEVICES": "1"}  # as here: the program is compiled already
+    first = start_program(*SMALL, "--rounds", str(ROUNDS), "--out", str(folder), **one)
     wait_for_checkpoint(first, folder, 1)
     os.kill(first.pid, signal.SIGKILL)
     finish(first)
-    again = start_program("train", "--out", str(folder), "--resume")
+    again = start_program("train", "--out", str(folder), "--resume", **one)
     assert again.stderr is not None
     for line in again.stderr:
         if "going on after" in line:

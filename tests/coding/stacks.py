@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,8 @@ def decode_at_once(decoder: Callable[..., Any], code: GradientCode, links: Links
 
 def decode_many(decoder: Callable[..., Any], code: GradientCode, links: Links) -> Any:
     """The same, for any number of stacks; NumPy arrays."""
+    # These decoders read the matrix alone: families of one size share a program.
+    code = dataclasses.replace(code, family="custom", modulus=MERSENNE_31)
     stacks: int = len(links.uplink_delivered)
     found: list[Any] = []
     for start in range(0, stacks, DECODED):

@@ -26,17 +26,12 @@ from jaxcogc.coding.decoding import (
 from jaxcogc.coding.encoding import encode
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
-from tests.coding.stacks import random_links, recover_many
+from tests.coding.stacks import decode_at_once, decode_many, random_links, recover_many
 from tests.quick import quick_jit
 
 DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
 SIZES = [(6, 3, 1), (10, 7, 2), (16, 5, 2)]
 CODE = cyclic_code(jax.random.key(0), 6, 3)
-
-
-@partial(quick_jit, static_argnums=0)
-def decode_many(decoder, code, links):
-    return jax.vmap(decoder, (None, 0))(code, links)
 
 
 def matrices(code, links):
@@ -201,17 +196,17 @@ def test_one_trial_alone_and_under_every_transformation(decoder):
     each = [jax.tree.map(lambda x, t=t: x[t], on_device) for t in range(6)]
     pairs = jax.tree.map(lambda x: x.reshape(2, 3, *x.shape[1:]), on_device)
     alone = partial(decoder, code)
+    jitted = quick_jit(alone)
     results = {
         "eager": [alone(links) for links in each],
-        "jit": [jax.jit(alone)(links) for links in each],
+        "jit": [jitted(links) for links in each],
         "vmap": jax.vmap(alone)(on_device),
         "vmap of jit": jax.vmap(jax.jit(alone))(on_device),
-        "code as argument": jax.jit(jax.vmap(decoder, (None, 0)))(code, on_device),
-        "map": jax.jit(partial(jax.lax.map, alone))(on_device),
+        "map": quick_jit(partial(jax.lax.map, alone))(on_device),
         "vmap of map": jax.vmap(partial(jax.lax.map, alone))(pairs),
-        "map of vmap": jax.lax.map(jax.vmap(alone), pairs),
-        "nested vmap": jax.jit(jax.vmap(jax.vmap(alone)))(pairs),
-        "shard_map": jax.jit(
+        "map of vmap": quick_jit(partial(jax.lax.map, jax.vmap(alone)))(pairs),
+        "nested vmap": quick_jit(jax.vmap(jax.vmap(alone)))(pairs),
+        "shard_map": quick_jit(
             jax.shard_map(
                 jax.vmap(alone),
                 mesh=device_mesh(jax.devices()[:1]),
@@ -244,9 +239,9 @@ def test_many_codes_at_once():
 @pytest.mark.parametrize("trials", [1, 127, 128, 129, 300])
 def test_tiles_do_not_show(trials):
     links = random_links(np.random.default_rng(9), (300, 2, 6), 0.2, 0.2)
-    expected = np.asarray(decode_many(row_space_weights, CODE, links))[:trials]
+    expected = np.asarray(decode_at_once(row_space_weights, CODE, links))[:trials]
     some = Links(*(x[:trials] for x in links))
-    np.testing.assert_array_equal(decode_many(row_space_weights, CODE, some), expected)
+    np.testing.assert_array_equal(decode_at_once(row_space_weights, CODE, some), expected)
 
 
 def test_same_results_in_either_mode():

@@ -46,7 +46,7 @@ def drawn(num_trials):
 def test_it_is_decided_as_over_a_field_that_has_them(scales):
     code = GradientCode.from_matrix(rows_of_roots() * scales)
     assert (code.modulus, code.field_matrix.max()) == (IN_FLOATS, 1)
-    links = drawn(5000)  # more than the program of few trials takes
+    links = drawn(9000)  # more than the program of few trials takes
     ours, theirs = (
         jax.vmap(recover, (None, None, 0))(jax.random.key(4), c, links) for c in (code, TWIN)
     )

@@ -131,8 +131,8 @@ def test_one_stack_and_many_keys(one_at_a_time):
 
 
 def test_batches_longer_than_a_tile(one_at_a_time):
-    """Tiles and their padding do not show; 24 stacks again and again, 5000 in all."""
-    again = np.arange(5000) % 24
+    """Tiles and their padding do not show; 24 stacks again and again, 9000 in all."""
+    again = np.arange(9000) % 24
     found = jax.jit(jax.vmap(recover, (None, None, 0)))(KEY, CODE, take(LINKS, again))
     assert same(found, Recovery(*(x[again] for x in one_at_a_time)))
 

@@ -39,9 +39,10 @@ def run(request: OutageRequest) -> int:
         with display:
             with interruption.ending_at_once(last_words):
                 display.compiling()
+                started = time.perf_counter()
                 simulations, first_law = _compile(request)
+                compile_seconds = time.perf_counter() - started
             one, *_ = simulations.values()
-            compile_seconds = sum(each.compile_seconds for each in simulations.values())
             display.counting(compile_seconds, one.device)
             counts, seconds = _count(request, simulations, interruption, display)
         if not counts:

@@ -70,9 +70,10 @@ class DecisionRule(NamedTuple):
       modulus: the prime.
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
-      kernel: "xla"; "loops", which compiles in a second or two and runs five to ten times slower;
-        or "fused", one kernel for a GPU that draws too, by which whole blocks of trials are counted
-        and single ones are not. All find the same. "float64" for codes that no field has.
+      kernel: "xla"; "loops", which compiles in a second or two and runs slower, as
+        `compile_simulation` says; or "fused", one kernel for a GPU that draws too, by which whole
+        blocks of trials are counted and single ones are not. All find the same. "float64" for codes
+        that no field has.
     """
 
     modulus: int

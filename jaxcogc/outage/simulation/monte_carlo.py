@@ -43,9 +43,9 @@ class Simulation(NamedTuple):
       compile_seconds: what tracing and compiling took; near 0 when this process had it already.
       device: the devices it runs on, in words.
       counts: ``counts(key, network, code, num_trials)`` yields OutcomeCounts of consecutive blocks,
-        a fraction of a second of work each, ``num_trials`` trials in all. Any probabilities, and
-        any code of the family and size it was compiled for. What was yielded is complete, so the
-        iteration may be stopped at any time.
+        a fraction of a second of work each where it can be, ``num_trials`` trials in all. Any
+        probabilities, and any code of the family and size it was compiled for. What was yielded is
+        complete, so the iteration may be stopped at any time.
     """
 
     compile_seconds: float
@@ -172,9 +172,10 @@ def compile_simulation(
         independent links of two directions, up to 12 clients and 32 rows of all attempts; or
         "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
         the ordinary program, one log line says so and that takes its place.
-      num_trials: that will be asked for, where that is known. For few (on a CPU 2^20 up to 11
-        clients, then fewer, by their square) "auto" and "xla" give a program that compiles in
-        seconds at any size, runs two to ten times slower and counts the same.
+      num_trials: that will be asked for, where that is known. For few (on a CPU up to
+        2^20, from 12 clients on 2^27 / clients^2; elsewhere up to 2^17) "auto" and "xla" give a
+        program that compiles in seconds at any size, runs slower (two to five times at 10 clients,
+        far more at 64) and counts the same.
 
     Returns:
       Simulation.

@@ -58,12 +58,14 @@ class Shape(NamedTuple):
 
     @property
     def most_blocks(self) -> int:
-        """Blocks a device counts in one call: some 0.1 s of work, and sums that fit in int32.
+        """Blocks a device counts in one call: 0.1 s of work, if it can be, and sums that fit int32.
 
         A fixed schedule, because every process of a distributed run must follow the same one.
         """
         fits = (2**31 - 1) // (BLOCK_TRIALS * self.clients * len(self.devices))
-        quick = 2**12 if self.devices[0].platform != "cpu" else 2**11 // self.clients**2
+        quick = 2**12
+        if self.devices[0].platform == "cpu":
+            quick = (2**8 if self.rule.kernel == "loops" else 2**11) // self.clients**2
         return max(1, min(fits, quick))
 
 

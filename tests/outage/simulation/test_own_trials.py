@@ -18,6 +18,7 @@ from jaxcogc.links.packed_draws import blank_erased
 from jaxcogc.links.thresholds import link_kind, link_law
 from jaxcogc.outage.simulation.block_words import tile_links, trial_keys, trial_links
 from jaxcogc.runtime.random_words import seed_key
+from tests.quick import quick_jit
 
 NETWORK = Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=0.25)
 CODE = cyclic_code(jax.random.key(0), 5, 2)
@@ -207,10 +208,15 @@ def test_keys_of_trials_draw_what_jax_draws() -> None:
             lambda key: jax.random.key_data(jax.random.split(key)),
         ):
             np.testing.assert_array_equal(draw(ours), draw(theirs))
-    for number in (7, 8, 9, 64, 65, 129, 200):  # on a CPU: at once, in two steps, in more
-        found = jax.vmap(lambda key, number=number: jax.random.bits(key, (number,)))(keys)
-        expected = [jax.random.bits(key, (number,)) for key in plain]
-        np.testing.assert_array_equal(found, expected)
+    numbers = (7, 8, 9, 64, 65, 129, 200)  # on a CPU: at once, in two steps, in more
+
+    def draw_all(key):
+        return [jax.random.bits(key, (number,)) for number in numbers]
+
+    found, one = quick_jit(jax.vmap(draw_all))(keys), quick_jit(draw_all)
+    for place, expected in enumerate(zip(*map(one, plain), strict=True)):
+        np.testing.assert_array_equal(found[place], expected)
+    np.testing.assert_array_equal(jax.random.bits(keys[0], (65,)), found[4][0])
     with jax.enable_x64(True):
         for number, kind in (
             (3, jnp.uint64),
