@@ -6,5 +6,4 @@ import jax
 
 from jaxcogc.runtime import compiler_options
 
-QUICK = compiler_options(jax.default_backend(), quick=True)
-quick_jit = partial(jax.jit, compiler_options=QUICK)
+quick_jit = partial(jax.jit, compiler_options=compiler_options(jax.default_backend(), quick=True))

@@ -48,8 +48,8 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     Returns:
       Recovery of one trial. ``jax.vmap(recover, (None, None, 0))`` over Links is the fast path;
       from 8193 trials a call on (4097 with more than 12 clients) by a program that runs faster and
-      compiles longer. Trials that
-      share a key are misjudged together; with keys of their own, axes (0, None, 0), one by one.
+      compiles longer. Trials that share a key are misjudged together; with keys of their own, axes
+      (0, None, 0), one by one.
 
     Raises:
       ValueError: shapes of code and links do not fit.

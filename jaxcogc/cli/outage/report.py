@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -80,8 +79,9 @@ def report(
     request: OutageRequest, counted: Counted, interruption: Interruption, console: Console
 ) -> bool:
     """Write and print what was found; whether all of it could be written."""
-    laws = itertools.chain([counted.first_law], map(law_of, request.settings[1:]))
-    found = enumerate(zip(counted.counts, laws, strict=False))  # laws of those begun alone
+    begun = request.settings[: len(counted.counts)]
+    laws = [counted.first_law, *map(law_of, begun[1:])]
+    found = enumerate(zip(counted.counts, laws, strict=True))
     points = [_point(request, place, *each) for place, each in found]
     interrupted = counted.trials < request.asked.trials * len(request.settings)
     speed = counted.trials / max(counted.seconds, 1e-9)

@@ -43,7 +43,7 @@ def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Sha
     """
     check_choice("kernel", kernel, KERNELS)
     by_loops = kernel != "fused" and shape.rule.kernel == "xla"
-    if by_loops and num_trials is not None and num_trials <= few_trials(shape):
+    if by_loops and num_trials is not None and num_trials <= _few_trials(shape):
         return by_kernel(shape, "loops")
     if kernel == "xla":
         return shape
@@ -55,7 +55,7 @@ def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Sha
     return shape
 
 
-def few_trials(shape: Shape) -> int:
+def _few_trials(shape: Shape) -> int:
     """Up to so many trials the faster program costs more to compile than it saves."""
     if shape.devices[0].platform != "cpu":
         return 2**17
