@@ -43,6 +43,8 @@ arrays get their memory page by page, which takes several times as long as the p
 DECODERS = ("gc", "gc_plus", "row_space")
 STAGES = ("encode", *DECODERS)
 
+_recover_many = jax.jit(jax.vmap(recover, (None, None, 0)))
+
 Stages = dict[str, Callable[[Links, Any, Any], Any]]
 
 
@@ -136,7 +138,7 @@ def measure_length(shape: Shape, length: int, dtype: Any, quick: bool) -> dict[s
     code, links = make_code(shape), make_links(shape, trials, erasure=ERASURE)
     checked = min(trials, max(1, min(1000, _MOST_CHECKED // length) // chunk) * chunk)
     first = jax.tree.map(lambda x: x[:checked], links)
-    decided = jax.jit(jax.vmap(recover, (None, None, 0)))(jax.random.key(3), code, first)
+    decided = _recover_many(jax.random.key(3), code, first)
     truth = np.random.default_rng(5).standard_normal((shape.clients, length)).astype(dtype)
     errors = Errors(truth, jax.tree.map(np.asarray, decided))
     scope = jax.enable_x64(True) if dtype == np.float64 else contextlib.nullcontext()

@@ -80,9 +80,7 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
 
     @plain_settings()
     def start() -> Trained:
-        state = jax.tree.map(
-            np.asarray, initial_state(task, settings, words, plan.network.num_clients)
-        )
+        state = jax.tree.map(np.array, first)
         metrics = jax.tree.map(
             lambda x: np.zeros((*x.shape[:2], plan.rounds, *x.shape[3:]), x.dtype), shapes
         )

@@ -16,6 +16,7 @@ from benchmarks import (
     ceilings,
     decode,
     links,
+    measure,
     own,
     payloads,
     pinv_programs,
@@ -33,7 +34,10 @@ SMALL = Shape(5, 3, 2)
 
 
 @pytest.fixture
-def console():
+def console(monkeypatch):
+    """And no waiting for steady figures, which no test looks at."""
+    monkeypatch.setattr(measure, "_WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(measure, "_PAUSE_SECONDS", 0.0)
     return Console(width=110, file=io.StringIO())
 
 
@@ -125,7 +129,8 @@ def test_real_errors_notice_wrong_weights():
 
 def test_payloads():
     found = {
-        dtype: payloads.measure_length(SMALL, 50, dtype, True) for dtype in (np.float32, np.float64)
+        dtype: payloads.measure_length(Shape(5, 3, 1), 50, dtype, True)
+        for dtype in (np.float32, np.float64)
     }
     for dtype, bound in ((np.float32, 1e-3), (np.float64, 1e-11)):
         assert found[dtype]["dtype"] == np.dtype(dtype).name

@@ -9,7 +9,7 @@ import pytest
 from jaxcogc.cli.app import main
 from tests.cli.program import assert_one_line
 
-SMALL = "design --clients 3 --uplink-erasure 0.2 --peer-erasure 0.1 --max-attempts 1"
+SMALL = "design --clients 3 --uplink-erasure 0.2 --peer-erasure 0 --max-attempts 1"
 FIELDS = {"code", "stragglers", "attempts", "scheme", "order", "outage", "peer_uses"}
 FIELDS |= {"uplink_uses", "rounds", "revealed"}
 
@@ -110,7 +110,7 @@ def test_one_line(arguments, parts, capsys, tmp_path, monkeypatch):
 
 def test_orders_by_a_law_that_is_only_a_bound_are_named(capsys):
     """Of 6 clients two rows may suffice where three are counted; of 5, a prime, never."""
-    arguments = "design --clients 6 --uplink-erasure 0.2 --peer-erasure 0.1 --max-attempts 1"
+    arguments = "design --clients 6 --uplink-erasure 0.2 --peer-erasure 0 --max-attempts 1"
     assert main([*arguments.split(), "--trials", "1"]) == 0
     assert "cyclic-mds codes minimise the cyclic law, an upper bound" in capsys.readouterr().err
     assert main([*arguments.split(), "--trials", "1", "--order", "fixed"]) == 0

@@ -17,7 +17,16 @@ from tests.cli.program import assert_one_line
 
 RUN = ["train", "--rounds", "3", "--seeds", "2", "--local-steps", "1", "--model", "softmax"]
 RUN += ["--clients", "4", "--stragglers", "2", "--evaluate-every", "1", "--quiet"]
-RUN += ["--scheme", "gc", "--scheme", "retransmission", "--on-failure", "repeat"]
+RUN += [
+    "--scheme",
+    "gc",
+    "--scheme",
+    "retransmission",
+    "--on-failure",
+    "repeat",
+    "--max-repeats",
+    "1",
+]
 LATE = ["train", "--rounds", "600", "--seeds", "1", "--local-steps", "1", "--model", "softmax"]
 LATE += ["--clients", "4", "--stragglers", "1", "--evaluate-every", "600", "--batch-size", "1"]
 LATE += ["--uplink-erasure", "0", "--peer-erasure", "0", "--attempts", "1", "--quiet"]

@@ -25,6 +25,7 @@ from jaxcogc.names import REFUSED_SCHEMES
 from jaxcogc.training import scheme_errors
 from tests.federated import problems
 from tests.federated.problems import Trainer, made_up_data
+from tests.quick import quick_jit
 
 KEY = jax.random.key(4)
 CODE = cyclic_code(KEY, 4, 2)
@@ -162,6 +163,7 @@ def trained(masks, names=NAMES, **policy):
     aggregation = "coefficients" if masks is None else "payload"
     own = {"masks": masks or "real", "aggregation": aggregation, "policy": policy}
     trainer = Trainer(names, (3,), **own, **SETTINGS)
+    trainer.program = quick_jit(trainer.program.__wrapped__, donate_argnums=0)
     state, metrics = trainer(problems.network(0.3, 0.2), made_up_data(np.float32), num=8)
     return np.asarray(state.params)[0], jax.tree.map(lambda x: np.asarray(x)[0], metrics)
 
