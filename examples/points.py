@@ -103,8 +103,8 @@ def leave_results(make: Callable[[Path], list[tuple[Path, str]]], argument: int 
     """Make an example's files in the folder that the command line names; a line says what each is.
 
     Args:
-        make: from the folder to its files and their meanings.
-        argument: place of the folder on the command line; "results" where it is not given.
+      make: from the folder to its files and their meanings.
+      argument: place of the folder on the command line; "results" where it is not given.
     """
     folder = Path(sys.argv[argument] if len(sys.argv) > argument else "results")
     folder.mkdir(parents=True, exist_ok=True)

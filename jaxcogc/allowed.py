@@ -36,8 +36,8 @@ class NotAllowed(ValueError):
     """A value that is not allowed.
 
     Attributes:
-        value: what was given.
-        allowed: what is, in words.
+      value: what was given.
+      allowed: what is, in words.
     """
 
     def __init__(self, value: object, allowed: str) -> None:
@@ -50,11 +50,11 @@ class Allowed(Generic[T]):
     """A kind of values.
 
     Attributes:
-        words: what is allowed, as in "allowed is ...".
-        convert: from a typed value to the one that is used; None where it is not allowed.
-        parse: from text to a typed value; None for text that says none.
-        note: added to the words where text was read.
-        near: words of which a misspelt one may be meant.
+      words: what is allowed, as in "allowed is ...".
+      convert: from a typed value to the one that is used; None where it is not allowed.
+      parse: from text to a typed value; None for text that says none.
+      note: added to the words where text was read.
+      near: words of which a misspelt one may be meant.
     """
 
     words: str
@@ -132,8 +132,8 @@ def choice(choices: Sequence[str], *, keep: Callable[[str], str] = str) -> Allow
     """One of a few words.
 
     Args:
-        choices: as users spell them.
-        keep: from that to the spelling inside.
+      choices: as users spell them.
+      keep: from that to the spelling inside.
 
     >>> choice(("clopper-pearson", "wilson")).read("wilso")
     Traceback (most recent call last):

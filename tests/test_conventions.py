@@ -151,3 +151,15 @@ def test_sources_that_docstrings_name_are_there() -> None:
         for page, headings in re.findall(r"(docs/[\w/]+\.md), ((?:\"[^\"]+\"(?: and )?)+)", text):
             for heading in re.findall(r"\"(.*?)\"", headings):
                 assert f"\n## {heading}\n" in (PROJECT / page).read_text(), (path, heading)
+
+
+SECTION = re.compile(r"^( *)(Args|Attributes|Raises|Returns|Yields):\n( *)\S", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=path_name)
+def test_one_style_of_docstrings(path: Path) -> None:
+    """Sections are indented by two spaces, as in JAX itself."""
+    text = path.read_text()
+    for section in SECTION.finditer(text):
+        assert len(section[3]) == len(section[1]) + 2, section[0]
+    assert not re.search(r"^ *Errors:", text, re.MULTILINE), "errors stand under Raises:"

@@ -22,8 +22,8 @@ class PublicName(NamedTuple):
     """A name that users may import.
 
     Attributes:
-        path: from where, such as "jaxcogc.links.Network".
-        home: the module below that folder in which it is written; empty of a module.
+      path: from where, such as "jaxcogc.links.Network".
+      home: the module below that folder in which it is written; empty of a module.
     """
 
     path: str

@@ -66,10 +66,10 @@ def field_of_reals(matrix: HostFloats) -> FieldCode | None:
     """The code over a field; None where none of the codes above has its dependencies.
 
     Args:
-        matrix: float64 [clients, clients], finite.
+      matrix: float64 [clients, clients], finite.
 
     Raises:
-        ValueError: a coefficient that is a multiple of the modulus.
+      ValueError: a coefficient that is a multiple of the modulus.
     """
     as_it_is = FieldCode(exact_residues(matrix, MERSENNE_31), MERSENNE_31)
     if all(small_fraction(x) is not None for x in np.unique(matrix).tolist()) or _is_wide(matrix):

@@ -23,24 +23,24 @@ class Candidate(NamedTuple):
     """A way to run a round, what it costs and how often it fails.
 
     Attributes:
-        code: the family, "custom" for the caller's own code; None for a scheme without a code.
-        stragglers, attempts: s, and A (or the most tries of a retransmission).
-        redraw_code: another code in every attempt.
-        keep_heard: clients keep what they heard in earlier attempts.
-        seconds: expected seconds of a round; None where nobody said what messages take.
-        scheme: "gc", "gc_plus", "row_space", "retransmission", "intermittent" or "colrel".
-        order: place i of the ring holds client order[i]; "random" for another order in every round;
-            None where there is no ring.
-        outage: probability of no exact average.
-        peer_uses, uplink_uses: expected uses of links a round, between clients and to the server.
-        rounds: rounds to the accuracy asked for, from the bound; None where it does not hold.
-        revealed: mean number of clients whose update the server could read.
-        trials: trials behind it; None when it is exact.
-        flagged: too few effective trials: `outage.best` is not to be relied on, and its interval is
-            what is known without trials.
-        reaches: True or False where the interval decides about the target, else None.
-        tie: as good as the choice within the intervals.
-        pareto: nobody else is at least as good in outage, costs and what is revealed.
+      code: the family, "custom" for the caller's own code; None for a scheme without a code.
+      stragglers, attempts: s, and A (or the most tries of a retransmission).
+      redraw_code: another code in every attempt.
+      keep_heard: clients keep what they heard in earlier attempts.
+      seconds: expected seconds of a round; None where nobody said what messages take.
+      scheme: "gc", "gc_plus", "row_space", "retransmission", "intermittent" or "colrel".
+      order: place i of the ring holds client order[i]; "random" for another order in every round;
+        None where there is no ring.
+      outage: probability of no exact average.
+      peer_uses, uplink_uses: expected uses of links a round, between clients and to the server.
+      rounds: rounds to the accuracy asked for, from the bound; None where it does not hold.
+      revealed: mean number of clients whose update the server could read.
+      trials: trials behind it; None when it is exact.
+      flagged: too few effective trials: `outage.best` is not to be relied on, and its interval is
+        what is known without trials.
+      reaches: True or False where the interval decides about the target, else None.
+      tie: as good as the choice within the intervals.
+      pareto: nobody else is at least as good in outage, costs and what is revealed.
     """
 
     code: str | None
@@ -77,10 +77,10 @@ def coded_candidates(
     """The three decoders of one code: the same messages, so the same costs.
 
     Args:
-        found: how often the code fails.
-        setting: the links.
-        broadcast: one use serves all neighbours of a client.
-        accuracy: what `rounds` is about.
+      found: how often the code fails.
+      setting: the links.
+      broadcast: one use serves all neighbours of a client.
+      accuracy: what `rounds` is about.
     """
     config, clients = found.config, setting.network.num_clients
     between = peer_uses(setting, config, broadcast)
@@ -133,10 +133,10 @@ def uncoded_candidates(
     average, to which the bound of `rounds` applies when all uplinks are alike.
 
     Args:
-        setting: only its uplinks matter, and who is blocked.
-        target: tries are added until the outage is a hundredth of it ...
-        max_tries: ... or there are so many.
-        accuracy: what `rounds` is about.
+      setting: only its uplinks matter, and who is blocked.
+      target: tries are added until the outage is a hundredth of it ...
+      max_tries: ... or there are so many.
+      accuracy: what `rounds` is about.
     """
     clients = setting.network.num_clients
     unheard = never_heard(setting, max_tries)

@@ -33,12 +33,12 @@ class Setting(NamedTuple):
     """What all codes are judged on.
 
     Attributes:
-        network: in the clients' own order.
-        code_key, trial_key: of codes, and of trials: all codes see the same random numbers.
-        level: confidence level of the intervals.
-        dynamics: how links remember, and who is blocked; None: independent links.
-        seconds: what steps and messages take; None: nobody asked.
-        own_code: of the caller, to be compared with the families; None: there is none.
+      network: in the clients' own order.
+      code_key, trial_key: of codes, and of trials: all codes see the same random numbers.
+      level: confidence level of the intervals.
+      dynamics: how links remember, and who is blocked; None: independent links.
+      seconds: what steps and messages take; None: nobody asked.
+      own_code: of the caller, to be compared with the families; None: there is none.
     """
 
     network: Network
@@ -114,10 +114,10 @@ class DecoderOutage(NamedTuple):
     """How often the server cannot have the exact average with one decoder.
 
     Attributes:
-        outage: the probability.
-        flagged: too few effective trials: only the interval's bounds are to be relied on.
-        partial_pmf: float64 [clients + 1], probability of a partial average of so many clients;
-            None where such averages do not exist, or may favour somebody.
+      outage: the probability.
+      flagged: too few effective trials: only the interval's bounds are to be relied on.
+      partial_pmf: float64 [clients + 1], probability of a partial average of so many clients;
+        None where such averages do not exist, or may favour somebody.
     """
 
     outage: Estimate
@@ -129,10 +129,10 @@ class CodeOutage(NamedTuple):
     """How often a code fails.
 
     Attributes:
-        config: the code.
-        decoders: by name, "gc", "gc_plus" and "row_space".
-        num_revealed: mean number of clients whose update the server could read, |K|.
-        trials: trials it rests on; None when all of it is exact.
+      config: the code.
+      decoders: by name, "gc", "gc_plus" and "row_space".
+      num_revealed: mean number of clients whose update the server could read, |K|.
+      trials: trials it rests on; None when all of it is exact.
     """
 
     config: CodeConfig
@@ -150,10 +150,10 @@ def by_decoder(
     """The same, with what else is known of a decoder.
 
     Args:
-        outage: by decoder.
-        flagged: fields of `Outcomes` that rest on too few effective trials.
-        partial_sizes: float64 [2, clients + 1], partial averages of so many clients of gc_plus and
-            of row_space.
+      outage: by decoder.
+      flagged: fields of `Outcomes` that rest on too few effective trials.
+      partial_sizes: float64 [2, clients + 1], partial averages of so many clients of gc_plus and
+        of row_space.
     """
     partial = {} if partial_sizes is None else dict(zip(DECODERS[1:], partial_sizes, strict=True))
     return {

@@ -34,12 +34,12 @@ class CodeConfig(NamedTuple):
     """A code and how it is used.
 
     Attributes:
-        family: one of `names.FAMILIES`, or `names.CUSTOM`.
-        stragglers: s; of one's own code what it promises.
-        attempts: A.
-        redraw_code: another code in every attempt.
-        order: place i of the ring holds client order[i]; or "random", anew in every round.
-        keep_heard: clients keep what they heard in earlier attempts.
+      family: one of `names.FAMILIES`, or `names.CUSTOM`.
+      stragglers: s; of one's own code what it promises.
+      attempts: A.
+      redraw_code: another code in every attempt.
+      order: place i of the ring holds client order[i]; or "random", anew in every round.
+      keep_heard: clients keep what they heard in earlier attempts.
     """
 
     family: str
@@ -59,11 +59,11 @@ def code_configs(
     of two ones as cyclic MDS.
 
     Args:
-        network: mean erasures, in the clients' own order: orders are those of independent links.
-        max_attempts: attempts 1 .. max_attempts.
-        order: "fixed" keeps the clients' own order; "random" has another one in every round;
-            "optimised" looks for one with few outages.
-        keep_heard: more attempts than one with and without keeping what was heard.
+      network: mean erasures, in the clients' own order: orders are those of independent links.
+      max_attempts: attempts 1 .. max_attempts.
+      order: "fixed" keeps the clients' own order; "random" has another one in every round;
+        "optimised" looks for one with few outages.
+      keep_heard: more attempts than one with and without keeping what was heard.
     """
     clients = network.num_clients
     middle = range(1, clients - 1)

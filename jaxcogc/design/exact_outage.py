@@ -173,16 +173,16 @@ def mean_gc_outage(
     """Outage of standard decoding where clients are placed at random: a mean of the closed form.
 
     Args:
-        network: independent links.
-        stragglers: s.
-        attempts: attempts with one code.
-        kind: as of `names.ring_kind`.
-        power: of each placement's outage before the mean: attempts that fail on their own.
-        level: confidence level, where there are too many placements for all of them.
+      network: independent links.
+      stragglers: s.
+      attempts: attempts with one code.
+      kind: as of `names.ring_kind`.
+      power: of each placement's outage before the mean: attempts that fail on their own.
+      level: confidence level, where there are too many placements for all of them.
 
     Returns:
-        DecoderOutage: exact over all placements, or with a normal interval over random ones, and
-        flagged where few of these make up nearly all of it.
+      DecoderOutage: exact over all placements, or with a normal interval over random ones, and
+      flagged where few of these make up nearly all of it.
     """
     orders = distinct_orders(network, stragglers, kind, _MOST_ORDERS)
     chosen = orders or random_orders(network.num_clients, _RANDOM_ORDERS)

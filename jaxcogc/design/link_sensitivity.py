@@ -44,12 +44,12 @@ class Sensitivity(NamedTuple):
     """How the logarithm of an outage probability changes with each erasure probability.
 
     Attributes:
-        outage: the outage probability of standard decoding.
-        log_outage: its natural logarithm, also where that underflows.
-        uplink: [clients], d log P_O / d p_m.
-        peer: [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
-        repaired_uplink, repaired_peer: the same shapes, the outage probability were that link
-            perfect in every attempt.
+      outage: the outage probability of standard decoding.
+      log_outage: its natural logarithm, also where that underflows.
+      uplink: [clients], d log P_O / d p_m.
+      peer: [clients, clients], d log P_O / d p_mk; 0 where nobody looks.
+      repaired_uplink, repaired_peer: the same shapes, the outage probability were that link
+        perfect in every attempt.
     """
 
     outage: float
@@ -64,11 +64,11 @@ class WeakLink(NamedTuple):
     """A link, and what repairing it would do.
 
     Attributes:
-        receiver: the client that receives; None for the server.
-        sender: the client that sends.
-        erasure: probability that the link loses a message.
-        slope: d log P_O / d p.
-        repaired: the outage probability were the link perfect.
+      receiver: the client that receives; None for the server.
+      sender: the client that sends.
+      erasure: probability that the link loses a message.
+      slope: d log P_O / d p.
+      repaired: the outage probability were the link perfect.
     """
 
     receiver: int | None
@@ -85,17 +85,17 @@ def sensitivity(
     """Derivatives of the closed form, in 64 bits, and every link repaired in turn.
 
     Args:
-        network: independent links.
-        num_stragglers: s.
-        num_attempts: attempts with one code.
-        kind: as of `names.ring_kind`.
+      network: independent links.
+      num_stragglers: s.
+      num_attempts: attempts with one code.
+      kind: as of `names.ring_kind`.
 
     Returns:
-        Sensitivity. Indices are those of `network`. Where an outage is impossible, slopes are
-        infinite for the links that alone would make it possible, and 0 for the others.
+      Sensitivity. Indices are those of `network`. Where an outage is impossible, slopes are
+      infinite for the links that alone would make it possible, and 0 for the others.
 
     Raises:
-        ValueError: a count out of range, or reciprocal links, for which there is no closed form.
+      ValueError: a count out of range, or reciprocal links, for which there is no closed form.
 
     >>> found = sensitivity(Network([0.1, 0.2], [[0, 0.3], [0.4, 0]]), 0)
     >>> round(float(found.uplink[0]), 4)  # (1 - 0.2) / 0.28
@@ -143,8 +143,8 @@ def weakest_links(network: Network, found: Sensitivity) -> list[WeakLink]:
     """All links that matter, the one whose repair leaves the fewest outages first.
 
     Args:
-        network: the network that `found` is about.
-        found: its sensitivities.
+      network: the network that `found` is about.
+      found: its sensitivities.
     """
     links = [
         WeakLink(None, m, *map(float, row))
@@ -162,8 +162,8 @@ def in_own_order(found: Sensitivity, order: Order) -> Sensitivity:
     """Sensitivities of a reordered network, by the clients' own numbers.
 
     Args:
-        found: of `network.permuted(order)`.
-        order: place i of the ring holds client order[i].
+      found: of `network.permuted(order)`.
+      order: place i of the ring holds client order[i].
     """
     place = np.argsort(order)
     grid = np.ix_(place, place)
@@ -188,9 +188,9 @@ def mean_sensitivity(
     """Sensitivities of the mean outage over orders of the clients on the ring.
 
     Args:
-        network: in the clients' own order.
-        orders: equally likely; place i of the ring holds client order[i].
-        num_stragglers, num_attempts, kind: as in `sensitivity`.
+      network: in the clients' own order.
+      orders: equally likely; place i of the ring holds client order[i].
+      num_stragglers, num_attempts, kind: as in `sensitivity`.
     """
     each = []
     for order in orders:
@@ -225,8 +225,8 @@ def sensitivity_of(network: Network, candidate: Candidate) -> LawSensitivity:
     each attempt.
 
     Args:
-        network: in the clients' own order.
-        candidate: a way to run a round on it.
+      network: in the clients' own order.
+      candidate: a way to run a round on it.
     """
     own = tuple(range(network.num_clients))
     kind = ring_kind(candidate.code or "uncoded", candidate.stragglers)

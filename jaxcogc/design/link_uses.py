@@ -21,7 +21,7 @@ def never_heard(setting: Setting, longest: int) -> HostFloats:
     """Probability that a client's uplink delivers in none of 0, 1, .., longest attempts.
 
     Returns:
-        float64 [longest + 1, clients]; a blocked client's attempts all fail.
+      float64 [longest + 1, clients]; a blocked client's attempts all fail.
     """
     uplinks = np.asarray(setting.network.uplink_erasure)
     if setting.dynamics is None:

@@ -22,9 +22,9 @@ def ranked(candidates: Sequence[Candidate], target: float, objective: str) -> li
     Those that reach the target come first, by their cost; then the others, by their outage.
 
     Args:
-        candidates: in any order.
-        target: largest outage probability.
-        objective: of `names.OBJECTIVES`.
+      candidates: in any order.
+      target: largest outage probability.
+      objective: of `names.OBJECTIVES`.
     """
     judged = [c._replace(reaches=_reaches(c.outage, target)) for c in candidates]
     judged.sort(key=lambda c: _sort_key(c, objective))
@@ -40,8 +40,8 @@ def finalists(candidates: Sequence[Candidate], target: float) -> list[CodeConfig
     Nobody who is sure to miss the target, unless all are.
 
     Args:
-        candidates: as `ranked` returns them.
-        target: largest outage probability.
+      candidates: as `ranked` returns them.
+      target: largest outage probability.
     """
     if candidates[0].reaches:
         hopeful = [c for c in candidates if c.reaches or c.outage.low <= target]
@@ -54,8 +54,8 @@ def undecided(candidates: Sequence[Candidate], objective: str) -> list[CodeConfi
     """Codes whose interval does not decide and that would not cost more, the cheapest first.
 
     Args:
-        candidates: as `ranked` returns them.
-        objective: of `names.OBJECTIVES`.
+      candidates: as `ranked` returns them.
+      objective: of `names.OBJECTIVES`.
     """
     first = candidates[0]
     unsure = [c for c in candidates if c.reaches is None]

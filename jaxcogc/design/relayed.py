@@ -28,13 +28,13 @@ def relayed_candidates(
     average only where it has no variance, so that its outage is 0 or 1; its price is in the rounds.
 
     Args:
-        setting: the links; of links that remember, and of blocked clients, no weights are known.
-        max_attempts: attempts 1 .. max_attempts.
-        broadcast: one use serves all who pass an update on.
-        accuracy: what `rounds` is about.
+      setting: the links; of links that remember, and of blocked clients, no weights are known.
+      max_attempts: attempts 1 .. max_attempts.
+      broadcast: one use serves all who pass an update on.
+      accuracy: what `rounds` is about.
 
     Returns:
-        None of them where some client has no relay that ever reaches the server.
+      None of them where some client has no relay that ever reaches the server.
     """
     clients = setting.network.num_clients
     if setting.dynamics is not None:

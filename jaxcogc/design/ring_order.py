@@ -58,8 +58,8 @@ class RingOrder(NamedTuple):
     """An order of the clients on the ring.
 
     Attributes:
-        order: place i of the ring holds client order[i].
-        log_outage: natural logarithm of the outage probability of standard decoding with it.
+      order: place i of the ring holds client order[i].
+      log_outage: natural logarithm of the outage probability of standard decoding with it.
     """
 
     order: Order
@@ -77,11 +77,11 @@ def log_outages_of_orders(
     """Logarithms of the outage probability of standard decoding for many orders of the ring.
 
     Args:
-        network: independent links.
-        orders: permutations.
-        num_stragglers: s.
-        num_attempts: attempts with one code.
-        kind: as of `names.ring_kind`.
+      network: independent links.
+      orders: permutations.
+      num_stragglers: s.
+      num_attempts: attempts with one code.
+      kind: as of `names.ring_kind`.
     """
     found = []
     with jax.enable_x64(True):
@@ -126,19 +126,19 @@ def best_order(
     goes to the best of all exchanges of two clients and moves of one client as long as that helps.
 
     Args:
-        network: independent links.
-        num_stragglers: s in 0 .. clients - 1.
-        num_attempts: attempts with one code, at least 1.
-        kind: as of `names.ring_kind`.
-        starts: more orders to start from.
-        num_random_starts: random orders to start from.
-        seed: of the random orders.
+      network: independent links.
+      num_stragglers: s in 0 .. clients - 1.
+      num_attempts: attempts with one code, at least 1.
+      kind: as of `names.ring_kind`.
+      starts: more orders to start from.
+      num_random_starts: random orders to start from.
+      seed: of the random orders.
 
     Returns:
-        RingOrder, never with more outages than the clients' own order.
+      RingOrder, never with more outages than the clients' own order.
 
     Raises:
-        ValueError: a count out of range.
+      ValueError: a count out of range.
 
     >>> network = Network([0.1] * 4, [[0, 0.9, 0, 0.9], [0.9, 0, 0.9, 0], [0.9, 0, 0, 0.9],
     ...                              [0, 0.9, 0.9, 0]])  # 0 hears 2, who hears 1, who hears 3
@@ -214,13 +214,13 @@ def distinct_orders(
     fractional repetition; s = 0, s = M - 1 and links that are all alike know no order.
 
     Args:
-        network: the network, in the clients' own order.
-        stragglers: s.
-        kind: as of `names.ring_kind`.
-        most: number of orders.
+      network: the network, in the clients' own order.
+      stragglers: s.
+      kind: as of `names.ring_kind`.
+      most: number of orders.
 
     Returns:
-        The orders; None if there are more than `most`.
+      The orders; None if there are more than `most`.
 
     >>> network = Network([0.1, 0.2, 0.1, 0.1], np.zeros((4, 4)))
     >>> distinct_orders(network, 1, "blocks", most=10)

@@ -16,9 +16,9 @@ class Accuracy(NamedTuple):
     """What `rounds` is about: the bound of `federated.convergence`.
 
     Attributes:
-        target: of the mean of E||grad F||^2 over rounds.
-        losses: constants of the losses.
-        steps: what a round does; the best local learning rate takes the place of its own.
+      target: of the mean of E||grad F||^2 over rounds.
+      losses: constants of the losses.
+      steps: what a round does; the best local learning rate takes the place of its own.
     """
 
     target: float = 0.1

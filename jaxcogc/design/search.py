@@ -44,11 +44,11 @@ class Design(NamedTuple):
     """The answer.
 
     Attributes:
-        chosen: the cheapest candidate that reaches the target; the one of fewest outages if none.
-        reached: whether it reaches the target; None when its interval does not decide.
-        given_order: the chosen code in the clients' own order; None where that is the chosen one,
-            or clients are placed at random.
-        candidates: all, the best first.
+      chosen: the cheapest candidate that reaches the target; the one of fewest outages if none.
+      reached: whether it reaches the target; None when its interval does not decide.
+      given_order: the chosen code in the clients' own order; None where that is the chosen one,
+        or clients are placed at random.
+      candidates: all, the best first.
     """
 
     chosen: Candidate
@@ -81,29 +81,29 @@ def design(
     """Find the cheapest way to have the exact average in all but a share `target` of the rounds.
 
     Args:
-        network: the clients in their own order.
-        target: largest outage probability, in (0, 1).
-        objective: least "uplink" uses, least "total" uses, least revealed ("privacy"), or least
-            "seconds" for each exact round.
-        max_attempts, max_tries: attempts of a code; tries of a client that sends without one.
-        order: of the clients on the ring: "fixed", "random" (another one in every round; outages
-            are means over all of them), or "optimised" for every code.
-        broadcast: one use serves all neighbours of a client.
-        dynamics: how links remember, and who is blocked; None: independent links.
-        keep_heard: try codes of clients that keep what they heard in earlier attempts, too.
-        seconds: what steps and messages take; needed for the objective of that name.
-        accuracy: what `rounds` is about; None for the defaults.
-        own_code: of the caller, tried beside the families; no order is optimised for it.
-        num_trials: trials for each finalist that has to be simulated.
-        screening_trials: trials for each other code that has to be simulated.
-        seed, level: of codes and trials; confidence level of the intervals.
-        advance: called with the stage in words, and the share of it that is done.
+      network: the clients in their own order.
+      target: largest outage probability, in (0, 1).
+      objective: least "uplink" uses, least "total" uses, least revealed ("privacy"), or least
+        "seconds" for each exact round.
+      max_attempts, max_tries: attempts of a code; tries of a client that sends without one.
+      order: of the clients on the ring: "fixed", "random" (another one in every round; outages
+        are means over all of them), or "optimised" for every code.
+      broadcast: one use serves all neighbours of a client.
+      dynamics: how links remember, and who is blocked; None: independent links.
+      keep_heard: try codes of clients that keep what they heard in earlier attempts, too.
+      seconds: what steps and messages take; needed for the objective of that name.
+      accuracy: what `rounds` is about; None for the defaults.
+      own_code: of the caller, tried beside the families; no order is optimised for it.
+      num_trials: trials for each finalist that has to be simulated.
+      screening_trials: trials for each other code that has to be simulated.
+      seed, level: of codes and trials; confidence level of the intervals.
+      advance: called with the stage in words, and the share of it that is done.
 
     Returns:
-        Design. A target that nobody reaches is an answer: `reached` is False.
+      Design. A target that nobody reaches is an answer: `reached` is False.
 
     Raises:
-        ValueError: an argument outside what is allowed.
+      ValueError: an argument outside what is allowed.
     """
     _check(target, objective, order, max_attempts, max_tries, told_seconds=seconds is not None)
     trials = check_count("num_trials", num_trials)

@@ -28,10 +28,10 @@ class Model(NamedTuple):
     """A family of functions from inputs to outputs: logits, or whatever a loss takes.
 
     Attributes:
-        init: `init(key)` gives random parameters: nested dictionaries of float32 arrays, or another
-            pytree.
-        apply: `apply(params, inputs)` with inputs [samples, ...] gives logits [samples, classes],
-            or other outputs [samples, ...].
+      init: `init(key)` gives random parameters: nested dictionaries of float32 arrays, or another
+        pytree.
+      apply: `apply(params, inputs)` with inputs [samples, ...] gives logits [samples, classes],
+        or other outputs [samples, ...].
     """
 
     init: Callable[[Key], PyTree]
@@ -48,19 +48,19 @@ def make_model(
     """A model by its name.
 
     Args:
-        name: "softmax" (multinomial logistic regression), "mlp" (one hidden layer with ReLU) or
-            "cnn" (two 3 x 3 convolutions of stride 2 with 16 and 32 filters and ReLU, then a linear
-            layer).
-        input_shape: of one sample; (height, width, channels) with at least 4 x 4 for "cnn",
-            anything for the others, which flatten it.
-        num_classes: at least 2.
-        num_hidden: width of the hidden layer of "mlp".
+      name: "softmax" (multinomial logistic regression), "mlp" (one hidden layer with ReLU) or
+        "cnn" (two 3 x 3 convolutions of stride 2 with 16 and 32 filters and ReLU, then a linear
+        layer).
+      input_shape: of one sample; (height, width, channels) with at least 4 x 4 for "cnn",
+        anything for the others, which flatten it.
+      num_classes: at least 2.
+      num_hidden: width of the hidden layer of "mlp".
 
     Returns:
-        A Model; every array of its parameters is float32.
+      A Model; every array of its parameters is float32.
 
     Raises:
-        ValueError: an unknown name, a shape or a number that is not allowed.
+      ValueError: an unknown name, a shape or a number that is not allowed.
 
     >>> import jax
     >>> model = make_model("mlp", (8, 8, 1), 10)
@@ -120,16 +120,16 @@ def as_model(model: AnyModel) -> Model:
     """A model of one's own as a pair of pure functions.
 
     Args:
-        model: a Model; a Flax NNX module, whose parameters are the start under every seed; or what
-            makes one of `nnx.Rngs` (its class, a function), as ``rngs`` where it has an argument of
-            that name: then every seed draws its own start.
+      model: a Model; a Flax NNX module, whose parameters are the start under every seed; or what
+        makes one of `nnx.Rngs` (its class, a function), as ``rngs`` where it has an argument of
+        that name: then every seed draws its own start.
 
     Returns:
-        A Model, whose `init` gives nested dictionaries of the module's parameters.
+      A Model, whose `init` gives nested dictionaries of the module's parameters.
 
     Raises:
-        ValueError: something else; a module whose state is more than parameters, such as batch
-            statistics or the random state of dropout (names the part).
+      ValueError: something else; a module whose state is more than parameters, such as batch
+        statistics or the random state of dropout (names the part).
 
     >>> import jax
     >>> pair = as_model(lambda rngs: nnx.Linear(3, 2, rngs=rngs))

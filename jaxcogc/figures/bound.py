@@ -24,14 +24,14 @@ def bound_figure(
     """The mean of ||grad F||^2 so far against rounds, measured and promised.
 
     Args:
-        curves: by scheme, at most four.
-        title: what was trained.
-        caption: network, data, what the band is.
-        look: size, letters, words and axes.
+      curves: by scheme, at most four.
+      title: what was trained.
+      caption: network, data, what the band is.
+      look: size, letters, words and axes.
 
     Returns:
-        A figure with a panel for each scheme: the measured mean over seeds with the range of the
-        seeds, and the bound.
+      A figure with a panel for each scheme: the measured mean over seeds with the range of the
+      seeds, and the bound.
     """
     across = look.across(len(curves), most=4)
     down = -(-len(curves) // across)
@@ -55,11 +55,11 @@ def draw_bound(axes: Axes, curve: BoundBeside) -> Axes:
     """A bound beside the run that it is of; both axes logarithmic.
 
     Args:
-        axes: to draw in.
-        curve: measured and promised.
+      axes: to draw in.
+      curve: measured and promised.
 
     Returns:
-        The axes, whose legend names what is drawn.
+      The axes, whose legend names what is drawn.
     """
     rounds = np.arange(1, len(curve.bound) + 1)
     low, high = curve.measured.min(axis=0), curve.measured.max(axis=0)

@@ -34,19 +34,19 @@ def draw_estimates(
     """Estimates along an axis, with a band from end to end of their intervals.
 
     Args:
-        axes: linear or logarithmic; on the latter an estimate of 0 becomes an arrow down from the
-            upper end of its interval.
-        x: where the estimates stand.
-        estimates: one for each place.
-        arrow: how long an arrow is, in points.
-        bars: draw each interval by itself too.
-        band: join the intervals.
-        width: of the line, which lies under all marks, and under thinner lines: of equal curves
-            each is seen.
-        line: colour and look of the line and its marks, as Matplotlib calls them.
+      axes: linear or logarithmic; on the latter an estimate of 0 becomes an arrow down from the
+        upper end of its interval.
+      x: where the estimates stand.
+      estimates: one for each place.
+      arrow: how long an arrow is, in points.
+      bars: draw each interval by itself too.
+      band: join the intervals.
+      width: of the line, which lies under all marks, and under thinner lines: of equal curves
+        each is seen.
+      line: colour and look of the line and its marks, as Matplotlib calls them.
 
     Returns:
-        The axes.
+      The axes.
     """
     best, low, high = (
         np.array([getattr(e, end) for e in estimates]) for end in ("best", "low", "high")

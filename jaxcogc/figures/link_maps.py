@@ -33,14 +33,14 @@ def plot_sensitivity(
     """A heat map: receivers (the server on top) by senders; how much a repair helps.
 
     Args:
-        found: the sensitivities.
-        title: which network, code and attempts.
-        caption: what the reader must know beside.
-        names: of the clients; None: their numbers.
-        look: size, letters and words.
+      found: the sensitivities.
+      title: which network, code and attempts.
+      caption: what the reader must know beside.
+      names: of the clients; None: their numbers.
+      look: size, letters and words.
 
     Returns:
-        A figure of one panel: for every link the share of outages that its repair would remove.
+      A figure of one panel: for every link the share of outages that its repair would remove.
     """
     caption += "; hatched: not used"
     with new_figure(title, caption, height=look.tall(6.6), look=look) as figure:
@@ -52,12 +52,12 @@ def draw_sensitivity(axes: Axes, found: Sensitivity, names: Sequence[str] | None
     """For every link the share of outages that its repair would remove.
 
     Args:
-        axes: to draw in; a colour bar takes a part of them.
-        found: the sensitivities.
-        names: of the clients; None: their numbers.
+      axes: to draw in; a colour bar takes a part of them.
+      found: the sensitivities.
+      names: of the clients; None: their numbers.
 
     Returns:
-        The axes.
+      The axes.
     """
     repaired = np.vstack([found.repaired_uplink, found.repaired_peer])
     removed = 1.0 - repaired / found.outage if found.outage else np.zeros_like(repaired)
@@ -74,13 +74,13 @@ def plot_network(
     """A heat map: receivers (the server on top) by senders.
 
     Args:
-        network: its values are on the host.
-        names: of the clients.
-        title: of the picture.
-        look: size, letters and words.
+      network: its values are on the host.
+      names: of the clients.
+      title: of the picture.
+      look: size, letters and words.
 
     Returns:
-        A figure of one panel; up to twelve clients the numbers stand in the cells.
+      A figure of one panel; up to twelve clients the numbers stand in the cells.
     """
     caption = "erasure probability of every link; dark: hardly anything arrives"
     with new_figure(title, caption, height=look.tall(6.6), look=look) as figure:
@@ -92,12 +92,12 @@ def draw_network(axes: Axes, network: Network, names: Sequence[str] | None = Non
     """The erasure probability of every link.
 
     Args:
-        axes: to draw in; a colour bar takes a part of them.
-        network: its values are on the host.
-        names: of the clients; None: their numbers.
+      axes: to draw in; a colour bar takes a part of them.
+      network: its values are on the host.
+      names: of the clients; None: their numbers.
 
     Returns:
-        The axes; where the cells have room the numbers stand in them.
+      The axes; where the cells have room the numbers stand in them.
     """
     erasure = np.vstack([network.uplink_erasure, network.peer_erasure])
     itself = np.eye(network.num_clients + 1, network.num_clients, k=-1, dtype=bool)

@@ -17,11 +17,11 @@ class Look(NamedTuple):
     """What a picture may be asked for; None: as it is by itself.
 
     Attributes:
-        width, height: in inches.
-        font_size: of labels, in points; titles are a little larger, captions smaller.
-        title, caption: the lines above and below; empty: none.
-        xlabel, ylabel: of the first panel, and of those whose label is the same.
-        xscale, yscale: linear or log.
+      width, height: in inches.
+      font_size: of labels, in points; titles are a little larger, captions smaller.
+      title, caption: the lines above and below; empty: none.
+      xlabel, ylabel: of the first panel, and of those whose label is the same.
+      xscale, yscale: linear or log.
 
     >>> Look(width=3.5, font_size=8, title="").across(2)
     1
@@ -65,9 +65,9 @@ class Look(NamedTuple):
         """The height of a picture whose rows would be so high, in inches, if nobody said a width.
 
         Args:
-            row: of a row of panels; one of a narrow picture is no higher than it is wide.
-            down, across: rows and columns of panels.
-            rest: of title and caption.
+          row: of a row of panels; one of a narrow picture is no higher than it is wide.
+          down, across: rows and columns of panels.
+          rest: of title and caption.
         """
         scale = self.points / FONT_SIZE
         row = row if self.width is None else min(row, 0.75 * self.inches / across + 0.6 * scale)

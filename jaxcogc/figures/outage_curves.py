@@ -53,9 +53,9 @@ class OutageCurve(NamedTuple):
     """Points along an axis.
 
     Attributes:
-        label: what tells this curve from the others of the picture ("2 attempts").
-        points: [points], in the order of the axis.
-        law: pairs (x, closed form) to draw the law through; empty: those of the points.
+      label: what tells this curve from the others of the picture ("2 attempts").
+      points: [points], in the order of the axis.
+      law: pairs (x, closed form) to draw the law through; empty: those of the points.
     """
 
     label: str
@@ -67,14 +67,14 @@ def plot_outcomes(point: OutagePoint, *, title: str, caption: str, look: Look = 
     """The outcomes of one setting, and how many clients are recovered one by one.
 
     Args:
-        point: the setting; its x is not used.
-        title: what was simulated.
-        caption: method and level of the intervals, number of trials.
-        look: size, letters, words and axes.
+      point: the setting; its x is not used.
+      title: what was simulated.
+      caption: method and level of the intervals, number of trials.
+      look: size, letters, words and axes.
 
     Returns:
-        A figure of two panels: every outcome's probability with its interval and the closed form
-        where one is known; the distribution of the number of recovered clients.
+      A figure of two panels: every outcome's probability with its interval and the closed form
+      where one is known; the distribution of the number of recovered clients.
     """
     across = 1 if look.narrow else 2
     height = look.tall(4.0, down=3 - across, across=across)
@@ -98,15 +98,15 @@ def plot_outage_curves(
     """Failure probabilities along an axis, for all three decoders.
 
     Args:
-        curves: one set of points for each setting (such as a number of attempts), at most three.
-        x_label: name (and unit) of the axis.
-        title: what was simulated.
-        caption: method and level of the intervals, number of trials.
-        look: size, letters, words and axes.
+      curves: one set of points for each setting (such as a number of attempts), at most three.
+      x_label: name (and unit) of the axis.
+      title: what was simulated.
+      caption: method and level of the intervals, number of trials.
+      look: size, letters, words and axes.
 
     Returns:
-        A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
-        at all. Bands are intervals; the closed form of gc is a line under its points.
+      A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
+      at all. Bands are intervals; the closed form of gc is a line under its points.
     """
     across = look.across(2)
     height = look.tall(4.3, down=3 - across, across=across)
@@ -132,13 +132,13 @@ def draw_outage_curves(
     """Failure probabilities of all three decoders along an axis, in one panel.
 
     Args:
-        axes: to draw in.
-        curves: one set of points for each setting, at most three.
-        failure: of what.
-        xscale, yscale: of the axes.
+      axes: to draw in.
+      curves: one set of points for each setting, at most three.
+      failure: of what.
+      xscale, yscale: of the axes.
 
     Returns:
-        The axes; their legend names decoders and curves.
+      The axes; their legend names decoders and curves.
     """
     axes.set(xscale=xscale, yscale=yscale)
     _draw_panel(axes, curves, failure)

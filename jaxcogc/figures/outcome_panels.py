@@ -45,14 +45,14 @@ def draw_outcomes(
     """The probability of every outcome, its interval, and the closed form where one is known.
 
     Args:
-        axes: to draw in.
-        outcomes: the probabilities.
-        laws: what is known exactly.
-        xscale: of the probabilities; None: log where one of them is small.
-        numbers: write them at the right too, outside of the axes.
+      axes: to draw in.
+      outcomes: the probabilities.
+      laws: what is known exactly.
+      xscale: of the probabilities; None: log where one of them is small.
+      numbers: write them at the right too, outside of the axes.
 
     Returns:
-        The axes.
+      The axes.
     """
     estimates: list[Estimate] = [getattr(outcomes, name) for name, *_ in _ROWS]
     shown = [e.best if e.best > 0 else e.high for e in estimates]
@@ -111,12 +111,12 @@ def draw_num_recovered(axes: Axes, outcomes: Outcomes, *, yscale: Scale | None =
     """The distribution of the number of clients recovered one by one, with intervals.
 
     Args:
-        axes: to draw in.
-        outcomes: the probabilities.
-        yscale: of the probabilities; None: log where one of them is small.
+      axes: to draw in.
+      outcomes: the probabilities.
+      yscale: of the probabilities; None: log where one of them is small.
 
     Returns:
-        The axes.
+      The axes.
     """
     pmf = outcomes.num_recovered_pmf
     numbers = np.arange(pmf.size)

@@ -18,12 +18,12 @@ def class_counts(partition: Partition, labels: np.ndarray, num_classes: int) -> 
     """How many samples of each class every client holds.
 
     Args:
-        partition: of `labels` among clients.
-        labels: integers [samples] in 0 .. num_classes - 1.
-        num_classes: number of labels.
+      partition: of `labels` among clients.
+      labels: integers [samples] in 0 .. num_classes - 1.
+      num_classes: number of labels.
 
     Returns:
-        int64 [clients, classes].
+      int64 [clients, classes].
     """
     return np.stack(
         [
@@ -44,14 +44,14 @@ def partition_figure(
     """Bars of the clients' samples, one colour a class.
 
     Args:
-        partition: of `labels` among clients.
-        labels: integers [samples] in 0 .. num_classes - 1.
-        num_classes: number of labels.
-        title: over the picture.
-        look: size, letters and words.
+      partition: of `labels` among clients.
+      labels: integers [samples] in 0 .. num_classes - 1.
+      num_classes: number of labels.
+      title: over the picture.
+      look: size, letters and words.
 
     Returns:
-        A figure: a stacked bar for each client, as high as its number of samples.
+      A figure: a stacked bar for each client, as high as its number of samples.
     """
     counts = class_counts(partition, labels, num_classes)
     sizes = partition.num_samples
@@ -71,13 +71,13 @@ def draw_partition(axes: Axes, partition: Partition, labels: np.ndarray, num_cla
     """Bars of the clients' samples, one colour a class.
 
     Args:
-        axes: to draw in.
-        partition: of `labels` among clients.
-        labels: integers [samples] in 0 .. num_classes - 1.
-        num_classes: number of labels.
+      axes: to draw in.
+      partition: of `labels` among clients.
+      labels: integers [samples] in 0 .. num_classes - 1.
+      num_classes: number of labels.
 
     Returns:
-        The axes, whose legend names the classes.
+      The axes, whose legend names the classes.
     """
     counts = class_counts(partition, labels, num_classes)
     clients = np.arange(len(counts))

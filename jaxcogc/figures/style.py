@@ -60,7 +60,7 @@ def figure_style(font_size: float = FONT_SIZE) -> Iterator[None]:
     """The style of all pictures, for axes of one's own.
 
     Args:
-        font_size: of labels, in points.
+      font_size: of labels, in points.
 
     >>> with figure_style(8):
     ...     print(mpl.rcParams["font.size"], mpl.rcParams["pdf.fonttype"])
@@ -81,10 +81,10 @@ def new_figure(
     """An empty figure to draw in, in the style of all pictures.
 
     Args:
-        title: stands above; text, in which a dollar sign is one.
-        caption: stands below; likewise.
-        height: in inches; the width is 11.5.
-        look: what is asked for instead of these.
+      title: stands above; text, in which a dollar sign is one.
+      caption: stands below; likewise.
+      height: in inches; the width is 11.5.
+      look: what is asked for instead of these.
 
     >>> with new_figure("a title", "a caption", height=3.0) as figure:
     ...     figure.subplots().set_xlabel("attempts")
@@ -150,10 +150,10 @@ def place_legend(figure: Figure, handles: Sequence[Any], look: Look = _ITSELF, *
     """The legend of all panels: at the side, or below where there is no room.
 
     Args:
-        figure: with its panels.
-        handles: what is drawn, with labels.
-        look: of the figure.
-        more: as Matplotlib calls it.
+      figure: with its panels.
+      handles: what is drawn, with labels.
+      look: of the figure.
+      more: as Matplotlib calls it.
     """
     if not look.narrow:
         figure.legend(handles=handles, loc="outside right upper", **more)
@@ -177,8 +177,8 @@ def figure_bytes(figure: Figure, suffix: str) -> bytes:
     """The file of a figure; equal figures give equal bytes.
 
     Args:
-        figure: as `new_figure` gave it.
-        suffix: ".png", ".svg" or ".pdf".
+      figure: as `new_figure` gave it.
+      suffix: ".png", ".svg" or ".pdf".
     """
     kind = suffix.lower().lstrip(".")
     metadata: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}

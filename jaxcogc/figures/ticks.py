@@ -22,7 +22,7 @@ def part_ticks(figure: Figure) -> None:
     """Turn words that collide, and hide labels that still do; their ticks stay. Fold long titles.
 
     Args:
-        figure: all drawn, with a canvas.
+      figure: all drawn, with a canvas.
     """
     _lay_out(figure)
     seen = [axes for axes in figure.axes if axes.get_visible()]

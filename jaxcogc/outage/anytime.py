@@ -36,15 +36,15 @@ def anytime(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     """Interval of a probability that stays valid however often, and whenever, one looks at it.
 
     Args:
-        num_events: events counted so far, an integer in 0 .. ``num_trials``.
-        num_trials: trials made so far, for whatever reason no more; an integer >= 1.
-        level: confidence level of all looks together, strictly between 0 and 1.
+      num_events: events counted so far, an integer in 0 .. ``num_trials``.
+      num_trials: trials made so far, for whatever reason no more; an integer >= 1.
+      level: confidence level of all looks together, strictly between 0 and 1.
 
     Returns:
-        Estimate with ``best = num_events / num_trials``.
+      Estimate with ``best = num_events / num_trials``.
 
     Raises:
-        ValueError: a count or the level is out of range.
+      ValueError: a count or the level is out of range.
 
     Source: module docstring.
 
@@ -67,11 +67,11 @@ def anytime_bounds(
     """Both ends for many pairs of counts at once.
 
     Args:
-        num_events, num_trials: integers of one shape, such as [points].
-        level: as in `anytime`.
+      num_events, num_trials: integers of one shape, such as [points].
+      level: as in `anytime`.
 
     Returns:
-        Two float64 arrays of that shape.
+      Two float64 arrays of that shape.
     """
     events, trials = np.asarray(num_events, np.float64), np.asarray(num_trials, np.float64)
     return _lower_end(events, trials, level), 1.0 - _lower_end(trials - events, trials, level)
@@ -81,8 +81,8 @@ def log_evidence(num_events: Numbers, num_trials: Numbers, log_p: float | HostFl
     """log E(p): the logarithm of the evidence against a probability.
 
     Args:
-        num_events, num_trials: numbers of one shape.
-        log_p: log p <= 0, of the same shape or a number.
+      num_events, num_trials: numbers of one shape.
+      log_p: log p <= 0, of the same shape or a number.
     """
     events, trials = np.asarray(num_events, np.float64), np.asarray(num_trials, np.float64)
     missed = trials - events

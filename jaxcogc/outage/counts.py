@@ -164,16 +164,16 @@ def outcomes_from_counts(
     """Rates, intervals and mean coefficients from counts.
 
     Args:
-        counts: counts of at least one trial.
-        level: confidence level of every interval, strictly between 0 and 1.
-        interval: ``"clopper-pearson"`` or ``"wilson"``.
+      counts: counts of at least one trial.
+      level: confidence level of every interval, strictly between 0 and 1.
+      interval: ``"clopper-pearson"`` or ``"wilson"``.
 
     Returns:
-        Outcomes; the complementary events (an outage, nothing recovered) are counted themselves,
-        so small ones keep their digits.
+      Outcomes; the complementary events (an outage, nothing recovered) are counted themselves,
+      so small ones keep their digits.
 
     Raises:
-        ValueError: no trial was counted, or the level or method is not allowed.
+      ValueError: no trial was counted, or the level or method is not allowed.
 
     >>> counts = OutcomeCounts.zero(2)._replace(trials=4, gc=3, gc_plus_full=3, row_space_exact=3)
     >>> outcomes = outcomes_from_counts(counts)
@@ -204,12 +204,12 @@ def mean_weight(exact: float, partial_recovered: npt.ArrayLike) -> npt.NDArray[n
     """Summed coefficient of every client: 1/M when exact, 1/``|K|`` on K when partial.
 
     Args:
-        exact: number (or probability) of exact averages.
-        partial_recovered: [clients, clients + 1], number (or probability) of partial averages
-            with ``|K| = n`` and k in K.
+      exact: number (or probability) of exact averages.
+      partial_recovered: [clients, clients + 1], number (or probability) of partial averages
+        with ``|K| = n`` and k in K.
 
     Returns:
-        [clients] float64; divide by the number of trials for the mean.
+      [clients] float64; divide by the number of trials for the mean.
 
     Source: docs/mathematics/schemes.md, "Effective weights".
 

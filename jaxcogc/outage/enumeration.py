@@ -50,24 +50,24 @@ def enumerate_outcomes(
     """Exact probabilities of all outcomes, from every pattern of delivered and erased links.
 
     Args:
-        network: at most 22 links may be random over all attempts; those of probability 0 or 1,
-            outside the code's support, or to a client whose uplink never delivers cost nothing,
-            both directions of a reciprocal pair are one, and so is a client that may be blocked.
-        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
-        num_attempts: at least 1.
-        redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
-        dynamics: how links remember, and which clients are blocked; a round begins in stationarity.
-        keep_heard: clients keep what they heard in earlier attempts.
-        key: for ``redraw_code`` and the random null vector; a fixed one by default.
+      network: at most 22 links may be random over all attempts; those of probability 0 or 1,
+        outside the code's support, or to a client whose uplink never delivers cost nothing,
+        both directions of a reciprocal pair are one, and so is a client that may be blocked.
+      code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+      num_attempts: at least 1.
+      redraw_code: draw another code for each attempt first; for cyclic codes, with a key.
+      dynamics: how links remember, and which clients are blocked; a round begins in stationarity.
+      keep_heard: clients keep what they heard in earlier attempts.
+      key: for ``redraw_code`` and the random null vector; a fixed one by default.
 
     Returns:
-        Outcomes whose estimates are exact (``low = best = high``, method "exact") and whose
-        ``trials`` is None. A pattern is misjudged by the chance that ``recover`` states; redrawn
-        codes count as generic members of their family.
+      Outcomes whose estimates are exact (``low = best = high``, method "exact") and whose
+      ``trials`` is None. A pattern is misjudged by the chance that ``recover`` states; redrawn
+      codes count as generic members of their family.
 
     Raises:
-        ValueError: more than 22 random links, sizes or dynamics that do not fit, or ``redraw_code``
-            without a key or a family that is drawn.
+      ValueError: more than 22 random links, sizes or dynamics that do not fit, or ``redraw_code``
+        without a key or a family that is drawn.
 
     Source: docs/mathematics/outage.md, "Enumeration".
 
@@ -113,10 +113,10 @@ def can_enumerate(
     """Whether `enumerate_outcomes` takes a network: at most 22 of its links are random.
 
     Args:
-        network, code, num_attempts, dynamics: as in `enumerate_outcomes`.
+      network, code, num_attempts, dynamics: as in `enumerate_outcomes`.
 
     Raises:
-        ValueError: as `enumerate_outcomes`, but for too many links.
+      ValueError: as `enumerate_outcomes`, but for too many links.
 
     >>> from jaxcogc.coding.codes import uncoded
     >>> network = Network.homogeneous(8, uplink_erasure=0.5, peer_erasure=0.0)
@@ -138,10 +138,10 @@ def enumerate_partial_sizes(
     """Exact probabilities of partial averages of n clients.
 
     Args:
-        network, code, num_attempts, dynamics, keep_heard: as in `enumerate_outcomes`.
+      network, code, num_attempts, dynamics, keep_heard: as in `enumerate_outcomes`.
 
     Returns:
-        float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
+      float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
     attempts = check_count("num_attempts", num_attempts)
     how = LinkUse(dynamics, keep_heard)

@@ -23,14 +23,14 @@ class Estimate(float):
     """A number that carries an interval: it *is* the float ``best``.
 
     Args:
-        low, best, high: the interval and the estimate within it, ``low <= best <= high``, floats
-            without unit (probabilities, where this package makes them).
-        method: how the interval was made: ``"clopper-pearson"``, ``"wilson"``, ...; ``"exact"`` for
-            a value that is no estimate.
-        level: confidence level of the interval, in (0, 1]; 1 for exact values.
+      low, best, high: the interval and the estimate within it, ``low <= best <= high``, floats
+        without unit (probabilities, where this package makes them).
+      method: how the interval was made: ``"clopper-pearson"``, ``"wilson"``, ...; ``"exact"`` for
+        a value that is no estimate.
+      level: confidence level of the interval, in (0, 1]; 1 for exact values.
 
     Raises:
-        ValueError: the three numbers are out of order or not numbers.
+      ValueError: the three numbers are out of order or not numbers.
 
     >>> outage = Estimate(0.1, 0.2, 0.4, method="wilson", level=0.95)
     >>> float(outage), outage.low, outage.high, outage.method
@@ -91,16 +91,16 @@ def clopper_pearson(num_events: int, num_trials: int, level: float = 0.95) -> Es
     """Clopper-Pearson interval of a probability: it covers with at least ``level``, always.
 
     Args:
-        num_events: events counted, an integer in 0 .. ``num_trials``.
-        num_trials: trials made, fixed before they were made; an integer >= 1.
-        level: two-sided confidence level, strictly between 0 and 1.
+      num_events: events counted, an integer in 0 .. ``num_trials``.
+      num_trials: trials made, fixed before they were made; an integer >= 1.
+      level: two-sided confidence level, strictly between 0 and 1.
 
     Returns:
-        Estimate with ``best = num_events / num_trials``; ``low`` is exactly 0 when no event
-        was counted and ``high`` exactly 1 when every trial was one.
+      Estimate with ``best = num_events / num_trials``; ``low`` is exactly 0 when no event
+      was counted and ``high`` exactly 1 when every trial was one.
 
     Raises:
-        ValueError: a count or the level is out of range.
+      ValueError: a count or the level is out of range.
 
     Source: Clopper and Pearson (1934), as quantiles of beta distributions.
 
@@ -134,16 +134,16 @@ def wilson(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     """Wilson score interval of a probability: coverage near ``level`` on average over p.
 
     Args:
-        num_events: events counted, an integer in 0 .. ``num_trials``.
-        num_trials: trials made, fixed before they were made; an integer >= 1.
-        level: two-sided confidence level, strictly between 0 and 1.
+      num_events: events counted, an integer in 0 .. ``num_trials``.
+      num_trials: trials made, fixed before they were made; an integer >= 1.
+      level: two-sided confidence level, strictly between 0 and 1.
 
     Returns:
-        Estimate with ``best = num_events / num_trials``; ``low`` is exactly 0 when no event
-        was counted and ``high`` exactly 1 when every trial was one.
+      Estimate with ``best = num_events / num_trials``; ``low`` is exactly 0 when no event
+      was counted and ``high`` exactly 1 when every trial was one.
 
     Raises:
-        ValueError: a count or the level is out of range.
+      ValueError: a count or the level is out of range.
 
     Source: Wilson (1927); the ends are the roots of
     (N + z^2) x^2 - (2 k + z^2) x + k^2 / N with z the normal quantile.
@@ -167,18 +167,18 @@ def negative_binomial(num_events: int, num_trials: int, level: float = 0.95) -> 
     """Interval and unbiased estimate where trials were made until the k-th event.
 
     Args:
-        num_events: k, events to wait for, fixed before; an integer >= 2.
-        num_trials: N, the number of the trial of the k-th event; an integer >= k.
-        level: two-sided confidence level, strictly between 0 and 1.
+      num_events: k, events to wait for, fixed before; an integer >= 2.
+      num_trials: N, the number of the trial of the k-th event; an integer >= k.
+      level: two-sided confidence level, strictly between 0 and 1.
 
     Returns:
-        Estimate with ``best = (k - 1) / (N - 1)``, whose mean is the probability (k / N is
-        about 1 / (k - 1) too high), in an interval that covers with at least ``level``. Where a
-        largest N was fixed too and came first, ``clopper_pearson`` completes the plan: coverage
-        and unbiasedness hold for both together.
+      Estimate with ``best = (k - 1) / (N - 1)``, whose mean is the probability (k / N is
+      about 1 / (k - 1) too high), in an interval that covers with at least ``level``. Where a
+      largest N was fixed too and came first, ``clopper_pearson`` completes the plan: coverage
+      and unbiasedness hold for both together.
 
     Raises:
-        ValueError: a count or the level is out of range.
+      ValueError: a count or the level is out of range.
 
     Source: Haldane (1945) for the estimate; the interval inverts P(N <= n) = P(Bin(n, p) >= k).
 
@@ -211,14 +211,14 @@ def estimate(
     """The interval of a probability by the method named.
 
     Args:
-        num_events, num_trials, level: as in ``clopper_pearson``.
-        interval: ``"clopper-pearson"`` or ``"wilson"``.
+      num_events, num_trials, level: as in ``clopper_pearson``.
+      interval: ``"clopper-pearson"`` or ``"wilson"``.
 
     Returns:
-        Estimate with ``best = num_events / num_trials``.
+      Estimate with ``best = num_events / num_trials``.
 
     Raises:
-        ValueError: a count or the level is out of range, or the method is unknown.
+      ValueError: a count or the level is out of range, or the method is unknown.
 
     >>> estimate(3, 10, interval="wilson").method
     'wilson'

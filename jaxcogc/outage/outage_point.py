@@ -12,10 +12,10 @@ class OutagePoint(NamedTuple):
     """One simulated (or enumerated) setting.
 
     Attributes:
-        x: its place on a horizontal axis (a number of stragglers, an erasure probability).
-        outcomes: the probabilities, each with its interval.
-        closed_form: the exact laws that are known of it.
-        rounds: how failures of successive rounds hang together; None where links do not remember.
+      x: its place on a horizontal axis (a number of stragglers, an erasure probability).
+      outcomes: the probabilities, each with its interval.
+      closed_form: the exact laws that are known of it.
+      rounds: how failures of successive rounds hang together; None where links do not remember.
     """
 
     x: float

@@ -56,11 +56,11 @@ class ByOutcome(Generic[T]):
     """Something of every outcome: whether it happened, how often, how likely it is.
 
     Attributes:
-        gc_outage: standard decoding recovers nothing.
-        gc_plus_full, gc_plus_partial, gc_plus_none: GC+ recovers the exact average, that of some
-            clients, nothing; one of the three happens.
-        row_space_exact, row_space_partial, row_space_none: likewise of row-space decoding.
-        all_individuals: every client's own update is known.
+      gc_outage: standard decoding recovers nothing.
+      gc_plus_full, gc_plus_partial, gc_plus_none: GC+ recovers the exact average, that of some
+        clients, nothing; one of the three happens.
+      row_space_exact, row_space_partial, row_space_none: likewise of row-space decoding.
+      all_individuals: every client's own update is known.
     """
 
     gc_outage: T
@@ -80,7 +80,7 @@ class ByOutcome(Generic[T]):
         """By decoder: it does not have the exact average.
 
         Args:
-            complement: turns what belongs to an outcome into what belongs to its contrary.
+          complement: turns what belongs to an outcome into what belongs to its contrary.
         """
         ours = self.by_name()
         return {
@@ -92,7 +92,7 @@ class ByOutcome(Generic[T]):
         """All of `jaxcogc.names.EVENTS` by name: the outage of each decoder, then the outcomes.
 
         Args:
-            complement: as in `no_exact_average`.
+          complement: as in `no_exact_average`.
         """
         outages = self.no_exact_average(complement)
         return {f"{decoder}_outage": ours for decoder, ours in outages.items()} | self.by_name()
@@ -110,11 +110,11 @@ def classify(recovery: Recovery, *, clients_axis: int = -1) -> ByOutcome[Array]:
     """Which outcomes trials have.
 
     Args:
-        recovery: of one trial or many, JAX or NumPy arrays.
-        clients_axis: the axis of ``client_recovered`` that counts clients.
+      recovery: of one trial or many, JAX or NumPy arrays.
+      clients_axis: the axis of ``client_recovered`` that counts clients.
 
     Returns:
-        bool arrays of the shape of ``recovery.gc``, of the kind that was given.
+      bool arrays of the shape of ``recovery.gc``, of the kind that was given.
 
     >>> from jaxcogc import Recovery
     >>> one = Recovery(*map(np.array, ([False], [True], [[True, False]], [2], [1])))
@@ -141,7 +141,7 @@ def counted(counts: Mapping[str, Count]) -> ByOutcome[Count]:
     """How many trials had each outcome.
 
     Args:
-        counts: the scalars of `OutcomeCounts` by name: integers, or int64 [blocks].
+      counts: the scalars of `OutcomeCounts` by name: integers, or int64 [blocks].
 
     >>> names = ("trials", "gc", "gc_plus_full", "gc_plus_partial")
     >>> names += ("row_space_exact", "row_space_partial", "all_individuals")
@@ -175,7 +175,7 @@ def gained(counts: Mapping[str, Count]) -> dict[str, Count]:
     counts trials.
 
     Args:
-        counts: as in `counted`.
+      counts: as in `counted`.
     """
     gc, full, exact = counts["gc"], counts["gc_plus_full"], counts["row_space_exact"]
     return {

@@ -18,10 +18,10 @@ class LinkHistory(NamedTuple):
     """One link in all attempts of a round, a chain of states; of one state without memory.
 
     Attributes:
-        start: float64 [states], of the first attempt, and of any other by itself.
-        erasure: float64 [states].
-        memory: correlation of the states in two successive attempts.
-        numbers: of the random links that are this link in an attempt, in turn.
+      start: float64 [states], of the first attempt, and of any other by itself.
+      erasure: float64 [states].
+      memory: correlation of the states in two successive attempts.
+      numbers: of the random links that are this link in an attempt, in turn.
     """
 
     start: HostFloats
@@ -42,9 +42,9 @@ def link_histories(
     """The chains of some random links, uplinks first.
 
     Args:
-        network: the mean erasure probabilities.
-        links: as `random_links` gives them.
-        dynamics: how links remember; None: every attempt of a link is a history of its own.
+      network: the mean erasure probabilities.
+      links: as `random_links` gives them.
+      dynamics: how links remember; None: every attempt of a link is a history of its own.
     """
     if dynamics is None:
         one = np.ones(1)
@@ -78,12 +78,12 @@ def pattern_probabilities(
     that it feeds; with ``keep_heard``, one of this attempt or a later one.
 
     Args:
-        links, where: as `random_links` gives them.
-        histories: as `link_histories` gives them.
-        keep_heard: clients keep what they heard in earlier attempts.
+      links, where: as `random_links` gives them.
+      histories: as `link_histories` gives them.
+      keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
-        uint32 [patterns], a link that nobody looks at being erased; float64 [patterns].
+      uint32 [patterns], a link that nobody looks at being erased; float64 [patterns].
     """
     patterns, probabilities = np.zeros(1, np.uint32), np.ones(1)
     for history in histories:

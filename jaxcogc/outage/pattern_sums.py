@@ -42,11 +42,11 @@ def partial_sizes(weights: HostFloats, recovery: Recovery) -> HostFloats:
     """Weighted sums over trials with a partial average of n clients.
 
     Args:
-        weights: float64 [trials].
-        recovery: NumPy arrays, [trials] leading.
+      weights: float64 [trials].
+      recovery: NumPy arrays, [trials] leading.
 
     Returns:
-        float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
+      float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
     happened, size = classify(recovery), recovery.client_recovered.sum(axis=1)
     most = recovery.client_recovered.shape[1] + 1

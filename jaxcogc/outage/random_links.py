@@ -19,9 +19,9 @@ class RandomLink(NamedTuple):
     """A link whose state is open.
 
     Attributes:
-        erasure: its probability.
-        places: (attempt, receiver, sender) wherever its state counts; two for a reciprocal pair.
-            Receiver = sender stands for the receiver's uplink.
+      erasure: its probability.
+      places: (attempt, receiver, sender) wherever its state counts; two for a reciprocal pair.
+        Receiver = sender stands for the receiver's uplink.
     """
 
     erasure: float
@@ -41,15 +41,15 @@ def random_links(
     nobody looks at them.
 
     Args:
-        network: erasure probabilities.
-        code: the code of every attempt, or one redrawn for ``attempts`` attempts.
-        attempts: attempts.
-        blocked: bool [clients], whose links are all erased; None: nobody's.
+      network: erasure probabilities.
+      code: the code of every attempt, or one redrawn for ``attempts`` attempts.
+      attempts: attempts.
+      blocked: bool [clients], whose links are all erased; None: nobody's.
 
     Returns:
-        The links, and int32 [attempts, clients, clients]: the number of the link from a client
-        (last axis) to a client, or DELIVERED or ERASED where that is certain or does not matter;
-        uplinks on the diagonal.
+      The links, and int32 [attempts, clients, clients]: the number of the link from a client
+      (last axis) to a client, or DELIVERED or ERASED where that is certain or does not matter;
+      uplinks on the diagonal.
     """
     clients = network.num_clients
     own = np.eye(clients, dtype=bool)
@@ -78,11 +78,11 @@ class LinkTable(NamedTuple):
     """The random links as arrays of one size for every code of (clients, attempts).
 
     Attributes:
-        erasure: float64 [links], of the random links alone.
-        where: int32 [attempts, clients, clients], as `random_links` returns it.
-        gates: int32 [attempts * clients**2, 2], padded. A link is looked at when the server hears
-            one of the rows ``attempt * clients + receiver`` named here; row ``attempts * clients``
-            always counts as heard, the one after it never.
+      erasure: float64 [links], of the random links alone.
+      where: int32 [attempts, clients, clients], as `random_links` returns it.
+      gates: int32 [attempts * clients**2, 2], padded. A link is looked at when the server hears
+        one of the rows ``attempt * clients + receiver`` named here; row ``attempts * clients``
+        always counts as heard, the one after it never.
     """
 
     erasure: HostFloats
@@ -94,12 +94,12 @@ def link_table(network: Network, code: GradientCode, attempts: int) -> LinkTable
     """The random links of a network under a code, as arrays.
 
     Args:
-        network: erasure probabilities.
-        code: the code of every attempt, or one redrawn for ``attempts`` attempts.
-        attempts: attempts.
+      network: erasure probabilities.
+      code: the code of every attempt, or one redrawn for ``attempts`` attempts.
+      attempts: attempts.
 
     Returns:
-        LinkTable.
+      LinkTable.
     """
     clients = network.num_clients
     links, where = random_links(network, code, attempts)

@@ -17,16 +17,16 @@ def counts_from_recovery(recovery: PyTree) -> OutcomeCounts:
     """Count what some trials recovered.
 
     Args:
-        recovery: a Recovery of one trial or of many, as ``jax.vmap(recover, (None, None, 0))``
-            gives it: bool and int [trials], ``client_recovered`` [trials, clients]; more axes in
-            front of them are trials too.
+      recovery: a Recovery of one trial or of many, as ``jax.vmap(recover, (None, None, 0))``
+        gives it: bool and int [trials], ``client_recovered`` [trials, clients]; more axes in
+        front of them are trials too.
 
     Returns:
-        OutcomeCounts, on the host; counts of several calls add, and `outcomes_from_counts` gives
-        their rates with intervals.
+      OutcomeCounts, on the host; counts of several calls add, and `outcomes_from_counts` gives
+      their rates with intervals.
 
     Raises:
-        ValueError: fields whose shapes or types do not belong together.
+      ValueError: fields whose shapes or types do not belong together.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code, draw_links, recover

@@ -30,13 +30,13 @@ class Structure(NamedTuple):
     """Distributions over rounds, each of `trials` trials.
 
     Attributes:
-        rank_pmf: float64 [clients + 1], of the rank of all rows that arrived.
-        complete_pmf: float64 [rows + 1], of the number of complete rows; with one code for all
-            attempts a client's row counts once.
-        num_recovered_pmf: float64 [clients + 1], of |K|.
-        client_recovered: float64 [clients], P(k in K).
-        full_rank: probability of rank M: every update can be computed.
-        trials: trials counted.
+      rank_pmf: float64 [clients + 1], of the rank of all rows that arrived.
+      complete_pmf: float64 [rows + 1], of the number of complete rows; with one code for all
+        attempts a client's row counts once.
+      num_recovered_pmf: float64 [clients + 1], of |K|.
+      client_recovered: float64 [clients], P(k in K).
+      full_rank: probability of rank M: every update can be computed.
+      trials: trials counted.
     """
 
     rank_pmf: Float64[np.ndarray, "clients+1"]
@@ -61,19 +61,19 @@ def structure(
     """Simulate the structure of the received matrix of a round.
 
     Args:
-        key: one typed key.
-        network: erasure probabilities.
-        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
-        num_trials: trials, counted exactly.
-        num_attempts: attempts, at least 1.
-        redraw_code: another code of the same random family in every attempt.
-        level: confidence level of the interval of ``full_rank``.
+      key: one typed key.
+      network: erasure probabilities.
+      code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+      num_trials: trials, counted exactly.
+      num_attempts: attempts, at least 1.
+      redraw_code: another code of the same random family in every attempt.
+      level: confidence level of the interval of ``full_rank``.
 
     Returns:
-        Structure.
+      Structure.
 
     Raises:
-        ValueError: a count out of range, or ``redraw_code`` with a family that is not random.
+      ValueError: a count out of range, or ``redraw_code`` with a family that is not random.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code
@@ -107,11 +107,11 @@ def structure_by_attempts(
     """`structure` for several numbers of attempts, of the same rounds: later attempts only add.
 
     Args:
-        attempts: numbers of attempts.
-        key, network, code, num_trials, redraw_code, level: as in `structure`.
+      attempts: numbers of attempts.
+      key, network, code, num_trials, redraw_code, level: as in `structure`.
 
     Returns:
-        One Structure for each number; all from one compiled program.
+      One Structure for each number; all from one compiled program.
     """
     trials, most = check_count("num_trials", num_trials), max(attempts)
     for number in attempts:

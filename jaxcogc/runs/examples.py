@@ -21,8 +21,8 @@ class HeldData(NamedTuple):
     """Data, and who holds which samples of it.
 
     Attributes:
-        dataset: of all clients together.
-        partition: of its training samples.
+      dataset: of all clients together.
+      partition: of its training samples.
     """
 
     dataset: Dataset
@@ -42,17 +42,17 @@ def held_data(
     """Data in the form that training takes: float32 and int32, on the host.
 
     Args:
-        data: a data set, ``(inputs, targets)``, or a pair of them for every client.
-        num_clients: M.
-        seeds: of the runs; each has a partition of its own, where one is to be made.
-        test: ``(inputs, targets)``; None: those of the data set, or the training samples again.
-        partition: who holds what, or how to divide: of `jaxcogc.names.PARTITIONS`. Of data that
-            comes for each client: left at "iid".
-        alpha, classes_per_client: as `make_partition` takes them.
+      data: a data set, ``(inputs, targets)``, or a pair of them for every client.
+      num_clients: M.
+      seeds: of the runs; each has a partition of its own, where one is to be made.
+      test: ``(inputs, targets)``; None: those of the data set, or the training samples again.
+      partition: who holds what, or how to divide: of `jaxcogc.names.PARTITIONS`. Of data that
+        comes for each client: left at "iid".
+      alpha, classes_per_client: as `make_partition` takes them.
 
     Raises:
-        ValueError: another number of clients than M, inputs without as many targets, a partition
-            beside data for each client, or one by labels where targets are none.
+      ValueError: another number of clients than M, inputs without as many targets, a partition
+        beside data for each client, or one by labels where targets are none.
     """
     if isinstance(data, Dataset):
         train: Examples = (data.train_inputs, data.train_labels)

@@ -24,11 +24,11 @@ class LiveRun(NamedTuple):
     """A run after a block of its rounds.
 
     Attributes:
-        plan: what is run.
-        trained: where it stands.
-        first: the first round of the block.
-        seconds_left: until the last round at the speed so far.
-        non_finite: the first update of the block that was not finite; None: all were.
+      plan: what is run.
+      trained: where it stands.
+      first: the first round of the block.
+      seconds_left: until the last round at the speed so far.
+      non_finite: the first update of the block that was not finite; None: all were.
     """
 
     plan: TrainingPlan
@@ -61,7 +61,7 @@ def show_progress(live: LiveRun) -> None:
     """A callback of `train` that tells how far a run is: one line, in a notebook or a terminal.
 
     Args:
-        live: the run after a block of its rounds.
+      live: the run after a block of its rounds.
     """
     done, rounds = live.trained.round_index, live.plan.rounds
     full = _BAR * done // rounds
@@ -85,14 +85,14 @@ def run_rounds(
     then ends before that round, and the block is in no checkpoint.
 
     Args:
-        plan: what is run.
-        compiled: its program.
-        start: where the run stands.
-        files: where it is kept; None: nowhere.
-        shield: held while files are written.
+      plan: what is run.
+      compiled: its program.
+      start: where the run stands.
+      files: where it is kept; None: nowhere.
+      shield: held while files are written.
 
     Raises:
-        OSError: the disk refuses.
+      OSError: the disk refuses.
     """
     shield, began, before = shield or nullcontext(), time.perf_counter(), start.round_index
     for trained in compiled.blocks(start):

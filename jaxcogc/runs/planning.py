@@ -29,24 +29,24 @@ class TrainOptions(PolicyOptions, total=False):
     """What may be said of training; beside these, the fields of `LinkPolicy`.
 
     Attributes:
-        num_rounds: 100.
-        seeds: of the runs, each once; (0,).
-        test: ``(inputs, targets)``; None: the data set's, or the training samples again.
-        partition: a Partition, or of `jaxcogc.names.PARTITIONS`; "iid".
-        alpha, classes_per_client: of it, as `make_partition` takes them.
-        loss: ``loss(output, target)`` of one sample; cross entropy.
-        metrics: likewise, by name; accuracy beside cross entropy, else none.
-        local_optimizer: of the clients: Optax, or the learning rate of SGD; 0.1.
-        server_optimizer: Optax, or of `jaxcogc.names.SERVER_OPTIMIZERS`; "sgd".
-        server_learning_rate: of one by name.
-        code: the gradient code of coded schemes.
-        dynamics: how links remember.
-        target: "equal" or "data-size".
-        local_steps: 5.
-        batch_size: samples a local step, None: all of the client's; 32.
-        proximal, aggregation, mask_ratio, masks, evaluate_every, deterministic: as in
-            `RoundSettings`; tested every 5 rounds.
-        on_nan: "stop" the run at an update that is not finite, or "drop" it.
+      num_rounds: 100.
+      seeds: of the runs, each once; (0,).
+      test: ``(inputs, targets)``; None: the data set's, or the training samples again.
+      partition: a Partition, or of `jaxcogc.names.PARTITIONS`; "iid".
+      alpha, classes_per_client: of it, as `make_partition` takes them.
+      loss: ``loss(output, target)`` of one sample; cross entropy.
+      metrics: likewise, by name; accuracy beside cross entropy, else none.
+      local_optimizer: of the clients: Optax, or the learning rate of SGD; 0.1.
+      server_optimizer: Optax, or of `jaxcogc.names.SERVER_OPTIMIZERS`; "sgd".
+      server_learning_rate: of one by name.
+      code: the gradient code of coded schemes.
+      dynamics: how links remember.
+      target: "equal" or "data-size".
+      local_steps: 5.
+      batch_size: samples a local step, None: all of the client's; 32.
+      proximal, aggregation, mask_ratio, masks, evaluate_every, deterministic: as in
+        `RoundSettings`; tested every 5 rounds.
+      on_nan: "stop" the run at an update that is not finite, or "drop" it.
     """
 
     num_rounds: int
@@ -110,16 +110,16 @@ def plan_training(
     """What `train` would do, to look at or to change before `run_plan` does it.
 
     Args:
-        model: of `jaxcogc.names.MODELS`, or as `as_model` takes it.
-        data: a Dataset, ``(inputs, targets)`` of all clients [samples, ..], or a pair of them for
-            each client.
-        network: the links.
-        schemes: which are compared.
-        options: see `TrainOptions`.
+      model: of `jaxcogc.names.MODELS`, or as `as_model` takes it.
+      data: a Dataset, ``(inputs, targets)`` of all clients [samples, ..], or a pair of them for
+        each client.
+      network: the links.
+      schemes: which are compared.
+      options: see `TrainOptions`.
 
     Raises:
-        ValueError: something that is not allowed, named with its value.
-        TypeError: an option of another name.
+      ValueError: something that is not allowed, named with its value.
+      TypeError: an option of another name.
     """
     given = _with_defaults(options)
     held = held_data(

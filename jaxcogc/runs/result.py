@@ -23,12 +23,12 @@ class TrainingResult:
     """What came out of a run of training.
 
     Attributes:
-        plan: what was run.
-        trained: where it stands: parameters and metrics [seeds, schemes, ..].
-        folder: where it is kept; None: nowhere.
-        non_finite: the update that ended the run; None: it came to its end, or was stopped.
-        compile_seconds: what tracing and compiling took.
-        device: the devices it ran on, in words.
+      plan: what was run.
+      trained: where it stands: parameters and metrics [seeds, schemes, ..].
+      folder: where it is kept; None: nowhere.
+      non_finite: the update that ended the run; None: it came to its end, or was stopped.
+      compile_seconds: what tracing and compiling took.
+      device: the devices it ran on, in words.
     """
 
     plan: TrainingPlan
@@ -48,8 +48,8 @@ class TrainingResult:
         """The parameters at the end, as the model takes them.
 
         Raises:
-            ValueError: a scheme or a seed that was not run, or an update that was not finite ended
-                the run.
+          ValueError: a scheme or a seed that was not run, or an update that was not finite ended
+            the run.
         """
         if self.non_finite is not None:
             raise ValueError(f"no parameters: {self._end()}")
@@ -64,7 +64,7 @@ class TrainingResult:
         """Every scheme in a few numbers.
 
         Raises:
-            ValueError: the first round had an update that was not finite, which ended the run.
+          ValueError: the first round had an update that was not finite, which ended the run.
         """
         return summarize(self.plan, self._sound)
 
@@ -75,14 +75,14 @@ class TrainingResult:
         usually vary less than the schemes do.
 
         Args:
-            scheme, other: names of schemes that were run.
-            metric: name of a metric, or "loss"; None: the first.
+          scheme, other: names of schemes that were run.
+          metric: name of a metric, or "loss"; None: the first.
 
         Returns:
-            The mean difference, and its Student-t interval over seeds.
+          The mean difference, and its Student-t interval over seeds.
 
         Raises:
-            ValueError: a scheme or a metric that was not run.
+          ValueError: a scheme or a metric that was not run.
         """
         return difference(self.plan, self._sound, scheme, other, metric)
 
@@ -90,7 +90,7 @@ class TrainingResult:
         """The first metric (else the loss) against rounds, and against what they cost.
 
         Args:
-            title: None: what is drawn, how many clients, and what their links lose.
+          title: None: what is drawn, how many clients, and what their links lose.
         """
         title = self._title() if title is None else title
         seeds = len(self.plan.seeds)

@@ -45,7 +45,7 @@ class RunFiles:
         """Keep where the run stands; or, where it cannot go on, the table of its first rounds.
 
         Raises:
-            OSError: the disk refuses.
+          OSError: the disk refuses.
         """
         if num_rounds is None:
             self._checkpoints.save(trained)

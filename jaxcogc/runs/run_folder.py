@@ -44,14 +44,14 @@ def held_folder(
     The kernel gives the lock back when the process ends, however it ends.
 
     Args:
-        out: the folder.
-        files: what must be in it, by path below it; the last one says that it is complete.
-        resume: it is there already.
-        warn: says where the file system knows no locks.
+      out: the folder.
+      files: what must be in it, by path below it; the last one says that it is complete.
+      resume: it is there already.
+      warn: says where the file system knows no locks.
 
     Raises:
-        ValueError: another process holds it, or began a run in it.
-        OSError: the disk refuses.
+      ValueError: another process holds it, or began a run in it.
+      OSError: the disk refuses.
     """
     with ExitStack() as stack:
         if not resume and not out.exists():

@@ -41,27 +41,27 @@ def train(
     """Train a model under several schemes over links that lose messages.
 
     Args:
-        model: of `jaxcogc.names.MODELS`; a Flax NNX module whose state is parameters alone, or what
-            makes one of ``rngs``; a Model.
-        data: a Dataset; ``(inputs, targets)`` of all clients [samples, ..], divided by
-            ``partition``; or a list of such pairs, one for each client.
-        network: the links.
-        schemes: of `jaxcogc.names.SCHEMES`, or ``(name, Scheme)``.
-        out: a new folder for metrics.csv (which grows while the run goes on), checkpoints,
-            summary.json and accuracy.png; None: nothing is kept.
-        resume: go on with the run in ``out``, also to more rounds, as if it had never stopped.
-        callback: called after every block of rounds, a few seconds at most; True ends the run.
-        options: see `TrainOptions`: num_rounds, seeds, test, partition, loss, metrics,
-            local_optimizer, server_optimizer, code, local_steps, batch_size, num_attempts, ..
+      model: of `jaxcogc.names.MODELS`; a Flax NNX module whose state is parameters alone, or what
+        makes one of ``rngs``; a Model.
+      data: a Dataset; ``(inputs, targets)`` of all clients [samples, ..], divided by
+        ``partition``; or a list of such pairs, one for each client.
+      network: the links.
+      schemes: of `jaxcogc.names.SCHEMES`, or ``(name, Scheme)``.
+      out: a new folder for metrics.csv (which grows while the run goes on), checkpoints,
+        summary.json and accuracy.png; None: nothing is kept.
+      resume: go on with the run in ``out``, also to more rounds, as if it had never stopped.
+      callback: called after every block of rounds, a few seconds at most; True ends the run.
+      options: see `TrainOptions`: num_rounds, seeds, test, partition, loss, metrics,
+        local_optimizer, server_optimizer, code, local_steps, batch_size, num_attempts, ..
 
     Returns:
-        TrainingResult.
+      TrainingResult.
 
     Raises:
-        ValueError: something that is not allowed, named with its value; a module with other state
-            than parameters (names the part); a loss that is not a scalar; a folder with a run of
-            another model, data or options.
-        OSError: the disk refuses.
+      ValueError: something that is not allowed, named with its value; a module with other state
+        than parameters (names the part); a loss that is not a scalar; a folder with a run of
+        another model, data or options.
+      OSError: the disk refuses.
 
     Source: docs/guide/own_model.md, "A model of your own".
     """
@@ -79,8 +79,8 @@ def run_plan(
     """`train` for a plan that is made already.
 
     Args:
-        plan: what is run.
-        out, resume, callback: as there.
+      plan: what is run.
+      out, resume, callback: as there.
     """
     folder = None if out is None else Path(out)
     if folder is None and resume:

@@ -45,9 +45,9 @@ def compiler_options(platform: str, *, quick: bool = False) -> dict[str, str | b
     itself: otherwise the host waits for the device at every loop's condition and every branch.
 
     Args:
-        platform: for which is compiled.
-        quick: for a program of small loops. On a CPU LLVM's first level, whose code for these is
-            faster, and XLA's older emitters, while JAX has them: half the compilation.
+      platform: for which is compiled.
+      quick: for a program of small loops. On a CPU LLVM's first level, whose code for these is
+        faster, and XLA's older emitters, while JAX has them: half the compilation.
 
     >>> compiler_options("cpu")
     {'xla_cpu_prefer_vector_width': '512'}

@@ -25,8 +25,8 @@ def keep_programs() -> Path | None:
     differ.
 
     Returns:
-        The folder; None where nothing was set: JAX runs already, the user has chosen for himself,
-        the folder cannot be written, or the user has no home.
+      The folder; None where nothing was set: JAX runs already, the user has chosen for himself,
+      the folder cannot be written, or the user has no home.
     """
     told = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"} & os.environ.keys()
     if told or "jax" in sys.modules:

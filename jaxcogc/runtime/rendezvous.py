@@ -50,14 +50,14 @@ def meet(
     """Return in every process once all are there.
 
     Args:
-        coordinator: "HOST:PORT" of process 0.
-        num_processes, process_id: as in `processes.join_processes`.
-        say: told every now and then who is waited for.
-        seconds: how long.
+      coordinator: "HOST:PORT" of process 0.
+      num_processes, process_id: as in `processes.join_processes`.
+      say: told every now and then who is waited for.
+      seconds: how long.
 
     Raises:
-        NotAllCame: not all came in time, or one came twice or with other numbers.
-        OSError: the address is nobody's, or taken.
+      NotAllCame: not all came in time, or one came twice or with other numbers.
+      OSError: the address is nobody's, or taken.
     """
     host, _, port = coordinator.rpartition(":")
     patience, address = _Patience(seconds, say), (host.strip("[]"), int(port))

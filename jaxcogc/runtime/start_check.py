@@ -20,7 +20,7 @@ def check_start() -> None:
     """Start JAX and find its devices.
 
     Raises:
-        CannotStart: with what was looked for and why it failed, in one line.
+      CannotStart: with what was looked for and why it failed, in one line.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < _LEAST_MEMORY:

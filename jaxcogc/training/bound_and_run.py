@@ -33,13 +33,13 @@ class BoundBeside(NamedTuple):
     """What was promised and what was measured, of one scheme.
 
     Attributes:
-        measured: float64 [seeds, rounds]; entry r is the mean of ||grad F||^2 over the first r + 1
-            rounds.
-        bound: float64 [rounds], on the expectation of the same.
-        floor: what stays of the bound after infinitely many rounds.
-        hold: probability of a held round.
-        rho: spread of partial averages, the safe form.
-        constants: of the losses, the largest along the run.
+      measured: float64 [seeds, rounds]; entry r is the mean of ||grad F||^2 over the first r + 1
+        rounds.
+      bound: float64 [rounds], on the expectation of the same.
+      floor: what stays of the bound after infinitely many rounds.
+      hold: probability of a held round.
+      rho: spread of partial averages, the safe form.
+      constants: of the losses, the largest along the run.
     """
 
     measured: Float64[np.ndarray, "seeds rounds"]
@@ -70,15 +70,15 @@ def bound_beside_training(
     seed: estimates, so the bound is a guide and no promise.
 
     Args:
-        plan: with the server's plain SGD, evaluated every round; links all alike, unless every
-            scheme is exact or held.
-        drawn: many rounds of every scheme of the plan, from `draw_rounds`.
+      plan: with the server's plain SGD, evaluated every round; links all alike, unless every
+        scheme is exact or held.
+      drawn: many rounds of every scheme of the plan, from `draw_rounds`.
 
     Returns:
-        BoundBeside of [seeds, rounds] by scheme.
+      BoundBeside of [seeds, rounds] by scheme.
 
     Raises:
-        ValueError: the plan's steps meet no bound (which condition fails).
+      ValueError: the plan's steps meet no bound (which condition fails).
     """
     if np.ndim(plan.partition.num_samples) != 1:
         raise ValueError("partition with a seeds axis: allowed is one partition for all seeds")

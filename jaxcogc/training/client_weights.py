@@ -30,11 +30,11 @@ class EffectiveWeights(NamedTuple):
     """What a scheme weighs clients with, on average over the rounds not held.
 
     Attributes:
-        weights: float64 [clients], E[coefficient of client k | not held].
-        bias: half the sum of |share of client k - 1/M|, shares being the weights divided by their
-            sum: 0 without bias, and at most 1 - 1/M.
-        method: how they were found.
-        trials: rounds simulated; None where exact.
+      weights: float64 [clients], E[coefficient of client k | not held].
+      bias: half the sum of |share of client k - 1/M|, shares being the weights divided by their
+        sum: 0 without bias, and at most 1 - 1/M.
+      method: how they were found.
+      trials: rounds simulated; None where exact.
     """
 
     weights: Float64[np.ndarray, "clients"]
@@ -59,23 +59,23 @@ def effective_weights(
     """Effective weights, exact where that is possible.
 
     Args:
-        key: of the simulation, when there is one.
-        network: the links.
-        scheme: one of `jaxcogc.names.SCHEMES`.
-        code: of the coded schemes.
-        num_trials: rounds to simulate where neither a closed form is known nor the links are few
-            enough (22) to be enumerated.
-        redraw_code: another code in every attempt; cyclic only.
-        dynamics: how links remember, and which clients are blocked; rounds begin in stationarity.
-        known: what some schemes must know of the network; None: the weights of relays are found.
-        policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
-            max_repeats, keep_heard, min_recovered.
+      key: of the simulation, when there is one.
+      network: the links.
+      scheme: one of `jaxcogc.names.SCHEMES`.
+      code: of the coded schemes.
+      num_trials: rounds to simulate where neither a closed form is known nor the links are few
+        enough (22) to be enumerated.
+      redraw_code: another code in every attempt; cyclic only.
+      dynamics: how links remember, and which clients are blocked; rounds begin in stationarity.
+      known: what some schemes must know of the network; None: the weights of relays are found.
+      policy: fields of `LinkPolicy`: num_attempts, num_tries, partial_normalisation, placement,
+        max_repeats, keep_heard, min_recovered.
 
     Returns:
-        EffectiveWeights of [clients].
+      EffectiveWeights of [clients].
 
     Raises:
-        ValueError: an argument outside what is allowed, a scheme that always holds.
+      ValueError: an argument outside what is allowed, a scheme that always holds.
 
     Source: docs/mathematics/schemes.md, "Effective weights".
 

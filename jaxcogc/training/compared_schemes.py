@@ -42,18 +42,18 @@ class SchemeErrors(NamedTuple):
     """What a scheme is worth on a network; uses and counts are means over rounds.
 
     Attributes:
-        error_orthogonal, error_alike: mean squared distance from the average, in units of an
-            update's squared norm; of schemes with memory in units of what changed since. None of a
-            scheme whose clients have models of their own.
-        bias: half the sum of |share of client k - 1/M| of the mean coefficients; None where all are
-            0, or clients have models of their own.
-        exact, hold: probability of the exact average, of a held round.
-        peer_uses, uplink_uses: of links.
-        revealed: clients whose own update the server could read.
-        dimensions: combinations of updates seen beyond their sum, through masks if there are any.
-        masked: whether there are.
-        method: how the errors were found.
-        trials: rounds drawn; None where nothing was.
+      error_orthogonal, error_alike: mean squared distance from the average, in units of an
+        update's squared norm; of schemes with memory in units of what changed since. None of a
+        scheme whose clients have models of their own.
+      bias: half the sum of |share of client k - 1/M| of the mean coefficients; None where all are
+        0, or clients have models of their own.
+      exact, hold: probability of the exact average, of a held round.
+      peer_uses, uplink_uses: of links.
+      revealed: clients whose own update the server could read.
+      dimensions: combinations of updates seen beyond their sum, through masks if there are any.
+      masked: whether there are.
+      method: how the errors were found.
+      trials: rounds drawn; None where nothing was.
     """
 
     error_orthogonal: Estimate | None
@@ -86,18 +86,18 @@ def scheme_errors(
     """Errors of schemes on a network, exact where that is possible.
 
     Args:
-        key: of the rounds that are drawn.
-        network: the links, on the host.
-        schemes: of `jaxcogc.names.SCHEMES`.
-        code: of the coded schemes; redrawn for num_attempts, or the same in every attempt.
-        num_trials: rounds to draw for the schemes that no law and no enumeration decides.
-        level: of the intervals of what is drawn, normal ones.
-        dynamics: how links remember, and which clients are blocked.
-        known: what some schemes must know of the network; None: it is found.
-        policy: fields of `LinkPolicy`.
+      key: of the rounds that are drawn.
+      network: the links, on the host.
+      schemes: of `jaxcogc.names.SCHEMES`.
+      code: of the coded schemes; redrawn for num_attempts, or the same in every attempt.
+      num_trials: rounds to draw for the schemes that no law and no enumeration decides.
+      level: of the intervals of what is drawn, normal ones.
+      dynamics: how links remember, and which clients are blocked.
+      known: what some schemes must know of the network; None: it is found.
+      policy: fields of `LinkPolicy`.
 
     Raises:
-        ValueError: an argument outside what is allowed.
+      ValueError: an argument outside what is allowed.
 
     Source: docs/mathematics/schemes.md, "Partial averages without bias".
     """

@@ -38,18 +38,18 @@ def gather_foreknowledge(
     """Find what some schemes must know: from all patterns of links, or from rounds drawn.
 
     Args:
-        key: of the rounds that are drawn, if any.
-        network: on the host.
-        schemes: of `jaxcogc.names.SCHEMES`; nothing is found that none of them needs.
-        code: of the coded schemes.
-        relay_objective, relay_window: of the weights of relays, as in `colrel_weights`.
-        num_trials: rounds to draw.
-        redraw_code: another code in every attempt; cyclic only.
-        dynamics: how links remember, and which clients are blocked.
-        policy: fields of `LinkPolicy`.
+      key: of the rounds that are drawn, if any.
+      network: on the host.
+      schemes: of `jaxcogc.names.SCHEMES`; nothing is found that none of them needs.
+      code: of the coded schemes.
+      relay_objective, relay_window: of the weights of relays, as in `colrel_weights`.
+      num_trials: rounds to draw.
+      redraw_code: another code in every attempt; cyclic only.
+      dynamics: how links remember, and which clients are blocked.
+      policy: fields of `LinkPolicy`.
 
     Raises:
-        ValueError: an argument outside what is allowed; relays that never reach the server.
+      ValueError: an argument outside what is allowed; relays that never reach the server.
 
     Source: docs/mathematics/schemes.md, "Partial averages without bias".
 

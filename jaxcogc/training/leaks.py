@@ -24,13 +24,13 @@ class RunLeak(NamedTuple):
     """What a scheme leaked; bits are for one coordinate, means over rounds and seeds.
 
     Attributes:
-        bits: a round, about all updates together.
-        bits_client: a round, about the client of whom it tells most.
-        mu: over all rounds, the largest of the seeds; an update may change by its deviation.
-        epsilon: of (epsilon, 1e-5) differential privacy at that mu, for what lies beyond the sums;
-            None where infinite. Updates must be clipped for it to hold.
-        mask_error, mask_error_predicted: of the `MASK_ERRORS`, their root mean square over rounds;
-            None where no payloads are formed, or none was decoded.
+      bits: a round, about all updates together.
+      bits_client: a round, about the client of whom it tells most.
+      mu: over all rounds, the largest of the seeds; an update may change by its deviation.
+      epsilon: of (epsilon, 1e-5) differential privacy at that mu, for what lies beyond the sums;
+        None where infinite. Updates must be clipped for it to hold.
+      mask_error, mask_error_predicted: of the `MASK_ERRORS`, their root mean square over rounds;
+        None where no payloads are formed, or none was decoded.
     """
 
     bits: float | None
@@ -45,8 +45,8 @@ def round_leaks(plan: TrainingPlan, metrics: RoundMetrics) -> dict[str, HostFloa
     """Bits and mu of every round, [seeds, schemes, rounds] by name; empty without masks.
 
     Args:
-        plan: what was run.
-        metrics: of the run.
+      plan: what was run.
+      metrics: of the run.
     """
     masked = np.array(plan.settings.masked)
     if not masked.any():
@@ -68,8 +68,8 @@ def run_leaks(plan: TrainingPlan, trained: Trained) -> dict[str, RunLeak]:
     """What each scheme with masks leaked so far.
 
     Args:
-        plan: what was run.
-        trained: where it stands.
+      plan: what was run.
+      trained: where it stands.
     """
     found = {}
     leaks = round_leaks(plan, trained.metrics)

@@ -20,8 +20,8 @@ def cross_entropy(output: Array, target: Array) -> Array:
     """The loss of classification.
 
     Args:
-        output: logits [classes].
-        target: a label, an integer.
+      output: logits [classes].
+      target: a label, an integer.
     """
     wanted = jax.nn.one_hot(target, output.shape[-1], dtype=output.dtype)
     loss: Array = optax.losses.softmax_cross_entropy(output, wanted)  # no gather, no scatter
@@ -32,8 +32,8 @@ def is_right(output: Array, target: Array) -> Array:
     """Whether the largest logit is the label's: its mean is the accuracy.
 
     Args:
-        output: logits [classes].
-        target: a label, an integer.
+      output: logits [classes].
+      target: a label, an integer.
     """
     return jnp.argmax(output, axis=-1) == target
 
@@ -44,13 +44,13 @@ def check_of_sample(
     """The dtype of a loss or metric.
 
     Args:
-        name: of the argument, for the message.
-        function: of one sample.
-        model: whose outputs it takes.
-        inputs, targets: of some samples; only their shapes count.
+      name: of the argument, for the message.
+      function: of one sample.
+      model: whose outputs it takes.
+      inputs, targets: of some samples; only their shapes count.
 
     Raises:
-        ValueError: it is not a scalar (its shape), or it cannot be computed.
+      ValueError: it is not a scalar (its shape), or it cannot be computed.
     """
 
     def one(params: PyTree) -> Array:

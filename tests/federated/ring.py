@@ -25,8 +25,8 @@ def ring_rounds(uplink: np.ndarray, following: np.ndarray) -> DrawnRounds:
     that form all of the ring but one tie give the sum.
 
     Args:
-        uplink: bool [trials, clients]; row m arrived.
-        following: bool [trials, clients]; client m heard client m + 1.
+      uplink: bool [trials, clients]; row m arrived.
+      following: bool [trials, clients]; client m heard client m + 1.
     """
     tie = uplink & following
     known = uplink & ~following

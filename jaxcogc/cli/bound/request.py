@@ -22,12 +22,12 @@ class BoundRequest:
     """A question that can be answered: the output can be written.
 
     Attributes:
-        asked: what was asked.
-        network: the links.
-        source: the network in words, for titles.
-        code: the gradient code.
-        losses: the constants of the losses.
-        steps: of a round; their learning rate means nothing where the best one is to be found.
+      asked: what was asked.
+      network: the links.
+      source: the network in words, for titles.
+      code: the gradient code.
+      losses: the constants of the losses.
+      steps: of a round; their learning rate means nothing where the best one is to be found.
     """
 
     asked: BoundOptions
@@ -46,7 +46,8 @@ class BoundRequest:
 def read_request(options: BoundOptions) -> BoundRequest:
     """Check what goes together, cheap mistakes first, and build the network and the code.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     check_redraw(options)
     network, source, _ = read_network(options)

@@ -57,7 +57,8 @@ class _Rounds(NamedTuple):
 def run(request: BoundRequest) -> int:
     """Answer and return the exit code 0.
 
-    Errors: UserError when no bound exists for what was asked.
+    Raises:
+      UserError: no bound exists for what was asked.
     """
     started = time.perf_counter()
     console = new_console(_TABLE_WIDTH)

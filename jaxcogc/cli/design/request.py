@@ -27,14 +27,14 @@ class DesignRequest:
     """A question that can be answered: the outputs can be written.
 
     Attributes:
-        asked: what was asked.
-        network: the links.
-        source: the network in words, for titles.
-        names: of the clients, where the network file has them.
-        dynamics: how links hang together in time; None: they do not.
-        accuracy: what training is to reach, for the numbers of rounds.
-        own_code: to be tried beside the families; None: there is none.
-        started: `time.perf_counter()` when the verb began.
+      asked: what was asked.
+      network: the links.
+      source: the network in words, for titles.
+      names: of the clients, where the network file has them.
+      dynamics: how links hang together in time; None: they do not.
+      accuracy: what training is to reach, for the numbers of rounds.
+      own_code: to be tried beside the families; None: there is none.
+      started: `time.perf_counter()` when the verb began.
     """
 
     asked: DesignOptions
@@ -67,7 +67,8 @@ class DesignRequest:
 def read_request(options: DesignOptions) -> DesignRequest:
     """Check what goes together, cheap mistakes first, and build the network.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     started = time.perf_counter()
     if options.plot is not None and not options.sensitivity:

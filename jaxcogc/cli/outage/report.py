@@ -56,11 +56,11 @@ class Counted(NamedTuple):
     """What was counted.
 
     Attributes:
-        counts: of the settings in their order, those that were begun.
-        first_law: of the first setting.
-        seconds: that counting took.
-        compile_seconds: before it.
-        device: on which.
+      counts: of the settings in their order, those that were begun.
+      first_law: of the first setting.
+      seconds: that counting took.
+      compile_seconds: before it.
+      device: on which.
     """
 
     counts: list[Counts]

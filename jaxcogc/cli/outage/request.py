@@ -25,11 +25,11 @@ class Setting:
     """What one line of the results is about.
 
     Attributes:
-        asked: what was asked for, one value of everything but the stragglers.
-        network: the links.
-        source: the network in words, for titles.
-        dynamics: how links hang together in time; None: they do not.
-        code: the code.
+      asked: what was asked for, one value of everything but the stragglers.
+      network: the links.
+      source: the network in words, for titles.
+      dynamics: how links hang together in time; None: they do not.
+      code: the code.
     """
 
     asked: OutageOptions
@@ -69,10 +69,10 @@ class OutageRequest:
     """A run that can start: every output can be written.
 
     Attributes:
-        asked: what was asked for; quiet and without outputs in a process that does not print.
-        settings: a line of the results each, in their order.
-        axes: in what the settings differ.
-        started: `time.perf_counter()` when the verb began.
+      asked: what was asked for; quiet and without outputs in a process that does not print.
+      settings: a line of the results each, in their order.
+      axes: in what the settings differ.
+      started: `time.perf_counter()` when the verb began.
     """
 
     asked: OutageOptions
@@ -89,7 +89,8 @@ class OutageRequest:
 def read_request(options: OutageOptions) -> OutageRequest:
     """Check what goes together, cheap mistakes first, and build the networks and the codes.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     started = time.perf_counter()
     check_redraw(options)

@@ -23,9 +23,9 @@ class Axis(NamedTuple):
     """An option that was given several values.
 
     Attributes:
-        name: of the option's field.
-        values: each once, as they were given.
-        places: of each line of the sweep, its value.
+      name: of the option's field.
+      values: each once, as they were given.
+      places: of each line of the sweep, its value.
     """
 
     name: str

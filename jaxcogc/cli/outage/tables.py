@@ -85,9 +85,9 @@ def sweep_table(
     """Several settings: a line for each, every estimate above its interval.
 
     Args:
-        points: what was found of each.
-        axes: by heading, in what they differ: a value of each.
-        title, caption: of the table.
+      points: what was found of each.
+      axes: by heading, in what they differ: a value of each.
+      title, caption: of the table.
     """
     table = new_table(title, caption)
     table.show_lines = True

@@ -27,12 +27,12 @@ class SchemesRequest:
     """A question that can be answered.
 
     Attributes:
-        asked: what was asked.
-        schemes: to compare.
-        left_out: schemes that do not fit what was asked, by name with the reason.
-        network, code, dynamics, policy: of the rounds.
-        title: the network in words.
-        started: `time.perf_counter()` when the verb began.
+      asked: what was asked.
+      schemes: to compare.
+      left_out: schemes that do not fit what was asked, by name with the reason.
+      network, code, dynamics, policy: of the rounds.
+      title: the network in words.
+      started: `time.perf_counter()` when the verb began.
     """
 
     asked: SchemesOptions
@@ -49,7 +49,8 @@ class SchemesRequest:
 def read_request(options: SchemesOptions) -> SchemesRequest:
     """Check what goes together, and build the network and the code.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     started = time.perf_counter()
     check_redraw(options)

@@ -63,7 +63,8 @@ def check_redraw(options: CodeOptions) -> None:
 def read_stragglers(options: CodeOptions, num_clients: int) -> tuple[int, ...]:
     """One number of stragglers or several after commas, each in 0 .. num_clients - 1.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     text, most = options.stragglers, num_clients - 1
     if options.code == "uncoded":
@@ -102,7 +103,8 @@ def sized_by_file(options: N, code_file: str | None) -> N:
 def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode:
     """The code of a verb that takes one number of stragglers.
 
-    Errors: UserError that names the options, their values and what is allowed.
+    Raises:
+      UserError: it names the options, their values and what is allowed.
     """
     stragglers = read_stragglers(options, num_clients)
     if len(stragglers) > 1:
@@ -113,7 +115,8 @@ def read_code(options: CodeOptions, num_clients: int, seed: int) -> GradientCode
 def read_codes(options: CodeOptions, num_clients: int, seed: int) -> tuple[GradientCode, ...]:
     """The code of each number of stragglers.
 
-    Errors: UserError that names the options, their values and what is allowed.
+    Raises:
+      UserError: it names the options, their values and what is allowed.
     """
     stragglers = read_stragglers(options, num_clients)
     path = options.code_file

@@ -23,11 +23,11 @@ class File(NamedTuple):
     """What a verb does with the file that an option names.
 
     Attributes:
-        reads, writes: what it does; a store is both read and written.
-        endings: one of them must end its name; none is asked for where empty.
-        folder: it is a folder, whose files are the verb's own: no other output may lie there.
-        stdout: "-" stands for standard output.
-        again: it is read more than once, which a pipe cannot be: of a pipe a copy is read.
+      reads, writes: what it does; a store is both read and written.
+      endings: one of them must end its name; none is asked for where empty.
+      folder: it is a folder, whose files are the verb's own: no other output may lie there.
+      stdout: "-" stands for standard output.
+      again: it is read more than once, which a pipe cannot be: of a pipe a copy is read.
     """
 
     reads: bool = False
@@ -51,7 +51,8 @@ def check_files(named: Sequence[NamedFile]) -> None:
 
     Nothing is left behind: the probe is an unnamed temporary file.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     for one in named:
         if one.file.writes and not one.file.folder:
@@ -68,7 +69,8 @@ def check_files(named: Sequence[NamedFile]) -> None:
 def copy_of_pipe(text: str) -> Iterator[str | None]:
     """A file, for a while, with what came through a pipe; None of what is no pipe.
 
-    Errors: OSError, it cannot be read, or there is no place for the copy.
+    Raises:
+      OSError: it cannot be read, or there is no place for the copy.
     """
     path = Path(text)
     try:

@@ -53,7 +53,8 @@ class LinkOptions(NetworkOptions):
 def read_dynamics(options: LinkOptions, network: Network) -> LinkDynamics | None:
     """How the links hang together in time, by the options and the network file; None: they do not.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     asked = {name: getattr(options, name) for name in DYNAMICS}
     asked = {name: value for name, value in asked.items() if value is not None}

@@ -25,7 +25,7 @@ class NetworkOptions(Options):
     """The options of a network; None where one was not given.
 
     Attributes:
-        draws_in_time: the verb knows links that remember and blocked clients.
+      draws_in_time: the verb knows links that remember and blocked clients.
     """
 
     draws_in_time: ClassVar[bool] = False
@@ -69,7 +69,8 @@ class NamedNetwork(NamedTuple):
 def read_network(options: NetworkOptions) -> NamedNetwork:
     """The network that the options describe.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     named = _read_network(options)
     if options.client_order is None:
@@ -82,7 +83,8 @@ def read_network(options: NetworkOptions) -> NamedNetwork:
 def client_order(options: NetworkOptions, num_clients: int) -> tuple[int, ...]:
     """Which client stands at each place of the ring; their own order where nothing is said.
 
-    Errors: UserError that names the option and what is allowed.
+    Raises:
+      UserError: it names the option and what is allowed.
     """
     if options.client_order is None:
         return tuple(range(num_clients))
@@ -145,7 +147,8 @@ def _read_network_file(options: NetworkOptions, path: str) -> NamedNetwork:
 def read_file(path: str, reading: Reading | None = None) -> StoredNetwork:
     """A network file, or a CSV list of links.
 
-    Errors: UserError that names the file.
+    Raises:
+      UserError: it names the file.
     """
     from jaxcogc.links.stored_network import read_stored_network
 
@@ -156,7 +159,8 @@ def read_file(path: str, reading: Reading | None = None) -> StoredNetwork:
 def time_in_file(path: str | None) -> dict[str, Any]:
     """What a network file says of how links hang together in time, by the names of `DYNAMICS`.
 
-    Errors: UserError that names the file.
+    Raises:
+      UserError: it names the file.
     """
     return {} if path is None else dict(read_file(path).in_time)
 

@@ -26,15 +26,15 @@ class Option(NamedTuple):
     """What a field of a record tells of its option.
 
     Attributes:
-        metavar: what stands for the value; None of a switch.
-        help: a sentence.
-        allowed: what the value may be.
-        shown: the default in words; None where there is nothing to tell.
-        repeated: the option may be given again and again; the value is a tuple.
-        several: values after commas make a sweep; see `Options.each`.
-        argument: it has no flag; its place tells.
-        flag: with its dashes.
-        file: what is done with the file that it names; None where it names none.
+      metavar: what stands for the value; None of a switch.
+      help: a sentence.
+      allowed: what the value may be.
+      shown: the default in words; None where there is nothing to tell.
+      repeated: the option may be given again and again; the value is a tuple.
+      several: values after commas make a sweep; see `Options.each`.
+      argument: it has no flag; its place tells.
+      flag: with its dashes.
+      file: what is done with the file that it names; None where it names none.
     """
 
     metavar: str | None
@@ -63,15 +63,15 @@ def option(
     """A field of a record of options.
 
     Args:
-        metavar: what stands for its value.
-        help: a sentence.
-        allowed: what the value may be.
-        default: the value where the option is not given; `...` where it must be.
-        shown: the default in words, where Python's own are not good.
-        repeated: may be given again; the value is a tuple.
-        several: may be given as values after commas; the value is the first of them.
-        argument: has no flag.
-        file: what is done with the file that it names.
+      metavar: what stands for its value.
+      help: a sentence.
+      allowed: what the value may be.
+      default: the value where the option is not given; `...` where it must be.
+      shown: the default in words, where Python's own are not good.
+      repeated: may be given again; the value is a tuple.
+      several: may be given as values after commas; the value is the first of them.
+      argument: has no flag.
+      file: what is done with the file that it names.
     """
     words = str(default) if shown is None and default not in (None, ..., "") else shown
     told = Option(metavar, help, allowed, words, repeated, argument, "", file, several)
@@ -104,11 +104,11 @@ class Options:
     """What all records of options have.
 
     Attributes:
-        verb_name: of the verb that they are of.
-        headings: of `--help`: the first field below each, and its text.
-        given: the fields that the user gave, on the command line or in a config file.
-        words: what he typed after the verb.
-        lists: by field, the values of options that were given several; the field has the first.
+      verb_name: of the verb that they are of.
+      headings: of `--help`: the first field below each, and its text.
+      given: the fields that the user gave, on the command line or in a config file.
+      words: what he typed after the verb.
+      lists: by field, the values of options that were given several; the field has the first.
     """
 
     verb_name: ClassVar[str] = ""
@@ -149,11 +149,12 @@ class Options:
         """A record from what was typed, completed by the values of a file.
 
         Args:
-            typed: texts (a list of texts where repeated, a bool of a switch) by field; None where
-                not given.
-            written: typed values by field, checked already.
+          typed: texts (a list of texts where repeated, a bool of a switch) by field; None where
+            not given.
+          written: typed values by field, checked already.
 
-        Errors: UserError that names the option, its value and what is allowed.
+        Raises:
+          UserError: it names the option, its value and what is allowed.
         """
         values = dict(written or {})
         words: list[str] = []
@@ -250,7 +251,8 @@ def _read(told: Option, given: Any) -> Any:
 def check_written(record: type[Options], name: str, value: Any, file: str) -> Any:
     """The value that a file gives to a field.
 
-    Errors: UserError that names the file, the key, the value and what is allowed.
+    Raises:
+      UserError: it names the file, the key, the value and what is allowed.
     """
     told = record.options()[name]
     many = told.repeated and isinstance(value, list)

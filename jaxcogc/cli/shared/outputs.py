@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def write_json(target: str, fields: Mapping[str, Any], asked: Options) -> None:
     """Write one JSON object to standard output ("-") or to a file, with what made it.
 
-    Errors: ValueError for a number that is not finite (JSON has none); UserError when the disk
-    refuses.
+    Raises:
+      ValueError: a number is not finite (JSON has none).
+      UserError: the disk refuses.
     """
     write_text(
         "--json",
@@ -39,7 +40,8 @@ def write_csv(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
     What is an object or a list in JSON has a column for each of its parts: gc_outage_low,
     num_recovered_pmf_0. What is null is empty.
 
-    Errors: UserError when the disk refuses.
+    Raises:
+      UserError: the disk refuses.
     """
     flat = [dict(_columns("", row)) for row in rows]
     stream = io.StringIO()
@@ -86,15 +88,16 @@ def write_picture(
     """Draw and write a picture; one that cannot be drawn is told in one line, and no more.
 
     Args:
-        flag: the option that asked for it.
-        path: its file.
-        draw: makes it, in the look that was asked for.
-        asked: the options.
+      flag: the option that asked for it.
+      path: its file.
+      draw: makes it, in the look that was asked for.
+      asked: the options.
 
     Returns:
-        Whether the picture is there.
+      Whether the picture is there.
 
-    Errors: UserError when the disk refuses.
+    Raises:
+      UserError: the disk refuses.
     """
     try:
         from jaxcogc.figures import figure_bytes  # Matplotlib itself may not take a user's settings

@@ -50,7 +50,8 @@ class PictureOptions(Options):
     def read(cls, typed: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Self:
         """See `Options`; a look without a picture is an error.
 
-        Errors: also UserError, where no picture is asked for.
+        Raises:
+          UserError: also where no picture is asked for.
         """
         record = super().read(typed, written)
         given = [name for name in PICTURE_NAMES if name in record.given]

@@ -24,11 +24,11 @@ def print_table(console: Console, table: Table, *expendable: str) -> None:
     """Print a table; where it is too wide, cells fold between words, then columns are left out.
 
     Args:
-        console: where to.
-        table: as `new_table` makes it; it is changed.
-        expendable: headers of columns that may be left out, the first one first; a line below the
-            table says which were. What then is still too wide makes the lines longer than the
-            terminal, which folds them.
+      console: where to.
+      table: as `new_table` makes it; it is changed.
+      expendable: headers of columns that may be left out, the first one first; a line below the
+        table says which were. What then is still too wide makes the lines longer than the
+        terminal, which folds them.
     """
     dropped = []
     if _width(table, folded=False) > console.width:

@@ -34,9 +34,9 @@ class Display:
     """A bar on a terminal, plain lines elsewhere, nothing when quiet; use it as a context.
 
     Args:
-        console: where to.
-        columns: of the bar.
-        quiet: say nothing at all.
+      console: where to.
+      columns: of the bar.
+      quiet: say nothing at all.
     """
 
     def __init__(self, console: Console, *columns: ProgressColumn, quiet: bool) -> None:
@@ -131,8 +131,8 @@ class CountDisplay(Display):
         """Add trials that have been counted, or rounds that have been trained.
 
         Args:
-            number: how many.
-            note: how things stand, behind the speed.
+          number: how many.
+          note: how things stand, behind the speed.
         """
         self._done += number
         now = time.perf_counter()

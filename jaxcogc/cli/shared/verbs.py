@@ -21,9 +21,9 @@ class Verb(NamedTuple):
     """A verb of the command line.
 
     Attributes:
-        record: its options.
-        work: does what the verb does; its name is the verb's, its docstring the help.
-        complete: from the texts by field to values that a file gives to fields not typed.
+      record: its options.
+      work: does what the verb does; its name is the verb's, its docstring the help.
+      complete: from the texts by field to values that a file gives to fields not typed.
     """
 
     record: type[Any]
@@ -82,7 +82,8 @@ def _command(verb: Verb) -> Callable[..., int]:
 def _pipes_copied(options: Options) -> Iterator[Options]:
     """The options, with copies of the files that are pipes, such as `--network <(command)`.
 
-    Errors: UserError, a pipe that cannot be read, or no place for its copy.
+    Raises:
+      UserError: a pipe that cannot be read, or no place for its copy.
     """
     copies: dict[str, Any] = {}
     with ExitStack() as stack:

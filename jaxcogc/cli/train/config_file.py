@@ -53,8 +53,8 @@ def config_text(config: Mapping[str, Any]) -> str:
 def read_config(flag: str, path: Path) -> dict[str, Any]:
     """The checked values of a config file, and its checksums, by name.
 
-    Errors: UserError, no such file or no valid one, a key that is no option, a value that is not
-    allowed.
+    Raises:
+      UserError: no such file or no valid one, a key that is no option, a value that is not allowed.
     """
     with blame(f"{flag} {path}"):
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -73,7 +73,8 @@ def read_config(flag: str, path: Path) -> dict[str, Any]:
 def complete(typed: Mapping[str, Any]) -> dict[str, Any]:
     """The values of options that were not typed, where a config file gives them.
 
-    Errors: UserError as in `read_config`, and where --resume finds no run.
+    Raises:
+      UserError: as in `read_config`, and where --resume finds no run.
     """
     if typed["config"] is not None:
         flag, path = "--config", Path(typed["config"])

@@ -182,7 +182,8 @@ class TrainOptions(_TrainingOptions, AxesOptions):
 def checked(options: TrainOptions) -> TrainOptions:
     """The options with the schemes and repeats that they mean.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     check_redraw(options)
     if options.seed + options.seeds - 1 > MAX_SEED:

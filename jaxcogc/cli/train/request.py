@@ -48,12 +48,12 @@ class TrainRequest:
     """A run that can start: every output can be written.
 
     Attributes:
-        asked: what was asked for.
-        plan: what is trained.
-        title: of the table and the pictures.
-        out: the folder of the run.
-        files: what the folder holds from its first moment on, by path below it.
-        started: `time.perf_counter()` when the verb began.
+      asked: what was asked for.
+      plan: what is trained.
+      title: of the table and the pictures.
+      out: the folder of the run.
+      files: what the folder holds from its first moment on, by path below it.
+      started: `time.perf_counter()` when the verb began.
     """
 
     asked: TrainOptions
@@ -67,7 +67,8 @@ class TrainRequest:
 def read_request(options: TrainOptions) -> TrainRequest:
     """Check what goes together, cheap mistakes first, and build all that is trained.
 
-    Errors: UserError that names the option, its value and what is allowed.
+    Raises:
+      UserError: it names the option, its value and what is allowed.
     """
     started = time.perf_counter()
     options = checked(options)

@@ -19,9 +19,9 @@ def check_schemes(options: TrainOptions, code: GradientCode, dynamics: LinkDynam
     """Raise a UserError where a scheme was asked for beside something that it cannot have.
 
     Args:
-        options: what was asked for.
-        code: of the coded schemes.
-        dynamics: how links hang together in time.
+      options: what was asked for.
+      code: of the coded schemes.
+      dynamics: how links hang together in time.
     """
     num_clients = code.num_clients
     if options.min_recovered > num_clients:

@@ -16,7 +16,7 @@ def inverse_probabilities(plan: TrainingPlan) -> dict[str, Any]:
     """The largest 1 / P(client is recovered) by scheme, None where infinite; empty without such.
 
     Args:
-        plan: of the run.
+      plan: of the run.
     """
     found = {} if plan.known is None else largest_inverse(plan.known)
     finite = {f"{name}_unbiased": x if math.isfinite(x) else None for name, x in found.items()}

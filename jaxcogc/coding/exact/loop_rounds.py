@@ -16,9 +16,9 @@ class LoopRounds(NamedTuple):
     """Rounds of the loops that decide a tile of trials; they depend on the code, not on the links.
 
     Attributes:
-        offset_pairs: pairs of neighbouring offsets around the ring that the code's rows use; so
-            many rounds has the draw of the links.
-        offset_groups: groups of offsets that all diagonals of the Gram matrix add up.
+      offset_pairs: pairs of neighbouring offsets around the ring that the code's rows use; so
+        many rounds has the draw of the links.
+      offset_groups: groups of offsets that all diagonals of the Gram matrix add up.
     """
 
     offset_pairs: int
@@ -30,11 +30,11 @@ def loop_rounds(code: GradientCode, *, num_attempts: int = 1) -> LoopRounds | No
     """Rounds of the loops inside the exact decision.
 
     Args:
-        code: one code, used in all attempts.
-        num_attempts: attempts.
+      code: one code, used in all attempts.
+      num_attempts: attempts.
 
     Returns:
-        None where a walk around the ring decides: its rounds depend on the links.
+      None where a walk around the ring decides: its rounds depend on the links.
     """
     if walks_around(num_attempts, code.num_clients):
         return None

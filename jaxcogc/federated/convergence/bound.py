@@ -23,10 +23,10 @@ class LossConstants(NamedTuple):
     """What the bounds assume of the clients' losses; F is their average over M clients.
 
     Attributes:
-        smoothness: L, of every client's loss; positive.
-        gradient_variance: sigma^2, the most a stochastic gradient varies; at least 0.
-        heterogeneity: zeta^2, the mean over clients of ||grad F_m - grad F||^2; at least 0.
-        initial_gap: F(x_0) - F*, at least 0.
+      smoothness: L, of every client's loss; positive.
+      gradient_variance: sigma^2, the most a stochastic gradient varies; at least 0.
+      heterogeneity: zeta^2, the mean over clients of ||grad F_m - grad F||^2; at least 0.
+      initial_gap: F(x_0) - F*, at least 0.
     """
 
     smoothness: float
@@ -39,9 +39,9 @@ class LocalSteps(NamedTuple):
     """What a round does.
 
     Attributes:
-        learning_rate: eta, of each local step; positive.
-        server_learning_rate: gamma, times the aggregate; positive.
-        num_local_steps: I, at least 1.
+      learning_rate: eta, of each local step; positive.
+      server_learning_rate: gamma, times the aggregate; positive.
+      num_local_steps: I, at least 1.
     """
 
     learning_rate: float
@@ -53,10 +53,10 @@ class Condition(NamedTuple):
     """One requirement of a bound.
 
     Attributes:
-        name: what is compared, in words of the arguments.
-        value: what it is.
-        limit: what it may be at most (for "descent constant c": must exceed).
-        holds: whether it does.
+      name: what is compared, in words of the arguments.
+      value: what it is.
+      limit: what it may be at most (for "descent constant c": must exceed).
+      holds: whether it does.
     """
 
     name: str
@@ -69,10 +69,10 @@ class ConvergenceBound(NamedTuple):
     """A bound on the mean of ||grad F||^2 over rounds, as four terms that add.
 
     Attributes:
-        descent: (F(x_0) - F*) / (c gamma eta I num_rounds (1 - hold_probability)).
-        drift: (5/2) I eta^2 L^2 (sigma^2 + 6 I zeta^2) / c, from more than one local step.
-        noise: L gamma eta sigma^2 / (M c), from stochastic gradients.
-        partial: what averages over some clients add, proportional to rho.
+      descent: (F(x_0) - F*) / (c gamma eta I num_rounds (1 - hold_probability)).
+      drift: (5/2) I eta^2 L^2 (sigma^2 + 6 I zeta^2) / c, from more than one local step.
+      noise: L gamma eta sigma^2 / (M c), from stochastic gradients.
+      partial: what averages over some clients add, proportional to rho.
     """
 
     descent: float
@@ -97,16 +97,16 @@ def check_conditions(
     """The requirements on step sizes, and whether they hold.
 
     Args:
-        losses: constants of the losses.
-        steps: what a round does.
-        rho: spread of the coefficients of partial averages; 0 when every aggregate is exact.
-        unbiased: as in `convergence_bound`.
+      losses: constants of the losses.
+      steps: what a round does.
+      rho: spread of the coefficients of partial averages; 0 when every aggregate is exact.
+      unbiased: as in `convergence_bound`.
 
     Returns:
-        Conditions on a = eta I L, b = gamma eta I L and c = 1/2 - 15 a^2 - 60 rho b a^2.
+      Conditions on a = eta I L, b = gamma eta I L and c = 1/2 - 15 a^2 - 60 rho b a^2.
 
     Raises:
-        ValueError: an argument that makes no sense under any step size.
+      ValueError: an argument that makes no sense under any step size.
     """
     check_arguments(losses, steps, rho)
     a, b, c = _constants(losses, steps, rho)
@@ -138,20 +138,20 @@ def convergence_bound(
     Held rounds count as rounds.
 
     Args:
-        losses: constants of the losses.
-        steps: what a round does.
-        num_clients: M.
-        num_rounds: at least 1.
-        hold_probability: probability that a round leaves the model as it is: the outage
-            probability of standard decoding, or that of recovering nothing; in [0, 1).
-        rho: M times the largest eigenvalue of E[u u^T | not held], u the coefficients less 1/M;
-            0 when every aggregate is exact.
-        unbiased: the coefficients have mean 1/M over all rounds and are not divided by their
-            number; rho is the largest eigenvalue of Cov(M x coefficients) over M, and held rounds
-            are in it: hold_probability is 0.
+      losses: constants of the losses.
+      steps: what a round does.
+      num_clients: M.
+      num_rounds: at least 1.
+      hold_probability: probability that a round leaves the model as it is: the outage
+        probability of standard decoding, or that of recovering nothing; in [0, 1).
+      rho: M times the largest eigenvalue of E[u u^T | not held], u the coefficients less 1/M;
+        0 when every aggregate is exact.
+      unbiased: the coefficients have mean 1/M over all rounds and are not divided by their
+        number; rho is the largest eigenvalue of Cov(M x coefficients) over M, and held rounds
+        are in it: hold_probability is 0.
 
     Raises:
-        ValueError: an argument outside what is allowed, or the first condition that fails.
+      ValueError: an argument outside what is allowed, or the first condition that fails.
 
     Source: docs/mathematics/convergence.md.
 
@@ -179,14 +179,14 @@ def rounds_for_target(
     """The smallest number of rounds after which the bound is at most `target`.
 
     Args:
-        target: of the mean of E||grad F||^2, positive.
-        losses, steps, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
+      target: of the mean of E||grad F||^2, positive.
+      losses, steps, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
 
     Returns:
-        At least 1; None when what stays after infinitely many rounds is not below the target.
+      At least 1; None when what stays after infinitely many rounds is not below the target.
 
     Raises:
-        ValueError: as `convergence_bound`.
+      ValueError: as `convergence_bound`.
 
     >>> losses = LossConstants(1.0, gradient_variance=1.0, heterogeneity=0.0, initial_gap=1.0)
     >>> rounds_for_target(0.2, losses, LocalSteps(0.1), num_clients=10, hold_probability=0.5)

@@ -32,16 +32,16 @@ def best_learning_rate(
     """The local learning rate that makes the bound smallest, all else equal.
 
     Args:
-        losses, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
-        steps: gives server_learning_rate and num_local_steps; its learning_rate is not used.
-        num_rounds: minimise the bound after so many rounds; this or the next.
-        target: minimise the number of rounds to this target.
+      losses, num_clients, hold_probability, rho, unbiased: as in `convergence_bound`.
+      steps: gives server_learning_rate and num_local_steps; its learning_rate is not used.
+      num_rounds: minimise the bound after so many rounds; this or the next.
+      target: minimise the number of rounds to this target.
 
     Returns:
-        eta among those that meet the conditions, to about six digits.
+      eta among those that meet the conditions, to about six digits.
 
     Raises:
-        ValueError: as `convergence_bound`; both or neither of num_rounds and target.
+      ValueError: as `convergence_bound`; both or neither of num_rounds and target.
 
     >>> losses = LossConstants(1.0, gradient_variance=1.0, heterogeneity=0.0, initial_gap=1.0)
     >>> round(best_learning_rate(losses, LocalSteps(1.0), num_clients=10, num_rounds=10**6), 5)

@@ -49,19 +49,19 @@ def estimate_constants(
     * F(x_0) - F*: F at the point, an upper bound for losses that are never negative.
 
     Args:
-        key: of the power iteration's start.
-        sample_loss: `sample_loss(params, sample)`, a scalar.
-        params: the point.
-        samples: arrays [clients, capacity, ...]; client k's own are the first num_samples[k].
-        num_samples: int32 [clients], at least 1 each.
-        batch_size: of the local steps, at least 1.
-        num_iterations: of the power iteration, at least 1.
+      key: of the power iteration's start.
+      sample_loss: `sample_loss(params, sample)`, a scalar.
+      params: the point.
+      samples: arrays [clients, capacity, ...]; client k's own are the first num_samples[k].
+      num_samples: int32 [clients], at least 1 each.
+      batch_size: of the local steps, at least 1.
+      num_iterations: of the power iteration, at least 1.
 
     Returns:
-        LossConstants of Python floats.
+      LossConstants of Python floats.
 
     Raises:
-        ValueError: a number outside what is allowed.
+      ValueError: a number outside what is allowed.
     """
     size = check_count("batch_size", batch_size)
     steps = check_count("num_iterations", num_iterations)
@@ -90,10 +90,10 @@ def squared_gradient_norm(
     """||grad F||^2 of F = (1/M) sum_m F_m, what the bounds bound.
 
     Args:
-        sample_loss, params, samples, num_samples: as in `estimate_constants`: [clients, ...].
+      sample_loss, params, samples, num_samples: as in `estimate_constants`: [clients, ...].
 
     Returns:
-        A scalar of the parameters' dtype.
+      A scalar of the parameters' dtype.
     """
     point, rebuild = ravel_pytree(params)
     sizes = jnp.asarray(num_samples)

@@ -29,9 +29,9 @@ class DrawnRounds(NamedTuple):
     """What a scheme makes of rounds, on the host.
 
     Attributes:
-        weights: float64 [trials, clients], the coefficients; 0 when the round is held.
-        hold: bool [trials].
-        exact: bool [trials]; the aggregate is the exact average.
+      weights: float64 [trials, clients], the coefficients; 0 when the round is held.
+      hold: bool [trials].
+      exact: bool [trials]; the aggregate is the exact average.
     """
 
     weights: Float64[np.ndarray, "trials clients"]
@@ -43,10 +43,10 @@ class PartialLaw(NamedTuple):
     """How often a round is exact, partial, held.
 
     Attributes:
-        exact: probability of the exact average.
-        partial_pmf: float64 [clients + 1]; entry n is the probability of an aggregate of n clients
-            that is not exact; entry 0 is 0.
-        held: probability that nothing is recovered.
+      exact: probability of the exact average.
+      partial_pmf: float64 [clients + 1]; entry n is the probability of an aggregate of n clients
+        that is not exact; entry 0 is 0.
+      held: probability that nothing is recovered.
     """
 
     exact: float
@@ -70,22 +70,22 @@ def draw_rounds(
     """Draw rounds and what every scheme makes of them; all schemes see the same links.
 
     Args:
-        key: one typed key.
-        network: erasure probabilities.
-        code: of all attempts; None when no scheme needs one.
-        schemes: of `jaxcogc.names.SCHEMES`.
-        num_trials: rounds to draw.
-        redraw_code: another code in every attempt; cyclic only.
-        dynamics: how links remember, and which clients are blocked; every round begins in
-            stationarity.
-        known: what some schemes must know of the network; None: the weights of relays are found.
-        policy: fields of `LinkPolicy`, such as num_attempts and placement.
+      key: one typed key.
+      network: erasure probabilities.
+      code: of all attempts; None when no scheme needs one.
+      schemes: of `jaxcogc.names.SCHEMES`.
+      num_trials: rounds to draw.
+      redraw_code: another code in every attempt; cyclic only.
+      dynamics: how links remember, and which clients are blocked; every round begins in
+        stationarity.
+      known: what some schemes must know of the network; None: the weights of relays are found.
+      policy: fields of `LinkPolicy`, such as num_attempts and placement.
 
     Returns:
-        DrawnRounds of [trials] by scheme.
+      DrawnRounds of [trials] by scheme.
 
     Raises:
-        ValueError: an argument outside what is allowed.
+      ValueError: an argument outside what is allowed.
     """
     rounds = sample_rounds(
         key,
@@ -127,10 +127,10 @@ def mean_coefficients(rounds: DrawnRounds) -> HostFloats:
     """E[coefficient of client k | not held], which is 1/M without bias.
 
     Returns:
-        float64 [clients].
+      float64 [clients].
 
     Raises:
-        ValueError: every round was held.
+      ValueError: every round was held.
     """
     mean: HostFloats = _kept(rounds).mean(axis=0)
     return mean
@@ -169,7 +169,7 @@ def simulated_rho(rounds: DrawnRounds) -> float:
     large, far so where rare rounds average very few of many clients.
 
     Raises:
-        ValueError: every round was held.
+      ValueError: every round was held.
     """
     clients = rounds.weights.shape[1]
     u = _kept(rounds) - 1 / clients
@@ -183,14 +183,14 @@ def check_theorem_applies(
     """Refuse where the bound for partial averages, or a form of rho, does not hold.
 
     Args:
-        network: the links.
-        code: the code.
-        form: of rho: "uniform", "safe" or "simulated".
-        placement: of the clients on the ring: "fixed", or "random" anew in every round.
+      network: the links.
+      code: the code.
+      form: of rho: "uniform", "safe" or "simulated".
+      placement: of the clients on the ring: "fixed", or "random" anew in every round.
 
     Raises:
-        ValueError: unequal links (the mean coefficients are not 1/M), a code that looks different
-            from each client, or the uniform rho where recovered clients cluster on the ring.
+      ValueError: unequal links (the mean coefficients are not 1/M), a code that looks different
+        from each client, or the uniform rho where recovered clients cluster on the ring.
     """
     check_choice("rho", form, RHO_FORMS)
     check_choice("placement", placement, PLACEMENTS)

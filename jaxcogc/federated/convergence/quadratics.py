@@ -23,17 +23,17 @@ def predicted_fixed_point(
     sum_m w_m Q_m (x - c_m) = 0. A common factor of the weights changes nothing.
 
     Args:
-        weights: [clients], the mean coefficients.
-        hessians: [clients, params, params], symmetric.
-        centres: [clients, params], the clients' own optima.
-        learning_rate: eta of the local steps.
-        num_local_steps: local steps of a round.
+      weights: [clients], the mean coefficients.
+      hessians: [clients, params, params], symmetric.
+      centres: [clients, params], the clients' own optima.
+      learning_rate: eta of the local steps.
+      num_local_steps: local steps of a round.
 
     Returns:
-        float64 [params].
+      float64 [params].
 
     Raises:
-        ValueError: shapes that do not fit, or a point that is not unique.
+      ValueError: shapes that do not fit, or a point that is not unique.
 
     >>> predicted_fixed_point(
     ...     np.array([0.75, 0.25]), np.ones((2, 1, 1)), np.array([[0.0], [1.0]]), learning_rate=0.1)

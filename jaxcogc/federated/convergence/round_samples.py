@@ -53,14 +53,14 @@ def sample_rounds(
     """What schemes make of rounds that are drawn; all schemes see the same links.
 
     Args:
-        key, network, code, schemes, num_trials, redraw_code, dynamics, known, policy: as in
-            `draw_rounds`.
+      key, network, code, schemes, num_trials, redraw_code, dynamics, known, policy: as in
+        `draw_rounds`.
 
     Returns:
-        Coefficients [trials, schemes], on the host.
+      Coefficients [trials, schemes], on the host.
 
     Raises:
-        ValueError: an argument outside what is allowed.
+      ValueError: an argument outside what is allowed.
     """
     check_names(schemes, code, network.num_clients)
     trials = check_count("num_trials", num_trials)
@@ -103,8 +103,8 @@ class AllRounds(NamedTuple):
     """Every round there can be.
 
     Attributes:
-        coefficients: [patterns, schemes], on the host.
-        probability: float64 [patterns], of the round.
+      coefficients: [patterns, schemes], on the host.
+      probability: float64 [patterns], of the round.
     """
 
     coefficients: Coefficients
@@ -115,9 +115,9 @@ class _RandomLinks(NamedTuple):
     """The links that may deliver or not, in one order.
 
     Attributes:
-        places: int [links, 4], attempt, receiver, sender (-1: the server), and whether the other
-            direction does the same.
-        erasure: float64 [links].
+      places: int [links, 4], attempt, receiver, sender (-1: the server), and whether the other
+        direction does the same.
+      erasure: float64 [links].
     """
 
     places: np.ndarray
@@ -136,18 +136,18 @@ def enumerate_rounds(
     """What schemes make of every pattern of links; independent links, fixed places, no repeats.
 
     Args:
-        network: on the host.
-        code: of all attempts, or one for each.
-        schemes: of `jaxcogc.names.SCHEMES`.
-        known: what some schemes must know of the network; None: the weights of relays are found.
-        policy: fields of `LinkPolicy`.
+      network: on the host.
+      code: of all attempts, or one for each.
+      schemes: of `jaxcogc.names.SCHEMES`.
+      known: what some schemes must know of the network; None: the weights of relays are found.
+      policy: fields of `LinkPolicy`.
 
     Returns:
-        AllRounds of [patterns, schemes]; None where there are too many random links, or the
-        policy is another one.
+      AllRounds of [patterns, schemes]; None where there are too many random links, or the
+      policy is another one.
 
     Raises:
-        ValueError: an argument outside what is allowed.
+      ValueError: an argument outside what is allowed.
     """
     check_names(schemes, code, network.num_clients)
     how = LinkPolicy(**policy)

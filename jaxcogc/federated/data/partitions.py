@@ -24,9 +24,9 @@ class Partition(NamedTuple):
     """The samples of every client, as rows of equal length.
 
     Attributes:
-        indices: int32 [clients, capacity], capacity the size of the largest client. Row k begins
-            with the samples of client k and repeats them in order to fill the row.
-        num_samples: int32 [clients], at least 1 each: how many of a row count.
+      indices: int32 [clients, capacity], capacity the size of the largest client. Row k begins
+        with the samples of client k and repeats them in order to fill the row.
+      num_samples: int32 [clients], at least 1 each: how many of a row count.
 
     Of several seeds, as `make_partitions` makes them, both have a leading seeds axis.
     """
@@ -55,19 +55,19 @@ def make_partition(
     * "size-skew": at random, sizes proportional to Dirichlet(alpha, .., alpha), at least 1.
 
     Args:
-        seed: of all random choices, at least 0.
-        labels: integers [samples].
-        num_clients: M, at most the number of samples.
-        kind: one of the four.
-        alpha: positive and finite; used by "dirichlet" and "size-skew".
-        classes_per_client: at least 1, at most the number of different labels; used by "shards".
+      seed: of all random choices, at least 0.
+      labels: integers [samples].
+      num_clients: M, at most the number of samples.
+      kind: one of the four.
+      alpha: positive and finite; used by "dirichlet" and "size-skew".
+      classes_per_client: at least 1, at most the number of different labels; used by "shards".
 
     Returns:
-        A Partition, in which no sample has two clients.
+      A Partition, in which no sample has two clients.
 
     Raises:
-        ValueError: an argument outside what is allowed (labels: whole numbers, none of them NaN
-            or masked), more shards than samples.
+      ValueError: an argument outside what is allowed (labels: whole numbers, none of them NaN
+        or masked), more shards than samples.
 
     >>> part = make_partition(0, np.array([0, 0, 0, 1, 1, 1]), 3, kind="shards",
     ...                       classes_per_client=1)
@@ -104,14 +104,14 @@ def make_partitions(
     """A partition for every seed, the same as `make_partition` makes of that seed.
 
     Args:
-        seeds: at least one.
-        labels, num_clients, kind, alpha, classes_per_client: as `make_partition` takes them.
+      seeds: at least one.
+      labels, num_clients, kind, alpha, classes_per_client: as `make_partition` takes them.
 
     Returns:
-        A Partition with a leading seeds axis; its capacity is the largest of all.
+      A Partition with a leading seeds axis; its capacity is the largest of all.
 
     Raises:
-        ValueError: as `make_partition`.
+      ValueError: as `make_partition`.
 
     >>> part = make_partitions([3, 5], np.array([0, 0, 0, 1, 1, 1]), 2)
     >>> part.indices.shape, part.num_samples.tolist()

@@ -23,10 +23,10 @@ class CurveLook(NamedTuple):
     """Colour, mark and line of a curve.
 
     Attributes:
-        colour, marker, dashes: as Matplotlib calls them.
-        size: of the mark, in points.
-        filled: or a ring.
-        width: of the line, in points.
+      colour, marker, dashes: as Matplotlib calls them.
+      size: of the mark, in points.
+      filled: or a ring.
+      width: of the line, in points.
     """
 
     colour: str

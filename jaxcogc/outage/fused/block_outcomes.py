@@ -116,13 +116,13 @@ def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
     """Draw and decide the trials of some blocks by the kernel.
 
     Args:
-        size: what the kernel is specialised to.
-        blocks: what the trials of each share.
-        run: what all trials share.
+      size: what the kernel is specialised to.
+      blocks: what the trials of each share.
+      run: what all trials share.
 
     Returns:
-        uint32 [blocks, trials], as `decide_trials` says; anything where no trial of ``size.lanes``
-        counts.
+      uint32 [blocks, trials], as `decide_trials` says; anything where no trial of ``size.lanes``
+      counts.
     """
     number, width = blocks.words.shape
 

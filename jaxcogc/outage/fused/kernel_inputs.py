@@ -30,9 +30,9 @@ class KernelSize(NamedTuple):
     """What the kernel is specialised to.
 
     Attributes:
-        clients, attempts, modulus, counted: as of the program.
-        lanes: trials that one instance of the kernel decides, one a thread.
-        on_gpu: with blocks of assembler; else by plain operations, for interpret mode.
+      clients, attempts, modulus, counted: as of the program.
+      lanes: trials that one instance of the kernel decides, one a thread.
+      on_gpu: with blocks of assembler; else by plain operations, for interpret mode.
     """
 
     clients: int
@@ -70,9 +70,9 @@ class OfBlocks(NamedTuple):
     """What the trials of a block share; the first axis is of blocks.
 
     Attributes:
-        words: uint32 [blocks, 4 + 2 clients]: two words of the links' key, two of the key of the
-            trials' own field elements, and by client start and slope of the null vectors' elements.
-        limit: int32 [blocks], the trials that count.
+      words: uint32 [blocks, 4 + 2 clients]: two words of the links' key, two of the key of the
+        trials' own field elements, and by client start and slope of the null vectors' elements.
+      limit: int32 [blocks], the trials that count.
     """
 
     words: Array
@@ -83,13 +83,13 @@ class OfRun(NamedTuple):
     """What all trials share.
 
     Attributes:
-        room: uint32 [offsets, clients], by offset and receiver the complement of the upper word of
-            the threshold; offsets padded to an even number, by links that never arrive.
-        low: likewise the lower word.
-        needed: int32 [offsets / 2], 1 where the code uses one of two offsets.
-        support: uint32 [clients], by offset the rows whose code reaches the client there.
-        tables: uint32 [chunks, clients (clients + 1) / 2, 128].
-        least: int32 [1], complete rows that standard decoding needs.
+      room: uint32 [offsets, clients], by offset and receiver the complement of the upper word of
+        the threshold; offsets padded to an even number, by links that never arrive.
+      low: likewise the lower word.
+      needed: int32 [offsets / 2], 1 where the code uses one of two offsets.
+      support: uint32 [clients], by offset the rows whose code reaches the client there.
+      tables: uint32 [chunks, clients (clients + 1) / 2, 128].
+      least: int32 [1], complete rows that standard decoding needs.
     """
 
     room: Array
@@ -104,10 +104,10 @@ def of_blocks(size: KernelSize, run_words: Array, blocks: Array, limit: Array) -
     """What the trials of some blocks share.
 
     Args:
-        size: of the kernel.
-        run_words: uint32 [2], of the run.
-        blocks: int32 [blocks], their numbers.
-        limit: int32 [blocks].
+      size: of the kernel.
+      run_words: uint32 [2], of the run.
+      blocks: int32 [blocks], their numbers.
+      limit: int32 [blocks].
     """
 
     def of_block(block: Array) -> Array:
@@ -132,10 +132,10 @@ def of_run(size: KernelSize, law: LinkLaw, coefficients: Array, num_stragglers: 
     """What all trials share.
 
     Args:
-        size: of the kernel.
-        law: of independent links.
-        coefficients: uint32 [attempts, clients, clients], the code over the field.
-        num_stragglers: int32 scalar.
+      size: of the kernel.
+      law: of independent links.
+      coefficients: uint32 [attempts, clients, clients], the code over the field.
+      num_stragglers: int32 scalar.
     """
     clients = size.clients
     limits = by_offset(law, size.attempts).levels[0][0]

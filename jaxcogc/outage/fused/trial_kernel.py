@@ -55,14 +55,14 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     """Draw and decide some trials of a block.
 
     Args:
-        size: what the kernel is specialised to.
-        block: of the trials.
-        run: what all trials share; references that the kernel reads from.
-        trials: uint32 [lanes], their numbers in the block.
+      size: what the kernel is specialised to.
+      block: of the trials.
+      run: what all trials share; references that the kernel reads from.
+      trials: uint32 [lanes], their numbers in the block.
 
     Returns:
-        uint32 [lanes]: bit k where client k's update is recovered, bit ``clients`` where standard
-        decoding has the exact average, the next one where the row space has, then the rank.
+      uint32 [lanes]: bit k where client k's update is recovered, bit ``clients`` where standard
+      decoding has the exact average, the next one where the row space has, then the rank.
     """
     zero = jnp.zeros_like(trials)
 

@@ -17,12 +17,12 @@ def blocked_ring_outage(missing: Array, blocked: Array, num_stragglers: int) -> 
     more are one state): the rows of the last s clients reach into the latter.
 
     Args:
-        missing: [clients], no complete row arrives of a client whose row holds no blocked client.
-        blocked: [clients] probabilities.
-        num_stragglers: s, static.
+      missing: [clients], no complete row arrives of a client whose row holds no blocked client.
+      blocked: [clients] probabilities.
+      num_stragglers: s, static.
 
     Returns:
-        Scalar; a sum of positive terms.
+      Scalar; a sum of positive terms.
 
     Source: docs/mathematics/outage.md, "Links with memory, blocked clients".
     """

@@ -50,8 +50,8 @@ def evaluated(law: Law, *arguments: Any) -> AnyArray:
     """A law's value: NumPy float64 of numbers; in a trace an array of the caller's own precision.
 
     Args:
-        law: what is to be evaluated, static.
-        arguments: pytrees of numbers.
+      law: what is to be evaluated, static.
+      arguments: pytrees of numbers.
     """
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments))
     with jax.enable_x64(True):

@@ -41,26 +41,26 @@ def gc_outage_probability(
     """Probability that the standard decoder fails: the law of one cyclic code.
 
     Args:
-        network: independent links; ``network.reciprocal`` is ignored (for reciprocal links the
-            law does not hold).
-        num_stragglers: s in 0 .. clients - 1; row m covers clients m .. m + s (mod clients).
-            s = 0 is the law without coding.
-        num_attempts: attempts with the same code, at least 1.
-        dynamics: how links remember, and which clients are blocked; None: independent attempts. A
-            round begins in stationarity.
-        keep_heard: clients keep what they heard in earlier attempts.
+      network: independent links; ``network.reciprocal`` is ignored (for reciprocal links the
+        law does not hold).
+      num_stragglers: s in 0 .. clients - 1; row m covers clients m .. m + s (mod clients).
+        s = 0 is the law without coding.
+      num_attempts: attempts with the same code, at least 1.
+      dynamics: how links remember, and which clients are blocked; None: independent attempts. A
+        round begins in stationarity.
+      keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
-        Scalar, P(N <= M - s - 1) with N the number of distinct complete rows that arrived. A NumPy
-        float64 for numbers, relative error below 1e-12 down to 1e-300, whether or not
-        64-bit mode is on. Differentiable by the links' probabilities: ``jax.grad`` gives a
-        Network of derivatives. Inside a caller's own trace in 32-bit mode probabilities are
-        float32 numbers, and so is the result: below 1e-38 take the logarithm, or trace under
-        ``jax.enable_x64(True)``, which second reverse-mode derivatives need in any case.
+      Scalar, P(N <= M - s - 1) with N the number of distinct complete rows that arrived. A NumPy
+      float64 for numbers, relative error below 1e-12 down to 1e-300, whether or not
+      64-bit mode is on. Differentiable by the links' probabilities: ``jax.grad`` gives a
+      Network of derivatives. Inside a caller's own trace in 32-bit mode probabilities are
+      float32 numbers, and so is the result: below 1e-38 take the logarithm, or trace under
+      ``jax.enable_x64(True)``, which second reverse-mode derivatives need in any case.
 
     Raises:
-        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range, ``dynamics`` that do not
-            fit the network, or of which no law is known that does not take long.
+      ValueError: ``num_stragglers`` or ``num_attempts`` is out of range, ``dynamics`` that do not
+        fit the network, or of which no law is known that does not take long.
 
     Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
@@ -85,16 +85,16 @@ def log_gc_outage_probability(
     """Natural logarithm of ``gc_outage_probability``, also where that underflows.
 
     Args:
-        network, num_stragglers, num_attempts, dynamics, keep_heard: as in
-            ``gc_outage_probability``.
+      network, num_stragglers, num_attempts, dynamics, keep_heard: as in
+        ``gc_outage_probability``.
 
     Returns:
-        Scalar, dtype and derivatives as in ``gc_outage_probability``; relative error below 1e-12,
-        near probability 1 too. -inf where an outage is impossible; the derivative there is
-        inf for the links that alone would make it possible, and 0 for all others.
+      Scalar, dtype and derivatives as in ``gc_outage_probability``; relative error below 1e-12,
+      near probability 1 too. -inf where an outage is impossible; the derivative there is
+      inf for the links that alone would make it possible, and 0 for all others.
 
     Raises:
-        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+      ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
     Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
@@ -125,18 +125,18 @@ def fractional_repetition_outage_probability(
     """Probability that the standard decoder fails with a fractional-repetition code.
 
     Args:
-        network: independent links (``network.reciprocal`` is ignored) between the clients, who
-            form blocks of ``num_stragglers + 1`` consecutive ones.
-        num_stragglers: s in 0 .. clients - 1 with (s + 1) dividing the number of clients.
-        num_attempts: attempts with the same code, at least 1.
-        dynamics, keep_heard: as in ``gc_outage_probability``.
+      network: independent links (``network.reciprocal`` is ignored) between the clients, who
+        form blocks of ``num_stragglers + 1`` consecutive ones.
+      num_stragglers: s in 0 .. clients - 1 with (s + 1) dividing the number of clients.
+      num_attempts: attempts with the same code, at least 1.
+      dynamics, keep_heard: as in ``gc_outage_probability``.
 
     Returns:
-        Scalar, the probability that no complete row of some block arrives; dtype, accuracy and
-        derivatives as in ``gc_outage_probability``.
+      Scalar, the probability that no complete row of some block arrives; dtype, accuracy and
+      derivatives as in ``gc_outage_probability``.
 
     Raises:
-        ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
+      ValueError: ``num_stragglers`` or ``num_attempts`` is out of range.
 
     Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
@@ -178,8 +178,8 @@ class LogOutageGradient(NamedTuple):
     """The logarithm of an outage probability, and its slopes.
 
     Attributes:
-        log_outage: -inf where an outage is impossible.
-        uplink, peer: [clients] and [clients, clients], derivatives by erasure probabilities.
+      log_outage: -inf where an outage is impossible.
+      uplink, peer: [clients] and [clients, clients], derivatives by erasure probabilities.
     """
 
     log_outage: float

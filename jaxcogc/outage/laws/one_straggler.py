@@ -22,10 +22,10 @@ class OneStragglerLaw(NamedTuple):
     """Probabilities of one round; float64 scalars, and [clients].
 
     Attributes:
-        full: the exact average, by GC+ and by row-space decoding alike.
-        none: GC+ recovers nothing.
-        all_individuals: every client's own update is known.
-        client_recovered: a client's own update is known; [clients].
+      full: the exact average, by GC+ and by row-space decoding alike.
+      none: GC+ recovers nothing.
+      all_individuals: every client's own update is known.
+      client_recovered: a client's own update is known; [clients].
     """
 
     full: Probability
@@ -38,10 +38,10 @@ class RowStates(NamedTuple):
     """Probabilities of what a client's rows come to in all attempts; [clients] each.
 
     Attributes:
-        nothing: nothing arrives.
-        loop: incomplete rows alone.
-        edge: complete rows alone.
-        both: of both kinds.
+      nothing: nothing arrives.
+      loop: incomplete rows alone.
+      edge: complete rows alone.
+      both: of both kinds.
     """
 
     nothing: Array
@@ -54,7 +54,7 @@ def one_straggler_law(states: RowStates) -> OneStragglerLaw:
     """The laws of a cyclic code with one straggler, the same code in all attempts.
 
     Args:
-        states: of at least two clients, independent of each other.
+      states: of at least two clients, independent of each other.
 
     >>> import jax
     >>> with jax.enable_x64(True):
@@ -82,10 +82,10 @@ def row_states(uplink: Array, peer: Array, attempts: int) -> RowStates:
     """What rows come to over independent links, attempt by attempt, so that nothing cancels.
 
     Args:
-        uplink: [clients] float64 erasure probabilities.
-        peer: [clients, clients] float64 erasure probabilities; only those from the next client on
-            the ring are looked at.
-        attempts: static.
+      uplink: [clients] float64 erasure probabilities.
+      peer: [clients, clients] float64 erasure probabilities; only those from the next client on
+        the ring are looked at.
+      attempts: static.
     """
     client = jnp.arange(uplink.size)
     from_next = peer[client, (client + 1) % uplink.size]

@@ -41,11 +41,11 @@ class Round(NamedTuple):
     """What is fixed about a round; hashable.
 
     Attributes:
-        clients, kind, num_stragglers: of the code.
-        num_attempts: attempts.
-        hard: a link is erased exactly while its state is bad.
-        may_be_blocked: some client may be.
-        keep_heard: clients keep what they heard in earlier attempts.
+      clients, kind, num_stragglers: of the code.
+      num_attempts: attempts.
+      hard: a link is erased exactly while its state is bad.
+      may_be_blocked: some client may be.
+      keep_heard: clients keep what they heard in earlier attempts.
     """
 
     clients: int

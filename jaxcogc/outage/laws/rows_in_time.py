@@ -29,9 +29,9 @@ class RowLinks(NamedTuple):
     """The chains of the links that rows need; float64 [clients, links], the uplink first.
 
     Attributes:
-        bad: probability of the bad state.
-        memory, round_memory: correlation between attempts, and between rounds.
-        good_erasure, bad_erasure: scalars.
+      bad: probability of the bad state.
+      memory, round_memory: correlation between attempts, and between rounds.
+      good_erasure, bad_erasure: scalars.
     """
 
     bad: Array
@@ -79,13 +79,13 @@ def prob_never(links: RowLinks, happens: Array, steps: Steps, *, hard: bool) -> 
     """Probability that in no attempt all links of a row do what is asked of them.
 
     Args:
-        links: their chains; `can_be_found`.
-        happens: [clients, links, 2], probability that a link does it, by its state.
-        steps: between the attempts.
-        hard: what is asked of every link is to be in its good state.
+      links: their chains; `can_be_found`.
+      happens: [clients, links, 2], probability that a link does it, by its state.
+      steps: between the attempts.
+      hard: what is asked of every link is to be in its good state.
 
     Returns:
-        [clients]
+      [clients]
     """
     if 2 ** links.bad.shape[1] <= _MOST_STATES:
         return _by_states(links, happens, steps)
@@ -184,7 +184,7 @@ def prob_silent(links: RowLinks, longest: int) -> Array:
     """Probability that a link delivers in none of 0, 1, .., longest attempts in a row.
 
     Returns:
-        [longest + 1, clients, links].
+      [longest + 1, clients, links].
     """
     law = _law_of_states(links)
     erased = 1.0 - links.delivers
@@ -205,12 +205,12 @@ def silence(
     """Probability that a link delivers in none of 0, 1, .., longest attempts, whoever is blocked.
 
     Args:
-        network: the mean erasures.
-        dynamics: how links remember; None: they do not.
-        longest: attempts.
+      network: the mean erasures.
+      dynamics: how links remember; None: they do not.
+      longest: attempts.
 
     Returns:
-        Of the link from a client (last axis) to a client; uplinks on the diagonal.
+      Of the link from a client (last axis) to a client; uplinks on the diagonal.
     """
     dynamics = LinkDynamics() if dynamics is None else dynamics
     with jax.enable_x64(True):

@@ -26,15 +26,15 @@ def outage_and_success(
     """Probabilities of an outage and of success of the standard decoder, one code, A attempts.
 
     Args:
-        uplink: [clients] float64 erasure probabilities.
-        peer: [clients, clients] float64 erasure probabilities; the diagonal is not looked at.
-        stragglers: s, an integer; may be traced.
-        kind: ``"cyclic"`` (any M - s rows are needed), ``"blocks"`` (one row a block of s + 1) or
-            ``"classes"`` (all rows of one class mod s + 1).
-        attempts: number of attempts, static.
+      uplink: [clients] float64 erasure probabilities.
+      peer: [clients, clients] float64 erasure probabilities; the diagonal is not looked at.
+      stragglers: s, an integer; may be traced.
+      kind: ``"cyclic"`` (any M - s rows are needed), ``"blocks"`` (one row a block of s + 1) or
+        ``"classes"`` (all rows of one class mod s + 1).
+      attempts: number of attempts, static.
 
     Returns:
-        Two scalars that add to 1, each accurate by itself.
+      Two scalars that add to 1, each accurate by itself.
 
     Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
@@ -55,8 +55,8 @@ def outage_of_rows(
     """`outage_and_success` from what becomes of each client's row, independent; [clients].
 
     Args:
-        missing, complete: that no complete row of a client arrives, and that one does.
-        stragglers, kind: as in `outage_and_success`.
+      missing, complete: that no complete row of a client arrives, and that one does.
+      stragglers, kind: as in `outage_and_success`.
     """
     clients = missing.digits.size
     if kind == "cyclic":
@@ -93,10 +93,10 @@ def outage_slopes(
     missing in the other attempts, and everything hangs on that client's row.
 
     Args:
-        uplink, peer, stragglers, kind, attempts: as in `outage_and_success`.
+      uplink, peer, stragglers, kind, attempts: as in `outage_and_success`.
 
     Returns:
-        [clients] by uplinks and [clients, clients] by peers.
+      [clients] by uplinks and [clients, clients] by peers.
 
     Source: docs/mathematics/outage.md, "Outage of standard decoding".
 
@@ -140,7 +140,7 @@ def _row_probabilities(
     """Probabilities of a client's row; [clients].
 
     Returns:
-        That it is lost in an attempt, that no complete one arrives in all, and that one does.
+      That it is lost in an attempt, that no complete one arrives in all, and that one does.
     """
 
     def one_link(carry: _Pair, erasure: Array) -> tuple[_Pair, None]:
@@ -243,7 +243,7 @@ def _block_by_block(
     """Blocks of consecutive clients, ended where ``last``: one without a row, or none.
 
     Returns:
-        Outage and success, and [clients]: success of all blocks that ended before a client.
+      Outage and success, and [clients]: success of all blocks that ended before a client.
     """
     one, zero = to_wide(jnp.ones(())), to_wide(jnp.zeros(()))
 

@@ -37,19 +37,19 @@ def strata_law(
     uncoded (s = 0) schemes.
 
     Args:
-        network: the links' mean erasure probabilities.
-        num_stragglers: s, below the number of clients.
-        num_attempts: A.
-        dynamics: how links remember; at most 8 attempts then.
+      network: the links' mean erasure probabilities.
+      num_stragglers: s, below the number of clients.
+      num_attempts: A.
+      dynamics: how links remember; at most 8 attempts then.
 
     Returns:
-        [attempts x clients + 1, clients + 1] float64; entry [i, N]: the server receives i
-        incomplete rows in all attempts, and complete rows of N clients.
+      [attempts x clients + 1, clients + 1] float64; entry [i, N]: the server receives i
+      incomplete rows in all attempts, and complete rows of N clients.
 
     Raises:
-        ValueError: a count out of range, reciprocal links of which rows use both directions
-            (2 s >= M), blocked clients, too many attempts of links that remember, or ``dynamics``
-            that do not fit the network.
+      ValueError: a count out of range, reciprocal links of which rows use both directions
+        (2 s >= M), blocked clients, too many attempts of links that remember, or ``dynamics``
+        that do not fit the network.
 
     Source: docs/mathematics/statistics.md, "Strata of known probability".
 

@@ -23,9 +23,9 @@ class DecodingTime(NamedTuple):
     """When the rows of stragglers decode.
 
     Attributes:
-        mean: expected seconds.
-        probability_by: ``probability_by(seconds)``, the probability of having decoded by then;
-            float64 of the shape of ``seconds``.
+      mean: expected seconds.
+      probability_by: ``probability_by(seconds)``, the probability of having decoded by then;
+        float64 of the shape of ``seconds``.
     """
 
     mean: float
@@ -41,19 +41,19 @@ def decoding_time(
     ``rates[m]`` more, independently of the others.
 
     Args:
-        rates: [clients], rows a second, each above 0. A client that works on the data of s + 1
-            clients has the rate, and the shift, that go with so much work.
-        num_stragglers: s, rows that decoding can do without.
-        shift: seconds that every row takes at least.
-        code: "cyclic", any M - s rows decode (s = 0: the uncoded scheme), or
-            "fractional-repetition", one row of each block of s + 1 clients.
+      rates: [clients], rows a second, each above 0. A client that works on the data of s + 1
+        clients has the rate, and the shift, that go with so much work.
+      num_stragglers: s, rows that decoding can do without.
+      shift: seconds that every row takes at least.
+      code: "cyclic", any M - s rows decode (s = 0: the uncoded scheme), or
+        "fractional-repetition", one row of each block of s + 1 clients.
 
     Returns:
-        DecodingTime; relative error of the mean below 1e-12.
+      DecodingTime; relative error of the mean below 1e-12.
 
     Raises:
-        ValueError: a rate that is not a number above 0, a negative shift, stragglers that do not
-            fit the clients, or another code.
+      ValueError: a rate that is not a number above 0, a negative shift, stragglers that do not
+        fit the clients, or another code.
 
     Source: docs/mathematics/time.md, "Time".
 
@@ -125,10 +125,10 @@ class MessageSeconds(NamedTuple):
     """What things take, in seconds.
 
     Attributes:
-        compute: the clients' local steps, of each round.
-        peer, uplink: a message between clients, and one to the server.
-        channel: "parallel", where all messages of a kind take one slot together, or "shared", where
-            they follow each other.
+      compute: the clients' local steps, of each round.
+      peer, uplink: a message between clients, and one to the server.
+      channel: "parallel", where all messages of a kind take one slot together, or "shared", where
+        they follow each other.
     """
 
     compute: float = 0.0
@@ -140,8 +140,8 @@ class MessageSeconds(NamedTuple):
         """Seconds of a round, expected ones where the uses are.
 
         Args:
-            slots: attempts, or the largest number of tries of a client.
-            peer_uses, uplink_uses: messages between clients, and to the server.
+          slots: attempts, or the largest number of tries of a client.
+          peer_uses, uplink_uses: messages between clients, and to the server.
 
         Source: docs/mathematics/time.md, "Time".
 
@@ -159,8 +159,8 @@ class RetransmissionSlots(NamedTuple):
     """Expected slots of a round of retransmission.
 
     Attributes:
-        parallel: all clients send at once: until the last one was heard or gave up.
-        shared: one message a slot: the tries of all clients.
+      parallel: all clients send at once: until the last one was heard or gave up.
+      shared: one message a slot: the tries of all clients.
     """
 
     parallel: float
@@ -171,14 +171,14 @@ def retransmission_slots(network: Network, max_tries: int) -> RetransmissionSlot
     """How long clients send that try until the server hears them, or n times.
 
     Args:
-        network: uplink erasure probabilities, [clients]; the tries are independent.
-        max_tries: n, at least 1 and at most 10^6.
+      network: uplink erasure probabilities, [clients]; the tries are independent.
+      max_tries: n, at least 1 and at most 10^6.
 
     Returns:
-        RetransmissionSlots; both are sums of positive terms.
+      RetransmissionSlots; both are sums of positive terms.
 
     Raises:
-        ValueError: ``max_tries`` is no such number.
+      ValueError: ``max_tries`` is no such number.
 
     Source: docs/mathematics/time.md, "Time".
 

@@ -99,8 +99,8 @@ def total(numbers: WideFloats, included: Array | None = None) -> WideFloats:
     """Sums of non-negative numbers over the leading axis.
 
     Args:
-        numbers: [terms, ...].
-        included: bool, broadcastable to [terms, ...]: the terms to add; None means all.
+      numbers: [terms, ...].
+      included: bool, broadcastable to [terms, ...]: the terms to add; None means all.
 
     >>> with jax.enable_x64(True):
     ...     odd = jnp.array([True, False, True])

@@ -30,10 +30,10 @@ class ChainLaw(NamedTuple):
     """A law of the links.
 
     Attributes:
-        bad: float64 [chains, attempts], probability of the bad state that an attempt moves to where
-            it does not keep the state before.
-        blocking: float64 [clients], probability of a client's being blocked.
-        failing: float64 [clients], of a client tilt: how often one of the failure modes is chosen.
+      bad: float64 [chains, attempts], probability of the bad state that an attempt moves to where
+        it does not keep the state before.
+      blocking: float64 [clients], probability of a client's being blocked.
+      failing: float64 [clients], of a client tilt: how often one of the failure modes is chosen.
     """
 
     bad: HostFloats
@@ -45,9 +45,9 @@ class ChainTrials(NamedTuple):
     """What tells laws apart.
 
     Attributes:
-        drawn: the trials themselves.
-        modes: float64 [trials, clients], how many failure modes they show.
-        plain: float64 [trials], logarithm of their chains' probability on the network.
+      drawn: the trials themselves.
+      modes: float64 [trials, clients], how many failure modes they show.
+      plain: float64 [trials], logarithm of their chains' probability on the network.
     """
 
     drawn: Drawn

@@ -24,14 +24,14 @@ class ChainTable(NamedTuple):
     """Links as chains of states, one for all attempts of a round.
 
     Attributes:
-        bad: float64 [chains], probability of the bad state.
-        memory: float64 [chains], correlation of the states in two successive attempts.
-        erasure: float64 [2], in the good and in the bad state.
-        places: int [links, 2], the chain and the attempt of every random link of the table.
-        ends: int [chains, 2], receiver and sender; the same client twice for its uplink.
-        feeds: bool [clients, chains, attempts], a client's row needs the chain in an attempt.
-        blocking: float64 [clients], how likely a client is blocked.
-        links: the random links, those that only blocking can erase among them.
+      bad: float64 [chains], probability of the bad state.
+      memory: float64 [chains], correlation of the states in two successive attempts.
+      erasure: float64 [2], in the good and in the bad state.
+      places: int [links, 2], the chain and the attempt of every random link of the table.
+      ends: int [chains, 2], receiver and sender; the same client twice for its uplink.
+      feeds: bool [clients, chains, attempts], a client's row needs the chain in an attempt.
+      blocking: float64 [clients], how likely a client is blocked.
+      links: the random links, those that only blocking can erase among them.
     """
 
     bad: HostFloats
@@ -55,13 +55,13 @@ def chain_table(
     """The chains of a network under a code.
 
     Args:
-        network: mean erasure probabilities.
-        code: the code of every attempt, or one redrawn for ``attempts`` attempts.
-        attempts: attempts.
-        dynamics: how links remember, and who is blocked; None: independent links.
+      network: mean erasure probabilities.
+      code: the code of every attempt, or one redrawn for ``attempts`` attempts.
+      attempts: attempts.
+      dynamics: how links remember, and who is blocked; None: independent links.
 
     Raises:
-        ValueError: dynamics that do not fit the network.
+      ValueError: dynamics that do not fit the network.
     """
     dynamics = LinkDynamics() if dynamics is None else dynamics
     chains = link_chains(network, dynamics)
@@ -102,16 +102,16 @@ def draw_chains(
     """Draw the erasures of all chains, some of them given.
 
     Args:
-        generator: of random numbers.
-        table: the chains.
-        bad: float64 [chains, attempts], the probability of a bad state that an attempt moves to
-            where it does not keep the state before.
-        trials: how many.
-        required: bool [trials, chains, attempts], links that are erased for certain; the others
-            follow the law given that. None: none are.
+      generator: of random numbers.
+      table: the chains.
+      bad: float64 [chains, attempts], the probability of a bad state that an attempt moves to
+        where it does not keep the state before.
+      trials: how many.
+      required: bool [trials, chains, attempts], links that are erased for certain; the others
+        follow the law given that. None: none are.
 
     Returns:
-        bool [trials, chains, attempts], True where erased.
+      bool [trials, chains, attempts], True where erased.
     """
     shape = (trials, *bad.shape)
     required = np.zeros(shape, bool) if required is None else required
@@ -134,12 +134,12 @@ def all_erased_probability(
     """Probability that a chain is erased in all of some attempts.
 
     Args:
-        table: the chains.
-        chains: int [cases], their numbers.
-        required: bool [cases, attempts].
+      table: the chains.
+      chains: int [cases], their numbers.
+      required: bool [cases, attempts].
 
     Returns:
-        float64 [cases].
+      float64 [cases].
     """
     some = table._replace(bad=table.bad[chains], memory=table.memory[chains])
     bad = np.repeat(some.bad[:, None], required.shape[1], axis=1)

@@ -24,11 +24,11 @@ class FailureModes(NamedTuple):
     """The modes of every client's row.
 
     Attributes:
-        chains: for each client int [modes, attempts], the chain that is erased in an attempt; -1
-            for none.
-        probabilities: for each client float64 [modes], of each mode by itself.
-        attempts: how many attempts a mode spans: the first ones, where there would be too many.
-        keep_heard: clients keep what they heard in earlier attempts.
+      chains: for each client int [modes, attempts], the chain that is erased in an attempt; -1
+        for none.
+      probabilities: for each client float64 [modes], of each mode by itself.
+      attempts: how many attempts a mode spans: the first ones, where there would be too many.
+      keep_heard: clients keep what they heard in earlier attempts.
     """
 
     chains: list[np.ndarray]
@@ -45,11 +45,11 @@ class FailureModes(NamedTuple):
         """How many modes trials show.
 
         Args:
-            table: the chains.
-            erased: bool [trials, chains, attempts].
+          table: the chains.
+          erased: bool [trials, chains, attempts].
 
         Returns:
-            float64 [trials, clients].
+          float64 [trials, clients].
         """
         count = self._kept_counts if self.keep_heard else self._forgotten_counts
         counts: HostFloats = np.stack(

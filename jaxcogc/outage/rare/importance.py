@@ -49,8 +49,8 @@ class Mixture(NamedTuple, Generic[P]):
     """Laws to draw from, the plain network first, and their shares.
 
     Attributes:
-        proposals: the laws.
-        shares: float64 [proposals], adding up to 1.
+      proposals: the laws.
+      shares: float64 [proposals], adding up to 1.
     """
 
     proposals: list[P]
@@ -61,9 +61,9 @@ class Decided(NamedTuple):
     """How trials are decided.
 
     Attributes:
-        code: the code; redrawn for the attempts of the table, or one for all of them.
-        table: the random links.
-        keep_heard: clients keep what they heard in earlier attempts.
+      code: the code; redrawn for the attempts of the table, or one for all of them.
+      table: the random links.
+      keep_heard: clients keep what they heard in earlier attempts.
     """
 
     code: GradientCode
@@ -91,15 +91,15 @@ def importance_groups(
     """Pilot runs, then ``num_trials`` weighted trials: one group for each component.
 
     Args:
-        key: one typed key.
-        decided: how trials are decided.
-        laws: the laws of the links to choose among.
-        num_trials: weighted trials; those of the pilot runs are not among them.
-        advance: called with the number of trials just done.
-        stop: asked after every batch; every prefix of the batches is a sample of its own right.
+      key: one typed key.
+      decided: how trials are decided.
+      laws: the laws of the links to choose among.
+      num_trials: weighted trials; those of the pilot runs are not among them.
+      advance: called with the number of trials just done.
+      stop: asked after every batch; every prefix of the batches is a sample of its own right.
 
     Returns:
-        A Group for each component of the mixture.
+      A Group for each component of the mixture.
     """
     pilot_key, key = split(key)
     mixture = choose_mixture(pilot_key, decided, laws)
@@ -121,11 +121,11 @@ def choose_mixture(key: Key, decided: Decided, laws: LinkLaws[P, S]) -> Mixture[
     """The mixture that suits all events that are rare on this network.
 
     Args:
-        key: of the pilot runs.
-        decided, laws: as in `importance_groups`.
+      key: of the pilot runs.
+      decided, laws: as in `importance_groups`.
 
     Returns:
-        Mixture; of the plain network alone where no event is rare.
+      Mixture; of the plain network alone where no event is rare.
     """
     plain = laws.plain()
     shifts = [plain, *laws.shifts()]

@@ -21,8 +21,8 @@ class Drawn(NamedTuple):
     """Some trials as a law drew them.
 
     Attributes:
-        erased: bool [trials, ..], of the links by themselves.
-        blocked: bool [trials, clients]; no column where nobody can be blocked.
+      erased: bool [trials, ..], of the links by themselves.
+      blocked: bool [trials, clients]; no column where nobody can be blocked.
     """
 
     erased: np.ndarray

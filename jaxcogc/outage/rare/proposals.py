@@ -37,15 +37,15 @@ class Rows(NamedTuple):
     """How the random links make up the rows of all attempts.
 
     Attributes:
-        uplink: int [rows], the number of the uplink; links (one beyond the last) where it always
-            delivers, links + 1 where it never does.
-        peers: int [rows, clients], numbers of the random links a row needs, in any order, filled
-            up with links (delivers always) or links + 1 (never).
-        lost: float64 [rows], the probability that the uplink is erased.
-        incomplete: float64 [rows], the probability that a link of a row that is heard is erased.
-        hazard: float64 [rows, clients], the probability that a peer link is erased, given that
-            none before it is and that one of the row's is.
-        never: float64 [clients], the probability that no complete row arrives in all attempts.
+      uplink: int [rows], the number of the uplink; links (one beyond the last) where it always
+        delivers, links + 1 where it never does.
+      peers: int [rows, clients], numbers of the random links a row needs, in any order, filled
+        up with links (delivers always) or links + 1 (never).
+      lost: float64 [rows], the probability that the uplink is erased.
+      incomplete: float64 [rows], the probability that a link of a row that is heard is erased.
+      hazard: float64 [rows, clients], the probability that a peer link is erased, given that
+        none before it is and that one of the row's is.
+      never: float64 [clients], the probability that no complete row arrives in all attempts.
     """
 
     uplink: np.ndarray
@@ -60,9 +60,9 @@ class Proposal(NamedTuple):
     """A law of the links.
 
     Attributes:
-        links: float64 [links], erasure probabilities; of a row tilt, only those of uplinks count.
-        incomplete: float64 [rows], of a row tilt.
-        never: float64 [clients], of a client tilt.
+      links: float64 [links], erasure probabilities; of a row tilt, only those of uplinks count.
+      incomplete: float64 [rows], of a row tilt.
+      never: float64 [clients], of a client tilt.
     """
 
     links: HostFloats
@@ -74,9 +74,9 @@ class Features(NamedTuple):
     """What tells the laws apart; float64, 0 or 1.
 
     Attributes:
-        erased, delivered: [trials, links], of links that the server's rows look at.
-        complete, incomplete: [trials, rows], of rows that are heard.
-        never: [trials, clients], no complete row in all attempts.
+      erased, delivered: [trials, links], of links that the server's rows look at.
+      complete, incomplete: [trials, rows], of rows that are heard.
+      never: [trials, clients], no complete row in all attempts.
     """
 
     erased: HostFloats
@@ -90,11 +90,11 @@ def rows_of(table: LinkTable, code: GradientCode) -> Rows:
     """The rows that random links make up.
 
     Args:
-        table: the random links, none of them in two places.
-        code: the code of every attempt, or one that was redrawn for them.
+      table: the random links, none of them in two places.
+      code: the code of every attempt, or one that was redrawn for them.
 
     Returns:
-        Rows.
+      Rows.
     """
     attempts, clients, _ = table.where.shape
     num_links = len(table.erasure)
@@ -124,10 +124,10 @@ def row_tilt(table: LinkTable, rows: Rows, lost: HostFloats, incomplete: HostFlo
     """A law of independent rows: float64 [rows] each; ignored where the network leaves no choice.
 
     Args:
-        table: the random links.
-        rows: the rows.
-        lost: probabilities that the uplink of a row is erased.
-        incomplete: probabilities that a row that is heard is incomplete.
+      table: the random links.
+      rows: the rows.
+      lost: probabilities that the uplink of a row is erased.
+      incomplete: probabilities that a row that is heard is incomplete.
     """
     links = table.erasure.copy()
     random = rows.uplink < len(links)
@@ -209,12 +209,12 @@ def log_ratios(
     """log(q / p) of every trial under every proposal, p the network's own law.
 
     Args:
-        table, rows: the network's links.
-        proposals: the laws.
-        seen: features of the trials.
+      table, rows: the network's links.
+      proposals: the laws.
+      seen: features of the trials.
 
     Returns:
-        float64 [trials, proposals]. Links that nobody looks at are summed over.
+      float64 [trials, proposals]. Links that nobody looks at are summed over.
     """
     coefficients = [_coefficients(table, rows, proposal) for proposal in proposals]
     parts = [

@@ -47,27 +47,27 @@ def rare_outcomes(
     """Estimate the probabilities of all outcomes, however small, by weighted trials.
 
     Args:
-        key: one typed key.
-        network: erasure probabilities.
-        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
-        num_trials: trials, beside those of the pilot runs.
-        method: ``"importance"``: erasures made likelier, and weighted back. ``"strata"``: by the
-            number of erased links, few of them enumerated, more sampled, the rest bounded.
-        num_attempts: attempts, at least 1.
-        redraw_code: another code of the same random family in every attempt.
-        dynamics: how links remember, and who is blocked; importance sampling alone.
-        keep_heard: clients keep what they heard in earlier attempts; likewise.
-        level: confidence level of the (normal) intervals, strictly between 0 and 1.
-        advance: called with the number of trials just done, for a display of progress.
-        stop: asked after every batch but a pilot's; once True, the outcomes are those so far.
+      key: one typed key.
+      network: erasure probabilities.
+      code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts.
+      num_trials: trials, beside those of the pilot runs.
+      method: ``"importance"``: erasures made likelier, and weighted back. ``"strata"``: by the
+        number of erased links, few of them enumerated, more sampled, the rest bounded.
+      num_attempts: attempts, at least 1.
+      redraw_code: another code of the same random family in every attempt.
+      dynamics: how links remember, and who is blocked; importance sampling alone.
+      keep_heard: clients keep what they heard in earlier attempts; likewise.
+      level: confidence level of the (normal) intervals, strictly between 0 and 1.
+      advance: called with the number of trials just done, for a display of progress.
+      stop: asked after every batch but a pilot's; once True, the outcomes are those so far.
 
     Returns:
-        RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a
-        number.
+      RareOutcomes. Links that nobody looks at cost nothing. Look at ``flagged`` before using a
+      number.
 
     Raises:
-        ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
-            fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of other links.
+      ValueError: an unknown method, a count or a level outside what is allowed, sizes that do not
+        fit, ``redraw_code`` with a family that is not random, or ``"strata"`` of other links.
 
     Source: docs/mathematics/statistics.md, "Rare outcomes".
 

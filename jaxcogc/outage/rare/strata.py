@@ -47,16 +47,16 @@ def strata_groups(
     """Enumerated light strata, ``num_trials`` trials over the others, and the tail left out.
 
     Args:
-        key: one typed key.
-        code: the code; redrawn for the attempts of the table, or one for all of them.
-        table: the random links.
-        num_trials: trials drawn; those of the pilot run are not among them. None are drawn when
-            every stratum is light.
-        advance: called with the number of trials just done.
-        stop: asked after every batch; strata without a trial until then are left out.
+      key: one typed key.
+      code: the code; redrawn for the attempts of the table, or one for all of them.
+      table: the random links.
+      num_trials: trials drawn; those of the pilot run are not among them. None are drawn when
+        every stratum is light.
+      advance: called with the number of trials just done.
+      stop: asked after every batch; strata without a trial until then are left out.
 
     Returns:
-        A Group for each stratum, and the probability of the strata that no group covers.
+      A Group for each stratum, and the probability of the strata that no group covers.
     """
     law = log_count_law(table.erasure)
     safe_below = fewest_erasures(table, code)
@@ -91,11 +91,11 @@ def log_count_law(erasure: HostFloats) -> HostFloats:
     """Law of the number of erased links among the links i, i + 1, ...
 
     Args:
-        erasure: float64 [links], each strictly between 0 and 1.
+      erasure: float64 [links], each strictly between 0 and 1.
 
     Returns:
-        Logarithms, float64 [links + 1, links + 1]: entry [i, r] of P(r of the links from i on are
-        erased). Row 0 is the law of all links.
+      Logarithms, float64 [links + 1, links + 1]: entry [i, r] of P(r of the links from i on are
+      erased). Row 0 is the law of all links.
     """
     num_links = len(erasure)
     law = np.full((num_links + 1, num_links + 1), -np.inf)
@@ -114,11 +114,11 @@ def fewest_erasures(table: LinkTable, code: GradientCode) -> int:
     of its links is erased; a link of a reciprocal pair serves two rows.
 
     Args:
-        table: the random links.
-        code: the code.
+      table: the random links.
+      code: the code.
 
     Returns:
-        An integer >= 0; 0 says nothing.
+      An integer >= 0; 0 says nothing.
     """
     where = table.where
     support = np.eye(code.num_clients, dtype=bool) | (np.asarray(code.field_matrix) != 0)

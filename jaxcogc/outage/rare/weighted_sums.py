@@ -40,15 +40,15 @@ class RareOutcomes(NamedTuple):
     """Outcomes by a rare-event method, and how far to trust each.
 
     Attributes:
-        outcomes: every probability, with its interval.
-        method: ``"importance"`` or ``"strata"``.
-        effective_sample_size: by field of ``outcomes``: the number of equally weighted trials with
-            the event that would be as precise, about 1 / (relative standard error)^2; None where
-            nothing was sampled.
-        tail_bound: probability of the strata that were left out, which every ``high`` includes and
-            no ``best`` does; None for importance sampling, which leaves out nothing.
-        flagged: fields whose effective sample size is below 100, or whose event was never seen, or
-            might hide in strata where it was not seen: not to be relied on.
+      outcomes: every probability, with its interval.
+      method: ``"importance"`` or ``"strata"``.
+      effective_sample_size: by field of ``outcomes``: the number of equally weighted trials with
+        the event that would be as precise, about 1 / (relative standard error)^2; None where
+        nothing was sampled.
+      tail_bound: probability of the strata that were left out, which every ``high`` includes and
+        no ``best`` does; None for importance sampling, which leaves out nothing.
+      flagged: fields whose effective sample size is below 100, or whose event was never seen, or
+        might hide in strata where it was not seen: not to be relied on.
     """
 
     outcomes: Outcomes
@@ -62,10 +62,10 @@ class Sums(NamedTuple):
     """Sums over the trials of a group.
 
     Attributes:
-        trials: number of trials.
-        first, second: float64 [2, 8], sums of the weights and of their squares over the trials with
-            each event of `OUTCOMES` (row 0), and without it (row 1).
-        means: float64 [4 * clients + 2], weighted sums of what `Outcomes` has without an interval.
+      trials: number of trials.
+      first, second: float64 [2, 8], sums of the weights and of their squares over the trials with
+        each event of `OUTCOMES` (row 0), and without it (row 1).
+      means: float64 [4 * clients + 2], weighted sums of what `Outcomes` has without an interval.
     """
 
     trials: int
@@ -102,12 +102,12 @@ class Group(NamedTuple):
     """A group of trials.
 
     Attributes:
-        share: its share in every estimate.
-        mass: the probability that its trials, counted without weights, stand for: of the stratum;
-            1 for the plain network's component, 0 for the others.
-        sums: of its trials.
-        exact: every pattern of the group is there, weighted by its probability: no error.
-        safe: the standard decoder succeeds in every trial of the group, known without looking.
+      share: its share in every estimate.
+      mass: the probability that its trials, counted without weights, stand for: of the stratum;
+        1 for the plain network's component, 0 for the others.
+      sums: of its trials.
+      exact: every pattern of the group is there, weighted by its probability: no error.
+      safe: the standard decoder succeeds in every trial of the group, known without looking.
     """
 
     share: float
@@ -123,13 +123,13 @@ def rare_outcomes_from_groups(
     """Outcomes from all groups.
 
     Args:
-        groups: their shares and left-out tail add to 1.
-        method: the method's name.
-        level: confidence level of the intervals.
-        tail_bound: probability that no group covers; None for none at all.
+      groups: their shares and left-out tail add to 1.
+      method: the method's name.
+      level: confidence level of the intervals.
+      tail_bound: probability that no group covers; None for none at all.
 
     Returns:
-        RareOutcomes; the fields without interval are normalised by the sum of all weights.
+      RareOutcomes; the fields without interval are normalised by the sum of all weights.
     """
     found = {
         name: _estimate(groups, index, method, level, tail_bound or 0.0)

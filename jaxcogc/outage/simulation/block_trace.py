@@ -30,9 +30,9 @@ class BlockTrace(NamedTuple):
     """The program of one block on one device.
 
     Attributes:
-        jaxpr: what JAX traced, as `jax.make_jaxpr` returns it.
-        num_trials: of the block.
-        num_tiles: in which they are computed; the fused kernel has one.
+      jaxpr: what JAX traced, as `jax.make_jaxpr` returns it.
+      num_trials: of the block.
+      num_tiles: in which they are computed; the fused kernel has one.
     """
 
     jaxpr: ClosedJaxpr
@@ -44,11 +44,11 @@ class LoweredSimulation(NamedTuple):
     """The whole program for one device, which may be a described one.
 
     Attributes:
-        lowered: to be compiled.
-        compiler_options: by which the package compiles it.
-        kernel: that computes the trials, "xla" or "fused": what "auto" took.
-        num_trials: of one call.
-        num_tiles: in which a call computes them; of the fused kernel, starts.
+      lowered: to be compiled.
+      compiler_options: by which the package compiles it.
+      kernel: that computes the trials, "xla" or "fused": what "auto" took.
+      num_trials: of one call.
+      num_tiles: in which a call computes them; of the fused kernel, starts.
     """
 
     lowered: jax.stages.Lowered
@@ -71,17 +71,17 @@ def lower_simulation(
     """Lower the program of `compile_simulation` for a device, for whoever plans for one.
 
     Args:
-        network, code: of the sizes meant.
-        device: to compile for; as of `jax.experimental.topologies` it need not be there.
-        num_attempts: attempts a round.
-        kernel: as in `compile_simulation`.
-        keep_apart: the program of studies, which counts every block by itself.
+      network, code: of the sizes meant.
+      device: to compile for; as of `jax.experimental.topologies` it need not be there.
+      num_attempts: attempts a round.
+      kernel: as in `compile_simulation`.
+      keep_apart: the program of studies, which counts every block by itself.
 
     Returns:
-        LoweredSimulation.
+      LoweredSimulation.
 
     Raises:
-        ValueError: sizes that do not fit, or that the kernel does not serve.
+      ValueError: sizes that do not fit, or that the kernel does not serve.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code
@@ -116,15 +116,15 @@ def trace_block(
     """Trace the count of one block, for whoever measures what it costs.
 
     Args:
-        network, code: of the sizes meant.
-        num_attempts: attempts a round.
-        kernel: "xla", or "fused", whether there is a GPU or not.
+      network, code: of the sizes meant.
+      num_attempts: attempts a round.
+      kernel: "xla", or "fused", whether there is a GPU or not.
 
     Returns:
-        BlockTrace.
+      BlockTrace.
 
     Raises:
-        ValueError: sizes that do not fit, or that the kernel does not serve.
+      ValueError: sizes that do not fit, or that the kernel does not serve.
 
     >>> import jax
     >>> from jaxcogc import Network, cyclic_code

@@ -100,14 +100,14 @@ def tile_rows(
     """The links of some trials of a block, as packed rows.
 
     Args:
-        key: the block's.
-        law: of the links, by offset.
-        trials: uint32 [trials], their numbers in the block.
-        pairs: the offsets that the code needs.
-        num_attempts, kind: of the run.
+      key: the block's.
+      law: of the links, by offset.
+      trials: uint32 [trials], their numbers in the block.
+      pairs: the offsets that the code needs.
+      num_attempts, kind: of the run.
 
     Returns:
-        As `links.packed_draws.draw_rows` says: uint32 [words, attempts, clients, trials].
+      As `links.packed_draws.draw_rows` says: uint32 [words, attempts, clients, trials].
     """
     return draw_rows(streams(key), law, trials, pairs, num_attempts, kind)
 
@@ -141,10 +141,10 @@ def trial_links(
     """The links of one trial of a block, all of them, needed or not.
 
     Args:
-        key: the block's.
-        law: of the links.
-        trial: its number in the block.
-        num_attempts, kind: of the run.
+      key: the block's.
+      law: of the links.
+      trial: its number in the block.
+      num_attempts, kind: of the run.
     """
     return draw_trial(key, law, num_attempts, kind=kind, trial=trial)
 
@@ -159,8 +159,8 @@ class HostWords(NamedTuple):
     """What a batch of trials draws from whose links are drawn on the host.
 
     Attributes:
-        generator: of the links.
-        decision_key: of the null vectors that decide the trials.
+      generator: of the links.
+      decision_key: of the null vectors that decide the trials.
     """
 
     generator: np.random.Generator

@@ -29,9 +29,9 @@ class CountedBlocks(NamedTuple):
     """Consecutive blocks, counted.
 
     Attributes:
-        counts: of each block, in order.
-        flags: uint8 [trials], what happened in the first device's last block, the only one when
-            one block was asked for; `happened` reads it.
+      counts: of each block, in order.
+      flags: uint8 [trials], what happened in the first device's last block, the only one when
+        one block was asked for; `happened` reads it.
     """
 
     counts: list[OutcomeCounts]
@@ -47,11 +47,11 @@ class BlockSimulation(NamedTuple):
     """A compiled program that counts blocks one by one.
 
     Attributes:
-        compile_seconds: what tracing and compiling took; near 0 when this process had it already.
-        device: the devices it runs on, in words.
-        most_blocks: blocks that one call counts at most.
-        start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
-            once; call the result for the CountedBlocks.
+      compile_seconds: what tracing and compiling took; near 0 when this process had it already.
+      device: the devices it runs on, in words.
+      most_blocks: blocks that one call counts at most.
+      start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
+        once; call the result for the CountedBlocks.
     """
 
     compile_seconds: float
@@ -75,12 +75,12 @@ def compile_blocks(
     On a GPU by the fused kernel where that serves, as `compile_simulation` by "auto".
 
     Args:
-        network, code, num_attempts, redraw_code, dynamics, keep_heard, devices: as in
-            `compile_simulation`.
+      network, code, num_attempts, redraw_code, dynamics, keep_heard, devices: as in
+        `compile_simulation`.
 
     Raises:
-        ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
-            random.
+      ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
+        random.
     """
     started = time.perf_counter()
     shape = run_shape(

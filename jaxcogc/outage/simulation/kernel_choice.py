@@ -34,12 +34,12 @@ def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Sha
     """The shape of a program by another kernel.
 
     Args:
-        shape: of a program by XLA.
-        kernel: "auto", "xla" or "fused".
-        num_trials: that will be asked for, where that is known: few go by loops, by XLA.
+      shape: of a program by XLA.
+      kernel: "auto", "xla" or "fused".
+      num_trials: that will be asked for, where that is known: few go by loops, by XLA.
 
     Raises:
-        ValueError: no such kernel, or "fused" where it does not serve.
+      ValueError: no such kernel, or "fused" where it does not serve.
     """
     check_choice("kernel", kernel, KERNELS)
     by_loops = kernel != "fused" and shape.rule.kernel == "xla"
@@ -99,8 +99,8 @@ def compile_or_fall_back(shape: Shape, code: GradientCode) -> jax.stages.Compile
     """The program of a shape; by XLA where its own kernel does not compile, or counts wrong.
 
     Args:
-        shape: of the program.
-        code: any of the shape's, to compare by.
+      shape: of the program.
+      code: any of the shape's, to compare by.
     """
     if shape.rule.kernel != "fused":
         return compiled_program(shape)

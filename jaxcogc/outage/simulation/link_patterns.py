@@ -33,10 +33,10 @@ class DecidedPatterns(NamedTuple):
     """Some trials, on the host.
 
     Attributes:
-        erased: bool [trials, links], of the random links.
-        looked_at: bool [trials, links]; False where the server hears no row that the link feeds in
-            the same attempt.
-        recovery: Recovery of NumPy arrays, [trials] leading.
+      erased: bool [trials, links], of the random links.
+      looked_at: bool [trials, links]; False where the server hears no row that the link feeds in
+        the same attempt.
+      recovery: Recovery of NumPy arrays, [trials] leading.
     """
 
     erased: np.ndarray
@@ -55,15 +55,15 @@ def decide_patterns(
     """What given patterns of links recover.
 
     Args:
-        key: feeds the two null vectors.
-        code: the code; redrawn for the attempts of the table, or one for all of them.
-        table: the random links.
-        erased: bool [trials, links], at most `BATCH_TRIALS` trials; links beyond the table's are
-            padding.
-        keep_heard: clients keep what they heard in earlier attempts.
+      key: feeds the two null vectors.
+      code: the code; redrawn for the attempts of the table, or one for all of them.
+      table: the random links.
+      erased: bool [trials, links], at most `BATCH_TRIALS` trials; links beyond the table's are
+        padding.
+      keep_heard: clients keep what they heard in earlier attempts.
 
     Returns:
-        DecidedPatterns.
+      DecidedPatterns.
     """
     trials, links = len(erased), len(table.erasure)
     padded = np.zeros((BATCH_TRIALS, len(table.gates)), bool)

@@ -65,8 +65,8 @@ class OwnTrials(NamedTuple):
     """What is the caller's own.
 
     Attributes:
-        draw: the links of a trial; None: the built-in ones, from the same words.
-        outcomes: by name.
+      draw: the links of a trial; None: the built-in ones, from the same words.
+      outcomes: by name.
     """
 
     draw: DrawLinks | None
@@ -89,13 +89,13 @@ def count_own_trials(
     """Draw, decide and count, on all devices of the shape.
 
     Args:
-        shape: of the built-in program.
-        run: what all blocks share.
-        num_trials: trials.
-        own_trials: how their links are drawn, and what is asked of them.
+      shape: of the built-in program.
+      run: what all blocks share.
+      num_trials: trials.
+      own_trials: how their links are drawn, and what is asked of them.
 
     Raises:
-        ValueError: too many trials, links of wrong shapes, an outcome that is no boolean scalar.
+      ValueError: too many trials, links of wrong shapes, an outcome that is no boolean scalar.
     """
     draw, outcomes = own_trials
     if num_trials > _MOST_TRIALS:

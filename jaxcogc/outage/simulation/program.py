@@ -130,9 +130,9 @@ class _DecidedTile(NamedTuple):
     """What became of the trials of a tile.
 
     Attributes:
-        recovery: what they recover, trials last.
-        counted: bool [trials], which of them count.
-        stratum: int32 [trials], their strata; None without.
+      recovery: what they recover, trials last.
+      counted: bool [trials], which of them count.
+      stratum: int32 [trials], their strata; None without.
     """
 
     recovery: Recovery
@@ -188,12 +188,12 @@ def rebuild_trial(shape: Shape, run: Run, trial: int) -> RebuiltTrial:
     """The trial that the program of a shape draws and decides, by itself.
 
     Args:
-        shape: as the program's; tile and devices do not matter.
-        run: as the program's.
-        trial: the trial's number, from 0, in the fixed order of the run's blocks.
+      shape: as the program's; tile and devices do not matter.
+      run: as the program's.
+      trial: the trial's number, from 0, in the fixed order of the run's blocks.
 
     Returns:
-        RebuiltTrial of NumPy arrays.
+      RebuiltTrial of NumPy arrays.
     """
     block, place = divmod(trial, BLOCK_TRIALS)
     found = _rebuild(shape, run, np.int32(block), np.uint32(place))

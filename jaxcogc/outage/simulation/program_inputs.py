@@ -32,14 +32,14 @@ class Shape(NamedTuple):
     """All that a compiled program is specialised to.
 
     Attributes:
-        clients, attempts: of every run.
-        links: how links are drawn.
-        rule: how trials are decided.
-        tile: trials computed at once.
-        devices: that share the blocks.
-        kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
-            one call of a program that keeps them apart.
-        strata: 0, or the number of strata that are counted apart.
+      clients, attempts: of every run.
+      links: how links are drawn.
+      rule: how trials are decided.
+      tile: trials computed at once.
+      devices: that share the blocks.
+      kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
+        one call of a program that keeps them apart.
+      strata: 0, or the number of strata that are counted apart.
     """
 
     clients: int
@@ -73,13 +73,13 @@ class Run(NamedTuple):
     """What all blocks of a run share.
 
     Attributes:
-        words: uint32 [2], `run_words` of the run's key.
-        law: of the links.
-        field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
-        num_stragglers: int32.
-        reals: uint32 [clients, clients, 2], float64 bits of a code that these decide; else None.
-        stratum_of: int32 [attempts x clients + 1, 2], the stratum of a trial by its bound of the
-            rank and whether enough complete rows arrived; None without strata.
+      words: uint32 [2], `run_words` of the run's key.
+      law: of the links.
+      field_matrix: uint32 [clients, clients], or [attempts, clients, clients] of a redrawn code.
+      num_stragglers: int32.
+      reals: uint32 [clients, clients, 2], float64 bits of a code that these decide; else None.
+      stratum_of: int32 [attempts x clients + 1, 2], the stratum of a trial by its bound of the
+        rank and whether enough complete rows arrived; None without strata.
     """
 
     words: AnyArray
@@ -94,11 +94,11 @@ class Inputs(NamedTuple):
     """What a call of the compiled program gets, the same on all devices; numbers are int32.
 
     Attributes:
-        run: what all blocks share.
-        first_block: of the first device; those of the others follow.
-        num_blocks: of each device.
-        full_blocks: blocks of the whole run that count in full.
-        last_trials: trials that count in the block after those.
+      run: what all blocks share.
+      first_block: of the first device; those of the others follow.
+      num_blocks: of each device.
+      full_blocks: blocks of the whole run that count in full.
+      last_trials: trials that count in the block after those.
     """
 
     run: Run
@@ -128,12 +128,12 @@ def run_shape(
     """The shape of the program, by XLA, for networks and codes of these sizes.
 
     Args:
-        network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices: as in
-            `compile_simulation`.
+      network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, devices: as in
+        `compile_simulation`.
 
     Raises:
-        ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
-            random.
+      ValueError: sizes or dynamics that do not fit, or ``redraw_code`` with a family that is not
+        random.
     """
     check_limits(network.num_clients, num_attempts)
     check_same_clients(code.num_clients, network.num_clients)
@@ -165,11 +165,11 @@ def prepare_run(
     """What all blocks of a run share; made on the host, while the devices work.
 
     Args:
-        words: of the run's key, from `run_words`.
-        network: erasure probabilities.
-        code: the code, with each attempt's coefficients where it is redrawn.
-        dynamics: how links remember, and which clients are blocked.
-        kind: of the links, from the shape; None: what network and dynamics need.
+      words: of the run's key, from `run_words`.
+      network: erasure probabilities.
+      code: the code, with each attempt's coefficients where it is redrawn.
+      dynamics: how links remember, and which clients are blocked.
+      kind: of the links, from the shape; None: what network and dynamics need.
     """
     kind = link_kind(network, dynamics) if kind is None else kind
     return Run(

@@ -36,20 +36,20 @@ def ring_trials(
     so that counts of them have the law, and the intervals, of any other simulation.
 
     Args:
-        key: one typed key.
-        network: erasure probabilities, in the clients' own order.
-        code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts; its
-            row m belongs to place m of the ring.
-        num_trials: trials in all.
-        num_attempts: attempts.
-        order: place i of the ring holds client order[i]; None for all orders, equally likely, a
-            new one in every trial.
-        dynamics: how links remember, and who is blocked, by the clients' own numbers.
-        keep_heard: clients keep what they heard in earlier attempts.
+      key: one typed key.
+      network: erasure probabilities, in the clients' own order.
+      code: the code of every attempt, or one that was redrawn for ``num_attempts`` attempts; its
+        row m belongs to place m of the ring.
+      num_trials: trials in all.
+      num_attempts: attempts.
+      order: place i of the ring holds client order[i]; None for all orders, equally likely, a
+        new one in every trial.
+      dynamics: how links remember, and who is blocked, by the clients' own numbers.
+      keep_heard: clients keep what they heard in earlier attempts.
 
     Yields:
-        Recovery of NumPy arrays, [trials] leading, 2^13 trials at most; clients are numbered by
-        their places.
+      Recovery of NumPy arrays, [trials] leading, 2^13 trials at most; clients are numbered by
+      their places.
     """
     clients = network.num_clients
     links = _links(network, dynamics)

@@ -32,10 +32,10 @@ class Strata(NamedTuple):
     """Strata in a line, neighbours beside each other.
 
     Attributes:
-        weights: float64 [strata], their probabilities; 0 where nothing can happen.
-        decoded: int8 [strata]: 1 where M - s complete rows arrive in every trial, 0 where in none,
-            -1 where in some.
-        low_rank: bool [strata], where no trial has a rank of all clients.
+      weights: float64 [strata], their probabilities; 0 where nothing can happen.
+      decoded: int8 [strata]: 1 where M - s complete rows arrive in every trial, 0 where in none,
+        -1 where in some.
+      low_rank: bool [strata], where no trial has a rank of all clients.
     """
 
     weights: HostFloats
@@ -47,8 +47,8 @@ class SortedCells(NamedTuple):
     """The strata of a run, and the way to them.
 
     Attributes:
-        strata: at most `MOST_STRATA`, filled up with empty ones.
-        stratum_of: int32 [attempts x clients + 1, 2], the stratum of a cell.
+      strata: at most `MOST_STRATA`, filled up with empty ones.
+      stratum_of: int32 [attempts x clients + 1, 2], the stratum of a cell.
     """
 
     strata: Strata
@@ -65,8 +65,8 @@ def sort_cells(
     """The strata of a run.
 
     Raises:
-        ValueError: no law is known: for this family, for a code redrawn in each attempt, or where
-            `strata_law` knows none.
+      ValueError: no law is known: for this family, for a code redrawn in each attempt, or where
+        `strata_law` knows none.
     """
     if code.family not in _FAMILIES or code.redrawn:
         kind = "redrawn " if code.redrawn else ""
@@ -126,11 +126,11 @@ def _merge_places(
     """Merge the lightest stratum with a neighbour, of its own kind if it can be, again and again.
 
     Args:
-        strata: in a line.
-        too_light: of weights and of whether a neighbour is of the same kind: which may be merged.
+      strata: in a line.
+      too_light: of weights and of whether a neighbour is of the same kind: which may be merged.
 
     Returns:
-        int64 [strata], numbers without a gap along the line.
+      int64 [strata], numbers without a gap along the line.
     """
     kinds = 2 * strata.decoded.astype(int) + strata.low_rank
     runs = [[place] for place in range(len(kinds))]

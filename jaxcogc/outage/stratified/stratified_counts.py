@@ -28,9 +28,9 @@ class StratifiedCounts:
     """Outcomes of a number of trials, counted in each stratum; ``a + b`` adds two of one run.
 
     Attributes:
-        strata: with their probabilities.
-        counts: of each.
-        counting_decides: standard decoding succeeds where M - s complete rows arrive, nowhere else.
+      strata: with their probabilities.
+      counts: of each.
+      counting_decides: standard decoding succeeds where M - s complete rows arrive, nowhere else.
     """
 
     strata: Strata
@@ -68,12 +68,12 @@ def stratified_outcomes(counts: StratifiedCounts, *, level: float = 0.95) -> Out
     """Rates, intervals and mean coefficients from counts by strata.
 
     Args:
-        counts: of at least one trial.
-        level: confidence level of every interval, strictly between 0 and 1 (checked before).
+      counts: of at least one trial.
+      level: confidence level of every interval, strictly between 0 and 1 (checked before).
 
     Returns:
-        Outcomes; an interval adds up, in squares, what the Clopper-Pearson intervals of the strata
-        leave open. ``plain_trials_worth``: how many plain trials one of these was worth.
+      Outcomes; an interval adds up, in squares, what the Clopper-Pearson intervals of the strata
+      leave open. ``plain_trials_worth``: how many plain trials one of these was worth.
     """
     parts = _parts(counts)
     names = [field.name for field in dataclasses.fields(ByOutcome)]

@@ -30,8 +30,8 @@ class StratifiedSimulation(NamedTuple):
     """A compiled Monte Carlo program that counts by strata.
 
     Attributes:
-        compile_seconds, device: as of `Simulation`.
-        counts: likewise; yields StratifiedCounts.
+      compile_seconds, device: as of `Simulation`.
+      counts: likewise; yields StratifiedCounts.
     """
 
     compile_seconds: float
@@ -55,15 +55,15 @@ def compile_stratified(
     """Compile the Monte Carlo program that counts by strata, for networks and codes of this shape.
 
     Args:
-        network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, kernel, num_trials:
-            as in `compile_simulation`.
+      network, code, num_attempts, redraw_code, dynamics, keep_heard, tile, kernel, num_trials:
+        as in `compile_simulation`.
 
     Returns:
-        StratifiedSimulation.
+      StratifiedSimulation.
 
     Raises:
-        ValueError: as `compile_simulation`, or where the strata's law is not known: another code in
-            each attempt, codes other than cyclic ones, rows that are not independent.
+      ValueError: as `compile_simulation`, or where the strata's law is not known: another code in
+        each attempt, codes other than cyclic ones, rows that are not independent.
     """
     started = time.perf_counter()
     for name, given in (("redraw_code", redraw_code), ("keep_heard", keep_heard)):
