@@ -4,11 +4,16 @@ import os
 import pwd
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
-from jaxcogc.runtime.program_cache import keep_programs
+from jaxcogc.runtime import program_cache
+from jaxcogc.runtime.devices import device_mesh
+from jaxcogc.runtime.program_cache import keep_programs, lowered
 
 NAMES = (
     "JAX_COMPILATION_CACHE_DIR",
@@ -21,6 +26,7 @@ NAMES = (
 @pytest.fixture
 def home(monkeypatch, tmp_path):
     """A process that has not imported JAX, of a user with an empty cache folder."""
+    monkeypatch.setattr(program_cache, "_traced", None)
     for name in NAMES:
         monkeypatch.setenv(name, "")  # so that what the test sets is forgotten
         monkeypatch.delenv(name)
@@ -72,22 +78,89 @@ def test_jax_runs_already(home, monkeypatch):
 
 
 def test_the_program_keeps_what_it_compiles(tmp_path):
-    """Twice the same numbers, the second time without a new file; --no-cache leaves none."""
+    """Always the same numbers: without a file, with new ones, with old ones, with torn ones."""
     environment = {k: v for k, v in os.environ.items() if k not in NAMES}
     environment["XDG_CACHE_HOME"] = str(tmp_path)
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"  # else it depends on the load
     verb = ["outage", "--clients", "4", "--stragglers", "1", "--trials", "100", "--quiet"]
 
-    def run(*options: str) -> tuple[str, set[Path]]:
+    def run(*options: str) -> tuple[str, dict[Path, int]]:
         command = [sys.executable, "-m", "jaxcogc", *options, *verb]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        return done.stdout, set(tmp_path.rglob("*-cache"))
+        kept = [*tmp_path.rglob("*-cache"), *tmp_path.rglob("traced/*")]
+        return done.stdout, {file: file.stat().st_size for file in kept}
 
     bare, none = run("--no-cache")
     assert not none
     first, files = run()
     second, again = run()
-    assert files
     assert again == files
-    rows = [text.split("in ")[0] for text in (bare, first, second)]
-    assert rows[0] == rows[1] == rows[2]
+    (traced,) = [file for file in files if file.parent.name == "traced"]
+    assert len(files) > 1
+    traced.write_bytes(b"torn")
+    third, mended = run()
+    assert mended.keys() == files.keys()
+    assert mended[traced] == files[traced]
+    rows = [text.split("in ")[0] for text in (bare, first, second, third)]
+    assert rows == rows[:1] * 4
+
+
+def lowered_sum(number, traced):
+    """A small program that adds a number, for two devices; `traced` grows where one is traced."""
+
+    def program(inputs):
+        traced.append(number)
+        return {"sum": inputs["x"] + inputs["y"] + number}
+
+    inputs = {"y": np.arange(3), "x": np.int32(0)}
+    return lowered(f"add {number}", program, device_mesh(jax.devices()[:2]), inputs)
+
+
+def test_what_has_been_traced_is_not_traced_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(program_cache, "_traced", tmp_path)
+    traced = []
+    for number in (1, 2, 1, 2):
+        program = lowered_sum(number, traced).compile()
+        found = program({"x": np.int32(5), "y": np.arange(3)})
+        np.testing.assert_array_equal(found["sum"], 5 + np.arange(3) + number)
+    assert traced == [1, 2]
+    assert len(list(tmp_path.iterdir())) == 2
+    for changed in ("JAX_ANY", "XLA_ANY"):  # another setting, another program
+        monkeypatch.setenv(changed, "1")
+        lowered_sum(1, traced)
+    monkeypatch.setattr(program_cache, "version", lambda name: "0")
+    lowered_sum(1, traced)
+    assert traced == [1, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("torn", [b"", b"torn", 1])
+def test_torn_files_are_as_good_as_none(torn, tmp_path, monkeypatch):
+    monkeypatch.setattr(program_cache, "_traced", tmp_path)
+    traced = []
+    lowered_sum(1, traced)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(torn if isinstance(torn, bytes) else whole[:-torn])
+    lowered_sum(1, traced)
+    assert traced == [1, 1]
+    lowered_sum(1, traced)
+    assert traced == [1, 1]  # mended
+
+
+def test_the_programs_used_longest_ago_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(program_cache, "_traced", tmp_path)
+    monkeypatch.setattr(program_cache, "_MOST_TRACED", 2)
+    for number, age in enumerate((30, 10, 20)):
+        file = tmp_path / str(number)
+        file.write_bytes(b"")
+        os.utime(file, (time.time() - age,) * 2)
+    lowered_sum(1, [])
+    left = {file.name for file in tmp_path.iterdir()}
+    assert "1" in left
+    assert len(left) == 2
+
+
+def test_a_folder_that_is_gone_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(program_cache, "_traced", tmp_path / "gone")
+    found = lowered_sum(1, []).compile()({"x": np.int32(5), "y": np.arange(3)})
+    np.testing.assert_array_equal(found["sum"], 6 + np.arange(3))

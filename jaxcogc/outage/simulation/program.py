@@ -36,6 +36,7 @@ from jaxcogc.outage.simulation.count_table import (
 )
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
 from jaxcogc.runtime.devices import device_mesh
+from jaxcogc.runtime.program_cache import lowered
 
 
 @cache
@@ -59,8 +60,11 @@ def lowered_program(shape: Shape) -> jax.stages.Lowered:
         out_specs=PartitionSpec(),
         check_vma=False,
     )
+    inputs = blank_inputs(shape)
     with jax.enable_x64(False):  # one program for both modes: compiled once, kept once on disk
-        return jax.jit(program).lower(blank_inputs(shape))
+        if shape.devices[0].platform == "cpu" and jax.process_count() == 1:
+            return lowered(f"simulation {shape}", program, mesh, inputs)
+        return jax.jit(program).lower(inputs)
 
 
 def blank_inputs(shape: Shape) -> Inputs:
