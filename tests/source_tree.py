@@ -10,6 +10,7 @@ from tests.places import PROJECT
 PACKAGE = PROJECT / "jaxcogc"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 OUTSIDE = [p for name in ("benchmarks", "examples") for p in sorted((PROJECT / name).rglob("*.py"))]
+BESIDE = [p for name in ("docs", "tests") for p in sorted((PROJECT / name).rglob("*.py"))]
 FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import jaxcogc
 from tests.places import PROJECT
-from tests.source_tree import OUTSIDE, SOURCES, FunctionDef, path_name, tree_of
+from tests.source_tree import BESIDE, OUTSIDE, SOURCES, FunctionDef, path_name, tree_of
 
 
 def _functions(tree: ast.AST) -> Iterator[FunctionDef]:
@@ -33,7 +33,7 @@ def _public_functions(tree: ast.Module) -> Iterator[FunctionDef]:
             )
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *OUTSIDE], ids=path_name)
+@pytest.mark.parametrize("path", [*SOURCES, *OUTSIDE, *BESIDE], ids=path_name)
 def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= 300

@@ -1,7 +1,6 @@
 import dataclasses
 import itertools
 import pickle
-from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -17,41 +16,10 @@ from jaxcogc.coding.codes import (
     uncoded,
 )
 from jaxcogc.coding.conditioning import condition_report
-from jaxcogc.coding.constructions import exact_residues
-from jaxcogc.coding.gradient_code import IN_FLOATS
 from jaxcogc.coding.host_field import MERSENNE_31, rank_mod, spans_ones_mod
-from jaxcogc.coding.recovery import recover
-from jaxcogc.coding.verification import verify_code
-from jaxcogc.links.draws import Links
+from tests.coding.checked_codes import spans_ones, support, verify, with_matrix
 
 SIZES = [(1, 0), (2, 0), (2, 1), (3, 1), (4, 2), (6, 3), (8, 1), (10, 7), (9, 4), (10, 3)]
-
-
-def spans_ones(rows, tolerance=1e-9):
-    """An independent check: the least-squares residual of 1."""
-    weights = np.linalg.lstsq(rows.T, np.ones(rows.shape[1]), rcond=None)[0]
-    return np.abs(weights @ rows - 1).max() < tolerance
-
-
-def verify(code):
-    verify_code(
-        code.matrix,
-        code.field_matrix,
-        num_stragglers=int(code.num_stragglers),
-        family=code.family,
-        modulus=code.modulus,
-    )
-
-
-def support(num_clients, num_stragglers):
-    offset = (np.arange(num_clients) - np.arange(num_clients)[:, None]) % num_clients
-    return offset <= num_stragglers
-
-
-def with_matrix(code, m, k, value):
-    matrix = np.array(code.matrix)
-    matrix[m, k] = value
-    return dataclasses.replace(code, matrix=matrix)
 
 
 @pytest.mark.parametrize(("clients", "stragglers"), SIZES)
@@ -141,50 +109,6 @@ def test_the_field_code_is_uniform():
     assert np.sum((counts - 40) ** 2 / 40) < 23.5  # chi-square, 4 degrees of freedom, 1e-4
 
 
-@pytest.mark.parametrize(
-    ("clients", "stragglers"), [(1, 0), (4, 1), (4, 3), (7, 2), (10, 7), (6, 0)]
-)
-def test_cyclic_mds_identities(clients, stragglers):
-    code = cyclic_mds_code(clients, stragglers)
-    np.testing.assert_array_equal(code.matrix != 0, support(clients, stragglers))
-    first = (clients - stragglers + 1) // 2
-    zeros = np.exp(2j * np.pi * np.arange(first, first + stragglers) / clients)
-    polynomial = np.atleast_1d(np.poly(zeros)).real[::-1]
-    np.testing.assert_allclose(code.matrix[0, : stragglers + 1], polynomial, rtol=1e-12)
-    for m in range(clients):
-        np.testing.assert_array_equal(np.roll(code.matrix[0], m), code.matrix[m])
-        np.testing.assert_array_equal(np.roll(code.field_matrix[0], m), code.field_matrix[m])
-    for rows in itertools.combinations(range(clients), clients - stragglers):
-        rows = list(rows)
-        assert np.linalg.matrix_rank(code.matrix[rows]) == clients - stragglers
-        assert rank_mod(code.field_matrix[rows], code.modulus) == clients - stragglers
-        assert spans_ones(code.matrix[rows])
-        assert spans_ones_mod(code.field_matrix[rows], code.modulus)
-
-
-def test_cyclic_mds_over_the_field_is_the_same_code():
-    code = cyclic_mds_code(10, 7)
-    assert code.modulus % 10 == 1
-    assert code.modulus < 2**31
-    assert not any(code.modulus % d == 0 for d in range(2, 46341))
-    # c_1 of (10, 7) is 1 + phi, the golden ratio or, for another root of unity, its conjugate.
-    np.testing.assert_allclose(code.matrix[0, 1], 1 + (1 + 5**0.5) / 2, rtol=1e-15)
-    phi = int(code.field_matrix[0, 1]) - 1
-    assert phi * phi % code.modulus == (phi + 1) % code.modulus
-
-
-def test_fewer_cyclic_mds_rows_may_span_the_sum():
-    code = cyclic_mds_code(4, 1)
-    assert spans_ones(code.matrix[[0, 2]])
-    assert not spans_ones(code.matrix[[0, 1]])
-    code = cyclic_mds_code(10, 7)
-    pairs = [list(pair) for pair in itertools.combinations(range(10), 2)]
-    real = [pair for pair in pairs if spans_ones(code.matrix[pair])]
-    assert len(real) == 5
-    exact = [pair for pair in pairs if spans_ones_mod(code.field_matrix[pair], code.modulus)]
-    assert exact == real
-
-
 def test_fractional_repetition_and_uncoded():
     code = fractional_repetition_code(6, 2)
     expected = np.kron(np.eye(2), np.ones((3, 3)))
@@ -196,91 +120,10 @@ def test_fractional_repetition_and_uncoded():
     assert (uncoded(5).family, int(uncoded(5).num_stragglers)) == ("uncoded", 0)
 
 
-def test_from_matrix_takes_coefficients_exactly():
-    q = MERSENNE_31
-    code = GradientCode.from_matrix([[1, -3, 0], [1 / 3, 0.1, 2.0**-60], [0, np.pi, 1e17]])
-    field = code.field_matrix.astype(object)
-    assert field[0].tolist() == [1, q - 3, 0]
-    assert field[1, 0] * 3 % q == 1
-    assert field[1, 1] * 10 % q == 1
-    assert field[1, 2] * 2**60 % q == 1
-    numerator, denominator = np.pi.as_integer_ratio()
-    assert field[2, 1] * denominator % q == numerator % q
-    assert field[2, 2] == 10**17 % q
-    assert code.family == "custom"
-    assert code.modulus == q
-    tandon = GradientCode.from_matrix([[0.5, 1, 0], [0, 1, -1], [0.5, 0, 1]], num_stragglers=1)
-    assert int(tandon.num_stragglers) == 1
-    assert rank_mod(tandon.field_matrix, q) == 2
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "factor"),
-    [(np.pi * 1e8, np.e * 1e8, 2), (np.pi * 1e9, -np.e * 1e8, 4), (2**0.5 * 1e9, 1e8 / 7, 0.5)],
-)
-def test_large_numbers_keep_their_dependencies(first, second, factor):
-    """Most doubles above 2^22 are the nearest ones to some fraction, which doubling may change."""
-    rows = [[first, second, 0, 0], [factor * first, factor * second, 0, 0], [0, 0, 1, 1]]
-    code = GradientCode.from_matrix([*rows, [1, 1, 1, 1]])
-    assert rank_mod(code.field_matrix[:2], MERSENNE_31) == 1
-    near = [x.limit_denominator(4096) for x in map(Fraction, (first, second))]
-    assert any(float(x) == y for x, y in zip(near, (first, second), strict=True))
-
-
-def test_fractions_of_usual_size_are_meant():
-    values = np.array([[1 / 3, 1e5 / 3], [-7 / 4096, 0.1 + 1000]])
-    residues = exact_residues(values, MERSENNE_31).astype(object)
-    scaled = residues * [[3, 3], [4096, 10]] % MERSENNE_31
-    assert scaled.tolist() == [[1, 10**5], [MERSENNE_31 - 7, 10_001]]
-
-
 def test_old_keys_make_the_codes_of_the_new():
     old, new = jax.random.PRNGKey(3), jax.random.key(3)
     assert cyclic_code(old, 5, 2) == cyclic_code(new, 5, 2)
     assert redraw(old, cyclic_code(old, 5, 2), 2) == redraw(new, cyclic_code(new, 5, 2), 2)
-
-
-# Rows 0 and 1 add up to 1, and so do rows 2 and 3, by numbers that are no fractions.
-SPECIAL = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]]) * np.pi
-SPECIAL[:, 1] *= np.e
-SPECIAL[1] = np.e - SPECIAL[0]
-SPECIAL[3] = np.e - SPECIAL[2]
-
-
-def test_dependencies_of_their_own_are_decided_in_floats():
-    """Rows 0 and 1 decode, and so do 2 and 3; 0 and 2 do not."""
-    code = GradientCode.from_matrix(SPECIAL)
-    assert code.modulus == IN_FLOATS
-    np.testing.assert_array_equal(code.field_matrix, SPECIAL != 0)
-    for rows, decode in (((0, 1), True), ((2, 3), True), ((0, 2), False), ((1, 2), False)):
-        heard = np.isin(np.arange(4), rows)[None]
-        found = recover(jax.random.key(0), code, Links(heard, np.ones((1, 4, 4), bool)))
-        assert bool(found.gc) == bool(found.sum_recovered) == decode
-        assert (int(found.rank), bool(found.client_recovered.any())) == (2, False)
-
-
-@pytest.mark.parametrize(
-    ("matrix", "stragglers", "words"),
-    [
-        ([[1.0, 2.0]], 0, ["matrix", "(1, 2)", "(clients, clients)"]),
-        ([1.0, 2.0], 0, ["matrix", "(2,)", "2 axes"]),
-        (np.zeros((0, 0)), 0, ["matrix", "(0, 0)"]),
-        ([[1.0, np.nan], [0.0, 1.0]], 0, ["matrix[0, 1] = nan", "finite"]),
-        ([[1.0, -np.inf], [0.0, 1.0]], 0, ["matrix[0, 1] = -inf"]),
-        ([["x"]], 0, ["matrix", "numbers"]),
-        ([[1, -1], [-1, 1]], 0, ["do not span"]),
-        ([[0, 0], [0, 0]], 0, ["do not span"]),
-        (np.eye(3), 1, ["any 2 rows"]),
-        (np.eye(3), 3, ["num_stragglers = 3", "0..2"]),
-        ([[2.0**31 - 1, 0], [0, 1]], 0, ["2147483647", "multiple"]),
-    ],
-)
-def test_from_matrix_names_what_is_wrong(matrix, stragglers, words):
-    with pytest.raises(ValueError) as error:
-        GradientCode.from_matrix(matrix, stragglers)
-    assert "\n" not in str(error.value)
-    for word in words:
-        assert word in str(error.value)
 
 
 @pytest.mark.parametrize(
