@@ -54,8 +54,8 @@ def hall_map(folder: Path) -> list[tuple[Path, str]]:
         figure.colorbar(spots, label="uplink erasure probability", shrink=0.9)
         width, depth = fields["hall_metres"]
         axes.set(xlim=(0, width), ylim=(0, depth), aspect="equal", xlabel="metres", ylabel="metres")
-        picture = folder / "hall-12-map.png"
-        leave_picture(picture, lambda: figure)
+    picture = folder / "hall-12-map.png"
+    leave_picture(picture, lambda: figure)
     return [(picture, "the hall: where clients stand, their uplinks, and who hears whom")]
 
 

@@ -1,5 +1,6 @@
 """The examples run, and leave what they say."""
 
+import ast
 import csv
 import json
 import runpy
@@ -19,6 +20,14 @@ EXAMPLES = PROJECT / "examples"
 @pytest.fixture(autouse=True)
 def _examples_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_pictures_are_written_after_their_layout(path: Path) -> None:
+    """`new_figure` lays out where its block ends: before, labels lie on each other."""
+    for block in ast.walk(ast.parse(path.read_text())):
+        if isinstance(block, ast.With) and "new_figure(" in ast.unparse(block.items[0]):
+            assert not any("leave_picture(" in ast.unparse(line) for line in block.body)
 
 
 def test_shipped_hall_is_what_the_script_makes() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxcogc.cli.app import VERBS, main
-from jaxcogc.cli.shared.verbs import Verb
+from jaxcogc.cli.verbs import Verb
 
 
 def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -31,6 +31,14 @@ def test_options_stand_under_headings(verb: Verb, capsys: pytest.CaptureFixture[
     assert sorted(name for names in verb.record.groups().values() for name in names) == sorted(
         options
     )
+
+
+def test_a_default_that_is_nothing_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("show", "plot"):
+        assert "--filter CONDITION Such as attempts=2; repeatable. --" in _help(capsys, name)
+    for verb in VERBS:
+        for told in verb.record.options().values():
+            assert told.shown not in ("", "()", "[]", "None"), told.flag
 
 
 def test_train_is_in_groups() -> None:

@@ -1,7 +1,9 @@
 """The code of every page runs: programs, and what is typed at the command line, on small sizes.
 
-Blocks with ``>>>`` are doctests, which pytest collects from the pages themselves. A block below a
-comment `<!-- not run: why -->` is read to its last option and not run.
+Blocks with ``>>>`` are doctests, which pytest collects from the pages themselves; the program of
+`docs/guide/own_model.md` runs in `tests/runs`. A block below a comment `<!-- not run: why -->` is
+read to its last option and not run: it needs several hosts, or compiles many programs even at small
+sizes (the tests of the verbs run these options).
 """
 
 import re
@@ -14,13 +16,15 @@ import pytest
 import typer
 
 from jaxcogc.cli.app import VERBS, app, main
+from jaxcogc.study.specification.study_file import parse_study
 from tests.places import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 FEW = "--clients 4 --stragglers 1"
 TRAINED = "--rounds 2 --seeds 1 --scheme intermittent --model softmax"
 """What makes a command quick: typed after what the page says, of two values the last one counts."""
-OTHERS = {"make", "pip", "python", "source", "host-a$", "host-b$"}
+PROMPT = re.compile(r"(?:host-\w)?\$ (.*)")
+OTHERS = {"make", "pip", "python", "source"}
 """Commands that pages show and this test leaves to others."""
 
 
@@ -34,8 +38,8 @@ class Block(NamedTuple):
     def commands(self) -> Iterator[list[str]]:
         """The words after each prompt, without comments."""
         for line in self.text.splitlines():
-            if line.startswith("$ "):
-                yield shlex.split(line[2:], comments=True)
+            if typed := PROMPT.match(line):
+                yield shlex.split(typed[1], comments=True)
 
 
 def _blocks(page: Path) -> list[Block]:
@@ -48,7 +52,12 @@ def _blocks(page: Path) -> list[Block]:
 def _small(words: list[str]) -> list[str]:
     """What is typed after a command so that it is quick."""
     few = "" if "--network" in words else FEW
-    sizes = {"outage": f"{few} --trials 1e3", "train": f"{few} {TRAINED}"}
+    sizes = {
+        "outage": f"{few} --trials 1e3",
+        "bound": f"{few} --trials 1e3",
+        "schemes": f"{few} --scheme gc-plus --trials 1e3",
+        "train": f"{few} {TRAINED}",
+    }
     return sizes.get(words[0], "").split()
 
 
@@ -90,20 +99,64 @@ def test_what_is_typed_runs(
                 assert main([*words, *_small(words)]) == 0, capsys.readouterr().err
 
 
-def test_the_first_program_of_ones_own_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_commands_of_every_host_are_read() -> None:
+    block = Block("console", "host-a$ jaxcogc outage\nwords\n$ make demo  # once\n", True)
+    assert list(block.commands()) == [["jaxcogc", "outage"], ["make", "demo"]]
+    cluster = _blocks(PROJECT / "docs" / "guide" / "cluster.md")
+    assert sum("--coordinator" in words for b in cluster for words in b.commands()) == 2
+
+
+STUDIES = [
+    pytest.param(block.text, id=_name(page))
+    for page in PAGES
+    for block in _blocks(page)
+    if block.language == "toml"
+]
+
+
+@pytest.mark.parametrize("text", STUDIES)
+def test_studies_are_understood(text: str) -> None:
+    assert parse_study(text).points
+
+
+def _own_programs() -> dict[str, str]:
+    """The program of the start page, and what the page makes of it next."""
+    page = PROJECT / "docs" / "start.md"
+    (code,) = [block.text for block in _blocks(page) if block.language == "python"]
+    words = " ".join(page.read_text().split())
+    said = re.search(
+        r"Replace the network by `([^`]+)` .* add `([^`]+)` after the partition, "
+        r"take `([^`]+)`, `([^`]+)`",
+        words,
+    )
+    assert said is not None
+    network, classes, stragglers, rounds = said.groups()
+    unlike = code.replace("Network.homogeneous(6, uplink_erasure=0.4, peer_erasure=0.2)", network)
+    unlike = unlike.replace('partition="shards",', f'partition="shards", {classes},')
+    unlike = unlike.replace("num_stragglers=3", stragglers).replace("num_rounds=30", rounds)
+    return {"links alike": code, "unlike links": unlike}
+
+
+SMALLER = {
+    "links alike": {"num_rounds=30": "num_rounds=6", "(6": "(3", "=3)": "=1)"},
+    "unlike links": {
+        "num_rounds=100": "num_rounds=6",
+        "[0.1, 0.1, 0.3, 0.5, 0.7, 0.9]": "[0.1, 0.5, 0.9]",
+        "eye(6)": "eye(3)",
+        "=4)": "=1)",
+        "classes_per_client=1": "classes_per_client=1",
+    },
+}
+"""What makes a program quick; each change must be there to be made."""
+
+
+@pytest.mark.parametrize("which", SMALLER)
+def test_programs_of_ones_own_run(
+    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = [
-        block.text for block in _blocks(PROJECT / "docs" / "start.md") if block.language == "python"
-    ]
+    code = _own_programs()[which]
     monkeypatch.chdir(tmp_path)
-    for large, small in {
-        "num_rounds=30": "num_rounds=2",
-        "range(8)": "range(2)",
-        "=6": "=3",
-        "(6": "(3",
-        "=3)": "=1)",
-    }.items():
+    for large, small in {"range(8)": "range(3)", "=6": "=3", **SMALLER[which]}.items():
         assert large in code
         code = code.replace(large, small)
     exec(compile(code, "start.md", "exec"), {})

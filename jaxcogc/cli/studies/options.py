@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, choice, whole
+from jaxcogc.allowed import DURATION, MAX_TRIALS, SHARD, TEXT, choice, whole
 from jaxcogc.cli.shared.files import File
-from jaxcogc.cli.shared.options import Headings, Options, option, output, picture, switch
+from jaxcogc.cli.shared.options import Headings, Option, Options, option, output, picture, switch
 from jaxcogc.cli.shared.picture_options import AxesOptions, PictureOptions
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import EVENTS
@@ -24,10 +24,9 @@ class StoreOptions(Options):
 
 
 def filter_option() -> tuple[str, ...]:
-    """Conditions on the points."""
-    found: tuple[str, ...] = option(
-        "CONDITION", "Such as attempts=2; repeatable.", default=(), repeated=True
-    )
+    """Conditions on the points; none unless asked for, which `--help` need not say."""
+    told = Option("CONDITION", "Such as attempts=2; repeatable.", TEXT, None, True, False, "")
+    found: tuple[str, ...] = dataclasses.field(default=(), metadata={"option": told})
     return found
 
 
