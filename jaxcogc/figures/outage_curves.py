@@ -106,7 +106,8 @@ def plot_outage_curves(
 
     Returns:
       A figure of two panels with logarithmic probabilities: no exact average; nothing recovered
-      at all. Bands are intervals; the closed form of gc is a line under its points.
+      at all. Bands are intervals; the closed form of gc is a line under its points, which have
+      bars where the curve says how that line runs between them.
     """
     across = look.across(2)
     height = look.tall(4.3, down=3 - across, across=across)
@@ -167,12 +168,15 @@ def _draw_curve(axes: Axes, curve: OutageCurve, age: int, failure: Failure) -> N
     estimates = [_failures(point.outcomes, failure) for point in curve.points]
     for decoder, look in _DECODERS.items():
         law = _law(curve) if decoder == "gc" else []
+        dense = bool(law and curve.law)  # beside it a band from point to point would contradict it
         draw_law(axes, law, colour=look.colour, dashes=_DASHES[age])
         draw_estimates(
             axes,
             x,
             [row[decoder] for row in estimates],
             arrow=look.arrow,
+            bars=dense,
+            band=not dense,
             width=look.width,
             linestyle="none" if law else _DASHES[age],
             marker=look.marker,

@@ -159,7 +159,8 @@ def place_legend(figure: Figure, handles: Sequence[Any], look: Look = _ITSELF, *
         figure.legend(handles=handles, loc="outside right upper", **more)
         return
     longest = max((len(str(handle.get_label())) for handle in handles), default=1)
-    columns = int(72 * look.inches / (look.points * (0.55 * longest + 4)))
+    line = more.get("handlelength", 2.0)
+    columns = int(72 * look.inches / (look.points * (0.55 * longest + 2 + line)))
     columns = max(1, min(columns, len(handles)))
     legend = figure.legend(handles=handles, loc="lower center", ncols=columns, **more)
     legend.set_in_layout(False)  # `new_figure` makes room for it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from jaxcogc.figures.colours import COLOURS, CURVE_COLOURS
 from jaxcogc.figures.estimates import FEWEST_SEEDS, mark_scale
 from jaxcogc.figures.look import Look
 from jaxcogc.figures.style import Figure, new_figure, place_legend
-from jaxcogc.names import SCHEMES, hyphened
+from jaxcogc.names import hyphened
 from jaxcogc.training.plan import TrainingPlan
 from jaxcogc.training.seconds import seconds_so_far
 from jaxcogc.training.summary import SeedInterval, seed_interval
@@ -29,7 +29,7 @@ class _Line(NamedTuple):
     """Colour, dashes, width and mark of a scheme; a ring where it is not filled."""
 
     colour: str
-    dashes: str
+    dashes: Any
     width: float
     marker: str
     filled: bool = True
@@ -46,9 +46,18 @@ _LINES = {
     "gc_plus": _Line(COLOURS["gc_plus"], "-", 3.0, "s"),
     "row_space": _Line(COLOURS["row_space"], "--", 1.4, "^"),
     "least_squares": _Line(COLOURS["row_space"], ":", 1.4, "D"),
+    "projected_memory": _Line(COLOURS["row_space"], "-.", 1.6, "D", filled=False),
+    "colrel": _Line(CURVE_COLOURS[5], "--", 1.6, "d"),
+    "implicit_gossip": _Line(CURVE_COLOURS[3], "--", 1.6, "p"),
 }
-"""Of different widths and dashes where equal curves must both show."""
-_MARKS = "ph*d8H"
+"""Of different widths and dashes where equal curves must both show; in grey no two are alike."""
+_MADE_OF: dict[str, Any] = {"_unbiased": ":", "+memory": "-.", "secure_": (0, (2.5, 0.8))}
+"""Dashes of a scheme that is made of another one, by what its name has more."""
+_MARKS = "hdp8"
+_ALONE = "H"
+"""The mark of a scheme that has none on its line, where there is no line."""
+_LEGEND_LINE = 3.5
+"""Letters long: dashes and dots are told apart there too."""
 _MOST_MARKS = 8
 """On a line, about; those of another scheme stand beside them."""
 
@@ -59,16 +68,15 @@ def scheme_line(name: str) -> _Line:
     >>> scheme_line("gc_plus+memory").colour == scheme_line("gc_plus").colour
     True
     """
-    base = name.removesuffix("+memory").removesuffix("_unbiased").removeprefix("secure_")
-    if base in _LINES:
-        line = _LINES[base]
-        if base == name:
-            return line
-        dashes = ":" if name.endswith("_unbiased") else "-."
-        return line._replace(dashes=dashes, width=1.6, filled=False)
-    place = SCHEMES.index(name) if name in SCHEMES else sum(map(ord, name))
+    if name in _LINES:
+        return _LINES[name]
+    for more, dashes in _MADE_OF.items():
+        base = name.replace(more, "")
+        if base in _LINES and base != name:
+            return _LINES[base]._replace(dashes=dashes, width=1.6, filled=False)
+    place = sum(map(ord, name))
     colour = CURVE_COLOURS[3:7][place % 4]
-    return _Line(colour, "-.", 1.6, _MARKS[place % len(_MARKS)])
+    return _Line(colour, "-.", 1.6, _MARKS[place // 4 % len(_MARKS)])
 
 
 def accuracy_figure(
@@ -106,7 +114,8 @@ def accuracy_figure(
                 axes.set_yscale(look.yscale)
         if across == 2:
             panels[1].set_ylabel("")
-        place_legend(figure, panels[0].get_legend_handles_labels()[0], look)
+        handles = panels[0].get_legend_handles_labels()[0]
+        place_legend(figure, handles, look, handlelength=_LEGEND_LINE)
     return figure
 
 
@@ -172,7 +181,7 @@ def _draw_scheme(
         linestyle=line.dashes,
         color=line.colour,
         lw=line.width,
-        marker=line.marker or ("o" if len(x) == 1 else ""),
+        marker=line.marker or (_ALONE if len(x) == 1 else ""),
         ms=5.5 * mark_scale(),
         mfc=line.colour if line.filled else "white",
         mec="white" if line.filled else line.colour,

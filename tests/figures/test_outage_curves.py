@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from jaxcogc.figures.outage_curves import (
@@ -95,6 +95,17 @@ def test_curves_hold_points_bands_and_law() -> None:
     held = next(line for line in figure.axes[1].lines if line.get_marker() == "s")
     np.testing.assert_allclose(exact.get_ydata(), [0.1, np.nan, np.nan])
     np.testing.assert_allclose(held.get_ydata(), [0.01, np.nan, np.nan])
+
+
+def test_beside_a_law_between_the_points_intervals_are_bars() -> None:
+    law = [(1, 0.48), (2, 0.1), (3, 0.05), (4, 1e-3), (5, 1e-5)]
+    figure = plot_outage_curves([OutageCurve("", points(), law)], x_label="s", **TEXT)
+    for axes in figure.axes:
+        line = next(line for line in axes.lines if line.get_gid() == "closed form")
+        assert list(zip(*line.get_data(), strict=True)) == law
+        assert len([c for c in axes.collections if isinstance(c, PolyCollection)]) == 2
+        (bars,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+        assert [path.vertices[0, 0] for path in bars.get_paths()] == [1, 3]
 
 
 def test_an_event_never_seen_is_an_arrow_from_its_upper_bound() -> None:

@@ -11,7 +11,8 @@ import warnings
 
 import pytest
 
-from jaxcogc.figures.studies.report_figures import curve_figures
+from jaxcogc.cli.app import main
+from jaxcogc.figures.studies.report_figures import curve_figures, heat_map
 from jaxcogc.figures.studies.report_page import report_page
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.results.best_stragglers import best_stragglers
@@ -46,8 +47,9 @@ def test_the_page_has_all_its_parts(page):
         "A &lt;b&gt;bold&lt;/b&gt; name",
         "8 points, 524,288 trials",
         "8 by max-trials",
-        "<h2>gc_plus_none</h2>",
-        "over the grid",
+        "<h2>GC+: nothing recovered</h2>",
+        "this is gc_plus_none",
+        "<h2>GC+: nothing recovered, over the grid</h2>",
         "Best stragglers",
         "clopper-pearson",
         "95 % intervals",
@@ -123,6 +125,38 @@ def test_curves_differ_beyond_their_colour(store):
     assert len(named) == 2
     for look in ("marker.symbol", "line.dash", "line.color"):
         assert len({trace[look] for trace in named}) == 2
+
+
+def test_sixteen_curves_have_symbols_of_their_own(tmp_path):
+    uplinks = ", ".join(f"{0.1 * n:.1f}" for n in range(1, 9))
+    text = f"[network]\nclients = 8\nuplink_erasure = [{uplinks}]\npeer_erasure = 0.1\n"
+    text += "[code]\nstragglers = [0, 1, 2, 3, 4, 5, 6, 7]\n[protocol]\nattempts = [1, 2]\n"
+    study = parse_study(text + "[stop]\nmax_trials = 1\noutcome = 'gc_plus_none'")
+    collect(study, tmp_path / "s.db", engine=FakeEngine(lambda point, block: 50))
+    with open_store(tmp_path / "s.db") as opened:
+        (chart,) = curve_figures(read_table(opened), "gc_plus_none")
+    named = [trace for trace in chart.figure.data if trace.name]
+    assert len(named) == len({trace.marker.symbol for trace in named}) == 16
+
+
+def test_charts_speak_of_outcomes_in_words(store):
+    with open_store(store) as opened:
+        table = read_table(opened)
+    (curves,) = curve_figures(table, "gc_plus_none")
+    assert curves.figure.layout.yaxis.title.text == "P(GC+: nothing recovered)"
+    heat = heat_map(table, "gc_plus_none")
+    assert heat is not None
+    (cells,) = heat.figure.data
+    assert cells.colorbar.title.text == "log10 P(GC+: nothing recovered)"
+    assert cells.hovertemplate.startswith("uplink erasure %{x}, stragglers %{y}")
+
+
+def test_the_csv_is_that_of_show(store, page, capsys):
+    (data,) = re.findall("href='data:text/csv;base64,(.*?)'", page)
+    assert main(["show", "--store", str(store), "--csv", "-"]) == 0
+    shown = capsys.readouterr().out
+    assert base64.b64decode(data).decode() == shown
+    assert {line["reciprocal"] for line in csv.DictReader(io.StringIO(shown))} == {"false"}
 
 
 def test_in_a_browser(page, tmp_path):

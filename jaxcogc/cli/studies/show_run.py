@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from jaxcogc.names import EVENTS, GAINS
 from jaxcogc.number_text import interval_text, level_text, probability_text, value_text
 from jaxcogc.study.results.point_results import PointResult, read_result
 from jaxcogc.study.results.result_table import ResultTable, read_table
-from jaxcogc.study.specification.point import Value
+from jaxcogc.study.results.table_csv import csv_text
 from jaxcogc.study.store.store import Store, open_store
 
 
@@ -64,19 +63,6 @@ def _compared(store: Store, table: ResultTable, versus: str, outcome: str | None
     if outcome in GAINS:
         raise rejected("--outcome", outcome, f"one of {', '.join(EVENTS)} with --versus")
     return table.compared(store, reference, outcome)
-
-
-def csv_text(table: ResultTable) -> str:
-    """The table as CSV; null is an empty cell, and no cell needs quotes."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, quoting=csv.QUOTE_NONE, lineterminator="\n")
-    writer.writerows([row.keys() for row in table.rows[:1]])
-    writer.writerows([_cell(value) for value in row.values()] for row in table.rows)
-    return stream.getvalue()
-
-
-def _cell(value: Value) -> Value:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _write_parquet(target: str, table: ResultTable) -> None:

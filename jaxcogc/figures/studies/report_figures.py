@@ -38,18 +38,11 @@ _TEMPLATE: dict[str, Any] = {
     "margin": {"l": 70, "r": 20, "t": 50, "b": 60},
     "hoverlabel": {"namelength": -1},  # 15 characters do not tell names apart
 }
-
-
-_SYMBOLS = dict(
-    zip(
-        MARKERS,
-        (
-            *("circle", "square", "triangle-up", "diamond"),
-            *("triangle-down", "triangle-left", "triangle-right", "cross"),
-        ),
-        strict=True,
-    )
+_SYMBOL_NAMES = (
+    *("circle", "square", "triangle-up", "diamond"),
+    *("triangle-down", "triangle-left", "triangle-right", "cross"),
 )
+_SYMBOLS = dict(zip(MARKERS, _SYMBOL_NAMES, strict=True))
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _MOST_WORDS = 6
 """Points of a curve that are told in words; of longer ones the ends."""
@@ -117,7 +110,7 @@ def _figure(panel: Panel, layout: Layout) -> go.Figure:
     figure.update_layout(
         title=_plain(panel.title) or None,
         xaxis_title=axis_label(layout.x),
-        yaxis_title=layout.outcomes[0],
+        yaxis_title=f"P({outcome_label(layout.outcomes[0])})",
         legend_title="click hides, double click isolates",
         height=460,
         hovermode="closest",
@@ -134,6 +127,11 @@ class _Style(NamedTuple):
     look: CurveLook
     dashes: str
     joined: bool
+
+    @property
+    def symbol(self) -> str:
+        """As Plotly calls it."""
+        return _SYMBOLS[self.look.marker] + "-open" * (not self.look.filled)
 
     @property
     def colour(self) -> str:
@@ -169,7 +167,7 @@ def _add_curve(
         mode="lines+markers" if style.joined and not law else "markers",
         name=label,
         line={"color": style.colour, "dash": style.dashes},
-        marker={"symbol": _SYMBOLS[style.look.marker], "size": 9, "color": style.colour},
+        marker={"symbol": style.symbol, "size": 9, "color": style.colour},
         customdata=[_hover(mark) for mark in seen],
         hovertemplate=f"%{{customdata}}<extra>{label}</extra>",
         **group,
@@ -264,14 +262,16 @@ def _cells(table: ResultTable, outcome: str, across: str, up: str) -> dict[str, 
     columns, lines = (sorted(table.values(name), key=_order) for name in (across, up))
     found = {(result.label(across), result.label(up)): result for result in table.results}
     grid = [[found.get((x, y)) for x in columns] for y in lines]
+    names = [_plain(name.replace("_", " ")) for name in (across, up)]
+    scale = f"log10 P({outcome_label(outcome)})"
     return {
         "x": [_plain(value_text(x)) for x in columns],
         "y": [_plain(value_text(y)) for y in lines],
         "z": [[_log(result, outcome) for result in line] for line in grid],
         "text": [[_cell_text(result, outcome) for result in line] for line in grid],
-        "hovertemplate": f"{across} %{{x}}, {up} %{{y}}<br>%{{text}}<extra></extra>",
+        "hovertemplate": f"{names[0]} %{{x}}, {names[1]} %{{y}}<br>%{{text}}<extra></extra>",
         "colorscale": "Viridis",
-        "colorbar": {"title": {"text": f"log10 {outcome}", "side": "right"}, "thickness": 14},
+        "colorbar": {"title": {"text": scale, "side": "right"}, "thickness": 14},
     }
 
 

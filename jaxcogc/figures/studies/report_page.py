@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jaxcogc
-from jaxcogc.figures.labels import axis_label
+from jaxcogc.figures.labels import axis_label, outcome_label
 from jaxcogc.figures.studies.report_assets import CHARTS, SCRIPT, STYLE
 from jaxcogc.figures.studies.report_tables import best_section, html_table, points_section
-from jaxcogc.names import EVENTS
 from jaxcogc.number_text import value_text
 from jaxcogc.study.results.result_table import ResultTable, read_table
 from jaxcogc.study.store.store import Store, StudyText, open_store
@@ -82,11 +81,13 @@ def _figures(table: ResultTable) -> list[str]:
 
     embed, parts = _Embedding(), []
     for outcome in table.watched:
-        parts.append(f"<h2>{outcome}</h2><p>{EVENTS[outcome]}. Bands are intervals.</p>")
+        words = html.escape(outcome_label(outcome))
+        called = f"In tables and files this is {outcome}. Bands are intervals."
+        parts.append(f"<h2>{words}</h2><p>{called}</p>")
         parts += [embed(chart) for chart in curve_figures(table, outcome)]
         chart = heat_map(table, outcome)
         if chart is not None:
-            parts.append(f"<h2>{outcome} over the grid</h2>" + embed(chart))
+            parts.append(f"<h2>{words}, over the grid</h2>" + embed(chart))
     return parts
 
 

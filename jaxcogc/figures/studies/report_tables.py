@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
-import io
 from collections.abc import Iterable, Sequence
 
+from jaxcogc.figures.labels import outcome_label
 from jaxcogc.names import HARMFUL_OUTCOMES
 from jaxcogc.number_text import estimate_text, level_text, value_text
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.study.results.best_stragglers import best_stragglers
 from jaxcogc.study.results.result_table import ResultTable
+from jaxcogc.study.results.table_csv import csv_text
 
 
 def best_section(table: ResultTable) -> str:
@@ -23,13 +23,14 @@ def best_section(table: ResultTable) -> str:
     several = len(table.counted.watched) > 1
     words = {True: "yes", False: "no", None: "no other"}
     for setting, outcome, result, apart in best_stragglers(table):
-        cells = [*map(value_text, setting.values()), *([outcome] if several else [])]
+        cells = [*map(value_text, setting.values()), *([outcome_label(outcome)] * several)]
         cells += [value_text(result.point.stragglers), _interval(result.estimates[outcome])]
         lines.append([*cells, words[apart]])
     axes = [name for name in table.varying_axes if name != "stragglers"]
     watched = ["outcome"] if several else []
     header = [*axes, *watched, "best stragglers"]
-    header += ["probability" if several else table.counted.watched[0], "apart from the others"]
+    probability = "" if several else f": {outcome_label(table.counted.watched[0])}"
+    header += ["probability" + probability, "apart from the others"]
     return (
         "<h2>Best stragglers</h2><p class='note'>“Apart” when the intervals do not overlap;"
         " “no other” where one number of stragglers alone was counted.</p>"
@@ -74,11 +75,7 @@ def points_section(table: ResultTable, name: str) -> str:
 
 def _csv_address(table: ResultTable) -> str:
     """What `jaxcogc show --csv` writes, in the address itself."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(table.rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.rows)
-    return "data:text/csv;base64," + base64.b64encode(stream.getvalue().encode()).decode()
+    return "data:text/csv;base64," + base64.b64encode(csv_text(table).encode()).decode()
 
 
 def html_table(header: Sequence[str], lines: Iterable[Sequence[str]], name: str) -> str:

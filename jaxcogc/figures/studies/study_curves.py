@@ -193,7 +193,7 @@ def _draw(
         linestyle="none" if law or axis is None else look.dashes,
         marker=look.marker,
         ms=look.size * mark_scale(),
-        mfc=look.colour if look.filled else "none",
+        mfc=look.face,
         color=look.colour,
     )
     lone = [(place, m.law) for place, m in zip(x, curve.marks, strict=True) if m.law and not law]

@@ -45,6 +45,16 @@ def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, 
     return sorted(found)
 
 
+def places_between(low: float, high: float, gaps: int) -> list[float]:
+    """Inside of one of the gaps of a curve, at equal distances: what a law needs to look smooth.
+
+    >>> places_between(0.5, 1.0, gaps=30)
+    [0.75]
+    """
+    inside: list[float] = np.linspace(low, high, max(2, _POINTS // gaps) + 1)[1:-1].tolist()
+    return inside
+
+
 def _law(point: Point) -> float | None:
     from jaxcogc.outage.laws.closed_form import closed_form
     from jaxcogc.study.collection.simulation_engine import setting_of
@@ -67,7 +77,7 @@ def _between(points: Sequence[Point], axis: str) -> Iterator[tuple[Point, float]
                 if _has_code(one, stragglers):
                     yield dataclasses.replace(one, stragglers=stragglers), float(stragglers)
             continue
-        for x in np.linspace(low, high, max(2, _POINTS // len(gaps)) + 1)[1:-1].tolist():
+        for x in places_between(low, high, len(gaps)):
             if axis in _PROBABILITIES and _is_alike(one):
                 yield dataclasses.replace(one, links=_links(one, axis, x)), x
             elif axis in AXES:  # of the higher one: where memory is 0, no other field is kept
