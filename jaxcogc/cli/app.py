@@ -19,7 +19,6 @@ from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.schemes.command import schemes
 from jaxcogc.cli.schemes.options import SchemesOptions
 from jaxcogc.cli.shared.errors import UserError
-from jaxcogc.cli.shared.verbs import Verb
 from jaxcogc.cli.studies.collect import collect
 from jaxcogc.cli.studies.merge import merge
 from jaxcogc.cli.studies.options import (
@@ -36,7 +35,8 @@ from jaxcogc.cli.studies.report import report
 from jaxcogc.cli.studies.show import show
 from jaxcogc.cli.train.command import train
 from jaxcogc.cli.train.config_file import complete
-from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.cli.train.options import TrainVerbOptions
+from jaxcogc.cli.verbs import Verb
 from jaxcogc.runtime.cores import one_device_per_core
 from jaxcogc.runtime.program_cache import keep_programs
 from jaxcogc.runtime.standard_streams import (
@@ -54,7 +54,7 @@ VERBS = (
     Verb(NetworkVerbOptions, network),
     Verb(DesignOptions, design),
     Verb(SchemesOptions, schemes),
-    Verb(TrainOptions, train, complete),
+    Verb(TrainVerbOptions, train, complete),
     Verb(BoundOptions, bound),
     Verb(CollectOptions, collect),
     Verb(ShowOptions, show),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack, cast
+from typing import Any, TypedDict, Unpack, cast
 
 import optax
 
@@ -25,7 +25,20 @@ NamedScheme = str | Scheme | tuple[str, Scheme]
 """One of `jaxcogc.names.SCHEMES`; one of one's own, alone ("own") or with its name."""
 
 
-class TrainOptions(PolicyOptions, total=False):
+class _RoundOptions(TypedDict, total=False):
+    """Fields of `RoundSettings` that go through as they are given."""
+
+    local_steps: int
+    batch_size: int | None
+    proximal: float
+    aggregation: str
+    mask_ratio: float
+    masks: str
+    evaluate_every: int
+    deterministic: bool
+
+
+class TrainOptions(PolicyOptions, _RoundOptions, total=False):
     """What may be said of training; beside these, the fields of `LinkPolicy`.
 
     Attributes:
@@ -63,14 +76,6 @@ class TrainOptions(PolicyOptions, total=False):
     code: GradientCode | None
     dynamics: LinkDynamics | None
     target: str
-    local_steps: int
-    batch_size: int | None
-    proximal: float
-    aggregation: str
-    mask_ratio: float
-    masks: str
-    evaluate_every: int
-    deterministic: bool
     on_nan: str
 
 
@@ -91,13 +96,9 @@ _DEFAULTS: TrainOptions = {
     "on_nan": "stop",
     "local_steps": 5,
     "batch_size": 32,
-    "proximal": 0.0,
-    "aggregation": "coefficients",
-    "mask_ratio": 10.0,
-    "masks": "real",
     "evaluate_every": 5,
-    "deterministic": False,
 }
+"""Beside those of `RoundSettings` and `LinkPolicy`."""
 
 
 def plan_training(
@@ -170,22 +171,19 @@ def _settings(
 ) -> RoundSettings:
     check_choice("on_nan", given["on_nan"], NON_FINITE_POLICIES)
     named = _named(schemes)
-    policy = {name: x for name, x in given.items() if name in PolicyOptions.__annotations__}
     return RoundSettings(
         tuple(named),
-        policy=LinkPolicy(**cast("PolicyOptions", policy)),
+        policy=LinkPolicy(**cast("PolicyOptions", _chosen(given, PolicyOptions))),
         reciprocal=network.reciprocal,
-        local_steps=given["local_steps"],
-        batch_size=given["batch_size"],
-        proximal=given["proximal"],
-        aggregation=given["aggregation"],
-        mask_ratio=given["mask_ratio"],
-        masks=given["masks"],
+        **cast("_RoundOptions", _chosen(given, _RoundOptions)),
         drop_non_finite=given["on_nan"] == "drop",
-        evaluate_every=given["evaluate_every"],
-        deterministic=given["deterministic"],
         own={name: scheme for name, scheme in named.items() if scheme is not None},
     )
+
+
+def _chosen(given: TrainOptions, record: type[Any]) -> dict[str, object]:
+    """Those of a record."""
+    return {name: value for name, value in given.items() if name in record.__annotations__}
 
 
 def _named(schemes: Sequence[NamedScheme]) -> dict[str, Scheme | None]:

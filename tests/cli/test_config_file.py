@@ -9,7 +9,7 @@ import pytest
 from jaxcogc.cli.app import main
 from jaxcogc.cli.shared.errors import UserError
 from jaxcogc.cli.train.config_file import NOT_KEPT, read_config
-from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.cli.train.options import TrainVerbOptions
 from tests.cli.program import assert_one_line
 
 LITERALS = {
@@ -28,15 +28,17 @@ LITERALS = {
 
 def kinds_of(name: str) -> set[type]:
     """What an option's value may be, by the type of its field: a whole number is a number."""
-    hint = typing.get_type_hints(TrainOptions)[name]
+    hint = typing.get_type_hints(TrainVerbOptions)[name]
     kinds = {typing.get_origin(kind) or kind for kind in typing.get_args(hint) or (hint,)}
-    if TrainOptions.options()[name].repeated:
+    if TrainVerbOptions.options()[name].repeated:
         return {list}
     whole_too = float in kinds or name == "stragglers"  # read when the clients are known
     return kinds | ({int} if whole_too else set())
 
 
-@pytest.mark.parametrize("name", [name for name in TrainOptions.options() if name not in NOT_KEPT])
+@pytest.mark.parametrize(
+    "name", [name for name in TrainVerbOptions.options() if name not in NOT_KEPT]
+)
 def test_values_of_other_types_are_refused(name: str, tmp_path: Path) -> None:
     config, refused = tmp_path / "c.toml", 0
     for literal, kind in LITERALS.items():

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from jaxcogc.allowed import LEVEL, POSITIVE, SEED, choice, either, whole
 from jaxcogc.cli.shared.code_options import CodeOptions
-from jaxcogc.cli.shared.loss_options import LossOptions
 from jaxcogc.cli.shared.options import Headings, option, output, switch
+from jaxcogc.cli.shared.step_options import LossOptions
 from jaxcogc.names import DECODERS, PLACEMENTS, RHO_FORMS, hyphened, underscored
 
 BEST = "best"

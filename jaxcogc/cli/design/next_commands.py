@@ -24,17 +24,9 @@ def chosen_network(request: DesignRequest, chosen: Candidate) -> str:
         blocked = LinkDynamics(block_probability=in_time["block_probability"])
         places = client_order(request.asked, request.network.num_clients)
         placed = blocked.permuted(places).permuted(order)
-        in_time["block_probability"] = placed.block_probability.tolist()
+        in_time["block_probability"] = placed.to_dict()["block_probability"]
     names = None if request.names is None else [request.names[i] for i in order]
-    return network_text(
-        NetworkFile(
-            network.uplink_erasure.tolist(),
-            network.peer_erasure.tolist(),
-            network.reciprocal,
-            clients=names,
-            **in_time,
-        )
-    )
+    return network_text(NetworkFile.of(network, in_time, names))
 
 
 def next_commands(request: DesignRequest, chosen: Candidate) -> list[str]:

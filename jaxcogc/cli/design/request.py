@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from jaxcogc.design.rounds import Accuracy
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
-    from jaxcogc.outage.laws.waiting_times import MessageSeconds
 
 MAX_CLIENTS = 64
 
@@ -47,18 +46,6 @@ class DesignRequest:
     started: float
 
     @property
-    def seconds(self) -> MessageSeconds | None:
-        """What steps and messages take; None where nothing is said of it."""
-        from jaxcogc.outage.laws.waiting_times import MessageSeconds
-
-        asked = self.asked
-        given = asked.compute_seconds, asked.peer_seconds, asked.uplink_seconds
-        if given == (None,) * 3:
-            return None
-        compute, peer, uplink = (value or 0.0 for value in given)
-        return MessageSeconds(compute, peer, uplink, asked.channel)
-
-    @property
     def client_names(self) -> tuple[str, ...]:
         """Names of the clients, numbers where they have none."""
         return self.names or tuple(map(str, range(self.network.num_clients)))
@@ -75,7 +62,12 @@ def read_request(options: DesignOptions) -> DesignRequest:
         raise rejected("--plot", options.plot, "only beside --sensitivity")
     options = sized_by_file(options, options.code_file)
     network, source, names = read_network(options)
-    _check_seconds(options)
+    options.check_seconds()
+    if options.objective == "seconds" and not options.tell_seconds():
+        raise UserError(
+            "--objective seconds without --compute-seconds, --peer-seconds or --uplink-seconds: "
+            "allowed is one of them at least"
+        )
     dynamics = read_dynamics(options, network)
     if network.num_clients > MAX_CLIENTS:
         raise rejected("--clients", network.num_clients, f"at most {MAX_CLIENTS} clients to design")
@@ -97,16 +89,3 @@ def read_request(options: DesignOptions) -> DesignRequest:
 
     accuracy = Accuracy(options.accuracy, options.constants(), options.steps())
     return DesignRequest(options, network, source, names, dynamics, accuracy, own_code, started)
-
-
-def _check_seconds(options: DesignOptions) -> None:
-    """Seconds are asked for and told together."""
-    names = ("compute_seconds", "peer_seconds", "uplink_seconds")
-    told = any(getattr(options, name) is not None for name in names)
-    if options.objective == "seconds" and not told:
-        raise UserError(
-            "--objective seconds without --compute-seconds, --peer-seconds or --uplink-seconds: "
-            "allowed is one of them at least"
-        )
-    if options.differs("channel") and not told:
-        raise UserError(f"--channel {options.channel}: allowed beside --uplink-seconds")

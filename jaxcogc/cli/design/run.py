@@ -10,7 +10,6 @@ import numpy as np
 
 from jaxcogc import figures
 from jaxcogc.cli.design.next_commands import chosen_network, next_commands
-from jaxcogc.cli.design.options import ECHOED
 from jaxcogc.cli.design.request import DesignRequest
 from jaxcogc.cli.design.tables import EXPENDABLE, design_table, link_table, summary
 from jaxcogc.cli.shared.console import all_or_nothing, new_console
@@ -43,7 +42,7 @@ def run(request: DesignRequest) -> int:
             broadcast=request.asked.broadcast,
             dynamics=request.dynamics,
             keep_heard=request.asked.keep_heard,
-            seconds=request.seconds,
+            seconds=request.asked.message_seconds(),
             accuracy=request.accuracy,
             own_code=request.own_code,
             num_trials=request.asked.trials,
@@ -90,9 +89,7 @@ def _draw(request: DesignRequest, weak: LawSensitivity, look: Look) -> Figure:
 
 def _candidate_fields(candidate: Candidate) -> dict[str, object]:
     """A candidate as JSON: names as in `Candidate`, the outage as an interval."""
-    outage = candidate.outage
-    ends = {"low": outage.low, "best": outage.best, "high": outage.high}
-    return {**candidate._asdict(), "outage": ends}
+    return {**candidate._asdict(), "outage": candidate.outage.to_dict()}
 
 
 def _finite(numbers: np.ndarray) -> object:
@@ -125,7 +122,7 @@ def _json_fields(
     runners_up = [c for c in result.candidates[1:] if c.reaches is not False][:5]
     return {
         "clients": request.network.num_clients,
-        **request.asked.plain(*ECHOED),
+        **request.asked.echo(),
         **(request.dynamics or LinkDynamics()).to_dict(),
         "elapsed_seconds": time.perf_counter() - request.started,
         "reached": result.reached,

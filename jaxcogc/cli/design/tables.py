@@ -37,7 +37,7 @@ def design_table(request: DesignRequest, result: Design) -> Table:
     for name in ("", "scheme", "code", "ring"):
         table.add_column(name, no_wrap=True)
     numbers = ["s", "A", "outage", "±", "client\nuses", "uplink\nuses", "rounds", "read"]
-    numbers += ["seconds"] * (request.seconds is not None)
+    numbers += ["seconds"] * request.asked.tell_seconds()
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     shown: list[Candidate] = []

@@ -36,7 +36,7 @@ def run(options: NetworkVerbOptions) -> int:
     if options.json is not None:
         write_json(options.json, _json_fields(named, found, in_time), options)
     if options.write_network is not None:
-        text = network_text(_network_file(named, in_time)) + "\n"
+        text = network_text(NetworkFile.of(named.network, in_time, named.clients)) + "\n"
         write_file("--write-network", options.write_network, text.encode())
     if not options.quiet and options.json != "-":
         console = new_console()
@@ -61,16 +61,6 @@ def _check_reading(options: NetworkVerbOptions) -> None:
 
 def _names(named: NamedNetwork) -> tuple[str, ...]:
     return named.clients or tuple(map(str, range(named.network.num_clients)))
-
-
-def _network_file(named: NamedNetwork, in_time: dict[str, Any]) -> NetworkFile:
-    return NetworkFile(
-        named.network.uplink_erasure.tolist(),
-        named.network.peer_erasure.tolist(),
-        named.network.reciprocal,
-        clients=None if named.clients is None else list(named.clients),
-        **in_time,
-    )
 
 
 def _table(named: NamedNetwork, found: NetworkDescription) -> Table:

@@ -13,9 +13,6 @@ from jaxcogc.cli.shared.picture_options import AxesOptions
 from jaxcogc.cli.shared.process_options import ProcessOptions
 from jaxcogc.names import ESTIMATORS, INTERVALS, KERNELS, RARE_METHODS
 
-ECHOED = ("attempts", "redraw_code", "keep_heard", "trials", "seed", "level", "interval")
-"""What the results repeat as it was asked for."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OutageOptions(ProcessOptions, LinkOptions, CodeOptions, AxesOptions):
@@ -39,17 +36,24 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions, AxesOptions):
         "P", "The same from client to client.", PROBABILITY, shown="0.25", several=True
     )
     attempts: int = option(
-        "A", "How often updates are shared and sent up; 1,2 likewise.", ATTEMPTS, 2, several=True
+        "A",
+        "How often updates are shared and sent up; 1,2 likewise.",
+        ATTEMPTS,
+        2,
+        several=True,
+        echoed=True,
     )
     stragglers: str | None = option(
         "S", "Stragglers tolerated; 3,5,7 gives the lines of a table.", STRAGGLERS, shown="7"
     )
     trials: int = option(
-        "N", "Trials to count, such as 1e6 or 1_000_000.", TRIALS, 10**6, shown="1e6"
+        "N", "Trials to count, such as 1e6 or 1_000_000.", TRIALS, 10**6, shown="1e6", echoed=True
     )
-    seed: int = option("S", "Seed of all random numbers.", SEED, 0)
-    level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95)
-    interval: str = option("NAME", ", ".join(INTERVALS) + ".", choice(INTERVALS), INTERVALS[0])
+    seed: int = option("S", "Seed of all random numbers.", SEED, 0, echoed=True)
+    level: float = option("L", "Confidence level of the intervals.", LEVEL, 0.95, echoed=True)
+    interval: str = option(
+        "NAME", ", ".join(INTERVALS) + ".", choice(INTERVALS), INTERVALS[0], echoed=True
+    )
     estimator: str = option(
         "NAME",
         "counted, or stratified: more digits from the same trials.",

@@ -6,15 +6,16 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from jaxcogc import figures
-from jaxcogc.cli.outage.report import closed_form_fields, network_title, write_rows
+from jaxcogc.cli.outage.report import closed_form_fields, measured_fields, network_title, write_rows
 from jaxcogc.cli.outage.request import OutageRequest
 from jaxcogc.cli.outage.run import NOTHING_COUNTED
 from jaxcogc.cli.outage.tables import SECTIONS, closed_form_text
 from jaxcogc.cli.shared.console import new_console, told_interrupts
-from jaxcogc.cli.shared.outputs import write_picture
+from jaxcogc.cli.shared.outputs import Measured, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.number_text import interval_text, level_text, probability_text
@@ -45,7 +46,7 @@ def run_rare(request: OutageRequest) -> int:
     with told_interrupts(console, display.say, "batch in flight") as interruption:
         rare, measured = _sample(request, display, interruption)
         laws = closed_form(setting.network, setting.code, **setting.protocol)
-        caption = _caption(request, rare, interrupted=measured["interrupted"])
+        caption = _caption(request, rare, interrupted=measured.interrupted)
         if not request.asked.quiet:
             table = _table(request, rare, laws, caption)
             print_table(console, table, "closed form")
@@ -60,7 +61,7 @@ def run_rare(request: OutageRequest) -> int:
 
 def _sample(
     request: OutageRequest, display: CountDisplay, interruption: Interruption
-) -> tuple[RareOutcomes, dict[str, Any]]:
+) -> tuple[RareOutcomes, Measured]:
     """The weighted trials, and what they cost."""
     import jax
 
@@ -93,14 +94,15 @@ def _sample(
             stop=lambda: interruption.requested,
         )
     seconds = time.perf_counter() - started
-    return rare, {
-        "device": device,
-        "elapsed_seconds": time.perf_counter() - request.started,
+    measured = Measured(
+        device=device,
+        elapsed_seconds=time.perf_counter() - request.started,
         # Without a sampled trial all of it was preparation.
-        "compile_seconds": prepared[0] if prepared else seconds,
-        "trials_per_second": done / max(seconds, 1e-9),
-        "interrupted": 0 < done < request.asked.trials,
-    }
+        compile_seconds=prepared[0] if prepared else seconds,
+        per_second=done / max(seconds, 1e-9),
+        interrupted=0 < done < request.asked.trials,
+    )
+    return rare, measured
 
 
 def _caption(request: OutageRequest, rare: RareOutcomes, *, interrupted: bool) -> str:
@@ -128,7 +130,7 @@ def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption
         caption += f"\n{_FEW}: do not rely on this number"
     table = new_table(network_title(request), caption)
     for name in ("outcome", "probability", f"{level} interval"):
-        justify: Any = "left" if name == "outcome" else "right"
+        justify: JustifyMethod = "left" if name == "outcome" else "right"
         table.add_column(name, justify=justify, no_wrap=True)
     table.add_column("effective\nsample size", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -150,7 +152,7 @@ def _table(request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, caption
 
 
 def _json_fields(
-    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, measured: dict[str, Any]
+    request: OutageRequest, rare: RareOutcomes, laws: ClosedForm, measured: Measured
 ) -> dict[str, Any]:
     numbers = outcomes_to_dict(rare.outcomes)
     sizes = [size for size in rare.effective_sample_size.values() if size is not None]
@@ -161,7 +163,7 @@ def _json_fields(
         "effective_sample_size": min(sizes) if sizes else None,
         "tail_bound": rare.tail_bound,
         "flagged": bool(rare.flagged),
-        **measured,
+        **measured_fields(measured),
     }
     for name, value in numbers.items():
         if isinstance(value, dict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -14,11 +16,11 @@ from rich.table import Table
 
 from jaxcogc import figures
 from jaxcogc.cli.outage.request import OutageRequest, Setting
-from jaxcogc.cli.outage.sweep import along
+from jaxcogc.cli.outage.sweep import Axis, along
 from jaxcogc.cli.outage.tables import EXPENDABLE, outcome_table, sweep_table
 from jaxcogc.cli.shared.code_options import code_words
 from jaxcogc.cli.shared.link_options import time_text
-from jaxcogc.cli.shared.outputs import write_csv, write_json, write_picture
+from jaxcogc.cli.shared.outputs import Measured, write_csv, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.names import EVENTS, OUTAGES
 from jaxcogc.number_text import count_text, level_text
@@ -83,18 +85,17 @@ def report(
     laws = [counted.first_law, *map(law_of, begun[1:])]
     found = enumerate(zip(counted.counts, laws, strict=True))
     points = [_point(request, place, *each) for place, each in found]
-    interrupted = counted.trials < request.asked.trials * len(request.settings)
-    speed = counted.trials / max(counted.seconds, 1e-9)
-    title, caption = network_title(request), _caption(request, counted, interrupted)
+    measured = Measured(
+        device=counted.device,
+        elapsed_seconds=time.perf_counter() - request.started,
+        compile_seconds=counted.compile_seconds,
+        per_second=counted.trials / max(counted.seconds, 1e-9),
+        interrupted=counted.trials < request.asked.trials * len(request.settings),
+    )
+    title = network_title(request)
+    caption = _caption(request, counted, interrupted=measured.interrupted)
     # Numbers first: a terminal that is gone, or a picture that fails, takes nothing with it.
     if request.asked.json is not None or request.asked.csv is not None:
-        measured = {
-            "device": counted.device,
-            "elapsed_seconds": time.perf_counter() - request.started,
-            "compile_seconds": counted.compile_seconds,
-            "trials_per_second": speed,
-            "interrupted": interrupted,
-        }
         rows = [
             _json_fields(request, setting, point, measured)
             for setting, point in zip(request.settings, points, strict=False)
@@ -102,7 +103,7 @@ def report(
         with interruption.shield:
             write_rows(request, rows)
     if not request.asked.quiet:
-        cost = f"{speed:,.0f} trials/s on {counted.device}"
+        cost = f"{measured.per_second:,.0f} trials/s on {measured.device}"
         table = _table(request, points, title, f"{caption}; {cost}", console.width)
         print_table(console, table, *EXPENDABLE)
     if request.asked.plot is None:
@@ -166,7 +167,7 @@ def network_title(request: OutageRequest) -> str:
     return " · ".join(parts)
 
 
-def _caption(request: OutageRequest, counted: Counted, interrupted: bool) -> str:
+def _caption(request: OutageRequest, counted: Counted, *, interrupted: bool) -> str:
     each = " each" if len(request.settings) > 1 else ""
     trials = f"{counted.counts[0].trials:,} trials{each}"
     if interrupted:
@@ -190,16 +191,13 @@ def _draw(request: OutageRequest, points: list[OutagePoint], caption: str, look:
         return figures.plot_outcomes(points[0], title=title, caption=caption, look=look)
     across = along(request.axes)
     others = [axis for axis in request.axes if axis is not across]
-    curves: dict[str, list[OutagePoint]] = {}
+    curves: dict[str, list[tuple[OutagePoint, Setting]]] = {}
     for place, point in enumerate(points):
         words = [axis.told(axis.places[place]) for axis in others]
         label = ", ".join(words) or count_text(request.asked.attempts, "attempt")
-        curves.setdefault(label, []).append(point)
+        curves.setdefault(label, []).append((point, request.settings[place]))
     return figures.plot_outage_curves(
-        [
-            figures.OutageCurve(label, sorted(found, key=lambda p: p.x))
-            for label, found in curves.items()
-        ],
+        [_curve(label, found, across) for label, found in curves.items()],
         x_label=across.label,
         title=title,
         caption=caption,
@@ -207,15 +205,50 @@ def _draw(request: OutageRequest, points: list[OutagePoint], caption: str, look:
     )
 
 
+def _curve(
+    label: str, found: Sequence[tuple[OutagePoint, Setting]], axis: Axis
+) -> figures.OutageCurve:
+    ascending = sorted(found, key=lambda pair: pair[0].x)
+    points = [point for point, _ in ascending]
+    law = _law_between(points, ascending[0][1], axis) if "erasure" in axis.name else []
+    return figures.OutageCurve(label, points, law)
+
+
+def _law_between(
+    points: Sequence[OutagePoint], setting: Setting, axis: Axis
+) -> list[tuple[float, float]]:
+    """The closed form of standard decoding at the points and between them, where no line joins it.
+
+    Probabilities are inputs of the law's program: what the points have compiled serves here too.
+    """
+    from jaxcogc.links.network import Network
+    from jaxcogc.study.results.law_between import places_between
+
+    clients, reciprocal = setting.network.num_clients, setting.network.reciprocal
+    laws = [(point.x, point.closed_form.gc_outage) for point in points]
+    known = [(x, float(law)) for x, law in laws if law is not None]
+    found = list(known)
+    for (low, _), (high, _) in itertools.pairwise(known):
+        for x in places_between(low, high, len(known) - 1):
+            erasures: Any = setting.asked.erasures() | {axis.name: x}
+            network = Network.homogeneous(clients, reciprocal=reciprocal, **erasures)
+            try:
+                law = law_of(dataclasses.replace(setting, network=network)).gc_outage
+            except ValueError:  # bursts too short for such erasures, though not for the points'
+                continue
+            found += [] if law is None else [(x, float(law))]
+    return sorted(found)
+
+
 def _json_fields(
-    request: OutageRequest, setting: Setting, point: OutagePoint, measured: dict[str, Any]
+    request: OutageRequest, setting: Setting, point: OutagePoint, measured: Measured
 ) -> dict[str, Any]:
     numbers = outcomes_to_dict(point.outcomes)
     return {
         **setting.echo(numbers["trials"]),
         "interval": request.interval,
         "estimator": request.asked.estimator,
-        **measured,
+        **measured_fields(measured),
         **{name: numbers[name] for name in EVENTS},
         **closed_form_fields(point.closed_form),
         **_rounds_fields(point.rounds),
@@ -239,6 +272,15 @@ def _rounds_fields(rounds: SuccessiveRounds | None) -> dict[str, float | None]:
     known = rounds or SuccessiveRounds(None, None, None)
     finite = (None if x is None or not math.isfinite(x) else x for x in known)
     return dict(zip(names, finite, strict=True))
+
+
+def measured_fields(measured: Measured) -> dict[str, Any]:
+    """The keys of a result file for how the run went."""
+    return {
+        "device": measured.device,
+        **measured.times("trials"),
+        "interrupted": measured.interrupted,
+    }
 
 
 def closed_form_fields(laws: ClosedForm) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from jaxcogc.cli.outage.options import ECHOED, OutageOptions
+from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.outage.sweep import Axis, axes_of, check_picture
 from jaxcogc.cli.shared.code_options import check_redraw, read_codes, read_stragglers, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
@@ -57,7 +57,7 @@ class Setting:
             **self.asked.erasures(),
             "reciprocal": self.network.reciprocal,
             "stragglers": int(self.code.num_stragglers),
-            **self.asked.plain("code", *ECHOED),
+            **self.asked.echo(),
             "code": self.code.family,
             **(self.dynamics or LinkDynamics()).to_dict(),
             "trials": trials,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import accumulate
 
 from jaxcogc.cli.outage.report import Counted, Counts, law_of, report
 from jaxcogc.cli.outage.request import OutageRequest, Setting
@@ -105,11 +106,13 @@ def _count(
     for setting in request.settings:
         if any_process(interruption.requested):
             break
-        total: Any = None
-        simulation = simulations[setting.asked.attempts]
-        for part in simulation.counts(key, setting.network, setting.code, setting.asked.trials):
-            total = part if total is None else total + part
-            display.advance(part.trials)
+        simulation, done = simulations[setting.asked.attempts], 0
+        parts: Iterator[Counts] = simulation.counts(
+            key, setting.network, setting.code, setting.asked.trials
+        )
+        for total in accumulate(parts):
+            display.advance(total.trials - done)
+            done = total.trials
             if any_process(interruption.requested):
                 break
         counts.append(total)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jaxcogc.cli.outage.options import OutageOptions
 from jaxcogc.cli.shared.errors import UserError
+from jaxcogc.number_text import count_text
 
 MOST_CURVES = 3
 _HEADINGS = {
@@ -50,7 +51,9 @@ class Axis(NamedTuple):
     def told(self, value: float) -> str:
         """One value in words."""
         name = self.name.replace("_", " ")
-        return f"{name} {value:g}" if "erasure" in name else f"{value:g} {name}"
+        if "erasure" in name:
+            return f"{name} {value:g}"
+        return count_text(int(value), name.removesuffix("s"))
 
 
 def axes_of(options: OutageOptions, stragglers: Sequence[int]) -> tuple[Axis, ...]:

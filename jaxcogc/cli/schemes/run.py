@@ -10,7 +10,6 @@ import numpy as np
 from rich.table import Table
 
 from jaxcogc import figures
-from jaxcogc.cli.schemes.options import ECHOED
 from jaxcogc.cli.schemes.request import SchemesRequest
 from jaxcogc.cli.shared.console import all_or_nothing, new_console
 from jaxcogc.cli.shared.outputs import write_csv, write_json, write_picture
@@ -82,20 +81,14 @@ def _leak(request: SchemesRequest, row: SchemeErrors) -> float | None:
     return bits if math.isfinite(bits) else None
 
 
-def _interval(value: Estimate | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    return {"low": value.low, "best": value.best, "high": value.high}
-
-
 def _fields(
     request: SchemesRequest, found: dict[str, SchemeErrors], inverse: dict[str, float]
 ) -> dict[str, Any]:
     rows = {}
     for name, row in found.items():
         fields = row._asdict()
-        fields["error_orthogonal"] = _interval(row.error_orthogonal)
-        fields["error_alike"] = _interval(row.error_alike)
+        for key in ("error_orthogonal", "error_alike"):
+            fields[key] = None if fields[key] is None else fields[key].to_dict()
         fields["leak_bits"] = _leak(request, row)
         most = inverse.get(name)
         if most is not None:
@@ -105,7 +98,7 @@ def _fields(
         "clients": request.network.num_clients,
         "code": request.asked.code,
         "stragglers": int(request.code.num_stragglers),
-        **request.asked.plain(*ECHOED),
+        **request.asked.echo(),
         "mask_ratio": request.asked.mask_ratio if request.asked.masks == "real" else None,
         **(request.dynamics or LinkDynamics()).to_dict(),
         "interval": "normal",

@@ -33,7 +33,7 @@ class CodeOptions(NetworkOptions):
     """The options of a network and a code."""
 
     headings: ClassVar[Headings] = (("code", "Code and attempts"),)
-    code: str = option("NAME", ", ".join(FAMILIES) + ".", choice(FAMILIES), "cyclic")
+    code: str = option("NAME", ", ".join(FAMILIES) + ".", choice(FAMILIES), "cyclic", echoed=True)
     stragglers: str | None = option(
         "S", "Stragglers tolerated.", STRAGGLERS, shown=str(_STRAGGLERS)
     )
@@ -42,8 +42,10 @@ class CodeOptions(NetworkOptions):
         "Its matrix (.json, .csv, .npy) instead of --code; S is then promised, 0 nothing.",
         file=File(reads=True, again=True),
     )
-    attempts: int = option("A", "How often updates are shared and sent up.", ATTEMPTS, 2)
-    redraw_code: bool = switch("Another cyclic code in every attempt.")
+    attempts: int = option(
+        "A", "How often updates are shared and sent up.", ATTEMPTS, 2, echoed=True
+    )
+    redraw_code: bool = switch("Another cyclic code in every attempt.", echoed=True)
 
 
 def check_redraw(options: CodeOptions) -> None:
@@ -125,6 +127,16 @@ def read_codes(options: CodeOptions, num_clients: int, seed: int) -> tuple[Gradi
     if len(stragglers) > 1:
         raise rejected("--stragglers", options.stragglers, "one number with --code-file")
     return (read_own_code(path, num_clients, stragglers[0]),)
+
+
+def redrawn(options: CodeOptions, code: GradientCode, seed: int) -> GradientCode:
+    """Another code of the family for every attempt, where that is asked for."""
+    if not options.redraw_code:
+        return code
+    from jaxcogc.coding.codes import redraw
+    from jaxcogc.runtime.random_words import fold_in, seed_keys
+
+    return redraw(fold_in(seed_keys(seed)[0], 1), code, options.attempts)
 
 
 def read_own_code(path: str, num_clients: int, num_stragglers: int = 0) -> GradientCode:

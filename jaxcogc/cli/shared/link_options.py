@@ -47,7 +47,7 @@ class LinkOptions(NetworkOptions):
     block_memory: float | None = option(
         "LAMBDA", "Correlation of being cut off from round to round.", CORRELATION, shown="0"
     )
-    keep_heard: bool = switch("Clients keep what they heard in earlier attempts.")
+    keep_heard: bool = switch("Clients keep what they heard in earlier attempts.", echoed=True)
 
 
 def read_dynamics(options: LinkOptions, network: Network) -> LinkDynamics | None:

@@ -11,11 +11,11 @@ import dataclasses
 import hashlib
 import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
-from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed
+from jaxcogc.allowed import SWITCH, TEXT, Allowed, NotAllowed, choice
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import PICTURES, File, NamedFile
 
@@ -35,6 +35,7 @@ class Option(NamedTuple):
       argument: it has no flag; its place tells.
       flag: with its dashes.
       file: what is done with the file that it names; None where it names none.
+      echoed: the results repeat its value.
     """
 
     metavar: str | None
@@ -46,6 +47,7 @@ class Option(NamedTuple):
     flag: str
     file: File | None = None
     several: bool = False
+    echoed: bool = False
 
 
 def option(
@@ -59,6 +61,7 @@ def option(
     several: bool = False,
     argument: bool = False,
     file: File | None = None,
+    echoed: bool = False,
 ) -> Any:
     """A field of a record of options.
 
@@ -72,10 +75,21 @@ def option(
       several: may be given as values after commas; the value is the first of them.
       argument: has no flag.
       file: what is done with the file that it names.
+      echoed: the results repeat its value.
     """
     words = str(default) if shown is None and default not in (None, ..., "") else shown
-    told = Option(metavar, help, allowed, words, repeated, argument, "", file, several)
+    told = Option(metavar, help, allowed, words, repeated, argument, "", file, several, echoed)
     return dataclasses.field(default=default, metadata={"option": told})
+
+
+def named(
+    help: str, choices: Iterable[str], default: str | None = None, *, echoed: bool = False
+) -> Any:
+    """A field whose value is one of a few words, which its help lists; by default the first."""
+    words = tuple(choices)
+    told = f"{help}: {', '.join(words)}."
+    chosen = words[0] if default is None else default
+    return option("NAME", told, choice(words), chosen, echoed=echoed)
 
 
 def output(metavar: str, help: str, *endings: str, default: Any = None) -> Any:
@@ -93,9 +107,9 @@ def picture(help: str = "A picture (png, svg or pdf).", *, default: Any = None) 
     return output("FILE.png", help, *PICTURES, default=default)
 
 
-def switch(help: str) -> Any:
+def switch(help: str, *, echoed: bool = False) -> Any:
     """A field that is False unless its flag is given."""
-    told = Option(None, help, SWITCH, None, False, False, "")
+    told = Option(None, help, SWITCH, None, False, False, "", echoed=echoed)
     return dataclasses.field(default=False, metadata={"option": told})
 
 
@@ -106,6 +120,9 @@ class Options:
     Attributes:
       verb_name: of the verb that they are of.
       headings: of `--help`: the first field below each, and its text.
+      together: of fields that stand in this order, whatever records they come from: the others of
+        each group in front of its last one.
+      reworded: by field of a record that verbs share, the help of this one.
       given: the fields that the user gave, on the command line or in a config file.
       words: what he typed after the verb.
       lists: by field, the values of options that were given several; the field has the first.
@@ -113,6 +130,8 @@ class Options:
 
     verb_name: ClassVar[str] = ""
     headings: ClassVar[Headings] = ()
+    together: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    reworded: ClassVar[Mapping[str, str]] = {}
     given: frozenset[str] = frozenset()
     words: tuple[str, ...] = ()
     lists: tuple[tuple[str, tuple[Any, ...]], ...] = ()
@@ -131,12 +150,17 @@ class Options:
     @classmethod
     def options(cls) -> dict[str, Option]:
         """All options, by field, in the order of `--help`."""
+        fields = {x.name: x.metadata["option"] for x in dataclasses.fields(cls) if x.metadata}
+        names = list(fields)
+        for *others, last in cls.together:
+            names = [name for name in names if name not in others]
+            place = names.index(last)
+            names[place:place] = others
         found = {}
-        for field in dataclasses.fields(cls):
-            if "option" in field.metadata:
-                told: Option = field.metadata["option"]
-                flag = told.metavar if told.argument else "--" + field.name.replace("_", "-")
-                found[field.name] = told._replace(flag=str(flag))
+        for name in names:
+            told: Option = fields[name]
+            flag = told.metavar if told.argument else "--" + name.replace("_", "-")
+            found[name] = told._replace(flag=str(flag), help=cls.reworded.get(name, told.help))
         return found
 
     @classmethod
@@ -217,6 +241,10 @@ class Options:
     def differs(self, name: str) -> bool:
         """Whether a field has another value than by default."""
         return bool(getattr(self, name) != self.__dataclass_fields__[name].default)
+
+    def echo(self) -> dict[str, Any]:
+        """What the results repeat as it was asked for."""
+        return self.plain(*(name for name, told in self.options().items() if told.echoed))
 
     def plain(self, *names: str) -> dict[str, Any]:
         """Some fields as a JSON object holds them, in the order of the record."""

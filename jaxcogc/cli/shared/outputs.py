@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcogc.cli.shared.errors import UserError, one_line
 from jaxcogc.cli.shared.files import STDOUT
@@ -18,6 +18,32 @@ if TYPE_CHECKING:
     from jaxcogc.cli.shared.options import Options
     from jaxcogc.cli.shared.picture_options import PictureOptions
     from jaxcogc.figures import Figure, Look
+
+
+class Measured(NamedTuple):
+    """How a run went.
+
+    Attributes:
+      device: on which.
+      elapsed_seconds: of the verb, all of it.
+      compile_seconds: of them, before the work itself.
+      per_second: trials or rounds, in the time of the work itself.
+      interrupted: less was done than was asked for.
+    """
+
+    device: str
+    elapsed_seconds: float
+    compile_seconds: float
+    per_second: float
+    interrupted: bool
+
+    def times(self, unit: str) -> dict[str, float]:
+        """Seconds and speed by the keys of a result; the unit is what was done so many of."""
+        return {
+            "elapsed_seconds": self.elapsed_seconds,
+            "compile_seconds": self.compile_seconds,
+            f"{unit}_per_second": self.per_second,
+        }
 
 
 def write_json(target: str, fields: Mapping[str, Any], asked: Options) -> None:

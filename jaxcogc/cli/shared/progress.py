@@ -15,19 +15,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from jaxcogc.number_text import seconds_text
+
 _PLAIN_STEP = 0.1
 _PLAIN_PAUSE_SECONDS = 1.0
-
-
-def seconds_text(seconds: float) -> str:
-    """A duration, roughly.
-
-    >>> seconds_text(42.4), seconds_text(600), seconds_text(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Display:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from jaxcogc.cli.shared.progress import Display
-from jaxcogc.number_text import count_text, interval_text, probability_text
+from jaxcogc.number_text import count_text, interval_text, probability_text, seconds_text
 from jaxcogc.outage.anytime import anytime
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.runtime.signals import Interruption
@@ -94,7 +94,4 @@ class CollectDisplay(Display, Listener):
 
     def _left(self, progress: Progress, rate: float) -> str:
         seconds = progress.blocks_left * BLOCK_TRIALS / max(rate, 1e-9)
-        minutes, hours = seconds / 60, seconds / 3600
-        if hours >= 2:
-            return f"at most {hours:,.1f} h left"
-        return f"at most {minutes:.0f} min left" if minutes >= 2 else f"{seconds:.0f} s left"
+        return f"at most {seconds_text(seconds)} left"

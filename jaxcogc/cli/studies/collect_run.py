@@ -11,6 +11,7 @@ from jaxcogc.cli.studies.collect_display import CollectDisplay
 from jaxcogc.cli.studies.options import CollectOptions
 from jaxcogc.cli.studies.store_errors import store_errors
 from jaxcogc.runtime.signals import Interruption
+from jaxcogc.study.collection.block_counter import BlockCounter
 from jaxcogc.study.collection.collect import collect
 from jaxcogc.study.collection.progress import Summary
 from jaxcogc.study.specification.study_file import Study
@@ -45,13 +46,13 @@ def _collect(
 ) -> Summary | None:
     """One process on its own, or the first of several; None in the others."""
 
-    def work(engine: object, stop_requested: Callable[[], bool]) -> Summary:
+    def work(engine: BlockCounter | None, stop_requested: Callable[[], bool]) -> Summary:
         return collect(
             study,
             options.store,
             budget_seconds=options.budget,
             shard=options.shard or (1, 1),
-            engine=engine,  # type: ignore[arg-type]
+            engine=engine,
             stop_requested=stop_requested,
             listener=display,
         )

@@ -12,6 +12,7 @@ def merge(options: MergeOptions) -> int:
     with store_errors():
         from jaxcogc.study.store.merging import merge_stores
 
-        new, known, points = merge_stores(options.sources, options.store)
-    print(f"{options.store}: {new:,} blocks added, {known:,} were there; {points:,} points")
+        found = merge_stores(options.sources, options.store)
+    told = f"{found.new:,} blocks added, {found.known:,} were there; {found.points:,} points"
+    print(f"{options.store}: {told}")
     return 0

@@ -1,9 +1,9 @@
 """`jaxcogc train`: what it does, imported when it is asked for."""
 
-from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.cli.train.options import TrainVerbOptions
 
 
-def train(options: TrainOptions) -> int:
+def train(options: TrainVerbOptions) -> int:
     """What do lost and partial averages do to learning?
 
     Trains every scheme with every seed in one compiled program, over links that lose messages. All

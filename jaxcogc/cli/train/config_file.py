@@ -12,7 +12,7 @@ from typing import Any
 from jaxcogc.cli.shared.errors import UserError, blame, rejected
 from jaxcogc.cli.shared.options import check_written
 from jaxcogc.cli.shared.picture_options import PICTURE_NAMES
-from jaxcogc.cli.train.options import TrainOptions
+from jaxcogc.cli.train.options import TrainVerbOptions
 from jaxcogc.runs.run_folder import CONFIG_NAME, COPIED
 
 CHECKSUMS = ("network_sha256", "code_sha256", "inputs_sha256", "labels_sha256")
@@ -24,7 +24,7 @@ NOT_KEPT = ("out", "resume", "config", "json", "quiet", *PICTURE_NAMES)
 """Options that change no number."""
 
 
-def kept(options: TrainOptions) -> dict[str, Any]:
+def kept(options: TrainVerbOptions) -> dict[str, Any]:
     """What a run was, by the names of the options: those that have a value and change numbers."""
     names = [name for name in options.options() if name not in NOT_KEPT]
     if options.code_file is not None:
@@ -58,14 +58,14 @@ def read_config(flag: str, path: Path) -> dict[str, Any]:
     """
     with blame(f"{flag} {path}"):
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    options = TrainOptions.options()
+    options = TrainVerbOptions.options()
     for name in found:
         if name not in CHECKSUMS and (name not in options or name in NOT_KEPT):
             raise UserError(f"{flag} {path}: {name!r} is no option of jaxcogc train")
     return {
         name: value
         if name in CHECKSUMS
-        else check_written(TrainOptions, name, value, f"{flag} {path}")
+        else check_written(TrainVerbOptions, name, value, f"{flag} {path}")
         for name, value in found.items()
     }
 
@@ -108,7 +108,9 @@ def check_same(path: Path, config: Mapping[str, Any]) -> None:
     """Raise a UserError that names the keys in which a file and a configuration differ."""
     there = read_config("--resume", path)
     # What has a default is in every file: a key that is missing was no option yet.
-    unknown = [key for key in config if key not in there and not TrainOptions.may_be_left_open(key)]
+    unknown = [
+        key for key in config if key not in there and not TrainVerbOptions.may_be_left_open(key)
+    ]
     if unknown:
         raise UserError(
             f"--resume: {path} was written by a version without {', '.join(unknown)}, whose "

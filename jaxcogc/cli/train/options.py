@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from jaxcogc.allowed import (
-    MAX_CLIENTS,
     MAX_SEED,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
-    Allowed,
-    choice,
     either,
     whole,
 )
@@ -20,49 +17,30 @@ from jaxcogc.cli.shared.code_options import CodeOptions, check_redraw
 from jaxcogc.cli.shared.errors import UserError, rejected
 from jaxcogc.cli.shared.files import File
 from jaxcogc.cli.shared.link_options import LinkOptions
-from jaxcogc.cli.shared.options import Headings, option, output, switch
+from jaxcogc.cli.shared.options import Headings, named, option, output, switch
 from jaxcogc.cli.shared.picture_options import AxesOptions
+from jaxcogc.cli.shared.scheme_options import ALL, SCHEME, SchemeOptions, check_names
+from jaxcogc.cli.shared.step_options import SecondsOptions
 from jaxcogc.names import (
     AGGREGATIONS,
     BASIC_SCHEMES,
-    CHANNELS,
     DATASETS,
     DEFAULT_SCHEMES,
     FAILURE_POLICIES,
-    MASKS,
     MODELS,
     NON_FINITE_POLICIES,
     NORMALISATIONS,
     PARTITIONS,
-    PLACEMENTS,
-    REFUSED_SCHEMES,
-    RELAY_OBJECTIVES,
     SCHEMES,
     SERVER_OPTIMIZERS,
     hyphened,
-    underscored,
 )
 
-ALL = "all"
+if TYPE_CHECKING:
+    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
+
 _MAX_ROUNDS = 10**6
 _RATES = ", ".join(f"{name} {rate:g}" for name, rate in SERVER_OPTIMIZERS.items())
-
-
-def _named(help: str, choices: Any, default: str) -> Any:
-    """An option whose value is one of a few words, which its help lists."""
-    return option("NAME", f"{help}: {', '.join(choices)}.", choice(tuple(choices)), default)
-
-
-def _scheme() -> Allowed[str]:
-    """A scheme as the command line spells it; a file may spell it as Python does."""
-    typed = choice((*map(hyphened, SCHEMES), ALL), keep=underscored)
-
-    def convert(value: Any) -> str | None:
-        if isinstance(value, str) and underscored(value) in REFUSED_SCHEMES:
-            return underscored(value)  # for `checked`, which knows the reason
-        return typed.convert(hyphened(value) if value in SCHEMES else value)
-
-    return dataclasses.replace(typed, convert=convert)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,19 +52,19 @@ class _TrainingOptions(LinkOptions, CodeOptions):
         ("scheme", "Schemes"),
         ("rounds", "Rounds and steps"),
     )
-    dataset: str = _named("Data set", DATASETS, "digits")
+    dataset: str = named("Data set", DATASETS, "digits")
     data_dir: str | None = option(
         "DIR", "The data set's own files; without it they are fetched.", file=File(folder=True)
     )
-    partition: str = _named("Who holds which samples", PARTITIONS, "dirichlet")
+    partition: str = named("Who holds which samples", PARTITIONS, "dirichlet")
     alpha: float = option("A", "Of dirichlet and size-skew; small is unequal.", POSITIVE, 0.5)
     classes_per_client: int = option("K", "Of shards.", whole(1, 10**6), 2)
-    model: str = _named("Model", MODELS, "mlp")
+    model: str = named("Model", MODELS, "mlp")
     scheme: tuple[str, ...] = option(
         "NAME",
         f"Again for each: {', '.join(map(hyphened, SCHEMES))}, {ALL} (the first "
         f"{len(BASIC_SCHEMES)}).",
-        _scheme(),
+        SCHEME,
         DEFAULT_SCHEMES,
         shown=", ".join(map(hyphened, DEFAULT_SCHEMES)),
         repeated=True,
@@ -97,7 +75,7 @@ class _TrainingOptions(LinkOptions, CodeOptions):
         "N|all", "Samples a local step; all of the client's.", either(ALL, whole(1, 10**6)), 32
     )
     learning_rate: float = option("R", "Of the clients.", POSITIVE, 0.1)
-    server_optimizer: str = _named("What the server does with an average", SERVER_OPTIMIZERS, "sgd")
+    server_optimizer: str = named("What the server does with an average", SERVER_OPTIMIZERS, "sgd")
     server_learning_rate: float | None = option("R", "Of the server.", POSITIVE, shown=_RATES)
     proximal: float = option(
         "MU", "FedProx: pull towards the round's start.", NOT_NEGATIVE, 0.0, shown="0"
@@ -105,7 +83,7 @@ class _TrainingOptions(LinkOptions, CodeOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainOptions(_TrainingOptions, AxesOptions):
+class TrainVerbOptions(SecondsOptions, SchemeOptions, _TrainingOptions, AxesOptions):
     """What can be asked."""
 
     verb_name = "train"
@@ -114,52 +92,33 @@ class TrainOptions(_TrainingOptions, AxesOptions):
         ("relay_objective", "Schemes that relay or mask"),
         ("aggregation", "How it is computed"),
         ("seeds", "Seeds and tests"),
-        ("compute_seconds", "Seconds"),
         ("deterministic", "How it is computed"),
         ("out", "Results and resuming"),
     )
-    retransmissions: int = option(
-        "N", "Tries of a client at most, under retransmission.", whole(1, 1000), 2
+    together = (
+        ("on_failure", "max_repeats", "partial_normalisation", "placement", "min_recovered"),
+        ("uplink_seconds", "channel", "deadline"),
+        ("compute_seconds", "compute_rate", "peer_seconds", "uplink_seconds"),
     )
-    on_failure: str = _named("When nothing is recovered", FAILURE_POLICIES, "hold")
+    reworded: ClassVar = {"compute_seconds": "Of the clients' steps, a round: metrics get seconds."}
+    on_failure: str = named("When nothing is recovered", FAILURE_POLICIES, "hold")
     max_repeats: int | None = option(
         "N", "With repeat: at most so often.", whole(1, 1000), shown="3"
     )
-    partial_normalisation: str = _named(
+    partial_normalisation: str = named(
         "Divide partial averages by |K| or M", NORMALISATIONS, "recovered"
     )
-    placement: str = _named("Of the clients on the ring, random every round", PLACEMENTS, "fixed")
-    min_recovered: int = option(
-        "N", "Hold a partial average over fewer clients.", whole(1, MAX_CLIENTS), 1
-    )
-    relay_objective: str = _named("Of colrel's weights, least variance", RELAY_OBJECTIVES, "total")
-    relay_window: int | None = option(
-        "W",
-        "Of colrel: relays pass on the W clients behind them on the ring.",
-        whole(0, MAX_CLIENTS - 1),
-        shown="all",
-    )
-    mask_ratio: float = option(
-        "R", "Of secure schemes: a mask's deviation over that of the updates.", NOT_NEGATIVE, 10.0
-    )
-    masks: str = _named("Of secure schemes: of that size, or over the code's field", MASKS, "real")
     masked_partials: bool = switch("secure-row-space: averages over some clients, masks and all.")
-    aggregation: str = _named(
+    aggregation: str = named(
         "By coefficients, or by real coded vectors", AGGREGATIONS, "coefficients"
     )
-    on_nan: str = _named("When an update is not finite", NON_FINITE_POLICIES, "stop")
+    on_nan: str = named("When an update is not finite", NON_FINITE_POLICIES, "stop")
     seeds: int = option("N", "Runs of every scheme: with the seeds S .. S+N-1.", whole(1, 10**4), 4)
     seed: int = option("S", "The first seed: of partition, start, links, batches.", SEED, 0)
     evaluate_every: int = option("E", "Rounds from one test to the next.", whole(1, _MAX_ROUNDS), 5)
-    compute_seconds: float | None = option(
-        "T", "Of the clients' steps, a round: metrics get seconds.", NOT_NEGATIVE
-    )
     compute_rate: float | None = option(
         "R", "Of an exponential time that they take more, each client its own.", POSITIVE
     )
-    peer_seconds: float | None = option("T", "Of a message between clients.", NOT_NEGATIVE)
-    uplink_seconds: float | None = option("T", "Of a message to the server.", NOT_NEGATIVE)
-    channel: str = _named("Messages of a kind at once, or one after another", CHANNELS, "shared")
     deadline: float | None = option(
         "T", "Clients with later steps send nothing in that round, to nobody.", POSITIVE
     )
@@ -178,8 +137,21 @@ class TrainOptions(_TrainingOptions, AxesOptions):
         """The seeds of the runs."""
         return tuple(range(self.seed, self.seed + self.seeds))
 
+    def policy(self) -> LinkPolicy:
+        """See `SchemeOptions`; with what only training asks."""
+        return dataclasses.replace(
+            super().policy(),
+            partial_normalisation=self.partial_normalisation,
+            max_repeats=self.max_repeats or 0,
+            masked_partials=self.masked_partials,
+        )
 
-def checked(options: TrainOptions) -> TrainOptions:
+    def tell_seconds(self) -> bool:
+        """See `SecondsOptions`."""
+        return super().tell_seconds() or self.compute_rate is not None
+
+
+def checked(options: TrainVerbOptions) -> TrainVerbOptions:
     """The options with the schemes and repeats that they mean.
 
     Raises:
@@ -188,40 +160,46 @@ def checked(options: TrainOptions) -> TrainOptions:
     check_redraw(options)
     if options.seed + options.seeds - 1 > MAX_SEED:
         raise rejected("--seeds", options.seeds, f"seeds up to {MAX_SEED:,}")
-    _check_seconds(options)
-    schemes = BASIC_SCHEMES if ALL in options.scheme else options.scheme
-    for number, name in enumerate(schemes):
-        if name in REFUSED_SCHEMES:
-            reason = hyphened(REFUSED_SCHEMES[name])
-            raise UserError(f"--scheme {hyphened(name)}: {reason}")
-        if name in schemes[:number]:
-            raise rejected("--scheme", hyphened(name), "each scheme once")
+    if ALL in options.scheme:
+        options = dataclasses.replace(options, scheme=BASIC_SCHEMES)
+    check_names(options.scheme)
+    options.check_seconds()
+    if options.deadline is not None:
+        _check_deadline(options, options.deadline)
+    if options.masked_partials:
+        _check_masked_partials(options)
     repeats = options.max_repeats
     if options.on_failure == "hold" and repeats is not None:
         raise rejected("--max-repeats", repeats, "nothing without --on-failure repeat")
     if options.on_failure == "repeat" and repeats is None:
         repeats = 3
-    return dataclasses.replace(options, scheme=schemes, max_repeats=repeats)
+    return dataclasses.replace(options, max_repeats=repeats)
 
 
-def _check_seconds(options: TrainOptions) -> None:
-    """Raise UserError where what is said of time does not go together."""
-    names = ("compute_seconds", "compute_rate", "peer_seconds", "uplink_seconds")
-    if options.differs("channel") and all(getattr(options, name) is None for name in names):
-        raise UserError(f"--channel {options.channel}: allowed beside --uplink-seconds")
-    if options.deadline is None:
-        return
+def _check_masked_partials(options: TrainVerbOptions) -> None:
+    if "secure_row_space" not in options.scheme:
+        raise UserError("--masked-partials: allowed with --scheme secure-row-space")
+    if options.masks == "field" or options.aggregation != "payload":
+        raise UserError(
+            "--masked-partials: allowed with --masks real and --aggregation payload, as what masks "
+            "leave in an average over some clients has to be added, and over the field is all "
+            "there is"
+        )
+
+
+def _check_deadline(options: TrainVerbOptions, deadline: float) -> None:
+    """Raise UserError where clients cannot be late, or not as a deadline has it."""
     if options.compute_rate is None:
         raise UserError(
-            f"--deadline {options.deadline:g} without --compute-rate: allowed is a deadline for "
+            f"--deadline {deadline:g} without --compute-rate: allowed is a deadline for "
             "times that differ"
         )
     least = options.compute_seconds or 0.0
-    if options.deadline <= least:
-        raise rejected("--deadline", options.deadline, f"more than --compute-seconds {least:g}")
+    if deadline <= least:
+        raise rejected("--deadline", deadline, f"more than --compute-seconds {least:g}")
     if options.block_memory is not None:
         raise UserError("--block-memory beside --deadline: allowed is one of the two")
-    if "replicated_gc" in options.scheme or ALL in options.scheme:
+    if "replicated_gc" in options.scheme:
         raise UserError(
             "--scheme replicated-gc with --deadline: its clients do more work, so others would be "
             "late; allowed is one of the two"

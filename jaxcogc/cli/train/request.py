@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxcogc.cli.shared.code_options import read_code, sized_by_file
+from jaxcogc.cli.shared.code_options import read_code, redrawn, sized_by_file
 from jaxcogc.cli.shared.errors import UserError, blame, one_line, rejected
 from jaxcogc.cli.shared.link_options import read_dynamics, time_text
 from jaxcogc.cli.shared.network_options import NamedNetwork, read_network
+from jaxcogc.cli.shared.scheme_options import ALL, check_schemes, no_relays
 from jaxcogc.cli.train.config_file import check_same, config_text, kept, read_config
-from jaxcogc.cli.train.options import ALL, TrainOptions, checked
-from jaxcogc.cli.train.scheme_checks import check_schemes
+from jaxcogc.cli.train.options import TrainVerbOptions, checked
 from jaxcogc.names import DYNAMICS
 from jaxcogc.runs.run_folder import (
     CHECKPOINTS,
@@ -26,12 +26,11 @@ from jaxcogc.runs.run_folder import (
     rounds_kept,
 )
 from jaxcogc.runtime.atomic_files import file_mode
-from jaxcogc.runtime.random_words import fold_in, seed_keys
+from jaxcogc.runtime.random_words import seed_keys
 
 if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
     from jaxcogc.federated.aggregation.channel import Foreknowledge
-    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
     from jaxcogc.federated.data.datasets import Dataset
     from jaxcogc.federated.data.partitions import Partition
     from jaxcogc.links.memory import LinkDynamics
@@ -56,7 +55,7 @@ class TrainRequest:
       started: `time.perf_counter()` when the verb began.
     """
 
-    asked: TrainOptions
+    asked: TrainVerbOptions
     plan: TrainingPlan
     title: str
     out: Path | None
@@ -64,7 +63,7 @@ class TrainRequest:
     started: float
 
 
-def read_request(options: TrainOptions) -> TrainRequest:
+def read_request(options: TrainVerbOptions) -> TrainRequest:
     """Check what goes together, cheap mistakes first, and build all that is trained.
 
     Raises:
@@ -79,9 +78,12 @@ def read_request(options: TrainOptions) -> TrainRequest:
     dynamics = _with_late_clients(read_dynamics(options, network), seconds)
     code = read_code(options, network.num_clients, CODE_SEED)
     options = _resolved(options, named, code)
-    if options.redraw_code:
-        code = _redraw(code, options.attempts)
-    check_schemes(options, code, dynamics)
+    code = redrawn(options, code, CODE_SEED)
+    check_schemes(options, options.scheme, code)
+    if "colrel" in options.scheme:
+        reason = no_relays(options, network, dynamics)
+        if reason is not None:
+            raise UserError(f"--scheme colrel: {reason}")
     known = _read_known(options, network, code, dynamics)
     dataset, partition = _read_data(options, network.num_clients)
     config = kept(options)
@@ -115,7 +117,7 @@ def read_request(options: TrainOptions) -> TrainRequest:
     )
 
 
-def _read_out(options: TrainOptions) -> Path | None:
+def _read_out(options: TrainVerbOptions) -> Path | None:
     if options.out is None:
         if options.resume:
             raise UserError("--resume without --out: allowed with --out DIR of the run to resume")
@@ -134,7 +136,7 @@ def _read_out(options: TrainOptions) -> Path | None:
     return out
 
 
-def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
+def _copies(options: TrainVerbOptions, config: dict[str, Any]) -> dict[str, bytes]:
     """Files that are kept with the run, which does not depend on where they lie."""
     copies = {}
     for name, folder in COPIED.items():
@@ -146,15 +148,12 @@ def _copies(options: TrainOptions, config: dict[str, Any]) -> dict[str, bytes]:
     return copies
 
 
-def _read_seconds(options: TrainOptions) -> RoundSeconds | None:
-    from jaxcogc.outage.laws.waiting_times import MessageSeconds
+def _read_seconds(options: TrainVerbOptions) -> RoundSeconds | None:
+    messages = options.message_seconds()
+    if messages is None:
+        return None
     from jaxcogc.training.plan import RoundSeconds
 
-    given = options.compute_seconds, options.peer_seconds, options.uplink_seconds
-    if (*given, options.compute_rate) == (None,) * 4:
-        return None
-    compute, peer, uplink = (x or 0.0 for x in given)
-    messages = MessageSeconds(compute, peer, uplink, options.channel)
     return RoundSeconds(messages, options.compute_rate, options.deadline)
 
 
@@ -183,7 +182,9 @@ def _check_rounds(out: Path, rounds: int) -> None:
         raise rejected("--rounds", rounds, f"more than the {done} that are done in {out}")
 
 
-def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) -> TrainOptions:
+def _resolved(
+    options: TrainVerbOptions, named: NamedNetwork, code: GradientCode
+) -> TrainVerbOptions:
     """The options with what they left open: sizes and probabilities, and paths from anywhere."""
     network = named.network
     if options.network is not None:
@@ -205,15 +206,7 @@ def _resolved(options: TrainOptions, named: NamedNetwork, code: GradientCode) ->
     )
 
 
-def _redraw(code: GradientCode, num_attempts: int) -> GradientCode:
-    """Another code of the family for every attempt."""
-
-    from jaxcogc.coding.codes import redraw
-
-    return redraw(fold_in(seed_keys(CODE_SEED)[0], 1), code, num_attempts)
-
-
-def _read_data(options: TrainOptions, clients: int) -> tuple[Dataset, Partition]:
+def _read_data(options: TrainVerbOptions, clients: int) -> tuple[Dataset, Partition]:
     from jaxcogc.federated.data.datasets import load_dataset
     from jaxcogc.federated.data.partitions import make_partitions
 
@@ -232,41 +225,25 @@ def _read_data(options: TrainOptions, clients: int) -> tuple[Dataset, Partition]
 
 
 def _read_known(
-    options: TrainOptions, network: Network, code: GradientCode, dynamics: LinkDynamics | None
+    options: TrainVerbOptions, network: Network, code: GradientCode, dynamics: LinkDynamics | None
 ) -> Foreknowledge:
-    """What schemes must know of the network; UserError where there is nothing to know."""
+    """What schemes must know of the network."""
     from jaxcogc.training.foreknowledge import gather_foreknowledge
 
-    with blame("--scheme colrel"):
-        return gather_foreknowledge(
-            seed_keys(CODE_SEED)[1],
-            network,
-            options.scheme,
-            code,
-            relay_objective=options.relay_objective,
-            relay_window=options.relay_window,
-            dynamics=dynamics,
-            **_policy(options).options(),
-        )
-
-
-def _policy(options: TrainOptions) -> LinkPolicy:
-    from jaxcogc.federated.aggregation.link_evidence import LinkPolicy
-
-    return LinkPolicy(
-        num_attempts=options.attempts,
-        num_tries=options.retransmissions,
-        partial_normalisation=options.partial_normalisation,
-        placement=options.placement,
-        max_repeats=options.max_repeats or 0,
-        keep_heard=options.keep_heard,
-        min_recovered=options.min_recovered,
-        masked_partials=options.masked_partials,
+    return gather_foreknowledge(
+        seed_keys(CODE_SEED)[1],
+        network,
+        options.scheme,
+        code,
+        relay_objective=options.relay_objective,
+        relay_window=options.relay_window,
+        dynamics=dynamics,
+        **options.policy().options(),
     )
 
 
 def _plan(
-    options: TrainOptions,
+    options: TrainVerbOptions,
     network: Network,
     code: GradientCode,
     dataset: Dataset,
@@ -295,5 +272,5 @@ def _plan(
         on_nan=options.on_nan,
         evaluate_every=options.evaluate_every,
         deterministic=options.deterministic,
-        **_policy(options).options(),
+        **options.policy().options(),
     )

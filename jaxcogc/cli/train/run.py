@@ -13,7 +13,7 @@ from rich.table import Table
 from jaxcogc import figures
 from jaxcogc.cli.shared.console import new_console, told_interrupts
 from jaxcogc.cli.shared.errors import UserError, one_line
-from jaxcogc.cli.shared.outputs import write_file, write_json, write_picture
+from jaxcogc.cli.shared.outputs import Measured, write_file, write_json, write_picture
 from jaxcogc.cli.shared.printed_tables import new_table, print_table
 from jaxcogc.cli.shared.progress import CountDisplay
 from jaxcogc.cli.train.request import TrainRequest
@@ -25,7 +25,7 @@ from jaxcogc.cli.train.scheme_notes import (
 )
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.names import hyphened
-from jaxcogc.number_text import level_text, probability_text
+from jaxcogc.number_text import interval_text, level_text, probability_text
 from jaxcogc.runs.live_run import LiveRun, run_rounds
 from jaxcogc.runs.run_files import RunFiles
 from jaxcogc.runs.run_folder import held_folder
@@ -85,11 +85,13 @@ def run(request: TrainRequest) -> int:
         if files is not None:
             with interruption.shield, _blamed():
                 files.keep(trained)
-        measured = {
-            "elapsed_seconds": time.perf_counter() - request.started,
-            "compile_seconds": compiled.compile_seconds,
-            "rounds_per_second": (trained.round_index - start) / max(seconds, 1e-9),
-        }
+        measured = Measured(
+            device=compiled.device,
+            elapsed_seconds=time.perf_counter() - request.started,
+            compile_seconds=compiled.compile_seconds,
+            per_second=(trained.round_index - start) / max(seconds, 1e-9),
+            interrupted=trained.round_index < request.plan.rounds,
+        )
         fine = _report(request, trained, measured, interruption, console)
         return interruption.exit_code or (0 if fine else _RUN_FAILED)
 
@@ -189,7 +191,7 @@ def _stop(request: TrainRequest, trained: Trained, failure: NonFiniteUpdate) -> 
 def _report(
     request: TrainRequest,
     trained: Trained,
-    measured: dict[str, float],
+    measured: Measured,
     interruption: Interruption,
     console: Console,
 ) -> bool:
@@ -204,11 +206,11 @@ def _report(
     several = "; none where all seeds agree"
     caption += unbiased_text(plan) + leak_text(plan, trained)
     caption += f"; {interval}{several}" if len(plan.seeds) > 1 else "; no interval from one seed"
-    if trained.round_index < plan.rounds:
+    if measured.interrupted:
         caption += f"; interrupted, {plan.rounds} rounds were asked for"
     schemes = {name: row.fields() for name, row in summary.items()}
     fields = {"schemes": schemes, "rounds": trained.round_index, "seeds": len(plan.seeds)}
-    fields |= measured | inverse_probabilities(plan) | leak_fields(plan, trained)
+    fields |= measured.times("rounds") | inverse_probabilities(plan) | leak_fields(plan, trained)
     with interruption.shield:
         if request.asked.json is not None:
             write_json(request.asked.json, fields, request.asked)
@@ -216,7 +218,7 @@ def _report(
             text = json.dumps(fields, indent=2, allow_nan=False) + "\n"
             write_file("--out", request.out / "summary.json", text.encode())
     if not request.asked.quiet:
-        speed = f"{measured['rounds_per_second']:.3g} rounds/s of all runs"
+        speed = f"{measured.per_second:.3g} rounds/s of all runs"
         table = _table(summary, request.title, f"{caption}; {speed}")
         print_table(console, table, *_EXPENDABLE)
     converged = _name_diverged(summary)
@@ -262,7 +264,7 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
         table.add_row(
             hyphened(name),
             _number(accuracy.mean),
-            "" if accuracy.low is None else f"{accuracy.low:.4f} – {accuracy.high:.4f}",
+            _interval(accuracy.low, accuracy.high),
             "diverged" if row.diverged else _number(row.test["loss"].mean),
             probability_text(row.hold_fraction),
             probability_text(row.exact_fraction),
@@ -272,6 +274,10 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
             *([] if row.seconds is None else [f"{row.seconds:.4g}"]),
         )
     return table
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else interval_text(low, high, digits=4)
 
 
 def _number(value: float | None) -> str:

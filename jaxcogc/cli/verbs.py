@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any, NamedTuple
 
@@ -26,9 +26,9 @@ class Verb(NamedTuple):
       complete: from the texts by field to values that a file gives to fields not typed.
     """
 
-    record: type[Any]
+    record: type[Options]
     work: Callable[[Any], int]
-    complete: Any = None
+    complete: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
     @property
     def sentence(self) -> str:
