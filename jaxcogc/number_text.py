@@ -24,9 +24,9 @@ def probability_text(value: float, digits: int = 5) -> str:
     return f"{value:.{digits}f}" if value >= 0.001 else f"{value:.{digits - 2}e}"
 
 
-def interval_text(low: float, high: float) -> str:
+def interval_text(low: float, high: float, digits: int = 5) -> str:
     """The two ends of an interval of probabilities."""
-    return f"{probability_text(low)} – {probability_text(high)}"
+    return f"{probability_text(low, digits)} – {probability_text(high, digits)}"
 
 
 def estimate_text(best: float, low: float, high: float, gap: str = " ") -> str:
@@ -37,6 +37,17 @@ def estimate_text(best: float, low: float, high: float, gap: str = " ") -> str:
 def level_text(*levels: float) -> str:
     """Confidence levels, each once."""
     return ", ".join(f"{100 * level:g} %" for level in dict.fromkeys(levels))
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration, roughly.
+
+    >>> seconds_text(42.4), seconds_text(600), seconds_text(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
 def count_text(number: int, noun: str) -> str:

@@ -25,7 +25,7 @@ from beartype.door import die_if_unbearable
 from beartype.roar import BeartypeDoorHintViolation
 from jaxtyping import TypeCheckError, jaxtyped
 
-ROOMS = ("links", "coding", "outage", "federated", "design", "training")
+ROOMS = ("links", "coding", "outage", "federated", "design", "training", "study", "runs")
 PACKAGE = Path(__file__).resolve().parent.parent / "jaxcogc"
 
 
@@ -90,12 +90,18 @@ def _late() -> dict[str, Any]:
     return {name: sys.modules[name] for name in ("pandas",) if name in sys.modules}
 
 
+def _hints(function: Callable[..., Any], annotated: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(annotated, localns=_late(), include_extras=True)
+    made_of = inspect.unwrap(function)
+    if made_of is not function and inspect.isgeneratorfunction(made_of):
+        del hints["return"]  # a context manager: the annotation is that of its generator
+    return hints
+
+
 def checked(function: Callable[..., Any], annotated: type | None = None) -> Callable[..., Any]:
     """The function, checked after each call by its annotations (or by those of a class)."""
     signature, check = inspect.signature(function), _check_call
-    hints = functools.cache(
-        lambda: typing.get_type_hints(annotated or function, localns=_late(), include_extras=True)
-    )
+    hints = functools.cache(functools.partial(_hints, function, annotated or function))
 
     def call(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)

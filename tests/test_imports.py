@@ -1,5 +1,6 @@
 """Imports run downwards: floors, siblings, no cycles, drawing in one room, a light start."""
 
+import ast
 import subprocess
 import sys
 
@@ -40,11 +41,41 @@ def _room(module: str) -> str:
 def test_imports_run_downwards(module: str) -> None:
     here = _room(module)
     for imported in import_graph()[module]:
-        if imported == "jaxcogc":  # for its version
+        if imported == "jaxcogc":  # for its version, as the next test says
             continue
         there = _room(imported)
         below = FLOOR_OF[there] < FLOOR_OF[here]
         assert below or there == here, f"{module} imports {imported}"
+
+
+def of_the_package_itself(tree: ast.AST) -> set[str]:
+    """The names that a source takes from bare `jaxcogc`, whose lazy loader leads to any floor."""
+    nodes = list(ast.walk(tree))
+    aliases = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    package = {alias.asname or alias.name for alias in aliases if alias.name == "jaxcogc"}
+    used = {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in package
+    }
+    modules = {*import_graph(), "jaxcogc"}
+    return used | {
+        name.removeprefix("jaxcogc.")
+        for name in set(imported_names(tree)) - modules
+        if name.rpartition(".")[0] == "jaxcogc"
+    }
+
+
+def test_of_the_package_itself_only_the_version_is_used() -> None:
+    used = set().union(*(of_the_package_itself(tree_of(path)) for path in SOURCES))
+    assert used == {"__version__"}
+
+
+def test_other_names_of_the_package_would_be_found() -> None:
+    source = "import jaxcogc as j\nfrom jaxcogc import Network, figures\nprint(j.recover)"
+    assert of_the_package_itself(ast.parse(source)) == {"Network", "recover"}
 
 
 def test_every_room_has_a_floor() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.intervals import Estimate
 from jaxcogc.outage.laws.waiting_times import MessageSeconds
 from jaxcogc.outage.outcomes import EXACT_OUTCOMES
+from jaxcogc.outage.protocol import LinkUse
 from jaxcogc.runtime.random_words import split
 
 __all__ = [
@@ -94,12 +95,14 @@ class Setting(NamedTuple):
         """The network as its code's ring sees it; in its own order where that is random."""
         return self.network if config.order == RANDOM else self.network.permuted(config.order)
 
-    def in_time(self, config: CodeConfig) -> dict[str, Any]:
-        """How links are used in time, as keywords of whatever draws links or knows laws."""
+    def link_use(self, config: CodeConfig) -> LinkUse:
+        """How links are used, as keywords of whatever draws links or knows laws."""
         dynamics = self.dynamics
         if dynamics is not None and config.order != RANDOM:
             dynamics = dynamics.permuted(config.order)
-        return {"dynamics": dynamics, "keep_heard": config.keep_heard}
+        return LinkUse(
+            num_attempts=config.attempts, dynamics=dynamics, keep_heard=config.keep_heard
+        )
 
     def averages_fairly(self, config: CodeConfig) -> bool:
         """Whether the bound holds for partial averages: they favour nobody, in rounds of their own.

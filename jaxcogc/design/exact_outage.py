@@ -67,7 +67,7 @@ def orders_to_enumerate(setting: Setting, config: CodeConfig) -> list[Order] | N
             setting.placed(placed),
             code,
             num_attempts=config.attempts,
-            dynamics=setting.in_time(placed)["dynamics"],
+            dynamics=setting.link_use(placed)["dynamics"],
         )
         if patterns > _MOST_PATTERNS:
             return None
@@ -82,17 +82,13 @@ def enumerated(setting: Setting, config: CodeConfig) -> CodeOutage | None:
     code, each = setting.code(config), []
     for order in orders:
         placed = config._replace(order=order)
-        outcomes = enumerate_outcomes(
-            setting.placed(placed), code, num_attempts=config.attempts, **setting.in_time(placed)
-        )
+        outcomes = enumerate_outcomes(setting.placed(placed), code, **setting.link_use(placed))
         each.append([*map(float, outcomes.outages().values()), mean_revealed(outcomes)])
     *means, revealed = np.mean(each, axis=0).tolist()
     exact = dict(zip(DECODERS, map(Estimate.exact, means), strict=True))
     sizes = None
     if setting.averages_fairly(config):
-        sizes = enumerate_partial_sizes(
-            setting.network, code, num_attempts=config.attempts, **setting.in_time(config)
-        )
+        sizes = enumerate_partial_sizes(setting.network, code, **setting.link_use(config))
     return CodeOutage(config, by_decoder(exact, partial_sizes=sizes), revealed, None)
 
 
@@ -141,9 +137,8 @@ def _standard_law(setting: Setting, config: CodeConfig) -> DecoderOutage | None:
     laws = closed_form(
         setting.placed(config),
         make_code(config.family, clients, config.stragglers, key=setting.code_key, num_draws=1),
-        num_attempts=config.attempts,
         redraw_code=config.redraw_code,
-        **setting.in_time(config),
+        **setting.link_use(config),
     )
     law = None if laws.gc_outage is None else float(laws.gc_outage)
     if law is None or config.order != RANDOM or setting.clients_alike:

@@ -56,9 +56,8 @@ def compiled_counting(
         return compile_simulation(
             setting.network,
             code,
-            num_attempts=config.attempts,
             num_trials=num_trials,
-            **setting.in_time(config),
+            **setting.link_use(config),
         )
 
     def run_once(config: CodeConfig) -> CodeOutage:
@@ -144,10 +143,9 @@ def weighted(
         setting.placed(config),
         setting.code(config),
         num_trials=num_trials,
-        num_attempts=config.attempts,
         level=setting.level,
         advance=advance,
-        **setting.in_time(config),
+        **setting.link_use(config),
     )
     decoders = by_decoder(rare.outcomes.outages(), flagged=rare.flagged)
     return CodeOutage(config, decoders, mean_revealed(rare.outcomes), rare.outcomes.trials)

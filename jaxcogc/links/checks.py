@@ -84,7 +84,7 @@ def check_elements(name: str, values: HostFloats, is_allowed: Any, allowed: str)
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise a ValueError unless ``value`` is one of the words; near misses get a hint."""
     if value not in allowed:
-        near = get_close_matches(value, allowed, n=1)
+        near = get_close_matches(value, allowed, n=1) if isinstance(value, str) else []
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"{name} = {value!r}: allowed are {', '.join(allowed)}{hint}")
 

@@ -17,12 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxcogc._types import AnyArray, Array
+from jaxcogc._types import AnyArray, Array, ArrayLike, Numbers
 from jaxcogc.links.checks import check_elements, number_array, read_only
 from jaxcogc.links.network import Network
 from jaxcogc.links.network_file import read_network_file
 from jaxcogc.names import DYNAMICS
 
+Scalar = float | Float[Array, ""]
+"""A number on the host, or a tracer."""
 _ROUNDING = 1e-12
 
 
@@ -56,24 +58,24 @@ class LinkDynamics:
     ValueError: memory = 0.6 beside burst_length = 3.0: allowed is one of them
     """
 
-    memory: Any
-    burst_length: Any
-    round_memory: Any
-    good_erasure: Any
-    bad_erasure: Any
-    block_probability: Any
-    block_memory: Any
+    memory: Scalar | None
+    burst_length: Scalar | None
+    round_memory: Scalar | None
+    good_erasure: Scalar
+    bad_erasure: Scalar
+    block_probability: Scalar | Float[AnyArray, "clients"]
+    block_memory: Scalar
 
     def __init__(
         self,
         *,
-        memory: Any = None,
-        burst_length: Any = None,
-        round_memory: Any = None,
-        good_erasure: Any = 0.0,
-        bad_erasure: Any = 1.0,
-        block_probability: Any = 0.0,
-        block_memory: Any = 0.0,
+        memory: ArrayLike | None = None,
+        burst_length: ArrayLike | None = None,
+        round_memory: ArrayLike | None = None,
+        good_erasure: ArrayLike = 0.0,
+        bad_erasure: ArrayLike = 1.0,
+        block_probability: ArrayLike | Numbers = 0.0,
+        block_memory: ArrayLike = 0.0,
     ) -> None:
         if memory is not None and burst_length is not None:
             raise ValueError(
@@ -113,7 +115,7 @@ class LinkDynamics:
     def permuted(self, order: Sequence[int]) -> LinkDynamics:
         """Those of the same clients in another order: client i is client order[i] of these."""
         blocked = self.block_probability
-        if np.ndim(blocked) == 0:
+        if isinstance(blocked, float) or np.ndim(blocked) == 0:
             return self
         fields = {name: getattr(self, name) for name in DYNAMICS}
         return LinkDynamics(**fields | {"block_probability": blocked[np.asarray(order)]})

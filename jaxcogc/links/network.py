@@ -201,12 +201,7 @@ class Network(NetworkSources):
         """
         if isinstance(self.uplink_erasure, jax.core.Tracer):
             raise ValueError("a traced network has no values: allowed is one built on the host")
-        content = NetworkFile(
-            np.asarray(self.uplink_erasure, np.float64).tolist(),
-            np.asarray(self.peer_erasure, np.float64).tolist(),
-            self.reciprocal,
-        )
-        text = network_text(content)
+        text = network_text(NetworkFile.of(self))
         if path is not None:
             write_atomically(path, text + "\n")
         return text

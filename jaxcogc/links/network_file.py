@@ -11,11 +11,34 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
 
 from jaxcogc.links.matrix_file import json_kind, read_json
 
+if TYPE_CHECKING:  # a file is read without JAX
+    from jaxcogc._types import AnyArray
+
 __all__ = ["NetworkFile", "network_text", "read_network_file"]
+
+
+class Erasures(Protocol):
+    """What a `Network` is to its file."""
+
+    @property
+    def uplink_erasure(self) -> AnyArray:
+        """Floating [clients]."""
+
+    @property
+    def peer_erasure(self) -> AnyArray:
+        """Floating [clients, clients]."""
+
+    @property
+    def reciprocal(self) -> bool:
+        """Whether both directions between two clients are one draw."""
 
 
 class NetworkFile(NamedTuple):
@@ -36,6 +59,28 @@ class NetworkFile(NamedTuple):
     burst_length: float | None = None
     block_probability: float | list[float] | None = None
     clients: list[str] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        network: Erasures,
+        in_time: Mapping[str, Any] = MappingProxyType({}),
+        clients: Sequence[str] | None = None,
+    ) -> NetworkFile:
+        """What the file of a network holds.
+
+        Args:
+          network: a `Network` on the host.
+          in_time: what `dynamics` gives back.
+          clients: their names.
+        """
+        return cls(
+            np.asarray(network.uplink_erasure, np.float64).tolist(),
+            np.asarray(network.peer_erasure, np.float64).tolist(),
+            network.reciprocal,
+            clients=None if clients is None else list(clients),
+            **in_time,
+        )
 
     def dynamics(self) -> dict[str, Any]:
         """What the file says about time, by the names of `LinkDynamics`."""

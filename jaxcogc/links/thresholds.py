@@ -206,7 +206,7 @@ def link_thresholds(network: Network) -> LinkThresholds:
     return thresholds(jnp.where(jnp.eye(len(uplink), dtype=bool), uplink[:, None], peer))
 
 
-def chain_thresholds(bad: AnyArray, memory: AnyArray) -> ChainThresholds:
+def chain_thresholds(bad: AnyArray, memory: AnyArray | float) -> ChainThresholds:
     """One step of chains whose bad state has a probability, and whose states a correlation.
 
     A state of probability 0 or 1 never changes, whatever the rounding of the sum.

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy import special
 
 from jaxcogc.links.checks import check_count
-from jaxcogc.outage.intervals import Estimate
+from jaxcogc.outage.intervals import Estimate, check_level
 
 if TYPE_CHECKING:  # events are counted without JAX
     from jaxcogc._types import HostFloats, Numbers
@@ -54,9 +54,7 @@ def anytime(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     """
     trials = check_count("num_trials", num_trials)
     events = check_count("num_events", num_events, low=0, high=trials)
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level = {level!r}: allowed is a number strictly between 0 and 1")
-    low, high = map(float, anytime_bounds(events, trials, level))
+    low, high = map(float, anytime_bounds(events, trials, check_level(level)))
     best = events / trials
     return Estimate(min(low, best), best, max(high, best), method=METHOD, level=level)
 

@@ -242,7 +242,7 @@ def outcomes_to_dict(outcomes: Outcomes) -> dict[str, Any]:
 
 def _json_ready(value: Any) -> Any:
     if isinstance(value, Estimate):
-        return {"low": value.low, "best": value.best, "high": value.high}
+        return value.to_dict()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

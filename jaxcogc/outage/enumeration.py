@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from functools import partial, reduce
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +19,14 @@ from jaxcogc._types import Array, HostFloats, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
-from jaxcogc.links.checks import check_count, check_same_clients
+from jaxcogc.links.checks import check_count
 from jaxcogc.links.draws import Links
 from jaxcogc.links.memory import LinkDynamics, blocked_clients
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import Outcomes
 from jaxcogc.outage.pattern_probabilities import link_histories, pattern_probabilities
 from jaxcogc.outage.pattern_sums import PatternSums, outcomes_from_sums, pattern_sums
+from jaxcogc.outage.protocol import LinkUse, check_code_fits
 from jaxcogc.outage.random_links import DELIVERED, random_links
 from jaxcogc.runtime.devices import jit_by_backend
 from jaxcogc.runtime.jax_settings import under_plain_settings
@@ -79,8 +79,8 @@ def enumerate_outcomes(
     """
     attempts = check_count("num_attempts", num_attempts)
     code, key = _code_and_key(code, attempts, redraw_code, key)
-    how = LinkUse(dynamics, keep_heard)
-    return outcomes_from_sums(_enumerate(key, network, code, attempts, how))
+    how = LinkUse(num_attempts=attempts, dynamics=dynamics, keep_heard=keep_heard)
+    return outcomes_from_sums(_enumerate(key, network, code, how))
 
 
 def num_random_links(
@@ -96,7 +96,7 @@ def num_random_links(
     but for too many links.
     """
     attempts = check_count("num_attempts", num_attempts)
-    _check_sizes(network, code, attempts)
+    check_code_fits(network, code, attempts)
     blocking = _blocking(network, dynamics)
     always = blocking >= 1.0
     some = int(np.sum((blocking > 0.0) & ~always))
@@ -144,34 +144,26 @@ def enumerate_partial_sizes(
       float64 [2, clients + 1]: of gc_plus, and of row_space; entry 0 is 0.
     """
     attempts = check_count("num_attempts", num_attempts)
-    how = LinkUse(dynamics, keep_heard)
-    return _enumerate(seed_key(0), network, code, attempts, how).partial_sizes
+    how = LinkUse(num_attempts=attempts, dynamics=dynamics, keep_heard=keep_heard)
+    return _enumerate(seed_key(0), network, code, how).partial_sizes
 
 
-class LinkUse(NamedTuple):
-    """How a round uses its links, beside the number of attempts."""
-
-    dynamics: LinkDynamics | None
-    keep_heard: bool
-
-
-def _enumerate(
-    key: Key, network: Network, code: GradientCode, attempts: int, how: LinkUse
-) -> PatternSums:
-    number = num_random_links(network, code, num_attempts=attempts, dynamics=how.dynamics)
+def _enumerate(key: Key, network: Network, code: GradientCode, how: LinkUse) -> PatternSums:
+    attempts, dynamics, keep_heard = how["num_attempts"], how["dynamics"], how["keep_heard"]
+    number = num_random_links(network, code, num_attempts=attempts, dynamics=dynamics)
     if number > MAX_RANDOM_LINKS:
         raise ValueError(
             f"{number} random links in {attempts} attempts: allowed for enumeration "
             f"are at most {MAX_RANDOM_LINKS} (simulate_outcomes takes any number)"
         )
     total = None
-    for blocked, chance in _blocked_sets(_blocking(network, how.dynamics)):
+    for blocked, chance in _blocked_sets(_blocking(network, dynamics)):
         links, where = random_links(network, code, attempts, blocked=blocked)
-        histories = link_histories(network, links, how.dynamics)
+        histories = link_histories(network, links, dynamics)
         patterns, probabilities = pattern_probabilities(
-            links, where, histories, keep_heard=how.keep_heard
+            links, where, histories, keep_heard=keep_heard
         )
-        sums = _decide_and_sum(key, code, where, patterns, chance * probabilities, how.keep_heard)
+        sums = _decide_and_sum(key, code, where, patterns, chance * probabilities, keep_heard)
         total = sums if total is None else total.plus(sums)
     assert total is not None
     return total
@@ -221,15 +213,6 @@ def _code_and_key(
         if not given:
             raise ValueError("key = None: allowed with redraw_code is a key from jax.random.key")
     return code, key
-
-
-def _check_sizes(network: Network, code: GradientCode, attempts: int) -> None:
-    if code.redrawn and len(code.field_matrix) != attempts:
-        raise ValueError(
-            f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
-            "was redrawn"
-        )
-    check_same_clients(code.num_clients, network.num_clients)
 
 
 @partial(jit_by_backend, static_argnums=4)

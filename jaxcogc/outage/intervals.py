@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_choice, check_count
 
 
 class Estimate(float):
@@ -74,6 +74,14 @@ class Estimate(float):
         ends = 1.0 - self.high, 1.0 - self.best, 1.0 - self.low
         return Estimate(*ends, method=self.method, level=self.level)
 
+    def to_dict(self) -> dict[str, float]:
+        """The interval and the estimate as JSON takes them, without method and level.
+
+        >>> Estimate(0.1, 0.2, 0.4, method="wilson", level=0.95).to_dict()
+        {'low': 0.1, 'best': 0.2, 'high': 0.4}
+        """
+        return {"low": self.low, "best": self.best, "high": self.high}
+
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:  # copy and pickle
         return (self.low, self.best, self.high), {"method": self.method, "level": self.level}
 
@@ -110,7 +118,7 @@ def clopper_pearson(num_events: int, num_trials: int, level: float = 0.95) -> Es
     """
     events, trials = _checked_counts(num_events, num_trials)
     best = events / trials
-    low, high = clopper_pearson_ends(np.array(events), np.array(trials), _checked_level(level))
+    low, high = clopper_pearson_ends(np.array(events), np.array(trials), check_level(level))
     return Estimate(low.item(), best, high.item(), method="clopper-pearson", level=level)
 
 
@@ -153,7 +161,7 @@ def wilson(num_events: int, num_trials: int, level: float = 0.95) -> Estimate:
     (0.236593, 0.763407)
     """
     events, trials = _checked_counts(num_events, num_trials)
-    z = -float(special.ndtri((1.0 - _checked_level(level)) / 2.0))
+    z = -float(special.ndtri((1.0 - check_level(level)) / 2.0))
     best = events / trials
     spread = z * math.sqrt(z * z + 4.0 * events * (trials - events) / trials)
     larger = (2.0 * events + z * z + spread) / 2.0
@@ -188,7 +196,7 @@ def negative_binomial(num_events: int, num_trials: int, level: float = 0.95) -> 
     """
     trials = check_count("num_trials", num_trials, low=2)
     events = check_count("num_events", num_events, low=2, high=trials)
-    tail = (1.0 - _checked_level(level)) / 2.0
+    tail = (1.0 - check_level(level)) / 2.0
     best = (events - 1) / (trials - 1)
     low = float(special.betaincinv(events, trials - events + 1, tail))
     high = float(special.betainccinv(events, trials - events, tail)) if events < trials else 1.0
@@ -223,8 +231,7 @@ def estimate(
     >>> estimate(3, 10, interval="wilson").method
     'wilson'
     """
-    if interval not in _METHODS:
-        raise ValueError(f"interval = {interval!r}: allowed are {', '.join(_METHODS)}")
+    check_choice("interval", interval, tuple(_METHODS))
     return _METHODS[interval](num_events, num_trials, level)
 
 
@@ -233,7 +240,8 @@ def _checked_counts(num_events: int, num_trials: int) -> tuple[int, int]:
     return check_count("num_events", num_events, low=0, high=trials), trials
 
 
-def _checked_level(level: float) -> float:
+def check_level(level: float) -> float:
+    """A confidence level, or a ValueError unless it is strictly between 0 and 1."""
     if not 0.0 < level < 1.0:
         raise ValueError(f"level = {level!r}: allowed is a number strictly between 0 and 1")
     return float(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from jaxcogc._types import PyTree
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import classify
@@ -13,7 +12,7 @@ from jaxcogc.outage.outcomes import classify
 _INTEGERS = ("rank", "num_complete_rows")
 
 
-def counts_from_recovery(recovery: PyTree) -> OutcomeCounts:
+def counts_from_recovery(recovery: Recovery) -> OutcomeCounts:
     """Count what some trials recovered.
 
     Args:
@@ -42,7 +41,7 @@ def counts_from_recovery(recovery: PyTree) -> OutcomeCounts:
     """
     found = _trials_first(recovery)
     happened = classify(found)
-    members = found.client_recovered.astype(np.int64)
+    members = np.asarray(found.client_recovered, np.int64)
     clients = members.shape[1]
     by_size = (members.sum(1)[:, None] == np.arange(clients + 1)).astype(np.int64)
     return OutcomeCounts(
@@ -63,9 +62,9 @@ def counts_from_recovery(recovery: PyTree) -> OutcomeCounts:
     )
 
 
-def _trials_first(recovery: PyTree) -> PyTree:
+def _trials_first(recovery: Recovery) -> Recovery:
     """NumPy arrays with one axis of trials."""
-    arrays: PyTree = jax.tree.map(np.asarray, recovery)
+    arrays: Recovery = jax.tree.map(np.asarray, recovery)
     trials = arrays.gc.shape
     for name, array in zip(Recovery._fields, arrays, strict=True):
         each = name == "client_recovered"

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from jaxcogc._types import Array, Key
+from jaxcogc._types import Array, HostInts, Key
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.checks import check_count
@@ -120,30 +120,59 @@ def structure_by_attempts(
     if redraw_code and not code.redrawn:
         code = redraw(code_key, code, most)
     clients = network.num_clients
-    totals = [np.zeros((3, most * clients + 1), np.int64) for _ in attempts]
-    members = np.zeros((len(attempts), clients), np.int64)
+    totals = [_Totals.zero(clients, most * clients) for _ in attempts]
     decisions = fold_in(key, 2**31)
     for batch, start in enumerate(range(0, trials, _BATCH_TRIALS)):
         counted = min(_BATCH_TRIALS, trials - start)
         links = _draw(fold_in(key, batch), network, most)
         decision = fold_in(decisions, batch)
         for index, number in enumerate(attempts):
-            rank, complete, recovered = _decide(decision, code, links, np.int32(number))
-            rows = (rank, complete, recovered.sum(axis=1))
-            for total, row in zip(totals[index], rows, strict=True):
-                total += np.bincount(np.asarray(row)[:counted], minlength=len(total))
-            members[index] += np.asarray(recovered)[:counted].sum(axis=0)
+            found = _decide(decision, code, links, np.int32(number))
+            totals[index] = totals[index].plus(found, counted)
     return [
         Structure(
-            total[0, : clients + 1] / trials,
-            total[1, : number * clients + 1] / trials,
-            total[2, : clients + 1] / trials,
-            member / trials,
-            clopper_pearson(int(total[0, clients]), trials, level),
+            total.rank / trials,
+            total.complete[: number * clients + 1] / trials,
+            total.num_recovered / trials,
+            total.client_recovered / trials,
+            clopper_pearson(int(total.rank[clients]), trials, level),
             trials,
         )
-        for number, total, member in zip(attempts, totals, members, strict=True)
+        for number, total in zip(attempts, totals, strict=True)
     ]
+
+
+class _Decided(NamedTuple):
+    """Of each trial of a batch: [trials], and K [trials, clients]."""
+
+    rank: Array
+    complete: Array
+    recovered: Array
+
+
+class _Totals(NamedTuple):
+    """Trials counted, by what `Structure` has distributions of."""
+
+    rank: HostInts
+    complete: HostInts
+    num_recovered: HostInts
+    client_recovered: HostInts
+
+    @classmethod
+    def zero(cls, clients: int, rows: int) -> _Totals:
+        lengths = (clients + 1, rows + 1, clients + 1, clients)
+        return cls(*(np.zeros(length, np.int64) for length in lengths))
+
+    def plus(self, found: _Decided, counted: int) -> _Totals:
+        """With the first trials of a batch."""
+        rank, complete, recovered = (np.asarray(values)[:counted] for values in found)
+        return _Totals(
+            self.rank + np.bincount(rank, minlength=len(self.rank)),
+            self.complete + np.bincount(complete, minlength=len(self.complete)),
+            self.num_recovered
+            + np.bincount(recovered.sum(axis=1), minlength=len(self.num_recovered)),
+            self.client_recovered + recovered.sum(axis=0),
+        )
 
 
 def _draw(key: Key, network: Network, attempts: int) -> Links:
@@ -159,12 +188,10 @@ def _draw_batch(keys: Array, network: Network, attempts: int) -> Links:
 
 
 @jax.jit
-def _decide(
-    key: Array, code: GradientCode, links: Links, attempts: Array
-) -> tuple[Array, Array, Array]:
+def _decide(key: Array, code: GradientCode, links: Links, attempts: Array) -> _Decided:
     """Rank, complete rows and K of each trial when only the first attempts are made."""
     made = jnp.arange(links.uplink_delivered.shape[1]) < attempts
     links = links._replace(uplink_delivered=links.uplink_delivered & made[:, None])
     keys = split(key, len(links.uplink_delivered))  # no chance hits all trials at once
     found = jax.vmap(recover, (0, None, 0))(keys, code, links)
-    return found.rank, found.num_complete_rows, found.client_recovered
+    return _Decided(found.rank, found.num_complete_rows, found.client_recovered)

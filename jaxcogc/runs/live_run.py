@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from jaxcogc.number_text import seconds_text
 from jaxcogc.runs.run_files import RunFiles
 from jaxcogc.training.compiled import CompiledTraining
 from jaxcogc.training.metrics_table import metrics_table
@@ -66,7 +67,8 @@ def show_progress(live: LiveRun) -> None:
     done, rounds = live.trained.round_index, live.plan.rounds
     full = _BAR * done // rounds
     losses = (f"{name} {last['train_loss']:.3g}" for name, last in live.latest().items())
-    text = f"{done} of {rounds} rounds, {live.seconds_left:.0f} s left; loss: {', '.join(losses)}"
+    told = f"{done} of {rounds} rounds, {seconds_text(live.seconds_left)} left"
+    text = f"{told}; loss: {', '.join(losses)}"
     end = "\n" if done == rounds else ""
     # A carriage return takes back the line before it: notebooks know that as terminals do.
     print(f"\r[{'#' * full}{'.' * (_BAR - full)}] {text:<100}", end=end, flush=True)

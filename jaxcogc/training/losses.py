@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Bool, Float, Int
 
 from jaxcogc._types import AnyArray, Array, PyTree
 from jaxcogc.federated.models import Model
@@ -16,7 +17,7 @@ OfSample = Callable[[Array, Array], Array]
 """``f(output, target)`` of one sample: a scalar. A mean over a batch serves as well."""
 
 
-def cross_entropy(output: Array, target: Array) -> Array:
+def cross_entropy(output: Float[Array, "_classes"], target: Int[AnyArray, ""]) -> Float[Array, ""]:
     """The loss of classification.
 
     Args:
@@ -28,7 +29,7 @@ def cross_entropy(output: Array, target: Array) -> Array:
     return loss
 
 
-def is_right(output: Array, target: Array) -> Array:
+def is_right(output: Float[Array, "_classes"], target: Int[AnyArray, ""]) -> Bool[Array, ""]:
     """Whether the largest logit is the label's: its mean is the accuracy.
 
     Args:

@@ -18,7 +18,7 @@ from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.federated.models import Model
 from jaxcogc.federated.privacy.masks import check_field_masks
 from jaxcogc.federated.rounds.experiment import RoundSettings
-from jaxcogc.links.checks import check_count, check_same_clients, check_unmasked
+from jaxcogc.links.checks import check_choice, check_count, check_same_clients, check_unmasked
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.names import TARGETS
@@ -117,9 +117,7 @@ class TrainingPlan:
             check_field_masks(self.code)
         if self.code is not None:
             check_same_clients(self.code.num_clients, self.network.num_clients)
-        if self.target not in TARGETS:
-            allowed = " and ".join(map(repr, TARGETS))
-            raise ValueError(f"target = {self.target!r}: allowed are {allowed}")
+        check_choice("target", self.target, TARGETS)
         for seed in self.seeds:
             check_count("seed", seed, low=0, high=MAX_SEED)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):

@@ -92,7 +92,7 @@ def test_what_is_sent_to_clients_that_keep(dynamics, broadcast):
     order = (1, 2, 0)
     config = CodeConfig("cyclic", 1, 3, False, order, keep_heard=True)
     place = setting.placed(config)
-    draw = partial(draw_links, num_attempts=3, dynamics=setting.in_time(config)["dynamics"])
+    draw = partial(draw_links, num_attempts=3, dynamics=setting.link_use(config)["dynamics"])
     links = jax.vmap(draw, (0, None))(jax.random.split(KEY, 20_000), place)
     peers = np.asarray(links.peer_delivered)  # [trials, attempts, receivers, senders]
     support = np.asarray(setting.code(config).field_matrix[0]) != 0

@@ -141,7 +141,7 @@ def test_target_weights_by_data_size(plan):
         dataclasses.replace(plan, partition=two)
     each = dataclasses.replace(sized, partition=two, seeds=(0, 1))
     np.testing.assert_allclose(plan_inputs(each).scale.sum(axis=1), CLIENTS)
-    with pytest.raises(ValueError, match="'equal' and 'data-size'"):
+    with pytest.raises(ValueError, match="allowed are equal, data-size"):
         dataclasses.replace(plan, target="samples")
 
 

@@ -37,11 +37,11 @@ class Recovery(NamedTuple):
         client's row counts once, however often it arrives.
     """
 
-    gc: Bool[Array, ""]
-    sum_recovered: Bool[Array, ""]
-    client_recovered: Bool[Array, "clients"]
-    rank: Int32[Array, ""]
-    num_complete_rows: Int32[Array, ""]
+    gc: Bool[Array, "..."]
+    sum_recovered: Bool[Array, "..."]
+    client_recovered: Bool[Array, "... clients"]
+    rank: Int32[Array, "..."]
+    num_complete_rows: Int32[Array, "..."]
 
 
 class PreparedCode(NamedTuple):

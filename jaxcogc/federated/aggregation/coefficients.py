@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import chex
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Bool, Float, Int, Int32
 
-from jaxcogc._types import Array, ArrayLike
+from jaxcogc._types import AnyArray, Array
 
 
 class Coefficients(NamedTuple):
@@ -115,19 +115,20 @@ def conclude(attempted: Attempted, peer_uses: Array, attempts: int) -> Concluded
 def coefficients_of(
     weights: Float[Array, "clients"],
     *,
-    uplink_uses: ArrayLike,
-    peer_uses: ArrayLike = 0,
-    slots: ArrayLike = 1,
-    num_revealed: ArrayLike = 0,
-    num_dimensions: ArrayLike = 0,
-    hold: ArrayLike | None = None,
-    exact: ArrayLike = False,
+    uplink_uses: int | Int[AnyArray, ""],
+    peer_uses: int | Int[AnyArray, ""] = 0,
+    slots: int | Int[AnyArray, ""] = 1,
+    num_revealed: int | Int[AnyArray, ""] = 0,
+    num_dimensions: int | Int[AnyArray, ""] = 0,
+    hold: bool | Bool[AnyArray, ""] | None = None,
+    exact: bool | Bool[AnyArray, ""] = False,
 ) -> Coefficients:
     """The Coefficients of a scheme of one's own, with their dtypes.
 
     Args:
       weights: floating [clients].
-      uplink_uses, peer_uses, slots, num_revealed, num_dimensions, exact: see Coefficients.
+      uplink_uses, peer_uses, slots, num_revealed, num_dimensions, exact: see Coefficients; a
+        number each.
       hold: None: where all weights are 0.
 
     >>> found = coefficients_of(jnp.array([0.5, 0.5, 0.0]), uplink_uses=3)

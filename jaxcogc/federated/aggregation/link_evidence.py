@@ -25,7 +25,7 @@ from jaxcogc.coding.encoding import received_matrix
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.recovery import recover
 from jaxcogc.federated.aggregation.round_keys import RoundKeys
-from jaxcogc.links.checks import check_count
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.draws import Links, check_limits
 from jaxcogc.links.round_chains import RoundStart, draw_repeats
 from jaxcogc.links.thresholds import LinkLaw
@@ -93,8 +93,7 @@ class LinkPolicy:
         check_count("min_recovered", self.min_recovered)
         check_count("max_repeats", self.max_repeats, low=0)
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: allowed are {allowed}")
+            check_choice(name, getattr(self, name), allowed)
 
     def options(self) -> PolicyOptions:
         """The fields as keywords."""

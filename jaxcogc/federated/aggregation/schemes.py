@@ -159,9 +159,8 @@ def decide_schemes(
     rules = [RULES[name] for name in names]
     _check_known(names, inputs, policy)
     evidence = _gather(key, rules, inputs, code, policy, links, alive, dtype)
-    coefficients, repeats, states = _conclude_all(
-        rules, evidence, code, inputs.relays, links.places
-    )
+    found = _conclude_all(rules, evidence, code, inputs.relays, links.places)
+    coefficients, repeats = found.coefficients, found.repeats
     if policy.max_repeats and code is not None and any(rule.coded for rule in rules):
         coefficients = reveal(key, rules, links, code, coefficients, repeats)
     shared = _share_scales(rules, evidence, scale)
@@ -174,7 +173,7 @@ def decide_schemes(
         links_that_count(rules, links, repeats),
         places,
         share_scale=shared,
-        states=states,
+        states=found.states,
     )
 
 
@@ -242,17 +241,22 @@ def _share_scales(
     return jnp.stack(scales) * target
 
 
+class _Conclusions(NamedTuple):
+    """Of every scheme what it makes of a round, which repeats it made, and what it remembers."""
+
+    coefficients: Coefficients
+    repeats: Array
+    states: StateChange | None
+
+
 def _conclude_all(
     rules: Sequence[SchemeRule],
     evidence: Evidence,
     code: GradientCode | None,
     relays: GradientCode | None,
     places: Array,
-) -> tuple[Coefficients, Array, StateChange | None]:
-    """What every scheme makes of a round, which repeats it made, and what is to be remembered.
-
-    Leading axis schemes.
-    """
+) -> _Conclusions:
+    """All schemes; leading axis schemes."""
     parts, made, changes = [], [], []
     for rule in rules:
         sent, silent = (relays, ~evidence.alive) if rule.relays else (code, ~evidence.alive[places])
@@ -267,9 +271,9 @@ def _conclude_all(
         made.append(found.made)
     stacked: Coefficients = jax.tree.map(lambda *x: jnp.stack(x), *parts)
     if all(rule.remembers is None for rule in rules):
-        return stacked, jnp.stack(made), None
+        return _Conclusions(stacked, jnp.stack(made), None)
     states: StateChange = jax.tree.map(lambda *x: jnp.stack(x), *changes)
-    return stacked, jnp.stack(made), states
+    return _Conclusions(stacked, jnp.stack(made), states)
 
 
 def _state_change(rule: SchemeRule, evidence: Evidence, found: Concluded) -> StateChange:

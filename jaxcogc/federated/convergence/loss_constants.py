@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import chex
 import jax
@@ -65,10 +66,13 @@ def estimate_constants(
     """
     size = check_count("batch_size", batch_size)
     steps = check_count("num_iterations", num_iterations)
-    smooth, variance, spread, loss = _estimate(
-        key, params, samples, jnp.asarray(num_samples), sample_loss, steps
+    found = _estimate(key, params, samples, jnp.asarray(num_samples), sample_loss, steps)
+    return LossConstants(
+        float(found.smoothness),
+        float(found.sample_variance) / size,
+        float(found.spread),
+        float(found.loss),
     )
-    return LossConstants(float(smooth), float(variance) / size, float(spread), float(loss))
 
 
 @under_plain_settings
@@ -108,23 +112,42 @@ def squared_gradient_norm(
     return jnp.sum(jax.grad(loss)(point) ** 2)
 
 
+class _OfClient(NamedTuple):
+    """Of a client's loss: its curvature, the variance over samples, gradient and value."""
+
+    curvature: Array
+    sample_variance: Array
+    gradient: Array
+    loss: Array
+
+
+class _OfAll(NamedTuple):
+    """L, sigma^2 of single samples, zeta^2 and F."""
+
+    smoothness: Array
+    sample_variance: Array
+    spread: Array
+    loss: Array
+
+
 @partial(jax.jit, static_argnums=(4, 5))
 def _estimate(
     key: Key, params: PyTree, samples: PyTree, sizes: Array, sample_loss: SampleLoss, steps: int
-) -> tuple[Array, Array, Array, Array]:
+) -> _OfAll:
     chex.assert_tree_shape_prefix(samples, sizes.shape)
     point, rebuild = ravel_pytree(params)
     start = normal(key, point.shape, point.dtype)
 
-    def of_client(client: tuple[PyTree, Array]) -> tuple[Array, Array, Array, Array]:
+    def of_client(client: tuple[PyTree, Array]) -> _OfClient:
         loss = partial(_client_loss, sample_loss, rebuild, *client)
         value, gradient = jax.value_and_grad(loss)(point)
         deviation = _gradient_variance(sample_loss, rebuild, *client, point, gradient)
-        return _largest_eigenvalue(loss, point, start, steps), deviation, gradient, value
+        curvature = _largest_eigenvalue(loss, point, start, steps)
+        return _OfClient(curvature, deviation, gradient, value)
 
-    smooth, variance, gradients, values = lax.map(of_client, (samples, sizes))
-    spread = ((gradients - gradients.mean(axis=0)) ** 2).sum(axis=1).mean()
-    return smooth.max(), variance.max(), spread, values.mean()
+    found = lax.map(of_client, (samples, sizes))
+    spread = ((found.gradient - found.gradient.mean(axis=0)) ** 2).sum(axis=1).mean()
+    return _OfAll(found.curvature.max(), found.sample_variance.max(), spread, found.loss.mean())
 
 
 def _client_loss(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import optax
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 
 from jaxcogc._types import AnyArray, Array, Key, PyTree
 from jaxcogc.coding.codes import GradientCode
@@ -107,11 +107,7 @@ class RoundSettings:
             check_count("batch_size", self.batch_size)
         if not 0 <= self.proximal < float("inf"):
             raise ValueError(f"proximal = {self.proximal}: allowed is a number of at least 0")
-        if self.aggregation not in AGGREGATIONS:
-            raise ValueError(
-                f"aggregation = {self.aggregation!r}: allowed are "
-                f"{' and '.join(map(repr, AGGREGATIONS))}"
-            )
+        check_choice("aggregation", self.aggregation, AGGREGATIONS)
 
     @property
     def built_in(self) -> tuple[str, ...]:
@@ -161,9 +157,9 @@ class RoundSpan(NamedTuple):
       num_rounds: of the whole run, whose last round is always evaluated.
     """
 
-    first: Array | np.int32
-    num_active: Array | np.int32
-    num_rounds: Array | np.int32
+    first: Int32[Array, ""] | np.int32
+    num_active: Int32[Array, ""] | np.int32
+    num_rounds: Int32[Array, ""] | np.int32
 
     @classmethod
     def of(cls, first: int, num_active: int, num_rounds: int) -> RoundSpan:

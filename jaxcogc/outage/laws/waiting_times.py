@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float64
 
-from jaxcogc._types import HostFloats
+from jaxcogc._types import HostFloats, Numbers
 from jaxcogc.links.checks import check_choice, check_count, check_elements, number_array
 from jaxcogc.links.network import Network
 
@@ -29,7 +30,7 @@ class DecodingTime(NamedTuple):
     """
 
     mean: float
-    probability_by: Callable[[npt.ArrayLike], np.ndarray | np.float64]
+    probability_by: Callable[[Numbers], Float64[np.ndarray, "..."] | np.float64]
 
 
 def decoding_time(
@@ -84,8 +85,8 @@ def decoding_time(
 
 
 def _probability_by(
-    rate: HostFloats, stragglers: int, shift: float, seconds: npt.ArrayLike
-) -> np.ndarray | np.float64:
+    rate: HostFloats, stragglers: int, shift: float, seconds: Numbers
+) -> Float64[np.ndarray, "..."] | np.float64:
     times = number_array("seconds", seconds)
     check_elements("seconds", times, ~np.isnan(times), "a number")
     law = _num_missing(rate, np.maximum(times - shift, 0.0))

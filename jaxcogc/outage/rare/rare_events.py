@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from jaxcogc._types import Key
 from jaxcogc.coding.codes import GradientCode, redraw
-from jaxcogc.links.checks import check_count, check_same_clients
+from jaxcogc.links.checks import check_choice, check_count
 from jaxcogc.links.draws import check_limits
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.links.thresholds import link_kind
-from jaxcogc.outage.intervals import clopper_pearson
+from jaxcogc.names import RARE_METHODS
+from jaxcogc.outage.intervals import check_level
+from jaxcogc.outage.protocol import check_code_fits
 from jaxcogc.outage.random_links import link_table
 from jaxcogc.outage.rare.chain_laws import ChainLaws
 from jaxcogc.outage.rare.chain_table import chain_table
@@ -23,9 +25,7 @@ from jaxcogc.outage.rare.weighted_sums import Group, RareOutcomes, rare_outcomes
 from jaxcogc.runtime.jax_settings import under_plain_settings
 from jaxcogc.runtime.random_words import split
 
-__all__ = ["METHODS", "RareOutcomes", "rare_outcomes"]
-
-METHODS = ("importance", "strata")
+__all__ = ["RareOutcomes", "rare_outcomes"]
 
 
 @under_plain_settings
@@ -131,14 +131,8 @@ def _checked(
     network: Network, code: GradientCode, num_trials: int, method: str, attempts: int, level: float
 ) -> int:
     trials = check_count("num_trials", num_trials)
-    clopper_pearson(0, 1, level)  # checks the level
+    check_level(level)
     check_limits(network.num_clients, attempts)
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: allowed are {', '.join(METHODS)}")
-    check_same_clients(code.num_clients, network.num_clients)
-    if code.redrawn and len(code.field_matrix) != attempts:
-        raise ValueError(
-            f"num_attempts = {attempts}: allowed is {len(code.field_matrix)}, for which the code "
-            "was redrawn"
-        )
+    check_choice("method", method, RARE_METHODS)
+    check_code_fits(network, code, attempts)
     return trials

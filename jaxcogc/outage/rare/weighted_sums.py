@@ -135,7 +135,7 @@ def rare_outcomes_from_groups(
         name: _estimate(groups, index, method, level, tail_bound or 0.0)
         for index, name in enumerate(OUTCOMES)
     }
-    estimates = {name: estimate for name, (estimate, _, _) in found.items()}
+    estimates = {name: probability.estimate for name, probability in found.items()}
     parts = [g.share * g.sums.means / (1 if g.exact else g.sums.trials) for g in groups]
     means = np.sum(parts, axis=0)
     clients = (len(means) - 2) // 4
@@ -156,39 +156,55 @@ def rare_outcomes_from_groups(
     return RareOutcomes(
         outcomes,
         method,
-        {name: size for name, (_, size, _) in found.items()},
+        {name: probability.effective_size for name, probability in found.items()},
         tail_bound,
-        tuple(name for name, (_, _, flagged) in found.items() if flagged),
+        tuple(name for name, probability in found.items() if probability.flagged),
     )
+
+
+class _Probability(NamedTuple):
+    """Of an event: its estimate, the effective sample size, and whether it is flagged."""
+
+    estimate: Estimate
+    effective_size: float | None
+    flagged: bool
+
+
+class _Moments(NamedTuple):
+    """Of an event: its probability, the variance of that, the effective sample size, and a bound
+    on the probability where it is 0.
+    """
+
+    best: float
+    variance: float
+    effective_size: float | None
+    unseen: float
 
 
 def _estimate(
     groups: Sequence[Group], index: int, method: str, level: float, tail: float
-) -> tuple[Estimate, float | None, bool]:
-    """One probability, its effective sample size, and whether it is flagged."""
-    best, variance, size, unseen = zip(
-        *(_moments(groups, index, complement, level) for complement in (0, 1)), strict=True
-    )
-    rarer = int(best[1] < best[0])  # its digits are the ones to keep
-    deviation = -float(special.ndtri((1.0 - level) / 2.0)) * np.sqrt(variance[rarer])
-    low = max(0.0, best[rarer] - deviation)
-    high = min(1.0, best[rarer] + max(deviation, unseen[rarer] if best[rarer] == 0 else 0) + tail)
-    value = best[rarer]
-    if rarer == 1:
+) -> _Probability:
+    event, complement = (_moments(groups, index, side, level) for side in (0, 1))
+    rarer = int(complement.best < event.best)  # its digits are the ones to keep
+    kept = complement if rarer else event
+    deviation = -float(special.ndtri((1.0 - level) / 2.0)) * np.sqrt(kept.variance)
+    low = max(0.0, kept.best - deviation)
+    high = min(1.0, kept.best + max(deviation, kept.unseen if kept.best == 0 else 0) + tail)
+    value = kept.best
+    if rarer:
         low, value, high = 1.0 - high, 1.0 - value, 1.0 - low
         low, value = max(0.0, low), max(0.0, value - tail)
         low = min(low, value)
     strata = () if method == "importance" else groups
     hidden = max((_one_more(group, index, rarer) for group in strata), default=0.0)
-    few = any(s is not None and s < ENOUGH for s in (size[0], size[rarer]))
-    flagged = bool(few or best[rarer] == 0.0 < unseen[rarer] or hidden > best[rarer] > 0.0)
-    return Estimate(low, value, high, method=method, level=level), size[0], flagged
+    sizes = event.effective_size, kept.effective_size
+    few = any(size is not None and size < ENOUGH for size in sizes)
+    flagged = bool(few or kept.best == 0.0 < kept.unseen or hidden > kept.best > 0.0)
+    estimate = Estimate(low, value, high, method=method, level=level)
+    return _Probability(estimate, event.effective_size, flagged)
 
 
-def _moments(
-    groups: Sequence[Group], index: int, complement: int, level: float
-) -> tuple[float, float, float | None, float]:
-    """Estimate, its variance, its effective sample size, and a bound on it if it is 0."""
+def _moments(groups: Sequence[Group], index: int, complement: int, level: float) -> _Moments:
     best = variance = squares = unseen = 0.0
     sampled = False
     for group in groups:
@@ -209,7 +225,7 @@ def _moments(
     size = None if not sampled else (best**2 / squares if squares > 0.0 else 0.0)
     if sampled and squares == 0.0 and best > 0.0:
         size = None  # all of it was enumerated
-    return best, variance, size, unseen
+    return _Moments(best, variance, size, unseen)
 
 
 def _one_more(group: Group, index: int, complement: int) -> float:

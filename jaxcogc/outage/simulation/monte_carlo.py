@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -25,6 +25,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.names import ESTIMATORS
 from jaxcogc.outage.counts import OutcomeCounts, Outcomes, outcomes_from_counts
 from jaxcogc.outage.intervals import estimate
+from jaxcogc.outage.protocol import Protocol
 from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
@@ -99,17 +100,18 @@ def simulate_outcomes(
     True
     """
     check_choice("estimator", estimator, ESTIMATORS)
-    sizes: dict[str, Any] = {"num_attempts": num_attempts, "redraw_code": redraw_code}
-    sizes |= {"dynamics": dynamics, "keep_heard": keep_heard}
+    protocol = Protocol(
+        num_attempts=num_attempts, redraw_code=redraw_code, dynamics=dynamics, keep_heard=keep_heard
+    )
     if links is not None or outcomes:
         own = OwnTrials(links, outcomes or {})
         _check_alone(own, dynamics=dynamics, keep_heard=keep_heard, estimator=estimator)
-        shape = with_kernel(run_shape(network, code, **sizes), "xla", num_trials)
+        shape = with_kernel(run_shape(network, code, **protocol), "xla", num_trials)
         return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
     if estimator == "stratified":
-        sorting = compile_stratified(network, code, **sizes, num_trials=num_trials)
+        sorting = compile_stratified(network, code, **protocol, num_trials=num_trials)
         return stratified_outcomes(reduce(add, sorting.counts(key, network, code, num_trials)))
-    simulation = compile_simulation(network, code, **sizes, num_trials=num_trials)
+    simulation = compile_simulation(network, code, **protocol, num_trials=num_trials)
     return outcomes_from_counts(reduce(add, simulation.counts(key, network, code, num_trials)))
 
 

@@ -241,4 +241,4 @@ def _check_outcome(shape: Shape, name: str, outcome: Outcome) -> None:
 def _links_like(shape: Shape) -> Links:
     size = (shape.attempts, shape.clients)
     uplinks = jax.ShapeDtypeStruct(size, np.bool_)
-    return Links(uplinks, jax.ShapeDtypeStruct((*size, shape.clients), np.bool_))  # type: ignore
+    return Links(uplinks, jax.ShapeDtypeStruct((*size, shape.clients), np.bool_))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jaxcogc
 from jaxcogc.runtime.jax_settings import under_plain_settings
-from jaxcogc.study.collection.engine import Engine
+from jaxcogc.study.collection.block_counter import BlockCounter
 from jaxcogc.study.collection.progress import Listener, Summary
 from jaxcogc.study.collection.scheduler import Collector
 from jaxcogc.study.specification.study_file import Study, check_shard, read_study
@@ -25,7 +25,7 @@ def collect(
     *,
     budget_seconds: float | None = None,
     shard: tuple[int, int] = (1, 1),
-    engine: Engine | None = None,
+    engine: BlockCounter | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
     listener: Listener | None = None,
 ) -> Summary:
@@ -39,7 +39,7 @@ def collect(
         together, merged, what one run holds.
       engine: what counts; None means the Monte Carlo engine on all devices.
       stop_requested: looked at between two calls of the engine.
-      listener: told what happens.
+      listener: told what happens; a `ProgressLine` shows it.
 
     Returns:
       Summary. What is in the store then depends on the study alone, but for a budget or a stop.
@@ -67,11 +67,12 @@ def collect(
             mine, opened, engine, session, stop_requested=stop_requested, listener=listener
         )
         summary = collector.run()
+        collector.listener.ended(summary)
         _add_laws(opened, study, engine)
         return summary
 
 
-def _new_session(store: Store, engine: Engine) -> str:
+def _new_session(store: Store, engine: BlockCounter) -> str:
     session = uuid.uuid4().hex
     host = "".join("_" if c in ",;\"'" else c for c in platform.node())
     row = (session, host, engine.device(), jaxcogc.__version__, now())
@@ -79,7 +80,7 @@ def _new_session(store: Store, engine: Engine) -> str:
     return session
 
 
-def _add_laws(store: Store, study: Study, engine: Engine) -> None:
+def _add_laws(store: Store, study: Study, engine: BlockCounter) -> None:
     """The closed form of every point that has blocks; counting does not wait for it."""
     known = {point for (point,) in store.rows("SELECT point FROM laws")}
     counted = store.num_blocks()

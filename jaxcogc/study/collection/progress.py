@@ -67,6 +67,9 @@ class Listener:
     def waiting(self) -> None:
         """Other processes count all that is left; told again and again."""
 
+    def ended(self, summary: Summary) -> None:
+        """All is counted, or the time is over, or a stop was requested."""
+
 
 class Summary(NamedTuple):
     """How a collection ended.

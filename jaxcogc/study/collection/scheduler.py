@@ -1,6 +1,6 @@
 """Collecting a study: which blocks to count next, until every point's stop rule is met.
 
-What a point's result is follows from its blocks alone (`stopping`); the order in which blocks are
+What a point's result is follows from its blocks alone (`stop_rules`); the order in which blocks are
 counted, here, only decides when it is there. Several processes may collect one store: each claims
 the blocks that it counts, at points first where no other is at work.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from jaxcogc.outage.anytime import anytime_bounds
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.outcomes import counted_events
-from jaxcogc.study.collection.engine import Engine
+from jaxcogc.study.collection.block_counter import BlockCounter
 from jaxcogc.study.collection.progress import Listener, PointState, Progress, Summary
 from jaxcogc.study.specification.point import Point
 from jaxcogc.study.specification.stop_rules import MAX_EVENTS, standing
@@ -52,7 +52,7 @@ class Collector:
         self,
         study: Study,
         store: Store,
-        engine: Engine,
+        engine: BlockCounter,
         session: str,
         *,
         stop_requested: Callable[[], bool] = lambda: False,

@@ -1,22 +1,22 @@
 """What counts the blocks of a study: the compiled Monte Carlo program, kept per shape.
 
-`SimulationEngine` is an `Engine`; what its methods do is said there.
+`SimulationEngine` is a `BlockCounter`; what its methods do is said there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxcogc.coding.codes import GradientCode, make_code
-from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.links.thresholds import LinkKind, link_kind
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.laws.closed_form import closed_form
+from jaxcogc.outage.protocol import Protocol
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.blocks import BlockSimulation, CountedBlocks, compile_blocks
 from jaxcogc.outage.simulation.program_inputs import Run, prepare_run
@@ -39,15 +39,6 @@ def _family_code(family: str, num_clients: int, num_stragglers: int, seed: int) 
 @lru_cache(maxsize=256)
 def _own_code(own: CodeText, num_stragglers: int) -> GradientCode:
     return GradientCode.from_matrix(own.matrix(), num_stragglers)
-
-
-class Protocol(TypedDict):
-    """How a round goes: keywords of programs and laws."""
-
-    num_attempts: int
-    redraw_code: bool
-    dynamics: LinkDynamics | None
-    keep_heard: bool
 
 
 class Setting(NamedTuple):
@@ -125,19 +116,19 @@ class SimulationEngine:
         return self._programs[program]
 
     def is_ready(self, point: Point) -> bool:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         return program_of(point) in self._programs
 
     def prepare(self, point: Point) -> float:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         return self._program(point).compile_seconds
 
     def most_blocks(self, point: Point) -> int:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         return self._program(point).most_blocks
 
     def start(self, point: Point, first: int, num: int) -> Callable[[], list[OutcomeCounts]]:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         wait = self._start(point, first, num)
         return lambda: wait().counts
 
@@ -145,7 +136,7 @@ class SimulationEngine:
         return self._program(point).start(run_of(point), first, num)
 
     def event_position(self, point: Point, block: int, outcome: str, nth: int) -> int:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         return int(np.flatnonzero(self.events(point, block, outcome))[nth - 1])
 
     def events(self, point: Point, block: int, outcome: str) -> np.ndarray:
@@ -153,13 +144,13 @@ class SimulationEngine:
         return self._start(point, block, 1)().happened.events(np.logical_not)[outcome]
 
     def closed_form(self, point: Point) -> float | None:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         network, code, protocol = setting_of(point)
         laws = closed_form(network, code, **protocol)
         return None if laws.gc_outage is None else float(laws.gc_outage)
 
     def device(self) -> str:
-        """See `Engine`."""
+        """See `BlockCounter`."""
         import jax
 
         from jaxcogc.runtime.devices import describe_devices

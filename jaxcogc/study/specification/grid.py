@@ -52,13 +52,9 @@ class _Labelled(NamedTuple):
                 f"network.client_order of {len(order)} clients: allowed is every client of "
                 f"{self.labels['network']} once, 0 .. {self.network.num_clients - 1}"
             )
-        placed = dict(self.in_file)
-        if isinstance(blocked := placed.get("block_probability"), list):
-            placed["block_probability"] = [blocked[i] for i in order]
         return self._replace(
             network=self.network.permuted(order),
             labels={**self.labels, "client_order": "-".join(map(str, order))},
-            in_file=placed,
             names=None if self.names is None else tuple(self.names[i] for i in order),
         )
 
@@ -153,11 +149,14 @@ def _refuse_what_fits_nowhere(
 def _links(section: NetworkSection, folder: Path) -> Iterator[_Links]:
     """Each network of the grid in each setting of time."""
     for found in _networks(section, folder):
-        placed = found if section.client_order is None else found.permuted(section.client_order)
-        network, labels, source, in_file, names = placed
-        text = NetworkText.of(network)
-        for setting in time_settings(section, network, in_file):
-            yield _Links(text, setting.time, {**labels, **setting.labels}, source, names)
+        order = section.client_order
+        placed = found if order is None else found.permuted(order)
+        text = NetworkText.of(placed.network)
+        # What the file says of time is about the clients in the file's order.
+        for setting in time_settings(section, found.network, found.in_file):
+            time = setting.time if order is None else setting.time.permuted(order)
+            labels = {**placed.labels, **setting.labels}
+            yield _Links(text, time, labels, placed.source, placed.names)
 
 
 def _networks(section: NetworkSection, folder: Path) -> Iterator[_Labelled]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,13 +115,25 @@ class LinkTime:
         }
         return cls(json.dumps(kept, sort_keys=True) if kept else "")
 
-    def changed(self, name: str, value: float) -> LinkTime:
+    def changed(self, name: str, value: float | list[float]) -> LinkTime:
         """With another value of a field.
 
         >>> LinkTime.of({"memory": 0.5}).changed("memory", 0.25)
         LinkTime(text='{"memory": 0.25}')
         """
         return LinkTime.of({**json.loads(self.text or "{}"), name: value})
+
+    def permuted(self, order: Sequence[int]) -> LinkTime:
+        """Of the same clients in another order: client i is client order[i] of these.
+
+        >>> LinkTime.of({"block_probability": [0.5, 0.25]}).permuted((1, 0))
+        LinkTime(text='{"block_probability": [0.25, 0.5]}')
+        """
+        dynamics = self.dynamics()
+        if dynamics is None:
+            return self
+        name = "block_probability"
+        return self.changed(name, dynamics.permuted(order).to_dict()[name])
 
     def dynamics(self) -> LinkDynamics | None:
         """As the engine takes it."""

@@ -58,8 +58,9 @@ _Number = Annotated[float, _one(allowed.POSITIVE)]
 
 
 def _permutation(value: object) -> list[int] | None:
-    whole = isinstance(value, list) and all(type(client) is int for client in value)
-    return value if whole and sorted(value) == list(range(len(value))) else None  # type: ignore
+    if not isinstance(value, list) or any(type(client) is not int for client in value):
+        return None
+    return value if sorted(value) == list(range(len(value))) else None
 
 
 CLIENT_ORDER = Allowed("a list of every client once, such as [1, 0, 2]", _permutation)

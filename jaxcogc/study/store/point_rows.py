@@ -44,15 +44,31 @@ class StoredPoint(NamedTuple):
     closed_form: float | None
 
 
-def point_row(place: int, point: Point, rule: StopRule) -> tuple[str, int, str, str, str]:
-    """The row of the table of points; `place` is the point's in its grid."""
+class PointRow(NamedTuple):
+    """A row of the table of points, in the order of its columns.
+
+    Attributes:
+      id: of the point.
+      place: in its grid.
+      setting, labels, rule: JSON.
+    """
+
+    id: str
+    place: int
+    setting: str
+    labels: str
+    rule: str
+
+
+def point_row(place: int, point: Point, rule: StopRule) -> PointRow:
+    """The row of a point; `place` is the point's in its grid."""
     labels: dict[str, Any] = {**point.labels, _SOURCE: point.source}
     if point.own_code is not None:
         labels[_CODE_FILE] = point.own_code.path
     if point.client_names is not None:
         labels[_NAMES] = point.client_names
     setting = json.dumps({**point.setting, _FORMAT: point.words_format})
-    return point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict())
+    return PointRow(point.id, place, setting, json.dumps(labels), json.dumps(rule._asdict()))
 
 
 def texts_of(point: Point) -> dict[str, str]:

@@ -225,7 +225,7 @@ def test_a_scheme_is_a_pair_of_pure_functions():
     [
         ({"name": "gcplus", "code": None}, "allowed are ideal"),
         ({"name": "gc", "code": None}, "GradientCode"),
-        ({"name": "ideal", "placement": "ring"}, "'fixed', 'random'"),
+        ({"name": "ideal", "placement": "ring"}, "allowed are fixed, random"),
         ({"name": "ideal", "max_repeats": -1}, "max_repeats"),
         ({"name": "ideal", "num_tries": 0}, "num_tries"),
         ({"name": "ideal", "num_attempts": 0}, "num_attempts"),

@@ -196,7 +196,7 @@ def test_three_files_merged(whole, study_file, tmp_path):
     assert num_points == 24
     assert new > known > 0
     assert numbers(tmp_path / "all.db") == numbers(whole)
-    assert merge_stores(parts, tmp_path / "all.db")[0] == 0
+    assert merge_stores(parts, tmp_path / "all.db").new == 0
 
 
 def test_a_file_with_other_counts_is_not_merged(whole, tmp_path):

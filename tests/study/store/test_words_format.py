@@ -18,7 +18,7 @@ ENGINE = FakeEngine(lambda point, block: 10 + block % 3)
 STUDY = small_study("max_trials = 50_000")
 OTHER = dataclasses.replace(
     STUDY,
-    points=[dataclasses.replace(p, words_format=WORDS_FORMAT + 1) for p in STUDY.points],
+    points=tuple(dataclasses.replace(p, words_format=WORDS_FORMAT + 1) for p in STUDY.points),
 )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.study.specification.point import Point
 
 
-class Engine(Protocol):
+@runtime_checkable
+class BlockCounter(Protocol):
     """What the collection needs; the tests have one with known counts and without JAX."""
 
     def is_ready(self, point: Point) -> bool:
