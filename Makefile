@@ -8,17 +8,25 @@ GPU_VENV := .venv-gpu
 # Cheap (6 % of the time) where Python itself tells what ran, from 3.12 on; elsewhere half as much again.
 COVER := $(shell $(PYTHON) -c 'import sys; print("--cov --cov-report=" * (sys.version_info >= (3, 12)))')
 
-.PHONY: help demo test docs soak lint format clean gpu-plan
+PYTEST = COVERAGE_CORE=$(if $(COVER),sysmon) $(BIN)/python -m pytest -n 2 --dist loadfile
+COVERED = $(if $(COVER),@echo "lines covered: $$($(BIN)/python -m coverage report --format=total) %",\
+	@echo "lines covered: measured with Python 3.12 and newer")
+
+.PHONY: help demo test test-slow docs soak lint format clean gpu-plan
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
-demo: $(INSTALLED)  ## real and synthetic networks: tables and pictures under results/demo/
+demo: $(INSTALLED)  ## made-up networks: tables and pictures under results/demo/
 	$(BIN)/python examples/demo.py
 
-test: lint  ## lint, every test with few repetitions, the examples in all docstrings
-	COVERAGE_CORE=$(if $(COVER),sysmon) $(BIN)/python -m pytest -n 2 --dist loadfile $(COVER)
-	$(if $(COVER),@echo "lines covered: $$($(BIN)/python -m coverage report --format=total) %")
+test: lint  ## lint, the tests that take seconds, the examples in all docstrings and pages
+	$(PYTEST) -m 'not slow' $(COVER)
+	$(COVERED)
+
+test-slow: $(INSTALLED)  ## the other tests, an hour on old processors; after `make test`, coverage of both
+	$(PYTEST) -m slow $(if $(COVER),$(COVER) --cov-append)
+	$(COVERED)
 
 docs: $(INSTALLED)  ## the documentation, warnings are errors: results/docs/html/index.html
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d results/docs/doctrees docs results/docs/html
