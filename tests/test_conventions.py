@@ -79,6 +79,7 @@ def test_one_version() -> None:
     assert f"## {jaxcogc.__version__}" in (PROJECT / "CHANGELOG.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_probabilities_and_stragglers_is_one_trace(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

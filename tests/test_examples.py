@@ -49,6 +49,7 @@ def test_shipped_hall_is_what_the_script_makes() -> None:
     assert 0.4 < network.peer_erasure.max() < 0.6
 
 
+@pytest.mark.slow
 def test_demo_ends_with_a_line_for_each_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_demo_ends_with_a_line_for_each_file(
         ]
 
 
+@pytest.mark.slow
 def test_bursts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted lengths of runs follow the law; accuracy is there for either memory."""
     import bursts
@@ -118,6 +120,7 @@ def test_bursts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert {row["memory"] for row in csv.DictReader(stream)} == {"0.0", "0.95"}
 
 
+@pytest.mark.slow
 def test_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first case's laws are those of the documentation; keeping never adds to gc's outages."""
     import keeping
@@ -133,6 +136,7 @@ def test_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(row["row_space_outage_kept"]) == pytest.approx(0.0435, abs=0.02)
 
 
+@pytest.mark.slow
 def test_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / "first_steps.py"), run_name="__main__")
     out = capsys.readouterr().out
@@ -140,6 +144,7 @@ def test_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
+@pytest.mark.slow
 def test_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     import round_by_hand
 
@@ -160,6 +165,7 @@ def test_schemes_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(accuracy.values()) > 0.5
 
 
+@pytest.mark.slow
 def test_own_scheme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import digits_over_bad_links
     import own_scheme
@@ -173,6 +179,7 @@ def test_own_scheme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert len(lines) == 4
 
 
+@pytest.mark.slow
 def test_structure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import structure
 
@@ -187,6 +194,7 @@ def test_structure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert float(rows[0]["mean_rank"]) > float(rows[-1]["mean_rank"])
 
 
+@pytest.mark.slow
 def test_bound_beside_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,6 +217,7 @@ def test_payload_errors() -> None:
     assert lines[2].startswith("| cyclic | 8, 3 |")
 
 
+@pytest.mark.slow
 def test_all_schemes_leave_two_tables_and_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def run_cells(path: Path) -> dict[int, Any]:
     return shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = run_cells(path)

@@ -69,6 +69,7 @@ def plain() -> str:
     return run(["-c", PROGRAM], {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_python_gives_the_same_numbers(plain: str, settings: dict[str, str]) -> None:
     assert json.loads(run(["-c", PROGRAM], settings)) == json.loads(plain)
@@ -86,6 +87,7 @@ def test_no_number_is_no_error() -> None:
     assert traced == [True]
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_the_same_numbers(tmp_path: Path) -> None:
     found = []
     for number, settings in enumerate([{}, SETTINGS["unsafe rbg, all errors"]]):

@@ -31,6 +31,7 @@ def test_mistakes_are_one_line(arguments, named, capsys):
     assert named in error
 
 
+@pytest.mark.slow
 def test_json_alone_on_standard_output(capsys):
     assert main(["pipeline", "--quick", "--shape", "5,3,2", "--json", "-"]) == 0
     out, err = capsys.readouterr()

@@ -49,6 +49,7 @@ def test_examples_in_docstrings(name):
     assert doctest.testmod(importlib.import_module(f"benchmarks.{name}")).failed == 0
 
 
+@pytest.mark.slow
 def test_every_decoder_of_the_comparison_says_the_same():
     code, links = make_code(SMALL), make_links(SMALL, 300)
     ours = decode.recover_all(code, links)
@@ -72,6 +73,7 @@ def test_agreement_counts_stacks_not_entries():
     assert (found["gc"], found["everything"]) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 def test_decode(console):
     result = decode.run(True, console, shapes=[SMALL], repeats=2)
     (case,) = result["cases"]
@@ -94,6 +96,7 @@ def test_decode_refuses_to_time_a_wrong_program(console, monkeypatch):
         decode.measure_shape(SMALL, True, 1, console)
 
 
+@pytest.mark.slow
 def test_pipeline(console):
     result = pipeline.run(True, console, shapes=[SMALL], repeats=1)
     (case,) = result["cases"]
@@ -110,6 +113,7 @@ def test_deviations_notice_a_difference():
     assert max(pipeline.deviations(counts, one_event).values()) < 1
 
 
+@pytest.mark.slow
 def test_real_weights(console):
     result = real.measure_weights(SMALL, 0.4, True, 1, console)
     for decoder in ("gc_weights", "gc_plus_weights"):
@@ -127,6 +131,7 @@ def test_real_errors_notice_wrong_weights():
     assert real.gc_error(code, links, 1.01 * inverses.sum(axis=-2)).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_payloads():
     found = {
         dtype: payloads.measure_length(Shape(5, 3, 1), 50, dtype, True)
@@ -141,6 +146,7 @@ def test_payloads():
             assert 0 <= errors["median"] <= errors["largest"] < bound
 
 
+@pytest.mark.slow
 def test_scaling_worker_counts_do_not_depend_on_devices():
     results = scaling.against_devices([1, 2], 2**15, 1, SMALL)
     assert [result["devices"] for result in results] == [1, 2]
@@ -194,6 +200,7 @@ def test_ceilings_count_loops_branches_and_nothing_else():
     assert ceilings.cost_of(stage, [1]).bytes_moved >= 4 * 32
 
 
+@pytest.mark.slow
 def test_ceilings_of_our_programs():
     rates = ceilings.measure_rates(2**16, 2)
     assert min(rates) > 0
@@ -209,6 +216,7 @@ def test_ceilings_of_our_programs():
     assert fused.bytes_moved < pipeline.pipeline_cost(SMALL).bytes_moved
 
 
+@pytest.mark.slow
 def test_links_in_time_are_measured_against_independent_ones(console, monkeypatch):
     """Every kind's estimate is compared with its law before anything is timed."""
     few = partial(links.compile_simulation, num_trials=2**14)  # a program that compiles soon
@@ -219,6 +227,7 @@ def test_links_in_time_are_measured_against_independent_ones(console, monkeypatc
     assert all(value < 5 for value in case["standard_errors_apart"].values())
 
 
+@pytest.mark.slow
 def test_own_links_and_outcomes_are_measured_against_built_in_ones(console):
     (case,) = own.run(True, console, shapes=[SMALL], repeats=1)["cases"]
     assert set(case["ours_over"]) == {own.STRATIFIED, own.LINKS, own.OUTCOME, own.BOTH}

@@ -16,6 +16,7 @@ def case():
     return make_case(SIZE)
 
 
+@pytest.mark.slow
 def test_every_program_ends_with_the_same_parameters(case, capsys, monkeypatch) -> None:
     """In a case without a code, whose program compiles fast."""
     starts = make_starts(case, 1)

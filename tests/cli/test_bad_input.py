@@ -153,6 +153,7 @@ def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert_one_line(capsys, ["outtage"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["--trials 0", "--trails 5", "--network nowhere.json"])
 def test_the_program_itself(arguments: str) -> None:
     run = run_program("outage", *arguments.split())

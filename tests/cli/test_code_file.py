@@ -23,6 +23,7 @@ def path(tmp_path):
     return tmp_path / "mine.npy"
 
 
+@pytest.mark.slow
 def test_a_family_read_back_has_its_outage(path, capsys):
     arguments = ["outage", "--code-file", str(path), "--trials", "20000"]
     assert main([*arguments, "--json", "-"]) == 0
@@ -89,6 +90,7 @@ def test_masks_over_a_field_that_is_not_there_are_refused(tmp_path, capsys, verb
     assert_one_line(capsys, ["--masks field", "no prime field", "'real'"])
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_code(path, tmp_path, capsys):
     out = tmp_path / "run"
     assert main([*TRAIN, "--code-file", str(path), "--out", str(out)]) == 0

@@ -14,6 +14,7 @@ FIELDS = {"code", "stragglers", "attempts", "scheme", "order", "outage", "peer_u
 FIELDS |= {"uplink_uses", "rounds", "revealed"}
 
 
+@pytest.mark.slow
 def test_json_table_and_heat_map(tmp_path, capsys):
     picture, lines = tmp_path / "links.png", tmp_path / "all.csv"
     arguments = [*SMALL.split(), "--target", "0.2", "--sensitivity", "--plot", str(picture)]
@@ -60,6 +61,7 @@ def test_a_target_that_nobody_reaches_is_an_answer(capsys):
     assert "Best found: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_where_nothing_fails(tmp_path, capsys):
     """No outage at all: infinite slopes are null, and the picture is drawn."""
     picture = tmp_path / "links.svg"
@@ -108,6 +110,7 @@ def test_one_line(arguments, parts, capsys, tmp_path, monkeypatch):
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_orders_by_a_law_that_is_only_a_bound_are_named(capsys):
     """Of 6 clients two rows may suffice where three are counted; of 5, a prime, never."""
     arguments = "design --clients 6 --uplink-erasure 0.2 --peer-erasure 0 --max-attempts 1"

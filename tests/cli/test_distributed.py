@@ -56,6 +56,7 @@ def numbers(text: str) -> dict[str, object]:
     return result
 
 
+@pytest.mark.slow
 def test_two_processes_report_what_one_reports(
     started: list[subprocess.Popen[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +74,7 @@ def test_two_processes_report_what_one_reports(
     assert "gc_outage" not in errors
 
 
+@pytest.mark.slow
 def test_interrupting_one_process_stops_both(
     started: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
@@ -94,6 +96,7 @@ def test_interrupting_one_process_stops_both(
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_tells_who_they_are(started: list[subprocess.Popen[str]]) -> None:
     """The one that came says so; when the other comes too they are two of one run."""
     _, _, port = free_address().rpartition(":")
@@ -161,6 +164,7 @@ def test_kernel_and_tile_change_no_number(capsys: pytest.CaptureFixture[str]) ->
     assert numbers(capsys.readouterr().out) == numbers(plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("process_id", "missing"),
     [("0", "waiting for 1 of 2 processes"), ("1", "waiting for process 0 at")],

@@ -116,6 +116,7 @@ DRAWING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", DRAWING, ids=[text.split()[0] for text in DRAWING])
 def test_no_picture_of_a_verb_takes_its_numbers_with_it(
     text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -134,6 +135,7 @@ def test_no_picture_of_a_verb_takes_its_numbers_with_it(
     assert [path.name for path in Path().rglob("*.png")] == ["s.png"]  # which was there
 
 
+@pytest.mark.slow
 def test_a_picture_that_fails_takes_no_number_with_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def _wait_for(process: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"the program ended without saying {words!r}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "exit_code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR2, 140)],
@@ -42,6 +43,7 @@ def test_a_search_that_is_interrupted_says_so(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "exit_code", "name"),
     [
@@ -92,6 +94,7 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "number", "last_words"),
     [
@@ -117,6 +120,7 @@ def test_signal_while_compiling(
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "number", "exit_code"),
     [("importance", signal.SIGINT, 130), ("strata", signal.SIGTERM, 143)],

@@ -40,6 +40,7 @@ def made(command, capsys):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_result_can_be_made_again(verb, folder, capsys):
     found, rows = made(shlex.split(VERBS[verb]), capsys)

@@ -99,6 +99,7 @@ def outage(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_an_order_is_that_of_the_network_and_of_who_is_blocked(tmp_path, capsys):
     network = Network.from_csv(four(tmp_path))
     order = (2, 0, 3, 1)
@@ -140,6 +141,7 @@ def chosen_of(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_from_a_list_of_links_to_training(tmp_path, capsys):
     """The best order is found, written with names, and what design says is what outage finds."""
     out = tmp_path / "chosen.json"
@@ -170,6 +172,7 @@ def test_commands_of_other_answers(tmp_path, capsys):
     assert alone["commands"][0].endswith(f"--scheme retransmission --retransmissions {tries}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="the measured network is not beside this checkout")
 def test_a_measured_testbed_by_commands_alone(tmp_path, capsys):
     source = json.loads((SHARED / "networks" / "grenoble-16.json").read_text())

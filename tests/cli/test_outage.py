@@ -121,6 +121,7 @@ def test_the_verb_counts_what_the_library_counts(capsys: pytest.CaptureFixture[s
     assert result["row_space_exact_closed_form"] is None
 
 
+@pytest.mark.slow
 def test_one_straggler_has_more_laws(capsys: pytest.CaptureFixture[str]) -> None:
     result = _outage(capsys, "--stragglers", "1", "--reciprocal")
     for name in (*OUTAGES, "gc_plus_full", "gc_plus_none", "row_space_exact", "all_individuals"):
@@ -136,6 +137,7 @@ def test_counts_in_every_notation(capsys: pytest.CaptureFixture[str]) -> None:
     assert _outage(capsys, "--trials", "1_234")["trials"] == 1234
 
 
+@pytest.mark.slow
 def test_options_change_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
     assert _outage(capsys, "--interval", "wilson", "--level", "0.5")["interval"] == "wilson"
     redrawn = _outage(capsys, "--redraw-code")
@@ -186,6 +188,7 @@ def test_several_stragglers_make_one_table(
     assert picture.read_bytes().startswith(PICTURE_STARTS["png"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PICTURE_STARTS)
 def test_plot_by_suffix(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / f"out.{kind}"
@@ -214,6 +217,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"[default: {default}]" in text
 
 
+@pytest.mark.slow
 def test_same_numbers_in_64_bit_mode(capsys: pytest.CaptureFixture[str]) -> None:
     other_mode = "0" if jax.config.jax_enable_x64 else "1"
     here = _outage(capsys, "--seed", "4294967295")

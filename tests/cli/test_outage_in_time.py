@@ -20,6 +20,7 @@ def outage(capsys, *arguments):
     return json.loads(out), err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "dynamics", "told"),
     [
@@ -51,6 +52,7 @@ def test_the_law_and_the_trials_agree(capsys, arguments, dynamics, told):
     assert ("mean_hold_run" in err) == (rounds.mean_hold_run is not None)
 
 
+@pytest.mark.slow
 def test_keeping(capsys):
     keep, err = outage(capsys, "--keep-heard")
     law = closed_form(NETWORK, CODE, num_attempts=2, keep_heard=True).gc_outage

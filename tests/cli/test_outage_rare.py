@@ -11,6 +11,7 @@ from tests.cli.program import assert_one_line
 SMALL = "outage --clients 4 --uplink-erasure 1e-3 --peer-erasure 1e-3 --stragglers 2 --attempts 1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["importance", "strata"])
 def test_json_table_and_picture(method, capsys, tmp_path):
     picture = tmp_path / "rare.png"
@@ -43,6 +44,7 @@ def test_json_table_and_picture(method, capsys, tmp_path):
     assert "1.074e-07" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["--memory .6", "--keep-heard --block-probability 1e-6"])
 def test_importance_on_links_in_time(how, capsys):
     command = SMALL.replace("attempts 1", "attempts 2").replace("1e-3", "1e-4")

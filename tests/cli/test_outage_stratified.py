@@ -17,6 +17,7 @@ def outage(capsys, *arguments):
     return json.loads(out), " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_json_table_and_picture(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     plain, told = outage(capsys)
@@ -49,6 +50,7 @@ def test_a_line_for_each_number_of_stragglers(capsys):
     assert "Stratified Clopper-Pearson" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_links_that_remember(capsys):
     found, _ = outage(capsys, "--estimator", "stratified", "--memory", ".6")
     assert found["gc_outage"]["best"] == pytest.approx(found["gc_outage_closed_form"], rel=1e-12)

@@ -16,6 +16,7 @@ from tests.places import PROJECT
 SMALL = ["schemes", "--clients", "3", "--stragglers", "1", "--attempts", "1"]
 
 
+@pytest.mark.slow
 def test_one_row_a_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, lines, plot = (tmp_path / name for name in ("x.json", "x.csv", "x.png"))
     outputs = ["--json", str(target), "--csv", str(lines), "--plot", str(plot)]
@@ -41,6 +42,7 @@ def test_one_row_a_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_left_out_of_all(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     dead = tmp_path / "dead.json"
@@ -55,6 +57,7 @@ def test_what_does_not_fit_is_left_out_of_all(tmp_path: Path) -> None:
     assert fields["schemes"]["gc"]["hold"] == 1
 
 
+@pytest.mark.slow
 def test_masks_over_the_field_show_nothing_beyond_the_sum(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     names = ["--scheme", "secure-gc", "--scheme", "secure-row-space", "--scheme", "gc"]

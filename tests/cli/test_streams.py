@@ -31,6 +31,7 @@ def in_shell(command: str, redirection: str, **changes: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["2> /dev/full", "2>&-", "2> >(exec <&-)", "2>&1 | head -1"])
 def test_a_log_that_goes_away_takes_nothing_with_it(log: str, tmp_path: Path) -> None:
     target = tmp_path / "x.json"
@@ -63,6 +64,7 @@ max_trials = 16384
 TINY = "train --clients 3 --stragglers 1 --attempts 1 --scheme intermittent --model softmax"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["train", "collect"])
 def test_what_lasts_longest_outlives_its_log_too(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,6 +80,7 @@ def test_what_lasts_longest_outlives_its_log_too(
         assert load(store)["trials"].tolist() == [16384]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("out", ["> /dev/full", ">&-"])
 @pytest.mark.parametrize("command", [f"{BOUND} --quiet --json -", "--version"])
 def test_output_that_is_lost_is_one_line(command: str, out: str) -> None:
@@ -119,6 +122,7 @@ DEVICES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "settings", "words"), DEVICES)
 def test_jax_that_cannot_start_is_one_line(
     verb: str, settings: dict[str, str], words: list[str]

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jaxcogc.study.collection.collect import collect
 from tests.cli.program import PROJECT
 from tests.study.fake import FakeEngine, small_study
@@ -19,6 +21,7 @@ def heavy_modules(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT).stderr
 
 
+@pytest.mark.slow
 def test_only_pictures_load_a_library_that_draws(tmp_path: Path) -> None:
     store = str(tmp_path / "s.db")
     collect(small_study("max_trials = 1"), store, engine=FakeEngine(lambda point, block: 7))

@@ -68,6 +68,7 @@ def test_the_folder_holds_what_is_promised(whole: Path) -> None:
     assert {row["hold"] for row in rows} == {"0", "1"}
 
 
+@pytest.mark.slow
 def test_devices_and_64_bits_change_nothing(whole: Path, tmp_path: Path) -> None:
     """A seed on each of two devices, 64-bit mode: integer columns equal, floats nearly so."""
     arguments = [*SMALL, "--rounds", str(ROUNDS), "--out", str(tmp_path / "run"), "--quiet"]
@@ -87,6 +88,7 @@ def test_devices_and_64_bits_change_nothing(whole: Path, tmp_path: Path) -> None
             assert columns[0] == columns[1]
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_user_change_nothing(whole: Path, tmp_path: Path) -> None:
     """All at once: other random numbers, less precision, nothing promoted, nothing transferred."""
     with ExitStack() as stack:
@@ -144,6 +146,7 @@ def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path, rounds: in
     raise AssertionError("no checkpoint")
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_and_resumed_is_the_same_run(whole: Path, tmp_path: Path) -> None:
     """kill -9, then Ctrl-C, then to the end: the metrics are those of the run in one go."""
     folder = tmp_path / "run"
@@ -204,6 +207,7 @@ def test_config_reruns_and_differences_are_named(
     assert "'layers' is no option" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_update_that_is_not_finite_stops_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,6 +226,7 @@ def test_update_that_is_not_finite_stops_the_run(
     assert rounds == set(range(stopped))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [[], ["--on-nan", "drop"]])
 def test_a_run_that_diverged_is_named(
     extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

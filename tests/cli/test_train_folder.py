@@ -92,6 +92,7 @@ def of_another_run(step: Path) -> None:
 DAMAGES = [without_manifest, cut, empty_metadata, no_folder, nothing_in_it, zeros, of_another_run]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_checkpoint_is_passed_over(
     damage: Callable[[Path], None],
@@ -120,6 +121,7 @@ def test_nothing_intact_is_one_line(copy: Path, capfd: pytest.CaptureFixture[str
     assert len(list((copy / "checkpoints").iterdir())) == 2  # none was removed
 
 
+@pytest.mark.slow
 def test_a_run_is_made_longer_and_shorter(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_run_is_made_longer_and_shorter(
     assert sorted((p, p.stat().st_mtime_ns) for p in folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_moved_folders_and_files_make_no_difference(whole: Path, tmp_path: Path) -> None:
     network = Path(shutil.copy(NETWORK, tmp_path / "mine.json"))
     folder, elsewhere = tmp_path / "run", tmp_path / "a" / "b"
@@ -163,6 +166,7 @@ def test_another_network_is_no_moved_one(copy: Path, capsys: pytest.CaptureFixtu
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [[], ["checkpoints"], ["network"], [".0123456789abcdef.tmp"]])
 def test_a_folder_that_hardly_began_is_begun_anew(left: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -199,6 +203,7 @@ def test_the_second_process_is_told_at_once(copy: Path, capsys: pytest.CaptureFi
     assert resume(copy, "--quiet") == 0
 
 
+@pytest.mark.slow
 def test_a_run_holds_its_folder_until_it_is_killed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +238,7 @@ def test_two_that_begin_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_file_systems_without_locks_are_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

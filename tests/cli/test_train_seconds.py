@@ -57,6 +57,7 @@ def shared(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_seconds_add_up_use_by_use(shared):
     runs = runs_of(shared)
     assert sum(map(len, runs.values())) == 12
@@ -72,6 +73,7 @@ def test_seconds_add_up_use_by_use(shared):
     assert "uplink_seconds = 0.125" in (shared / "config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_uplinks_alone_and_nothing_asked(tmp_path):
     assert main([*RUN, "--uplink-seconds", "3", "--out", str(tmp_path / "a")]) == 0
     first = next(csv.DictReader((tmp_path / "a" / "metrics.csv").read_text().splitlines()))
@@ -82,6 +84,7 @@ def test_uplinks_alone_and_nothing_asked(tmp_path):
         assert "seconds" not in text.replace("elapsed_seconds", "").replace("compile_seconds", "")
 
 
+@pytest.mark.slow
 def test_messages_at_once_take_slots(shared, tmp_path):
     """Attempts of the code that were made; the largest number of tries, redrawn link by link."""
     options = ["--peer-seconds", "0.25", "--uplink-seconds", "0.125", "--channel", "parallel"]
@@ -107,6 +110,7 @@ def test_messages_at_once_take_slots(shared, tmp_path):
             assert (tries.sum(), 2.0 + 0.125 * tries.max()) == (uses, pytest.approx(spent))
 
 
+@pytest.mark.slow
 def test_late_clients_send_to_nobody_and_nobody_waits_for_them(tmp_path):
     """Over links that deliver everything, who is missing is late, round by round."""
     assert main([*LATE, "--out", str(tmp_path / "late")]) == 0
@@ -129,6 +133,7 @@ def test_late_clients_send_to_nobody_and_nobody_waits_for_them(tmp_path):
     np.testing.assert_array_equal(exact, in_time == 4)
 
 
+@pytest.mark.slow
 def test_the_late_are_the_blocked(tmp_path):
     """The same run as with the probability that a client is late."""
     arguments = [*LATE[: LATE.index("--compute-seconds")], "--rounds", "20"]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from jaxcogc.cli.app import main
 
 SMALL = "train --clients 3 --stragglers 1 --attempts 1 --uplink-erasure 0.5 --model softmax"
@@ -10,6 +12,7 @@ for _name in ("gc-plus+memory", "implicit-gossip"):
     SMALL += f" --scheme {_name}"
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_remembers(tmp_path: Path) -> None:
     """Bit for bit the run in one go; a run that forgot would differ from its ninth round on."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"

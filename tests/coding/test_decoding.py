@@ -62,6 +62,7 @@ def worst(found, expected):
     return error / np.maximum(np.abs(expected).reshape(trials, -1).max(axis=1), 1e-30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), SIZES)
 def test_agreement_with_the_exact_decision(clients, stragglers, attempts, repetitions):
     """10 000 random realizations, decided over GF(2^31 - 1), by singular values, and by ours."""
@@ -106,6 +107,7 @@ def test_wrong_decisions_are_seen():
     assert (generic != exact).any(), "the support alone"  # 3e-4 of the decisions here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), SIZES)
 def test_weights_are_those_of_the_pseudo_inverse(clients, stragglers, attempts, repetitions):
     code = cyclic_code(jax.random.key(1), clients, stragglers)
@@ -136,6 +138,7 @@ def test_weights_are_those_of_the_pseudo_inverse(clients, stragglers, attempts, 
         assert not found[2][~known].any()
 
 
+@pytest.mark.slow
 def test_decoding_the_payload(repetitions):
     """Encode, erase, decode float64 vectors: updates and average to 1e-8 of the true ones."""
     codes = [
@@ -173,6 +176,7 @@ def test_decoding_the_payload(repetitions):
         assert not single[~known].any()
 
 
+@pytest.mark.slow
 def test_least_squares_is_the_closest_combination():
     links = random_links(np.random.default_rng(4), (300, 2, 6), 0.6, 0.4)
     found = np.asarray(decode_many(least_squares_coefficients, CODE, links))
@@ -187,6 +191,7 @@ def test_least_squares_is_the_closest_combination():
     assert not found[nothing].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: decoder.__name__)
 def test_one_trial_alone_and_under_every_transformation(decoder):
     code = cyclic_code(jax.random.key(0), 4, 2)
@@ -221,6 +226,7 @@ def test_one_trial_alone_and_under_every_transformation(decoder):
         np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-13, err_msg=name)
 
 
+@pytest.mark.slow
 def test_many_codes_at_once():
     codes = [cyclic_code(jax.random.key(i), 6, 3) for i in range(3)]
     stacked = jax.tree.map(lambda *x: np.stack(x), *codes)
@@ -236,6 +242,7 @@ def test_many_codes_at_once():
         np.testing.assert_allclose(fixed[i], expected[0], rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [1, 127, 128, 129, 300])
 def test_tiles_do_not_show(trials):
     links = random_links(np.random.default_rng(9), (300, 2, 6), 0.2, 0.2)

@@ -43,6 +43,7 @@ def case():
     return small_case(6, 3, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_by_loops", [0, 2**13])
 def test_two_vectors_err_with_the_square_of_one(case, most_by_loops, monkeypatch):
     """One errs in some 8 % of the trials here, 165; the square expects 13."""
@@ -73,6 +74,7 @@ def test_the_same_weights_twice_would_not_do(case, monkeypatch):
     assert misjudged(found, expected) > 30
 
 
+@pytest.mark.slow
 def test_equals_python_integers():
     """Ranks, counts and several tiles too, over the field that is used."""
     code = cyclic_code(jax.random.key(4), 5, 2)

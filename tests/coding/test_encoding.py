@@ -116,6 +116,7 @@ def test_a_product_would_have_spread_it():
     assert not (matrix[:, 2] != 0).all()
 
 
+@pytest.mark.slow
 def test_encode_under_vmap_over_trials_and_updates():
     links = jax.tree.map(jnp.asarray, random_links(np.random.default_rng(6), (3, 2, 6)))
     updates = jnp.asarray(np.random.default_rng(6).normal(size=(3, 6, 5)), jnp.float32)

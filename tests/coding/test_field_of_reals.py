@@ -32,6 +32,7 @@ def recovered(code, num_trials: int):
     return jax.vmap(recover, (None, None, 0))(jax.random.key(4), code, links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -66,6 +67,7 @@ def test_digits_alone_would_recover_what_nobody_can() -> None:
     assert _spanned_mod(everyone * digits, MERSENNE_31).units.all()
 
 
+@pytest.mark.slow
 def test_its_outage_is_that_of_the_family() -> None:
     """Within five standard errors; a code that loses its dependencies is far away."""
     own = GradientCode.from_matrix(cyclic_code(jax.random.key(1), 10, 7).matrix, 7)

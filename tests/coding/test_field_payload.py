@@ -16,6 +16,7 @@ NETWORK = Network.homogeneous(5, uplink_erasure=0.4, peer_erasure=0.3)
 CODES = {"cyclic": cyclic_code(KEY, 5, 2), "cyclic-mds": cyclic_mds_code(5, 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", CODES)
 def test_what_is_decoded_is_the_sum_wherever_it_can_be(family):
     """For the Mersenne prime, and for another one, whose products are Montgomery's."""

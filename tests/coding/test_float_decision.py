@@ -42,6 +42,7 @@ def drawn(num_trials):
     return jax.vmap(lambda key: draw_links(key, FIVE, 2))(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scales", [1.0, 2.0 ** np.array([[300], [-300], [0], [9], [-40]])])
 def test_it_is_decided_as_over_a_field_that_has_them(scales):
     code = GradientCode.from_matrix(rows_of_roots() * scales)
@@ -59,6 +60,7 @@ def test_it_is_decided_as_over_a_field_that_has_them(scales):
     assert [np.asarray(x).tolist() for x in one] == [np.asarray(x)[7].tolist() for x in ours]
 
 
+@pytest.mark.slow
 def test_a_wrong_code_is_told():
     """The digits alone have no such dependency, and a generic code of its rank neither."""
     digits = build_code(rows_of_roots(), TWIN.field_matrix + (rows_of_roots() != 0), 0, "custom", Q)
@@ -70,6 +72,7 @@ def test_a_wrong_code_is_told():
     assert (ours.client_recovered != other.client_recovered).any()
 
 
+@pytest.mark.slow
 def test_simulation_blocks_and_laws_agree():
     """One number however it is found: counted, in blocks, with own outcomes, enumerated, rare."""
     key, trials = jax.random.key(0), 40_000

@@ -119,6 +119,7 @@ TRANSFORMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transformed", TRANSFORMED.values(), ids=TRANSFORMED)
 def test_transformations_change_no_answer(transformed, one_at_a_time):
     assert same(transformed(), one_at_a_time)
@@ -130,6 +131,7 @@ def test_one_stack_and_many_keys(one_at_a_time):
     assert same(found, expected)
 
 
+@pytest.mark.slow
 def test_batches_longer_than_a_tile(one_at_a_time):
     """Tiles and their padding do not show; 24 stacks again and again, 9000 in all."""
     again = np.arange(9000) % 24
@@ -156,6 +158,7 @@ def certain(shape, delivered_peers=True):
     return Links(np.ones(shape, bool), peers | np.eye(clients, dtype=bool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", range(6))
 def test_facts_of_one_cyclic_code(stragglers):
     code = cyclic_code(jax.random.key(stragglers), 6, stragglers)
@@ -208,6 +211,7 @@ def test_how_gc_is_decided():
     assert not decision_rule(redraw(KEY, CODE, 2)).counted
 
 
+@pytest.mark.slow
 def test_fewer_rows_may_do_for_a_cyclic_mds_code_of_composite_size():
     """(4, 1): rows 0 and 2, or 1 and 3, add up to the sum; no other pair does."""
     code = cyclic_mds_code(4, 1)
@@ -222,6 +226,7 @@ def test_fewer_rows_may_do_for_a_cyclic_mds_code_of_composite_size():
     assert found.gc[subsets.sum(axis=1) >= 3].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", [1, 2])
 def test_fractional_repetition_needs_one_complete_row_a_block(stragglers):
     """Over all attempts together."""
@@ -237,6 +242,7 @@ def test_fractional_repetition_needs_one_complete_row_a_block(stragglers):
     assert 0 < found.gc.sum() < 300
 
 
+@pytest.mark.slow
 def test_redrawn_codes_are_independent_attempts():
     code = redraw(jax.random.key(4), cyclic_code(KEY, 4, 2), 3)
     links = random_links(np.random.default_rng(4), (500, 3, 4), 0.4, 0.3)

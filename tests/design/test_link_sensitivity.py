@@ -71,6 +71,7 @@ def test_weakest_link_first_and_by_own_numbers():
         assert link.repaired == pytest.approx(law, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "stragglers", "bound"), [(6, 3, True), (5, 2, False)])
 def test_a_law_that_is_only_a_bound_says_so(clients, stragglers, bound):
     own = tuple(range(clients))

@@ -47,6 +47,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sample", "order", "dynamics"), CASES)
 @pytest.mark.parametrize("keep_heard", [False, True])
 def test_trials_against_enumeration(dynamics, order, sample, keep_heard, monkeypatch):
@@ -84,6 +85,7 @@ def test_what_is_known_without_trials(dynamics, keep_heard):
         assert lowest_outage(setting, config) <= each[0]["row_space"] + 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broadcast", [False, True])
 @pytest.mark.parametrize("dynamics", [None, BLOCKED, SOFT], ids=["plain", "blocked", "soft"])
 def test_what_is_sent_to_clients_that_keep(dynamics, broadcast):
@@ -120,6 +122,7 @@ def test_a_client_that_sends_without_a_code():
     np.testing.assert_allclose(never_heard(plain, 3)[3], w**3, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_keeping_is_compared_and_chosen():
     """At ten clients standard decoding has .146 outages instead of .810; laws are in the answer."""
     network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)

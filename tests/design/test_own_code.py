@@ -22,6 +22,7 @@ CODE = GradientCode.from_matrix([[1, 1, 0], [0, 1, 1], [0, 1, 2]])
 COSTS = {"target": 0.6, "max_attempts": 1, "max_tries": 1, "order": "fixed"}
 
 
+@pytest.mark.slow
 def test_it_is_a_candidate_beside_the_families():
     found = design(NETWORK, own_code=CODE, **COSTS).candidates
     mine = {c.scheme: c for c in found if c.code == CUSTOM}
@@ -40,6 +41,7 @@ def test_it_is_a_candidate_beside_the_families():
     assert by_use(c for c in found if c.code != CUSTOM) == by_use(others)
 
 
+@pytest.mark.slow
 def test_attempts_and_what_clients_keep():
     setting = Setting.from_key(jax.random.key(0), NETWORK, 0.95, own_code=CODE)
     configs = own_configs(CODE, 2, "fixed", keep_heard=True)
@@ -56,6 +58,7 @@ def test_attempts_and_what_clients_keep():
         assert peer_uses(setting, config, True) == pytest.approx(2 + once)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["fixed", "random"])
 def test_trials_agree_with_enumeration(monkeypatch, order):
     """By the code's own program; placed at random, with the mean over all six orders."""

@@ -59,6 +59,7 @@ def four():
     return network, {name: by_brute_force(network, code) for name, code in codes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "s"), [("cyclic", 1), ("cyclic", 3), ("blocks", 1), ("blocks", 2)]
 )
@@ -99,6 +100,7 @@ def test_sampled_placements_cover_the_mean(monkeypatch):
     assert abs(sampled.outage - truth) < 2.5 * half
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["cyclic", "fractional-repetition"])
 def test_enumerated_and_simulated_means_are_those_of_all_placements(four, family, monkeypatch):
     network, truths = four
@@ -143,6 +145,7 @@ def test_reciprocal_links_stay_pairs():
         assert abs(estimate - value) < 2.3 * (estimate.high - estimate.low) / 2
 
 
+@pytest.mark.slow
 def test_rounds_use_the_uniform_rho_where_links_are_alike():
     network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.5)
     code = dataclasses.replace(cyclic_code(KEY, 4, 2), family="custom")
@@ -188,6 +191,7 @@ def test_rounds_use_the_uniform_rho_where_links_are_alike():
     assert [decoder.partial_pmf for decoder in found.decoders.values()] == [None] * 3
 
 
+@pytest.mark.slow
 def test_design_with_random_placement():
     network = unequal(4, 5)
     result = design(network, target=0.3, max_attempts=1, order="random")
@@ -209,6 +213,7 @@ def test_design_with_random_placement():
     assert any(abs(means[code] - owns[code]) > 1e-3 for code in means)
 
 
+@pytest.mark.slow
 def test_slopes_of_a_mean_are_finite_differences():
     network = random_network(4, 6)
     orders = distinct_orders(network, 1, "cyclic", most=1000)

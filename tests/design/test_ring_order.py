@@ -43,6 +43,7 @@ def test_exhaustive_and_local_search_find_the_best(kind, s, monkeypatch):
         assert sorted(result.order) == list(range(6))
 
 
+@pytest.mark.slow
 def test_never_worse_than_the_given_order():
     for seed in range(4):
         network = random_network(9, seed)

@@ -57,6 +57,7 @@ def small():
     return network, design(network, target=0.1, max_attempts=1)
 
 
+@pytest.mark.slow
 def test_the_true_optimum_is_found(small):
     """By enumeration: 16 random links at most, every order."""
     network, result = small
@@ -99,6 +100,7 @@ def test_decoders_are_ordered_and_the_order_is_not_worse(small):
             assert c.outage <= given * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_objectives_and_a_target_that_nobody_reaches():
     network = unequal(3, 2, 0.8)
     private = design(network, target=0.3, objective="privacy", max_attempts=1)
@@ -135,6 +137,7 @@ def test_one_program_for_all_families_counts_what_each_family_counts():
         assert found.decoders["gc_plus"].outage == pytest.approx(1 - truth.gc_plus_full, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_simulated_where_enumeration_is_too_long(monkeypatch):
     monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)
     network = unequal(4, 3)
@@ -168,6 +171,7 @@ def rare():
     return network, (float(truth.gc_outage) * float(1 - truth.row_space_exact)) ** 0.5
 
 
+@pytest.mark.slow
 def test_targets_too_rare_to_count(rare, monkeypatch, repetitions):
     """Weighted trials find the design that enumeration finds, with its outage."""
     network, target = rare
@@ -206,6 +210,7 @@ def test_targets_too_rare_to_count(rare, monkeypatch, repetitions):
             assert c.outage.low - slack <= truth <= c.outage.high + slack
 
 
+@pytest.mark.slow
 def test_a_flagged_estimate_decides_nothing(rare, monkeypatch):
     network, target = rare
     monkeypatch.setattr(exact_outage, "_MOST_PATTERNS", 3)

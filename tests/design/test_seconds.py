@@ -45,6 +45,7 @@ def test_clients_that_send_until_heard_against_drawn_tries(channel, dynamics):
         assert found["retransmission", 3].seconds == pytest.approx(2.0 + 0.5 * slots, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_coded_rounds_and_the_choice():
     """C + A (t_p + t_u) at once, or C + uses; the choice takes the least for an exact round."""
     for channel in ("parallel", "shared"):

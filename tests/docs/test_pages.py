@@ -86,6 +86,7 @@ def test_what_is_typed_is_understood(page: Path) -> None:
 RUN = [page for page in TYPED if any(b.runs and "$ jaxcogc" in b.text for b in _blocks(page))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=_name)
 def test_what_is_typed_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

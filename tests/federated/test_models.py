@@ -40,6 +40,7 @@ def by_hand(name, params, x):
     return x.reshape(3, -1) @ p["output"]["kernel"] + p["output"]["bias"]
 
 
+@pytest.mark.slow
 def test_logits_equal_the_formula(made) -> None:
     name, model, params = made
     params = jax.tree.map(lambda leaf: leaf + 0.01, params)  # biases start at zero
@@ -84,6 +85,7 @@ def test_bad_input(arguments, named) -> None:
         make_model(*arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["softmax", "mlp", "cnn"])
 def test_initial_parameters_are_those_of_the_key(name: str) -> None:
     """Whatever order of random words a user has set, or generator for bare seeds."""

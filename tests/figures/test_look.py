@@ -36,6 +36,7 @@ def _curves(look: Look) -> Figure:
     return plot_outage_curves(CURVES, x_label="stragglers", title="a title", caption="c", look=look)
 
 
+@pytest.mark.slow
 def test_fonts_are_true_type_and_text_is_text() -> None:
     figure = _curves(PAPER)
     pdf = figure_bytes(figure, ".pdf")

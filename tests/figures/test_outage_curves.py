@@ -118,6 +118,7 @@ def test_an_event_never_seen_is_an_arrow_from_its_upper_bound() -> None:
         assert axes.get_ylim()[0] < bound  # the arrow has room
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_equal_figures_give_equal_files(suffix: str) -> None:
     first, second = (figure_bytes(plot_outcomes(points()[0], **TEXT), suffix) for _ in range(2))

@@ -67,6 +67,7 @@ def test_the_law_is_exact_between_the_points(table):
     assert abs(chord - middle) > 0.005  # what a line from point to point would have drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("axis", "values", "other"),
     [
@@ -117,6 +118,7 @@ def test_the_law_of_whole_numbers_and_of_words(table):
     assert law_between(table.results[:1], "code") == []
 
 
+@pytest.mark.slow
 def test_colours_tell_s_and_dashes_outcomes(table):
     outcomes = ["gc_outage", "gc_plus_none"]
     layout = layout_of(table, x="uplink_erasure", outcomes=outcomes)
@@ -168,6 +170,7 @@ def test_families_stand_side_by_side_and_no_line_joins_them(store):
         draw_study(axes, store, conditions=["stragglers=9"])
 
 
+@pytest.mark.slow
 def test_the_command_line_asks_for_both_scales(store, tmp_path, capsys):
     out = ["plot", "--store", str(store), "--out", str(tmp_path / "p.pdf")]
     assert main([*out, "--linear", "--yscale", "log"]) == 2

@@ -94,6 +94,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_of_a_user_stop_no_picture(name: str) -> None:
     with mpl.rc_context({name: SETTINGS[name]}):
@@ -109,6 +110,7 @@ def test_settings_of_a_user_stop_no_picture(name: str) -> None:
 OUTAGE = ["outage", "--clients", "3", "--stragglers", "1", "--trials", "100", "--quiet"]
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_not_there_takes_no_number_with_it(tmp_path: Path) -> None:
     target, picture = tmp_path / "o.json", tmp_path / "o.png"
     arguments = ["--json", str(target), "--plot", str(picture)]
@@ -119,6 +121,7 @@ def test_a_backend_that_is_not_there_takes_no_number_with_it(tmp_path: Path) -> 
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_report_needs_no_matplotlib(store: Path, tmp_path: Path) -> None:
     target = str(tmp_path / "r.html")
     run = run_program("report", "--store", str(store), "--out", target, MPLBACKEND="nonsense")

@@ -107,6 +107,7 @@ def by_the_block(network, seed=0):
 DRAWS = {"one by one": one_by_one, "by the block": by_the_block}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reciprocal", [False, True])
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 def test_links_are_independent_and_as_likely_as_asked(draw, reciprocal):

@@ -121,6 +121,7 @@ def test_thresholds_by_receiver_and_sender():
 # --- which words belong to which link ---------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clients", "reciprocal"),
     [(1, False), (2, True), *itertools.product((3, 10, 33), (False, True)), (40, False)],
@@ -179,6 +180,7 @@ def rows_with_thresholds(change=lambda words: words):
     return draw_tied
 
 
+@pytest.mark.slow
 def test_ties_are_decided_by_the_second_word():
     assert compare_with_ties(rows_with_thresholds()) == 0
 
@@ -206,6 +208,7 @@ def test_ties_in_the_draw_of_one_trial():
             assert (draw([Network(uplink, peer)], [seed]) == expected).all()
 
 
+@pytest.mark.slow
 def test_any_part_of_the_trials_can_be_drawn_alone():
     network, key = some_network(5, scale=0.5), jax.random.key(7)
     whole = np.asarray(all_rows(key, network, np.arange(256), 2))

@@ -81,6 +81,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_heard", [False, True])
 @pytest.mark.parametrize("reciprocal", [False, True])
 @pytest.mark.parametrize("name", CASES)
@@ -109,6 +110,7 @@ def test_another_look_back_is_rejected():
         assert (found != by_hand(key, network, LinkDynamics(memory=wrong))).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamics", [None, LinkDynamics(), LinkDynamics(memory=0.0)])
 def test_no_memory_is_the_draw_of_independent_links(dynamics):
     network = some_network(7)
@@ -135,6 +137,7 @@ def pattern_probabilities(p, memory, good, bad, attempts):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hard", "soft", "one-fade"])
 def test_patterns_have_their_probabilities(name):
     """Of 10 clients' uplinks in 2^14 trials; 5 standard errors, 24 comparisons: 2e-5 by chance."""
@@ -180,12 +183,14 @@ def test_links_are_monotone_at_one_memory():
         before = rows
 
 
+@pytest.mark.slow
 def test_more_attempts_change_no_earlier_one():
     network, dynamics = some_network(5), CASES["all"]
     long, short = (draw_links(jax.random.key(1), network, n, dynamics=dynamics) for n in (5, 2))
     np.testing.assert_array_equal(long.peer_delivered[:2], short.peer_delivered)
 
 
+@pytest.mark.slow
 def test_under_transformations_and_of_traced_dynamics():
     network, keys = some_network(4), jax.random.split(jax.random.key(2), 5)
 

@@ -107,6 +107,7 @@ def rebuilt(inputs, policy, draws, reciprocal, numbers):
     return jax.vmap(one)(numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_any_round_rebuilt_is_the_one_met_in_order(name):
     network, dynamics = some_network(), CASES[name]
@@ -116,6 +117,7 @@ def test_any_round_rebuilt_is_the_one_met_in_order(name):
     np.testing.assert_array_equal(found, expected[numbers])
 
 
+@pytest.mark.slow
 def test_a_wrong_look_back_is_rejected():
     network, dynamics = some_network(), CASES["hard"]
     numbers = np.arange(ROUNDS, dtype=np.uint32)
@@ -126,6 +128,7 @@ def test_a_wrong_look_back_is_rejected():
     assert (found != stopped).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reciprocal", [False, True])
 def test_repeats_and_tries_go_on_and_change_no_later_round(reciprocal):
     network, dynamics = some_network(reciprocal), CASES["two clocks"]
@@ -150,6 +153,7 @@ def test_keeping_goes_through_attempts_and_repeats():
     np.testing.assert_array_equal(keep, np.where(own, forget, heard))
 
 
+@pytest.mark.slow
 def test_without_memory_the_words_are_those_of_independent_links():
     network, policy = some_network(), LinkPolicy(num_attempts=2)
     keys = round_keys(SEED, 5)

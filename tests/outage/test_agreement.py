@@ -45,6 +45,7 @@ SETTINGS = {  # code, attempts, redrawn
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "attempts", "redrawn"), SETTINGS.values(), ids=SETTINGS)
 def test_closed_form_enumeration_and_simulation_agree(code, attempts, redrawn, repetitions):
     clients = code.num_clients
@@ -66,6 +67,7 @@ def test_closed_form_enumeration_and_simulation_agree(code, attempts, redrawn, r
         assert surprises({"law": binomial_p_value(outages, trials, wrong)})
 
 
+@pytest.mark.slow
 def test_reciprocal_links_have_another_law():
     stragglers, trials = 2, 1_000_000
     network, code = random_network(3, 5, reciprocal=True), cyclic_code(KEY, 3, stragglers)

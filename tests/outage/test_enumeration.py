@@ -86,6 +86,7 @@ def test_python_integers_agree(clients, stragglers, attempts, reciprocal):
     assert largest_difference(outcomes, expected) < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -106,6 +107,7 @@ def test_python_integers_agree_for_other_codes(code):
     assert largest_difference(enumerate_outcomes(network, code), expected) < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("low", "high"), [(0.05, 0.8), (1e-6, 1e-4), (0.9, 0.9999)])
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(4, 1, 2), (4, 3, 1), (5, 3, 1)])
 def test_the_closed_form_agrees(clients, stragglers, attempts, low, high):

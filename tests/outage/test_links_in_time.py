@@ -62,6 +62,7 @@ def settings_of(name):
     return network(code.num_clients, reciprocal), code, how
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_enumeration_is_the_law(name):
     links, code, how = settings_of(name)
@@ -73,6 +74,7 @@ def test_enumeration_is_the_law(name):
             np.testing.assert_allclose(getattr(outcomes, field), law, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_simulation_is_the_enumeration(name):
     """8 outcomes and 12 cases at 5 standard errors: 6e-5 by chance."""
@@ -97,6 +99,7 @@ def far_off(found, exact):
     return wrong
 
 
+@pytest.mark.slow
 def test_one_fade_a_round_is_one_attempt():
     links, code = network(3), cyclic_code(KEY, 3, 1)
     fade = enumerate_outcomes(links, code, num_attempts=3, dynamics=LinkDynamics(memory=1.0))
@@ -121,6 +124,7 @@ def test_dynamics_without_effect_change_no_count():
     assert outcomes_to_dict(plain) == outcomes_to_dict(same)
 
 
+@pytest.mark.slow
 def test_a_client_that_is_always_blocked_makes_nothing_exact():
     links, code = network(4), cyclic_code(KEY, 4, 1)
     dynamics = LinkDynamics(block_probability=[0, 0, 1, 0])
@@ -133,6 +137,7 @@ def test_a_client_that_is_always_blocked_makes_nothing_exact():
         assert outcomes.client_recovered[2] == 0.0
 
 
+@pytest.mark.slow
 def test_keeping_never_hurts_standard_decoding_of_the_same_links():
     """Trial by trial, as both share their words; and in one attempt nothing is kept."""
     links, code = network(5), cyclic_code(KEY, 5, 3)

@@ -25,6 +25,7 @@ def decided(trials: int) -> Recovery:
     return jax.vmap(recover, (None, None, 0))(jax.random.key(2), CODE, links)
 
 
+@pytest.mark.slow
 def test_they_are_the_counts_of_a_block() -> None:
     simulation = compile_blocks(NETWORK, CODE, num_attempts=2)
     run = prepare_run(run_words(jax.random.key(1)), NETWORK, CODE)

@@ -47,6 +47,7 @@ def whole(tmp_path_factory):
     return line(num_rounds=9, out=tmp_path_factory.mktemp("own") / "run")
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path, monkeypatch) -> None:
     page = (PROJECT / "docs" / "guide" / "own_model.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
@@ -68,6 +69,7 @@ class Twin(nnx.Module):
         return self.output(inputs.reshape(len(inputs), -1))
 
 
+@pytest.mark.slow
 def test_same_numbers_as_the_verb(tmp_path) -> None:
     verb = (
         "train --model softmax --clients 3 --uplink-erasure .4 --peer-erasure .2 --quiet --seed 2"
@@ -94,6 +96,7 @@ def test_same_numbers_as_the_verb(tmp_path) -> None:
     assert result.metrics.groupby("seed").test_accuracy.last().mean() == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_gradient_descent_by_hand() -> None:
     """Regression under "ideal": the mean of the clients' steps, in NumPy."""
     models = []
@@ -110,6 +113,7 @@ def test_gradient_descent_by_hand() -> None:
     np.testing.assert_allclose(second, first - 0.1 * np.mean(steps, axis=0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_own_scheme_is_kept_resumed_and_drawn(whole, tmp_path) -> None:
     told = []
     line(num_rounds=9, out=tmp_path / "run", callback=lambda live: told.append(live) or True)
@@ -129,6 +133,7 @@ def test_an_own_scheme_is_kept_resumed_and_drawn(whole, tmp_path) -> None:
     assert title == "Test loss: 3 clients, uplinks that lose 40 %, others 20 %"
 
 
+@pytest.mark.slow
 def test_differences_are_taken_seed_by_seed() -> None:
     result = line(num_rounds=6, seeds=(0, 1, 2))
     last = result.metrics.dropna().groupby(["scheme", "seed"]).test_loss.last()
@@ -148,6 +153,7 @@ def test_differences_are_taken_seed_by_seed() -> None:
             result.difference(*names)
 
 
+@pytest.mark.slow
 def test_nothing_is_told_of_rounds_after_an_update_that_is_not_finite() -> None:
     """The metrics end before it, and so does the rest."""
     ended = line(num_rounds=40, local_optimizer=1e6).non_finite
@@ -166,6 +172,7 @@ def test_nothing_is_told_of_rounds_after_an_update_that_is_not_finite() -> None:
         assert first.summary
 
 
+@pytest.mark.slow
 def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
     sizes, folder = [], tmp_path / "run"
 
@@ -183,6 +190,7 @@ def test_the_table_grows_and_a_torn_end_is_mended(whole, tmp_path) -> None:
     assert (folder / "metrics.csv").read_bytes() == whole_text
 
 
+@pytest.mark.slow
 def test_another_run_is_not_gone_on_with(whole) -> None:
     with pytest.raises(ValueError, match="another model, loss, data or options"):
         line(num_rounds=9, out=whole.folder, resume=True, local_steps=2)

@@ -77,6 +77,7 @@ def test_jax_runs_already(home, monkeypatch):
     assert keep_programs() is None
 
 
+@pytest.mark.slow
 def test_the_program_keeps_what_it_compiles(tmp_path):
     """Always the same numbers: without a file, with new ones, with old ones, with torn ones."""
     environment = {k: v for k, v in os.environ.items() if k not in NAMES}

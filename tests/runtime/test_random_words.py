@@ -60,6 +60,7 @@ def test_different_counters_give_different_words():
     assert len(np.unique(x << np.uint64(32) | y)) == len(numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey], ids=["typed", "raw"])
 @pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
 def test_a_seed_has_the_same_two_words_whatever_the_key_is_made_by(implementation, make_key):
@@ -86,6 +87,7 @@ def everything_of_a_key(key):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("partitionable", [False, True])
 @pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
@@ -112,6 +114,7 @@ def test_no_setting_changes_the_words(implementation, partitionable, wide):
                 np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 - 1])
 def test_words_made_on_the_host_are_those_of_a_program(seed):
     key = random_words.seed_key(seed)
@@ -181,6 +184,7 @@ def test_keys_under_vmap():
     )
 
 
+@pytest.mark.slow
 def test_no_other_words_are_used():
     """What `jax.random` draws depends on a user's settings; docstrings may speak of its keys."""
     calls = re.compile(r"jax\.random\.(?!key\(|PRNGKey)\w+\(|jax\.random\.key\(")

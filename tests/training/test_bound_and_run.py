@@ -61,6 +61,7 @@ def gradient_by_hand(plan: TrainingPlan, seed: int) -> float:
     return float((np.mean(total, axis=0) ** 2).sum())
 
 
+@pytest.mark.slow
 def test_first_round_by_hand(plan, curves) -> None:
     for seed in (0, 1):
         expected = gradient_by_hand(plan, seed)

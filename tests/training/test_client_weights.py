@@ -54,6 +54,7 @@ def test_arrivals(scheme: str) -> None:
     assert (found.bias < 1e-12) == (scheme == "inverse_probability")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["intermittent", "retransmission"])
 def test_links_in_time(scheme: str) -> None:
     """The closed form equals rounds drawn from the same chains, and is told from independence."""
@@ -100,6 +101,7 @@ def test_partial_averages_against_the_reference() -> None:
         np.testing.assert_allclose(found.weights * kept, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_simulation_where_links_are_too_many(monkeypatch) -> None:
     peer = np.full((4, 4), 0.3)
     np.fill_diagonal(peer, 0)

@@ -49,6 +49,7 @@ def found():
     return scheme_errors(KEY, NETWORK, SCHEMES, CODE)
 
 
+@pytest.mark.slow
 def test_arrivals_are_enumerated(found) -> None:
     for name in ("intermittent", "intermittent_blind", "inverse_probability"):
         for suffix in ("", "+memory"):
@@ -103,6 +104,7 @@ def test_what_is_enumerated_has_the_covariances_of_rounds_by_hand(found) -> None
         assert_moments(every, names, moments_by_hand(links, some, CODE, told, tries))
 
 
+@pytest.mark.slow
 def test_drawn_errors_agree_and_say_how_sure_they_are(found, monkeypatch) -> None:
     monkeypatch.setattr("jaxcogc.training.compared_schemes.enumerate_rounds", lambda *_, **__: None)
     names = ("intermittent", "gc_plus", "row_space", "least_squares", "projected_memory")
@@ -116,6 +118,7 @@ def test_drawn_errors_agree_and_say_how_sure_they_are(found, monkeypatch) -> Non
         assert (drawn[name].method, drawn[name].trials) == ("simulation", 20_000)
 
 
+@pytest.mark.slow
 def test_nothing_lost_is_no_error() -> None:
     network = Network.homogeneous(3, uplink_erasure=0.0, peer_erasure=0.0)
     code = cyclic_code(KEY, 3, 1)

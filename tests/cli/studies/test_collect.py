@@ -62,6 +62,7 @@ def check_interrupted(study: Path, store: Path, errors: str) -> None:
     assert sorted(p.name for p in store.parent.iterdir()) == ["s.db", "study.toml"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_background_finishes_the_blocks(study: Path, tmp_path: Path) -> None:
     """A shell's `&` starts a program with SIGINT ignored; it counts all the same."""
     store = tmp_path / "s.db"
@@ -96,6 +97,7 @@ def test_sigterm_finishes_the_blocks(
     check_interrupted(study, store, capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_at_once(study: Path, tmp_path: Path) -> None:
     store = tmp_path / "s.db"
     process = start_program("collect", str(study), "--store", str(store), "--quiet")
@@ -121,6 +123,7 @@ def test_a_budget_ends_the_run_and_is_the_reason(
     assert "budget" in set(load(store)["reason"]) <= {"budget", "not-run"}
 
 
+@pytest.mark.slow
 def test_two_processes_count_what_one_counts(tmp_path: Path) -> None:
     study, alone, together = (tmp_path / name for name in ("study.toml", "one.db", "two.db"))
     study.write_text(SMALL.format(trials="3e5", events="20_000"))

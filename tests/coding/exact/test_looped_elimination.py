@@ -17,6 +17,7 @@ STACKS = 300
 SIZES = [(1, 2), (2, 3), (4, 4), (9, 1), (17, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modulus", [MERSENNE_31, 1009], ids=["mersenne", "montgomery"])
 @pytest.mark.parametrize(("clients", "attempts"), SIZES)
 def test_the_same_vectors_and_ranks(clients, attempts, modulus):

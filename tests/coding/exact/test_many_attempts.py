@@ -17,6 +17,7 @@ from jaxcogc.outage.simulation.program_inputs import run_shape
 from jaxcogc.runtime.compute_once import as_xla_likes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redrawn", [False, True], ids=["one code", "redrawn"])
 def test_the_loop_adds_up_what_the_unrolled_program_does(
     redrawn: bool, monkeypatch: pytest.MonkeyPatch
@@ -36,6 +37,7 @@ def test_the_loop_adds_up_what_the_unrolled_program_does(
     assert np.asarray(found[0]).any()
 
 
+@pytest.mark.slow
 def test_the_program_of_4096_attempts_is_small() -> None:
     network = Network.homogeneous(4, uplink_erasure=0.9, peer_erasure=0.1)
     code = cyclic_code(jax.random.key(0), 4, 2)

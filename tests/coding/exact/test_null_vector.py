@@ -92,6 +92,7 @@ def stacks(draw, clients, attempts):
     return Drawn(links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "attempts"), SHAPES)
 def test_equals_python_integers(clients, attempts):
     @settings(derandomize=True, database=None)
@@ -121,6 +122,7 @@ def test_redrawn_codes_equal_python_integers():
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "prime"),
     [(cyclic_mds_code(8, s), None) for s in (1, 3, 5)]
@@ -199,6 +201,7 @@ def test_cyclic_codes_equal_python_integers_and_wrong_decoders_do_not(stragglers
 # --- the vector itself --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "attempts"), [(5, 2), (33, 1)])
 def test_the_vector_is_annihilated_by_every_row(clients, attempts):
     """Also with more clients than a word has bits."""

@@ -51,6 +51,7 @@ def zeros(vector, modulus=MERSENNE_31):
     return np.vstack([vector == 0, vector.sum(axis=0) % modulus == 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [24, 27])  # whole blocks of clients, and not
 def test_equals_python_integers(clients):
     """Random supports within the reach, every erasure level, nothing and everything delivered."""
@@ -96,6 +97,7 @@ def test_cyclic_codes_equal_python_integers(stragglers, repetitions):
         assert disagreements(recover_many(field_code(code.field_matrix), forgetful), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [cyclic_code(jax.random.key(0), 24, 7), cyclic_mds_code(24, 5), uncoded(24)],
@@ -120,6 +122,7 @@ def test_equals_general_elimination(code):
     assert len(np.unique(rank)) > 3
 
 
+@pytest.mark.slow
 def test_offsets_beyond_the_first_word():
     """Rows that reach further than a word has bits: annihilated by every row, and of full rank."""
     clients, stragglers, trials = 96, 36, 4
@@ -157,6 +160,7 @@ def test_a_vector_does_not_depend_on_the_batch():
         assert len(np.unique(np.asarray(ratio)[known])) == 1, "not the same but for its scale"
 
 
+@pytest.mark.slow
 def test_a_code_each_where_some_are_walked_and_some_eliminated():
     clients = 24
     codes = [cyclic_code(jax.random.key(i), clients, s) for i, s in enumerate((4, 12, 13))]

@@ -47,6 +47,7 @@ def rows_of(code, complete):
     return rows.reshape(len(complete), -1, code.num_clients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CODES)
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_no_row_to_all_rows(name, attempts):
@@ -79,6 +80,7 @@ def test_repeated_rows_share_their_weight():
     np.testing.assert_allclose(found.reshape(3, 6).sum(axis=0) @ CYCLIC.matrix, 1, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_tile_of_few_rows_and_one_of_many_agree():
     """A trial's weights depend on its tile only in rounding."""
     rng = np.random.default_rng(6)
@@ -91,6 +93,7 @@ def test_a_tile_of_few_rows_and_one_of_many_agree():
     np.testing.assert_allclose(gc_many(code, mixed)[:32], among_few, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_code_for_every_trial():
     codes = [cyclic_code(jax.random.key(i), 6, 3) for i in range(40)]
     stacked = jax.tree.map(lambda *x: np.stack(x), *codes)
@@ -107,6 +110,7 @@ def test_a_code_for_every_trial():
             np.testing.assert_allclose(result[i], expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_many_clients():
     """64 clients, where neighbouring rows are nearly dependent."""
     code = cyclic_code(jax.random.key(0), 64, 16)

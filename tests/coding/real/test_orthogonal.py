@@ -38,6 +38,7 @@ def low_rank(rng, trials, rows, clients, rank):
     return rng.normal(size=(trials, rows, rank)) @ rng.normal(size=(trials, rank, clients))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [1, 2, 5, 18])
 def test_factors(clients):
     rng = np.random.default_rng(clients)
@@ -72,6 +73,7 @@ def test_factors(clients):
     assert not distances[full].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 7, 18])
 def test_columns_after_the_count_are_left_out(count):
     rng = np.random.default_rng(count)
@@ -88,6 +90,7 @@ def test_columns_after_the_count_are_left_out(count):
     assert not found[:, count:].any()
 
 
+@pytest.mark.slow
 def test_near_dependence_is_told_from_dependence():
     """A column 1e-12 away from the others is independent, one that rounding moved is not."""
     rng = np.random.default_rng(0)

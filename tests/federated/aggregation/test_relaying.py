@@ -87,6 +87,7 @@ def moments(network, weights):
     return mean, second - np.outer(mean, mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reciprocal", [False, True])
 @pytest.mark.parametrize("clients", [1, 2, 3, 4])
 def test_moments_are_those_of_all_link_patterns(clients, reciprocal):

@@ -4,6 +4,7 @@ import sys
 
 import jax
 import numpy as np
+import pytest
 
 from jaxcogc import Network, cyclic_code, gc_outage_probability
 from jaxcogc.coding.codes import redraw
@@ -15,6 +16,7 @@ sys.path.append(str(EXAMPLES))
 from round_by_hand import Round, known_clients, received_rows
 
 
+@pytest.mark.slow
 def test_repeats_go_on_until_something_is_recovered():
     network = Network.homogeneous(3, uplink_erasure=0.6, peer_erasure=0.3)
     code = cyclic_code(jax.random.key(1), 3, 1)
@@ -46,6 +48,7 @@ def assert_revealed_by_hand(found, network, code, repeats):
         assert found.num_revealed[number] == len(known)
 
 
+@pytest.mark.slow
 def test_a_repeat_sends_with_the_redrawn_codes_of_the_round():
     network = Network.homogeneous(3, uplink_erasure=0.6, peer_erasure=0.3)
     code = redraw(jax.random.key(2), cyclic_code(jax.random.key(1), 3, 1), 2)

@@ -51,6 +51,7 @@ def reference_cases():
     return [pytest.param(cases[n], id=str(n)) for n in (2, 7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", reference_cases())
 def test_mean_coefficients_are_the_known_ones(case):
     network = Network(case["uplink_erasure"], case["peer_erasure"])
@@ -87,6 +88,7 @@ def unequal():
     return draw_many(BASIC_SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
 
 
+@pytest.mark.slow
 def test_uncoded_schemes_have_their_known_means(unequal):
     heard = of("intermittent", unequal)
     expected = np.array([0.36193, 0.36193, 0.16820, 0.07795, 0.02998])
@@ -148,6 +150,7 @@ def test_no_erasure_is_exactly_the_average():
     assert np.all(drawn.num_recovered == 5)
 
 
+@pytest.mark.slow
 def test_without_peer_links_gc_plus_is_intermittent():
     network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=1.0)
     drawn = draw_many(SOME, network, cyclic_code(jax.random.key(1), 4, 2))
@@ -157,6 +160,7 @@ def test_without_peer_links_gc_plus_is_intermittent():
     assert of("gc", drawn, SOME).hold.all()
 
 
+@pytest.mark.slow
 def test_random_places_repair_the_clusters_and_keep_the_links():
     """Of a fixed ring neighbours are recovered together; anew placed clients are exchangeable."""
     network = Network.homogeneous(4, uplink_erasure=0.3, peer_erasure=0.2)
@@ -200,6 +204,7 @@ def test_normalisation_by_all_clients_and_broadcasts():
         assert int(peer_uses(RULES["intermittent"], code, policy, None)) == 0
 
 
+@pytest.mark.slow
 def test_a_scheme_is_a_pair_of_pure_functions():
     network = Network([0.1, 0.4, 0.5, 0.7], np.full((4, 4), 0.3) * (1 - np.eye(4)))
     targets = np.array([0.1, 0.2, 0.3, 0.4])

@@ -51,6 +51,7 @@ def relayed_by_hand(network, alpha):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["total", "trace"])
 def test_relaying_is_the_sum_over_all_patterns(objective):
     alpha = colrel_weights(NETWORK, objective=objective)
@@ -82,6 +83,7 @@ def test_relaying_is_the_sum_over_all_patterns(objective):
     assert (result.method, result.bias < 1e-12) == ("closed form", True)
 
 
+@pytest.mark.slow
 def test_attempts_are_averaged_and_places_change_nothing():
     alpha = colrel_weights(NETWORK)
     settings = {"schemes": ("colrel",), "num_trials": 20_000, "num_attempts": 2}
@@ -113,6 +115,7 @@ def few_random_links():
     return Network([0.1, 0.3, 0.5, 0.6, 0.9], peer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [3, 5])
 def test_covariances_of_all_schemes_are_those_of_rounds_by_hand(clients):
     """Three clients with all that is random, and what is known of it; every scheme for five."""
@@ -132,6 +135,7 @@ def test_covariances_of_all_schemes_are_those_of_rounds_by_hand(clients):
     assert_moments(every, names, moments_by_hand(network, names, code, told))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", [1, 2])
 def test_unbiased_averages_have_the_mean_that_they_promise(stragglers):
     code = cyclic_code(KEY, 3, stragglers)
@@ -151,6 +155,7 @@ def test_unbiased_averages_have_the_mean_that_they_promise(stragglers):
     assert np.ptp(biased) > 0.02
 
 
+@pytest.mark.slow
 def test_drawn_probabilities_are_the_enumerated_ones(monkeypatch):
     code = cyclic_code(KEY, 3, 1)
     exact = gather_foreknowledge(KEY, NETWORK, UNBIASED, code).recovery_probability
@@ -162,6 +167,7 @@ def test_drawn_probabilities_are_the_enumerated_ones(monkeypatch):
         np.testing.assert_allclose(drawn[name], exact[name], atol=0.012)  # 5 standard deviations
 
 
+@pytest.mark.slow
 def test_enumerated_rounds_are_those_of_the_reference():
     cases = [param.values[0] for param in reference_cases("enumeration")]
     case = next(c for c in cases if c.clients == 4 and len(set(c.uplink_erasure)) > 1)
@@ -178,6 +184,7 @@ def test_enumerated_rounds_are_those_of_the_reference():
     assert chance @ found.exact[:, 3] == pytest.approx(np.prod(1 - network.uplink_erasure**2))
 
 
+@pytest.mark.slow
 def test_nothing_lost_is_ideal_for_all():
     network = Network.homogeneous(4, uplink_erasure=0.0, peer_erasure=0.0)
     names = ("ideal", "colrel", *UNBIASED)
@@ -188,6 +195,7 @@ def test_nothing_lost_is_ideal_for_all():
     assert every.coefficients.exact.all()
 
 
+@pytest.mark.slow
 def test_few_recovered_clients_are_held():
     code = cyclic_code(KEY, 3, 1)
     names = ("intermittent", "retransmission", "gc_plus", "row_space", "intermittent_blind")

@@ -107,6 +107,7 @@ def test_bad_input(change, named) -> None:
         convergence_bound(**arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 1.0])
 @pytest.mark.parametrize("gamma", [0.5, 30.0])
 def test_best_learning_rate_against_a_fine_grid(rho: float, gamma: float) -> None:

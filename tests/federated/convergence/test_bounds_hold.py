@@ -169,6 +169,7 @@ def test_the_uniform_rho_is_violated_by_a_fixed_cyclic_code() -> None:
     assert ring_gradient(placed, 0.1, 600, 0) < bound(uniform_rho(law))
 
 
+@pytest.mark.slow
 def test_the_bound_of_unbiased_schemes_holds() -> None:
     """Relays with unlike links: rounds count as they are, held ones too."""
     lost = np.array([0.1, 0.4, 0.6, 0.7])

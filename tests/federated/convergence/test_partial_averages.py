@@ -30,6 +30,7 @@ def drawn() -> dict[str, DrawnRounds]:
     return draw_rounds(jax.random.key(3), EQUAL, CODE, schemes=DECODED, num_trials=5000)
 
 
+@pytest.mark.slow
 def test_drawn_rounds_equal_the_graph(drawn) -> None:
     """The same links, trial by trial."""
     _, _, link_key = jax.random.split(jax.random.key(3), 3)

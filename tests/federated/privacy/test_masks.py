@@ -32,6 +32,7 @@ CODE = cyclic_code(KEY, 4, 2)
 NETWORK = Network([0.2, 0.4, 0.5, 0.7], np.full((4, 4), 0.3) * (1 - np.eye(4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [1, 2, 3, 4, 7])
 def test_masks_add_up_to_zero_and_hide_all_clients_alike(clients):
     like = {"a": jnp.zeros((clients, 300, 100)), "b": jnp.zeros((clients, 5))}
@@ -53,6 +54,7 @@ def test_masks_add_up_to_zero_and_hide_all_clients_alike(clients):
     assert not np.asarray(nothing["a"]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_leaks_of_a_round_are_those_of_its_rows(attempts):
     """Dimensions and shares that training reports, against `leakage` of the received matrix."""
@@ -78,6 +80,7 @@ def test_leaks_of_a_round_are_those_of_its_rows(attempts):
     assert np.isinf(leaked_bits(np.array([1]), 0.0, 4)).all()
 
 
+@pytest.mark.slow
 def test_secure_schemes_are_exact_or_held():
     names = ("gc", "secure_gc", "row_space", "secure_row_space")
     every = enumerate_rounds(NETWORK, CODE, schemes=names).coefficients
@@ -92,6 +95,7 @@ def test_secure_schemes_are_exact_or_held():
     assert not every.num_revealed[:, [1, 3]].any()
 
 
+@pytest.mark.slow
 def test_repeats_never_report_less_than_their_rows_tell():
     settings = {"schemes": ("secure_gc",), "num_trials": 500}
     once = sample_rounds(KEY, NETWORK, CODE, **settings)
@@ -100,6 +104,7 @@ def test_repeats_never_report_less_than_their_rows_tell():
     assert (again.largest_share >= once.largest_share - 1e-6).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.0, 100.0, 1e4])
 def test_rounding_is_as_predicted(ratio):
     """The decoded average of masked updates, within three times the predicted error."""
@@ -124,6 +129,7 @@ def test_rounding_is_as_predicted(ratio):
     assert min(ratios) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [2, 5])
 def test_masks_over_the_field_add_up_to_zero(clients):
     q = 2**31 - 1
@@ -168,6 +174,7 @@ def trained(masks, names=NAMES, **policy):
     return np.asarray(state.params)[0], jax.tree.map(lambda x: np.asarray(x)[0], metrics)
 
 
+@pytest.mark.slow
 def test_training_with_masks_is_training_without():
     plain, metrics = trained(None)
     assert metrics.exact[1:].any()
@@ -187,6 +194,7 @@ def test_training_with_masks_is_training_without():
         assert (predicted[~unknown] > 1e-9).all()
 
 
+@pytest.mark.slow
 def test_partial_averages_keep_masks_where_they_are_asked_for():
     name = "secure_row_space"
     ends, metrics = trained("real", (name, "row_space"), masked_partials=True)

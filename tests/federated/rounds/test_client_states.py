@@ -72,6 +72,7 @@ def plain():
     return trainer_of(NEW)
 
 
+@pytest.mark.slow
 def test_every_scheme_is_the_round_by_hand(plain, known):
     models, metrics, _ = run(plain, NETWORK, known)
     for number, scheme in enumerate(NEW):
@@ -84,6 +85,7 @@ def test_every_scheme_is_the_round_by_hand(plain, known):
     assert len(distinct) == len(NEW) - 2  # with s = 1 gc_plus and row_space are one
 
 
+@pytest.mark.slow
 def test_masks_over_the_field_are_the_round_by_hand(known):
     """Rounded, masked, coded, lost and decoded in Python's integers; exact where plain ones are."""
     trainer = trainer_of(SECURE_SCHEMES, masks="field", aggregation="payload")
@@ -95,6 +97,7 @@ def test_masks_over_the_field_are_the_round_by_hand(known):
     np.testing.assert_array_equal(metrics.hold, ~metrics.exact)
 
 
+@pytest.mark.slow
 def test_nothing_lost_is_ideal(plain):
     network = problems.network(0.0, 0.0)
     whole = Foreknowledge(
@@ -107,6 +110,7 @@ def test_nothing_lost_is_ideal(plain):
     assert metrics.exact.all()
 
 
+@pytest.mark.slow
 def test_payloads_and_coefficients_agree(known):
     """Real encoding and decoding of the schemes that code."""
     names = ("colrel", *UNBIASED_SCHEMES, *MEMORY_SCHEMES)
@@ -116,6 +120,7 @@ def test_payloads_and_coefficients_agree(known):
     assert np.abs(one[-1]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_schemes_beside_it(known):
     """A scheme without memory is bit for bit the same beside those with one."""
     few = run(trainer_of(("gc_plus",), deterministic=True), NETWORK, known, 6)[0]
@@ -134,6 +139,7 @@ def test_the_mean_model_of_gossip_moves_by_the_mean_update(plain, known):
     assert np.ptp(models, axis=0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_projected_memory_agrees_with_all_that_was_received():
     """R G = R Delta after a round, and from G = 0 the step is that of least squares."""
     code = problems.code()
@@ -158,6 +164,7 @@ def test_projected_memory_agrees_with_all_that_was_received():
     assert seen > 5
 
 
+@pytest.mark.slow
 def test_memory_that_is_not_finite_is_refused(known):
     """What a client sends that is no number never enters what is remembered of it."""
     data = made_up_data()

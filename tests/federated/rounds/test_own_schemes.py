@@ -72,6 +72,7 @@ def mixed():
     return train(schemes, own, (8, 1), policy=LinkPolicy(num_attempts=2))
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_built_in_scheme_is_that_scheme(mixed):
     """Bit for bit, with the links of its round, beside a scheme that remembers clients."""
     state, metrics = mixed
@@ -85,6 +86,7 @@ def test_a_copy_of_a_built_in_scheme_is_that_scheme(mixed):
     np.testing.assert_array_equal(metrics.num_revealed[:, 0], metrics.num_revealed[:, 3])
 
 
+@pytest.mark.slow
 def test_state_goes_on_from_block_to_block(mixed):
     _, metrics = mixed
     expected = np.arange(ROUNDS) * 3 / 100

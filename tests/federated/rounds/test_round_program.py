@@ -59,6 +59,7 @@ def run(trainer, links, **settings):
     return np.stack([s.params[0] for s in states]), jax.tree.map(lambda x: x[0], metrics)
 
 
+@pytest.mark.slow
 def test_every_scheme_is_the_round_by_hand(plain):
     trails, metrics = run(plain, network())
     assert trails.dtype == np.float64
@@ -71,6 +72,7 @@ def test_every_scheme_is_the_round_by_hand(plain):
     np.testing.assert_array_equal(moved, ~metrics.hold)
 
 
+@pytest.mark.slow
 def test_payloads_and_every_option_are_the_round_by_hand():
     """Real encoding and decoding, repeats, places, target weights, FedProx: all at once."""
     with jax.enable_x64(True):
@@ -116,6 +118,7 @@ def test_without_peer_links(plain):
     assert metrics.hold[of("gc")].all()
 
 
+@pytest.mark.slow
 def test_held_rounds_move_nothing():
     """Neither the parameters nor what Adam and momentum remember."""
     server = optax.chain(optax.scale_by_adam(), optax.trace(0.9), optax.scale(-0.01))
@@ -145,6 +148,7 @@ def of_run(seed, scheme, trees):
     return jax.tree.map(lambda x: x[seed, scheme], trees)
 
 
+@pytest.mark.slow
 def test_one_trace_serves_all_blocks_networks_and_data():
     trainer = small((3,), ("gc",))
     chex.clear_trace_counter()
@@ -157,6 +161,7 @@ def test_one_trace_serves_all_blocks_networks_and_data():
         trainer(network(0.3, 0.2), data._replace(indices=data.indices[:, :9]))
 
 
+@pytest.mark.slow
 def test_runs_do_not_depend_on_what_runs_beside_them():
     links, data = network(), made_up_data(np.float32)
     together, table = small((3, 4, 5))(links, data, num=4)
@@ -173,6 +178,7 @@ def test_runs_do_not_depend_on_what_runs_beside_them():
     np.testing.assert_allclose(together.params, mapped.params, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_seed_alone_is_bit_for_bit_the_same_with_a_code_and_its_own_partition():
     data = made_up_data(np.float32)
     turned = data._replace(indices=data.indices[::-1], num_samples=data.num_samples[::-1])
@@ -186,6 +192,7 @@ def test_a_seed_alone_is_bit_for_bit_the_same_with_a_code_and_its_own_partition(
     assert np.abs(other.params - alone.params).max() > 1e-3  # the partition matters
 
 
+@pytest.mark.slow
 def test_silent_client_is_an_erased_one():
     """Its update is not finite: dropped, as if every link that carries it had failed."""
     trainer = small((3,), ("intermittent", "gc", "gc_plus"), drop_non_finite=True)
@@ -210,6 +217,7 @@ def test_silent_client_is_an_erased_one():
     np.testing.assert_array_equal(np.unique(clean.peer_uses[0], axis=1)[:, 0], [0, 3, 3])
 
 
+@pytest.mark.slow
 def test_quadratics_end_where_the_mean_coefficients_say():
     """x -> x + eta sum_k c_k (b_k - x) stays around the mean of b weighted by E[c | not held]."""
     targets = np.array([0.0, 1.0, 5.0], np.float32)

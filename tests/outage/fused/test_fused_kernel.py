@@ -101,6 +101,7 @@ CYCLIC = cyclic_code(jax.random.key(0), CLIENTS, 2)
 TWO = cyclic_code(jax.random.key(0), 2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "network"),
     [
@@ -140,6 +141,7 @@ def test_first_words_that_tie_with_their_thresholds():
     assert 0 < changed.sum() <= CLIENTS**2, "no trial was decided by a second word"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [CYCLIC, fractional_repetition_code(CLIENTS, 1), all_ones_ring_code(CLIENTS, 1)],
@@ -154,6 +156,7 @@ def test_codes_that_need_a_second_null_vector(code):
     assert 0 < found.gc.mean() < found.sum_recovered.mean() < 1
 
 
+@pytest.mark.slow
 def test_another_field_and_an_odd_number_of_clients():
     code = cyclic_mds_code(3, 2)
     shape = shape_of(code, attempts=3)
@@ -162,12 +165,14 @@ def test_another_field_and_an_odd_number_of_clients():
     assert 0 < found.gc.mean() < found.sum_recovered.mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 2], ids=["summed", "kept-apart"])
 def test_counts_of_whole_and_part_blocks(kept):
     """The comparison that a process makes before it trusts the kernel."""
     assert why_rejected(shape_of(TWO, 1)._replace(kept=kept), TWO) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

@@ -40,6 +40,7 @@ def test_the_rows_of_a_class_decode_and_nothing_less(clients, stragglers):
         assert decodes or len(rows) < clients - stragglers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "family", "clients", "stragglers"),
     [
@@ -63,6 +64,7 @@ def test_outage_with_given_arrivals_of_rows(name, family, clients, stragglers):
     assert abs(found - expected) < 5 * np.sqrt(expected * (1 - expected) / trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dynamics",
     [

@@ -70,6 +70,7 @@ def differences(law: ClosedForm, expected: dict[str, object]) -> float:
     return max(np.abs(np.asarray(getattr(law, n)) - np.asarray(expected[n])).max() for n in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "attempts"), [(2, 1), (3, 2), (5, 1), (6, 3)])
 def test_all_row_states_one_by_one(clients: int, attempts: int) -> None:
     network, code = some_network(clients, clients), cyclic_code(KEY, clients, 1)
@@ -80,6 +81,7 @@ def test_all_row_states_one_by_one(clients: int, attempts: int) -> None:
         assert differences(law, by_row_states(network, attempts, ring=False)) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clients", "attempts"), [(2, 2), (4, 1), (3, 2)])
 def test_all_patterns_of_links(clients: int, attempts: int) -> None:
     network, code = some_network(clients, 9), cyclic_code(KEY, clients, 1)
@@ -105,6 +107,7 @@ def test_certain_links() -> None:
     assert closed_form(silent, code).gc_plus_none == 1.0
 
 
+@pytest.mark.slow
 def test_reciprocity_does_not_matter_where_no_row_needs_both_directions() -> None:
     one_way = some_network(4, 1, reciprocal=True)
     both_ways = Network(one_way.uplink_erasure, one_way.peer_erasure)
@@ -136,6 +139,7 @@ def test_other_codes_have_the_law_of_standard_decoding_alone() -> None:
     assert redrawn[1:] == (None,) * 5
 
 
+@pytest.mark.slow
 def test_slopes_are_finite_differences() -> None:
     network, code = some_network(4, 5), cyclic_code(KEY, 4, 1)
 

@@ -59,6 +59,7 @@ def exact_slope(network, stragglers, attempts, kind, link):
     return slope / 2 / at(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 2, 3])
 @pytest.mark.parametrize(("kind", "stragglers"), [("cyclic", 2), ("cyclic", 1), ("blocks", 1)])
 def test_slopes_keep_their_digits(kind, stragglers, attempts):
@@ -72,6 +73,7 @@ def test_slopes_keep_their_digits(kind, stragglers, attempts):
             assert value == pytest.approx(slope, rel=1e-12, abs=0.0), (m, k)
 
 
+@pytest.mark.slow
 def test_slopes_where_single_precision_knows_no_outage():
     network = Network.homogeneous(12, uplink_erasure=1e-5, peer_erasure=1e-5)
     found = sensitivity(network, 11, kind="blocks")
@@ -89,6 +91,7 @@ def test_slopes_of_the_law_itself_in_double_precision():
         assert slopes.peer_erasure[0, k] == pytest.approx(exact, rel=1e-12, abs=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cyclic", "blocks"])
 def test_placements_are_weighed_where_outages_underflow(kind):
     network, own = Network([1e-90, 1e-85, 1e-88, 1e-84], np.zeros((4, 4))), tuple(range(4))
@@ -100,6 +103,7 @@ def test_placements_are_weighed_where_outages_underflow(kind):
     assert np.all(found.uplink[:2] > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("erasure", [1e-310, 5e-324, 2.3e-308])
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_logarithms_of_the_smallest_probabilities(erasure, attempts):

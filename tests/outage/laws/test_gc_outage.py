@@ -54,6 +54,7 @@ def accuracy(network, stragglers, attempts):
     return abs(Dyadic(abs(difference.digits), difference.exponent) / exact), log_error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 4])
 @pytest.mark.parametrize("clients", [1, 5, 40])
 @pytest.mark.parametrize("kind", ["tiny", "one-scale", "near-one", "any"])
@@ -80,6 +81,7 @@ def test_outages_of_any_rarity(clients, stragglers):
         assert log_gc_outage_probability(network, stragglers) < -exponent * math.log(10.0) + 40
 
 
+@pytest.mark.slow
 def test_a_sum_over_subsets_of_clients_agrees():
     """P(outage) summed over which clients have a complete row: no recursion, no exponents."""
     for clients, s, attempts in [(1, 0, 1), (3, 1, 2), (6, 2, 1), (8, 4, 3)]:
@@ -97,6 +99,7 @@ def test_a_sum_over_subsets_of_clients_agrees():
             assert wrong != pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", reference_cases())
 def test_reference_values(case):
     network = Network(case.uplink_erasure, case.peer_erasure)
@@ -135,6 +138,7 @@ def test_near_certain_outages_keep_the_digits_of_the_logarithm():
     assert alone == pytest.approx(-(2.0**-400), rel=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 3])
 @pytest.mark.parametrize(("clients", "stragglers"), [(4, 1), (6, 2), (6, 0), (5, 4), (12, 2)])
 def test_fractional_repetition_law(clients, stragglers, attempts):
@@ -150,6 +154,7 @@ def test_fractional_repetition_law(clients, stragglers, attempts):
         assert closed_form(network, code, num_attempts=attempts).gc_outage == float(ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["any", "tiny"])
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(6, 2, 1), (6, 1, 2), (8, 3, 3)])
 def test_the_rows_of_one_class_decode(clients, stragglers, attempts, kind):
@@ -165,6 +170,7 @@ def test_the_rows_of_one_class_decode(clients, stragglers, attempts, kind):
         assert closed_form(network, code, num_attempts=attempts).gc_outage == ours
 
 
+@pytest.mark.slow
 def test_cyclic_mds_with_one_straggler_by_enumeration():
     network = random_network(4, 2, "any")
     exact = enumerate_outcomes(network, cyclic_mds_code(4, 1), num_attempts=1).gc_outage.best
@@ -172,6 +178,7 @@ def test_cyclic_mds_with_one_straggler_by_enumeration():
     assert abs(gc_outage_probability(network, 1) - exact) > 1e-3  # the cyclic law is a bound
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_callers_mode():
     network = random_network(7, 3, "tiny")
     laws = (

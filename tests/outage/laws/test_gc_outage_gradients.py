@@ -47,6 +47,7 @@ EDGE_NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", EDGE_NETWORKS.values(), ids=EDGE_NETWORKS.keys())
 def test_gradients_are_exact_at_the_edges_too(network):
     for s in (0, 1, 4):
@@ -60,6 +61,7 @@ def test_gradients_are_exact_at_the_edges_too(network):
         np.testing.assert_allclose(as_matrix(rough), exact, rtol=1e-4, atol=1e-35)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [3])
 def test_gradients_of_several_attempts_match_finite_differences(attempts):
     network = random_network(6, 5, "one-scale")
@@ -88,6 +90,7 @@ def exact_at(network, link, probability, stragglers, attempts):
         Dyadic.of = original
 
 
+@pytest.mark.slow
 def test_gradient_of_the_logarithm_of_rare_outages():
     network = random_network(40, 0, "tiny")
     for mode, tolerance in ((True, 1e-11), (False, 1e-5)):
@@ -113,6 +116,7 @@ def test_gradient_of_the_logarithm_where_an_outage_is_impossible():
         np.testing.assert_array_equal(gradient.peer_erasure, np.zeros((4, 4)))
 
 
+@pytest.mark.slow
 def test_every_transformation_of_a_32_bit_caller():
     network = Network.homogeneous(5, uplink_erasure=0.1, peer_erasure=0.05)
 

@@ -78,6 +78,7 @@ def outage_by_patterns(network, stragglers, dynamics, attempts, **options) -> fl
     return number_law(some)[: network.num_clients - stragglers].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamics", [HARD, SOFT], ids=["hard", "soft"])
 @pytest.mark.parametrize(("clients", "stragglers", "attempts"), [(3, 1, 3), (4, 2, 2)])
 def test_every_pattern_of_every_link(clients, stragglers, attempts, dynamics) -> None:

@@ -45,6 +45,7 @@ def unequal(clients=3, scale=1.0, reciprocal=False):
     return Network(scale * generator.uniform(0.02, 0.2, clients), peer, reciprocal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reciprocal", [False, True])
 @pytest.mark.parametrize("kind", CASES)
 def test_all_outcomes_against_enumeration(kind, reciprocal, repetitions):
@@ -59,6 +60,7 @@ def test_all_outcomes_against_enumeration(kind, reciprocal, repetitions):
     assert "gc_outage" not in rare.flagged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_heard", [False, True])
 @pytest.mark.parametrize("memory", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("erasure", [1e-2, 1e-4])
@@ -78,6 +80,7 @@ def test_rare_failures_of_standard_decoding(erasure, memory, keep_heard):
     assert abs(found - law) < 4 * standard_error(found)
 
 
+@pytest.mark.slow
 def test_blocked_clients_and_certain_links():
     """A link that never fails by itself does when an end is blocked."""
     network = Network.homogeneous(4, uplink_erasure=1e-3, peer_erasure=0.0)
@@ -204,6 +207,7 @@ def test_a_wrong_memory_in_the_weights_is_seen(monkeypatch):
     assert max(errors) > 6
 
 
+@pytest.mark.slow
 def test_strata_are_of_independent_links():
     network, code = unequal(), cyclic_code(KEY, 3, 1)
     for how in ({"dynamics": HARD}, {"keep_heard": True}, {"dynamics": BLOCKED}):

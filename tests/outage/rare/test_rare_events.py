@@ -62,6 +62,7 @@ def assert_agree(rare, exact, names=OUTCOMES):
     return checked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("target", [1e-4, 1e-8, 1e-12])
 def test_standard_decoding_against_the_closed_form(method, target, repetitions):
@@ -85,6 +86,7 @@ def test_standard_decoding_against_the_closed_form(method, target, repetitions):
         assert 0 < rare.tail_bound < 1e-2 * law
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("erasure", [1e-3, 1e-4])
 def test_all_outcomes_against_enumeration(method, erasure, monkeypatch, repetitions):
@@ -130,6 +132,7 @@ def test_light_strata_alone_are_exact():
     assert set(rare.effective_sample_size.values()) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["reciprocal", "redrawn", "blocks", "mds", "certain"])
 def test_other_networks_and_codes(method, kind, monkeypatch):
@@ -169,6 +172,7 @@ def z_scores(network, code, runs):
     }
 
 
+@pytest.mark.slow
 def test_unbiased_and_a_wrong_likelihood_ratio_is_seen(monkeypatch, repetitions):
     network, code = random_network(4, 8), cyclic_code(KEY, 4, 2)
     network = Network(network.uplink_erasure / 30, network.peer_erasure / 30)

@@ -22,6 +22,7 @@ def shifted(clients: int, *offsets: int) -> GradientCode:
     return GradientCode.from_matrix(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clients", "offsets"), [(4, (2,)), (4, (3,)), (5, (2, 3)), (4, (1, 3)), (4, (0, 2, 3))]
 )
@@ -52,6 +53,7 @@ for num_trials in (None, 3000):
 """
 
 
+@pytest.mark.slow
 def test_every_size_class_counts_the_same_in_64_bit_mode() -> None:
     """One word of offsets and two, elimination, the walk around the ring, and plain loops."""
     runs = [

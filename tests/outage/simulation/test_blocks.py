@@ -76,6 +76,7 @@ def test_what_does_not_fit_is_refused(blocks):
         compile_blocks(network, CODE)
 
 
+@pytest.mark.slow
 def test_eight_devices_count_the_same(blocks):
     inherited = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS",)}
     program = (

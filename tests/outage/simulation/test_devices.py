@@ -63,6 +63,7 @@ def here(processes):  # the others work meanwhile
     return {"drawn and decided": drawn_and_decided(), "counted": counted(devices=jax.devices()[:1])}
 
 
+@pytest.mark.slow
 def test_the_trials_asked_for(here):
     assert here["drawn and decided"]["sharded recovery"] == here["drawn and decided"]["recovery"]
     for num_trials, counts in here["counted"].items():
@@ -70,6 +71,7 @@ def test_the_trials_asked_for(here):
         assert sum(counts[8]) == int(num_trials)
 
 
+@pytest.mark.slow
 def test_64_bit_mode_changes_nothing(found, here):
     there = found("64 bits")
     assert there["x64"] != in_64_bits()
@@ -77,6 +79,7 @@ def test_64_bit_mode_changes_nothing(found, here):
     assert there["counted"] == here["counted"]
 
 
+@pytest.mark.slow
 def test_eight_devices_count_the_same(found, here):
     there = found("8 devices")
     assert there["devices"] == 8
@@ -84,6 +87,7 @@ def test_eight_devices_count_the_same(found, here):
     assert there["counted"] == here["counted"]
 
 
+@pytest.mark.slow
 def test_two_processes_of_two_devices_count_the_same(found, here):
     for there in map(found, ("process 0", "process 1")):
         assert (there["devices"], there["processes"]) == (4, 2)

@@ -29,6 +29,7 @@ def assert_one_by_one(recovered: np.ndarray, blocks: float) -> None:
     assert np.all(recovered - blocks * EXPECTED < spread)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [True, False], ids=["few trials", "many trials"])
 def test_a_chance_hits_no_whole_block(few: bool) -> None:
     """Both programs, 3 blocks: fails by chance in 1 of 100 000 runs."""
@@ -43,6 +44,7 @@ def test_a_chance_hits_no_whole_block(few: bool) -> None:
     assert np.all(whole > 0)
 
 
+@pytest.mark.slow
 def test_a_chance_hits_no_whole_block_of_a_study() -> None:
     code, key = small_field_code(), jax.random.key(1)
     blocks = compile_blocks(NETWORK, code, devices=jax.devices()[:1])

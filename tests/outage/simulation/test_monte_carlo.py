@@ -53,6 +53,7 @@ def test_enumerated_cases(case, repetitions):
     assert not surprises(outcome_p_values(outcomes, case.expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SIMULATED)
 def test_simulated_cases(case, repetitions):
     """Within 5 combined standard errors; for rare events the same by exact probabilities."""
@@ -83,6 +84,7 @@ def case_of(clients, stragglers, attempts, redraw_code=False):
     raise AssertionError(f"no reference case {wanted}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1, 2), (4, 2, 1)])
 def test_a_biased_sampler_is_rejected(shape):
     """Thresholds one percent too high are those of a network one percent worse."""
@@ -165,6 +167,7 @@ def test_what_was_yielded_before_a_stop_is_complete():
     assert simulation.device == "cpu" or jax.default_backend() != "cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", [256, 1024, 2048])
 def test_tiles_do_not_show(tile):
     assert same_counts(count(40_000, tile=tile), count(40_000))
@@ -177,6 +180,7 @@ def test_keys():
     assert same_counts(count(20_000, other_kind), count(20_000, other_kind))
 
 
+@pytest.mark.slow
 def test_counts_fit_together():
     """Also with the five clients at which row_space beats gc_plus, as it must somewhere."""
     fit_together(count(100_003), clients=3)

@@ -50,6 +50,7 @@ def apart(ours, theirs, trials: int) -> float:
     return abs(ours - theirs) / max(2 * both * (1 - both) / trials, 1e-12) ** 0.5
 
 
+@pytest.mark.slow
 def test_a_model_and_a_decoder_of_ones_own_agree_with_the_built_in_ones() -> None:
     """Five standard errors of nine estimates: fails by chance once in 200 000 seeds."""
     trials = 60_000
@@ -66,6 +67,7 @@ def test_a_model_and_a_decoder_of_ones_own_agree_with_the_built_in_ones() -> Non
     assert own.custom["decoded"].low < own.custom["decoded"] < own.custom["decoded"].high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -148,6 +150,7 @@ def test_what_does_not_go_together_is_refused() -> None:
         simulate_outcomes(KEY, NETWORK, CODE, **{**options, "num_trials": 2**31})
 
 
+@pytest.mark.slow
 def test_a_code_of_composite_size_takes_its_second_null_vector() -> None:
     code = cyclic_mds_code(6, 3)
     network = Network.homogeneous(6, uplink_erasure=0.4, peer_erasure=0.25)
@@ -161,6 +164,7 @@ def test_a_code_of_composite_size_takes_its_second_null_vector() -> None:
     assert own.by_name() == simulate_outcomes(KEY, network, code, num_trials=5000).by_name()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clients", [1, 2, 5, 33])
 def test_links_and_their_bits_by_offset_are_each_other(clients: int) -> None:
     source = np.random.default_rng(clients)
@@ -174,6 +178,7 @@ def test_links_and_their_bits_by_offset_are_each_other(clients: int) -> None:
     np.testing.assert_array_equal(blank_erased(offsets), packed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "dynamics", "keep_heard"),
     [
@@ -194,6 +199,7 @@ def test_outcomes_see_the_links_that_the_rows_are_drawn_from(network, dynamics, 
         np.testing.assert_array_equal(found.peer_delivered[..., trial], one.peer_delivered)
 
 
+@pytest.mark.slow
 def test_keys_of_trials_draw_what_jax_draws() -> None:
     block = seed_key(9)
     keys = trial_keys(block, jnp.arange(3, dtype=jnp.uint32))

@@ -14,6 +14,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(selfcheck, "_SPEED_SECONDS", 0.1)
 
 
+@pytest.mark.slow
 def test_all_is_well(quick, capsys):
     assert main(["doctor", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -58,6 +58,7 @@ def with_weights(counts: StratifiedCounts, weights: np.ndarray) -> StratifiedCou
     return dataclasses.replace(counts, strata=counts.strata._replace(weights=weights))
 
 
+@pytest.mark.slow
 def test_the_trials_are_those_of_the_plain_estimate(ten: StratifiedCounts) -> None:
     plain = compile_simulation(TEN, TEN_CODE, num_attempts=2, num_trials=60_000)
     assert same_counts(ten.total, reduce(add, plain.counts(KEY, TEN, TEN_CODE, 60_000)))
@@ -65,6 +66,7 @@ def test_the_trials_are_those_of_the_plain_estimate(ten: StratifiedCounts) -> No
     assert len(ten.counts) == len(ten.strata.weights) == MOST_STRATA
 
 
+@pytest.mark.slow
 def test_the_two_programs_and_any_tile_sort_alike() -> None:
     few = counted(SMALL, SMALL_CODE, 2**14, num_attempts=2)
     fast = compile_stratified(SMALL, SMALL_CODE, num_attempts=2, tile=256)
@@ -72,6 +74,7 @@ def test_the_two_programs_and_any_tile_sort_alike() -> None:
     assert all(map(same_counts, few.counts, again.counts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "code", "options"),
     [
@@ -94,6 +97,7 @@ def test_strata_have_their_probabilities_and_wrong_ones_are_rejected(
     assert weight_p_value(with_weights(counts, np.roll(counts.strata.weights, 1))) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 2])
 @pytest.mark.parametrize("stragglers", [0, 1, 2])
 def test_estimates_are_those_of_the_enumeration(stragglers: int, attempts: int) -> None:

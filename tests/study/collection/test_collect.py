@@ -61,6 +61,7 @@ def numbers(path):
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
+@pytest.mark.slow
 def test_shards_merged_are_one_run(study_file, whole, tmp_path):
     stores = [tmp_path / f"{part}.db" for part in (1, 2, 3)]
     for part, store in enumerate(stores, 1):
@@ -107,6 +108,7 @@ def test_the_study_ends_by_both_rules(whole):
     assert not stopped["trials"].eq(10 * 2**14).any()
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_simulation(whole, study_file):
     """Blocks of a point add up to what `simulate_outcomes` counts with the same seed."""
     study = read_study(study_file)
@@ -143,6 +145,7 @@ def test_the_closed_form_lies_within_most_intervals(whole):
     assert inside.mean() > 0.7  # points share their random words, so that they miss together
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(whole, study_file, tmp_path, repetitions):
     path, chance, grown = tmp_path / "killed.db", random.Random(0), [0]
     for _ in range(repetitions(3, 10)):
@@ -159,6 +162,7 @@ def test_killed_again_and_again(whole, study_file, tmp_path, repetitions):
     assert numbers(path) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_file(whole, study_file, tmp_path):
     path = tmp_path / "shared.db"
     process = start(study_file, path)
@@ -169,6 +173,7 @@ def test_two_processes_on_one_file(whole, study_file, tmp_path):
     assert numbers(path) == numbers(whole)
 
 
+@pytest.mark.slow
 def test_eight_devices(whole, study_file, tmp_path):
     path = tmp_path / "devices.db"
     finish(start(study_file, path, JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="8"))
@@ -176,6 +181,7 @@ def test_eight_devices(whole, study_file, tmp_path):
     assert load(path)["device"].unique().tolist() == ["8 x cpu"]
 
 
+@pytest.mark.slow
 def test_shuffled_points_and_64_bits(whole, study_file, tmp_path):
     study = read_study(study_file)
     points = list(study.points)
@@ -185,6 +191,7 @@ def test_shuffled_points_and_64_bits(whole, study_file, tmp_path):
     assert numbers(tmp_path / "shuffled.db") == numbers(whole)
 
 
+@pytest.mark.slow
 def test_three_files_merged(whole, study_file, tmp_path):
     study = read_study(study_file)
     parts = []

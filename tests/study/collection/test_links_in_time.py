@@ -85,6 +85,7 @@ def store(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_blocks_are_the_trials_of_a_run_and_agree_with_the_law(store):
     network = Network.homogeneous(4, uplink_erasure=0.4, peer_erasure=0.25)
     code_key, key = seed_keys(0)

@@ -111,6 +111,7 @@ def test_mistakes(folder, more, words):
         study(folder, **more)
 
 
+@pytest.mark.slow
 def test_it_is_counted_shown_drawn_and_replayed(folder, capsys):
     (folder / "study.toml").write_text(STUDY.format(file='"a.npy"', code="", protocol=""))
     store = str(folder / "s.db")

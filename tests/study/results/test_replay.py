@@ -43,6 +43,7 @@ def happened(point):
     return {outcome: engine.events(point, 3, outcome) for outcome in EVENTS}
 
 
+@pytest.mark.slow
 def test_a_counted_outcome_happens_again(point, happened):
     """The outage trial of a store gives an outage, and so on for all outcomes."""
     for outcome, trials in happened.items():
