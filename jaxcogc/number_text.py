@@ -24,9 +24,9 @@ def probability_text(value: float, digits: int = 5) -> str:
     return f"{value:.{digits}f}" if value >= 0.001 else f"{value:.{digits - 2}e}"
 
 
-def interval_text(low: float, high: float, digits: int = 5) -> str:
+def interval_text(low: float, high: float) -> str:
     """The two ends of an interval of probabilities."""
-    return f"{probability_text(low, digits)} – {probability_text(high, digits)}"
+    return f"{probability_text(low)} – {probability_text(high)}"
 
 
 def estimate_text(best: float, low: float, high: float, gap: str = " ") -> str:

@@ -155,6 +155,7 @@ def test_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(accuracy.values()) > 0.85
 
 
+@pytest.mark.slow
 def test_schemes_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     import schemes_by_hand
 

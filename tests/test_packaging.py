@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from tests.places import PROJECT
 from tests.source_tree import PACKAGE, SOURCES, imported_names, tree_of
 
-BY_OTHERS = {"pyarrow", "filelock"}
+BY_OTHERS = {"pyarrow", "filelock", "flatbuffers"}
 """Declared for what others do with them: pandas writes Parquet, JAX bounds a cache of programs."""
 
 

@@ -29,7 +29,8 @@ _MOST_TRACED = 256
 """Traced programs, about 0.1 MB each: those used last."""
 _DIGEST = hashlib.sha256().digest_size
 
-_traced: Path | None = None  # their folder, from `keep_programs`
+_traced: Path | None = None  # their folder, from `keep_programs`, and the sources of that time
+_sources = ""
 
 
 def keep_programs() -> Path | None:
@@ -46,7 +47,7 @@ def keep_programs() -> Path | None:
       The folder; None where nothing was set: JAX runs already, the user has chosen for himself,
       the folder cannot be written, or the user has no home.
     """
-    global _traced
+    global _traced, _sources
     _traced = None
     told = {"JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"} & os.environ.keys()
     if told or "jax" in sys.modules:
@@ -60,7 +61,9 @@ def keep_programs() -> Path | None:
         return None
     if not os.access(folder, os.W_OK | os.X_OK):
         return None
-    _traced = folder / "traced"
+    with contextlib.suppress(OSError):  # a source that cannot be read: nothing traced is kept
+        _sources = _digest_of_sources()
+        _traced = folder / "traced"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
     os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(_MOST_BYTES))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(_LEAST_SECONDS))
@@ -92,7 +95,9 @@ def lowered(what: str, program: Callable[..., Any], mesh: Mesh, inputs: Any) -> 
     if exported is None:
         leaves, tree = jax.tree.flatten(inputs)
         flat = jax.jit(lambda *leaves: program(jax.tree.unflatten(tree, leaves)))
-        trace: Callable[..., Exported] = export.export(flat)
+        trace: Callable[..., Exported] = export.export(
+            flat, platforms=[mesh.devices.flat[0].platform]
+        )
         exported = trace(*leaves)
         _save(file, exported)
     again: Callable[..., Any] = exported.call
@@ -102,12 +107,20 @@ def lowered(what: str, program: Callable[..., Any], mesh: Mesh, inputs: Any) -> 
 
 
 def _fingerprint(what: str) -> str:
-    digest = hashlib.sha256(what.encode())
+    import jax
+
+    told = {k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_"))}
+    versions = [sys.version, jax.__version__]
+    return hashlib.sha256(
+        repr((what, _sources, versions, sorted(told.items()))).encode()
+    ).hexdigest()
+
+
+def _digest_of_sources() -> str:
+    """Of what this process imports: read when it starts, as files may change while it runs."""
+    digest = hashlib.sha256(version("jaxlib").encode())
     for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.read_bytes())
-    told = {k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_"))}
-    versions = [sys.version, version("jax"), version("jaxlib")]
-    digest.update(repr((versions, sorted(told.items()))).encode())
     return digest.hexdigest()
 
 

@@ -64,6 +64,7 @@ def compile_task(plan: TrainingPlan, task: Task, inputs: Inputs) -> CompiledTrai
     program = training_program(task, settings, devices=devices, network=plan.network)
     lowered = program.lower(first, inputs, words, RoundSpan.of(0, 1, plan.rounds))
     compiled, (_, shapes) = lowered.compile(), lowered.out_info
+    first = jax.tree.map(np.array, first)
 
     def fingerprint() -> str:
         digest = hashlib.sha256(lowered.as_text().encode())

@@ -49,6 +49,7 @@ def test_standard_decoding_takes_the_closed_form(capsys) -> None:
     assert answer(capsys, *SMALL, *given[:-1], "0.01")["rounds_for_target"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", ["safe", "simulated"])
 def test_partial_averages_are_simulated(capsys, rho: str) -> None:
     fields = answer(

@@ -36,6 +36,7 @@ def test_json_table_and_heat_map(tmp_path, capsys):
         assert words in err
 
 
+@pytest.mark.slow
 def test_random_placement(tmp_path, capsys):
     """Every coded candidate says so, and links are judged by their mean over placements."""
     network = tmp_path / "network.json"

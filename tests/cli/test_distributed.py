@@ -156,6 +156,7 @@ def test_nothing_tells_which_processes_they_are() -> None:
     assert finished.stdout == ""
 
 
+@pytest.mark.slow
 def test_kernel_and_tile_change_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*SMALL, "--trials", "50_000", "--quiet", "--json", "-"]
     assert main(arguments) == 0

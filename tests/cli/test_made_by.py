@@ -63,6 +63,7 @@ def test_a_result_can_be_made_again(verb, folder, capsys):
     ] == [{name: value for name, value in row.items() if name != "command"} for row in rows]
 
 
+@pytest.mark.slow
 def test_lists_of_everything_are_rows(folder, capsys):
     """Erasures, attempts and stragglers: each row holds what a run of its own says."""
     command = "outage --clients 4 --trials 3000 --peer-erasure .1"

@@ -161,6 +161,7 @@ def test_from_a_list_of_links_to_training(tmp_path, capsys):
     run_commands(again["commands"][:1], capsys, again["chosen"]["outage"]["best"])
 
 
+@pytest.mark.slow
 def test_commands_of_other_answers(tmp_path, capsys):
     network = ["--network", str(four(tmp_path)), "--max-attempts", "1"]
     found = chosen_of(capsys, *network, "--order", "random", "--target", "0.3")

@@ -66,6 +66,7 @@ def test_keeping(capsys):
         assert estimate["low"] == pytest.approx(1 - exact["high"], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_network_file_tells_of_time(tmp_path, capsys):
     path = tmp_path / "network.json"
     fields = json.loads(NETWORK.to_json()) | {"memory": 0.5, "block_probability": [0.1, 0, 0, 0]}

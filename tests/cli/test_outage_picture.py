@@ -33,6 +33,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["uplink_erasure", "peer_erasure"])
 def test_the_law_is_exact_between_erasures(axis: str, drawn: Any) -> None:
     other = {"uplink_erasure": "peer_erasure", "peer_erasure": "uplink_erasure"}[axis]
@@ -64,6 +65,7 @@ def test_whole_numbers_have_no_law_between_them(drawn: Any) -> None:
     assert list(line.get_xdata()) == [0, 1, 3]
 
 
+@pytest.mark.slow
 def test_links_that_remember_and_bursts_that_do_not_fit(drawn: Any) -> None:
     """Bursts of four are too short for links that lose .8, but all is lost where they lose all."""
     ((curve,), _) = drawn("--uplink-erasure .5,1 --peer-erasure .2 --burst-length 4")

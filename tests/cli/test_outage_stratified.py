@@ -44,6 +44,7 @@ def test_json_table_and_picture(capsys, tmp_path, monkeypatch):
     assert found["row_space_outage"]["best"] == pytest.approx(1 - found["row_space_exact"]["best"])
 
 
+@pytest.mark.slow
 def test_a_line_for_each_number_of_stragglers(capsys):
     arguments = "outage --clients 4 --stragglers 2,1,0 --trials 5000 --estimator stratified"
     assert main(arguments.split()) == 0

@@ -90,6 +90,7 @@ def test_output_that_is_lost_is_one_line(command: str, out: str) -> None:
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_told_in_one_line() -> None:
     read, write = os.pipe()
     os.close(read)

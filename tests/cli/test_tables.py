@@ -72,6 +72,7 @@ def test_long_names_are_not_cut() -> None:
     assert all(shown.count(name) == 7 for name in names[1:])
 
 
+@pytest.mark.slow
 def test_few_letters_are_enough() -> None:
     """A terminal that knows only ASCII gets the same numbers."""
     for verb in (["show", "--help"], ["bound", "--clients", "3", "--stragglers", "1"]):

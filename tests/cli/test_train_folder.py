@@ -111,6 +111,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_nothing_intact_is_one_line(copy: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for step in (copy / "checkpoints").iterdir():
         without_manifest(step)
@@ -156,6 +157,7 @@ def test_moved_folders_and_files_make_no_difference(whole: Path, tmp_path: Path)
     assert main(["train", *again, "--quiet"]) == 0
 
 
+@pytest.mark.slow
 def test_another_network_is_no_moved_one(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = PROJECT / "examples" / "networks" / "hall-12.json"
     changed = copy.parent / other.name
@@ -190,6 +192,7 @@ def test_a_folder_is_there_with_its_files_or_not_at_all(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_second_process_is_told_at_once(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     descriptor = os.open(copy, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -89,6 +89,7 @@ def test_agreement_with_the_exact_decision(clients, stragglers, attempts, repeti
     assert len(decided["clients"]) > clients // 2
 
 
+@pytest.mark.slow
 def test_wrong_decisions_are_seen():
     """Decoders that cut corners do not pass the check above."""
     code = cyclic_code(jax.random.key(1), 10, 7)

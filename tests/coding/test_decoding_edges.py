@@ -26,6 +26,7 @@ DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coeffi
 CODE = cyclic_code(jax.random.key(0), 6, 3)
 
 
+@pytest.mark.slow
 def test_same_results_in_either_mode():
     links = random_links(np.random.default_rng(11), (50, 2, 6), 0.2, 0.2)
     for decoder in DECODERS:
@@ -36,6 +37,7 @@ def test_same_results_in_either_mode():
         np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.slow
 def test_weights_are_constants_of_a_gradient():
     links = random_links(np.random.default_rng(12), (1, 2, 6), 0.1, 0.1)
     one = jax.tree.map(lambda x: jnp.asarray(x[0]), links)
@@ -55,6 +57,7 @@ def test_weights_are_constants_of_a_gradient():
         assert not np.asarray(jax.grad(of_coefficients)(jnp.asarray(CODE.matrix))).any()
 
 
+@pytest.mark.slow
 def test_edges():
     def links(uplink, peer, clients=6):
         peers = np.full((1, 1, clients, clients), peer) | np.eye(clients, dtype=bool)

@@ -55,6 +55,7 @@ def test_two_vectors_err_with_the_square_of_one(case, most_by_loops, monkeypatch
     assert misjudged(found, expected) <= 13
 
 
+@pytest.mark.slow
 def test_a_single_attempt_errs_no_more_often_than_the_square():
     """One errs in some 7 % of the trials, 146; the square expects 10. Twelve keys had 0 to 10."""
     code, links, expected = small_case(4, 3, 1)
@@ -62,6 +63,7 @@ def test_a_single_attempt_errs_no_more_often_than_the_square():
     assert two <= 10
 
 
+@pytest.mark.slow
 def test_the_same_weights_twice_would_not_do(case, monkeypatch):
     """Then a pivot that vanishes by chance vanishes for both."""
     code, links, expected = case

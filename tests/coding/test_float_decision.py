@@ -91,6 +91,7 @@ def test_simulation_blocks_and_laws_agree():
     assert rare.gc_outage.low < exact.gc_outage < rare.gc_outage.high
 
 
+@pytest.mark.slow
 def test_programs_of_one_kind_do_not_take_the_other():
     simulation = compile_simulation(FIVE, CODE, num_trials=1000)
     family = cyclic_code(jax.random.key(0), 5, 2)

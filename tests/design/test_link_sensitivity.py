@@ -37,6 +37,7 @@ def changed(network, receiver, sender, value):
     return Network(uplink, peer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "s"), [("cyclic", 2), ("blocks", 1)])
 def test_slopes_are_finite_differences(kind, s):
     network = random_network(4, 3)

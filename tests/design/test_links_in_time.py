@@ -68,6 +68,7 @@ def test_trials_against_enumeration(dynamics, order, sample, keep_heard, monkeyp
         assert abs(outage.best - truth) < 5 * spread, decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_heard", [False, True])
 @pytest.mark.parametrize("dynamics", [BLOCKED, SOFT], ids=["blocked", "soft"])
 def test_what_is_known_without_trials(dynamics, keep_heard):

@@ -101,6 +101,7 @@ def test_the_verb_names_the_file(tmp_path, capsys):
         assert_one_line(capsys, parts)
 
 
+@pytest.mark.slow
 def test_another_size_is_named():
     with pytest.raises(ValueError, match="own_code of 3 clients"):
         design(Network.homogeneous(5, uplink_erasure=0.1, peer_erasure=0.1), own_code=CODE)

@@ -131,6 +131,7 @@ def test_enumerated_and_simulated_means_are_those_of_all_placements(four, family
         assert spread.max() - spread.min() > 5 * half
 
 
+@pytest.mark.slow
 def test_reciprocal_links_stay_pairs():
     """Trial by trial: one state for both directions, whoever stands where."""
     network = random_network(4, 2, reciprocal=True)

@@ -33,6 +33,7 @@ def test_costs_of_sending_without_a_code():
     assert rounds["retransmission", 1] is not None
 
 
+@pytest.mark.slow
 def test_ties_and_what_an_interval_does_not_decide():
     base = design(
         Network.homogeneous(3, uplink_erasure=0.3, peer_erasure=0.2), target=0.5, max_attempts=1

@@ -15,6 +15,7 @@ from jaxcogc.outage.laws.gc_outage import (
 from tests.outage.test_agreement import random_network
 
 
+@pytest.mark.slow
 def test_logarithms_are_those_of_the_closed_form():
     network = random_network(6, 1)
     orders = np.array([np.random.default_rng(i).permutation(6) for i in range(3)])

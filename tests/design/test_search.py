@@ -82,6 +82,7 @@ def test_the_true_optimum_is_found(small):
         assert min(c.outage for c in found) == pytest.approx(min(laws), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_decoders_are_ordered_and_the_order_is_not_worse(small):
     network, result = small
     by_code = {}
@@ -116,6 +117,7 @@ def test_objectives_and_a_target_that_nobody_reaches():
     assert answer.chosen.rounds is None
 
 
+@pytest.mark.slow
 def test_one_program_for_all_families_counts_what_each_family_counts():
     """Simulated, with coefficients over another field: against each family's own program."""
     network = unequal(4, 3)

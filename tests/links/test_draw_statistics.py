@@ -117,6 +117,7 @@ def test_links_are_independent_and_as_likely_as_asked(draw, reciprocal):
     assert not surprises(link_p_values(delivered, asked))
 
 
+@pytest.mark.slow
 def test_biased_samplers_are_rejected():
     """The very check of the test above, on samplers that are wrong in one way each."""
     right = one_by_one(network())

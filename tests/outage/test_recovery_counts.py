@@ -35,6 +35,7 @@ def test_they_are_the_counts_of_a_block() -> None:
     assert all(type(a) is type(b) for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.slow
 def test_more_axes_are_trials_and_counts_add() -> None:
     recovery = decided(600)
     once = counts_from_recovery(recovery)

@@ -20,6 +20,7 @@ def network():
     return random_network(3, 7)
 
 
+@pytest.mark.slow
 def test_against_enumeration_for_every_number_of_attempts(network):
     code = cyclic_code(KEY, 3, 1)
     found = structure_by_attempts(KEY, network, code, num_trials=TRIALS, attempts=(1, 2))
@@ -52,6 +53,7 @@ def test_against_enumeration_for_every_number_of_attempts(network):
     assert np.all(found[1].client_recovered >= found[0].client_recovered)
 
 
+@pytest.mark.slow
 def test_redrawing_adds_rank(network):
     """Complete rows of one code span M - s dimensions at most, those of two codes more."""
     perfect = Network.homogeneous(3, uplink_erasure=0.0, peer_erasure=0.0)

@@ -129,9 +129,11 @@ def test_what_has_been_traced_is_not_traced_again(tmp_path, monkeypatch):
     for changed in ("JAX_ANY", "XLA_ANY"):  # another setting, another program
         monkeypatch.setenv(changed, "1")
         lowered_sum(1, traced)
-    monkeypatch.setattr(program_cache, "version", lambda name: "0")
+    monkeypatch.setattr(jax, "__version__", "0")
     lowered_sum(1, traced)
-    assert traced == [1, 2, 1, 1, 1]
+    monkeypatch.setattr(program_cache, "_sources", "others")
+    lowered_sum(1, traced)
+    assert traced == [1, 2, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("torn", [b"", b"torn", 1])
@@ -146,6 +148,15 @@ def test_torn_files_are_as_good_as_none(torn, tmp_path, monkeypatch):
     assert traced == [1, 1]
     lowered_sum(1, traced)
     assert traced == [1, 1]  # mended
+
+
+def test_a_source_that_cannot_be_read_keeps_nothing_traced(home, monkeypatch):
+    def fails():
+        raise FileNotFoundError(".#program.py")
+
+    monkeypatch.setattr(program_cache, "_digest_of_sources", fails)
+    assert keep_programs() is not None
+    assert program_cache._traced is None
 
 
 def test_the_programs_used_longest_ago_go(tmp_path, monkeypatch):

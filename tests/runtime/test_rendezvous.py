@@ -54,6 +54,7 @@ def test_all_come_in_any_order_and_leave_the_port() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_whoever_waits_says_for_whom_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "_FIRST_WORD", 0.2)
     monkeypatch.setattr(rendezvous, "_NEXT_WORD", 0.2)

@@ -69,6 +69,7 @@ def test_first_round_by_hand(plan, curves) -> None:
             assert curve.measured[seed, 0] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_bound_is_above(plan, curves) -> None:
     for curve in curves.values():
         assert curve.measured.shape == (2, 12)
@@ -86,12 +87,14 @@ def test_the_bound_is_above(plan, curves) -> None:
     assert curves["ideal"].hold == 0 < curves["intermittent"].hold
 
 
+@pytest.mark.slow
 def test_every_round_must_be_evaluated(plan) -> None:
     seldom = replace(plan, settings=replace(plan.settings, evaluate_every=2))
     with pytest.raises(ValueError, match="evaluate_every = 2: allowed is 1"):
         bound_beside_training(seldom, {})
 
 
+@pytest.mark.slow
 def test_picture(curves) -> None:
     figure = bound_figure(curves, title="the title", caption="the caption")
     for axes, (scheme, curve) in zip(figure.axes, curves.items(), strict=True):

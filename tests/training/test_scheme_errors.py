@@ -65,6 +65,7 @@ def test_arrivals_are_enumerated(found) -> None:
     assert found["intermittent"].revealed == pytest.approx(np.sum(1 - LOST))
 
 
+@pytest.mark.slow
 def test_laws(found) -> None:
     outage = float(gc_outage_probability(NETWORK, 1))
     for name in ("gc", "secure_gc"):
@@ -89,6 +90,7 @@ def test_laws(found) -> None:
     assert set(found) == set(SCHEMES)
 
 
+@pytest.mark.slow
 def test_what_is_enumerated_has_the_covariances_of_rounds_by_hand(found) -> None:
     """The programs of `found`, compiled there; relays have a law of their own."""
     used = np.roll(np.eye(4), 1, axis=1)  # links between clients, with one straggler

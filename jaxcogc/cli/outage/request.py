@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxcogc.coding.codes import GradientCode
     from jaxcogc.links.memory import LinkDynamics
     from jaxcogc.links.network import Network
+    from jaxcogc.outage.protocol import Protocol
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Setting:
     code: GradientCode
 
     @property
-    def protocol(self) -> dict[str, Any]:
+    def protocol(self) -> Protocol:
         """How a round goes, as keywords of whatever draws links or knows laws."""
         return {
             "num_attempts": self.asked.attempts,

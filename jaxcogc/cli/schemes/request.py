@@ -62,7 +62,7 @@ def read_request(options: SchemesOptions) -> SchemesRequest:
     asked = SCHEMES if everything else options.scheme
     check_schemes(options, asked, code)
     reason = no_relays(options, network, dynamics) if "colrel" in asked else None
-    if reason is not None and not everything:
+    if reason is not None and "colrel" in options.scheme:
         raise UserError(f"--scheme colrel: {reason}")
     left_out = {} if reason is None else {"colrel": reason}
     parts = [

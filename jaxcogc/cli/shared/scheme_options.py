@@ -144,9 +144,10 @@ def no_relays(
     import numpy as np  # only now: `--help` reads this module too
 
     if options.keep_heard:
-        return "its weights are those of attempts that forget, not of --keep-heard"
+        why = "its weights are those of attempts that forget, not of --keep-heard"
+        return f"{why}; allowed is one of the two"
     if dynamics is not None and np.any(dynamics.block_probability):
-        return "no weights of relays fit blocked clients"
+        return "no weights of relays fit blocked clients; allowed is one of the two"
     from jaxcogc.federated.aggregation.relaying import colrel_weights
 
     try:

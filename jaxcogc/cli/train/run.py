@@ -25,7 +25,7 @@ from jaxcogc.cli.train.scheme_notes import (
 )
 from jaxcogc.federated.data.partitions import Partition
 from jaxcogc.names import hyphened
-from jaxcogc.number_text import interval_text, level_text, probability_text
+from jaxcogc.number_text import level_text, probability_text
 from jaxcogc.runs.live_run import LiveRun, run_rounds
 from jaxcogc.runs.run_files import RunFiles
 from jaxcogc.runs.run_folder import held_folder
@@ -277,7 +277,7 @@ def _table(summary: dict[str, SchemeSummary], title: str, caption: str) -> Table
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else interval_text(low, high, digits=4)
+    return "" if low is None or high is None else f"{low:.4f} – {high:.4f}"  # as the mean beside
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,5 @@
 """How curves of a study are told apart: a colour for each s, a mark for each setting, a dash for
-each outcome. No colour has to be seen: of no two curves mark, filling and dashes are all alike."""
+each outcome. No colour has to be seen: up to 16 curves differ in mark, filling or dashes."""
 
 from __future__ import annotations
 

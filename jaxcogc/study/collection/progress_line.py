@@ -25,6 +25,7 @@ class ProgressLine(Listener):
         self._since: float | None = None  # of counting, without compilation
         self._told = 0.0
         self._bar = "." * _BAR
+        self._longest = 0  # text so far, which the next one must cover
 
     def compiling(self, point: Point) -> None:
         """See `Listener`."""
@@ -65,4 +66,5 @@ class ProgressLine(Listener):
 
     def _tell(self, text: str, end: str = "") -> None:
         # A carriage return takes back the line before it: notebooks know that as terminals do.
-        print(f"\r[{self._bar}] {text:<60}", end=end, flush=True)
+        self._longest = max(self._longest, len(text))
+        print(f"\r[{self._bar}] {text:<{self._longest}}", end=end, flush=True)

@@ -77,6 +77,7 @@ def test_equals_python_integers(clients):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", [1, 8, 12])
 def test_cyclic_codes_equal_python_integers(stragglers, repetitions):
     """Here complete rows depend on each other; gc is decided by the walk as well."""
@@ -140,6 +141,7 @@ def test_offsets_beyond_the_first_word():
     assert [RowSpace(matrix.tolist(), MERSENNE_31).rank for matrix in received] == rank.tolist()
 
 
+@pytest.mark.slow
 def test_a_vector_does_not_depend_on_the_batch():
     """Alone, it may need fewer groups of trajectories than its neighbours make it walk."""
     clients, stragglers = 24, 8

@@ -68,6 +68,7 @@ def test_no_row_to_all_rows(name, attempts):
         np.testing.assert_allclose(found, all_many(code, links), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_repeated_rows_share_their_weight():
     complete = np.zeros((1, 3, 6), bool)
     complete[:, :, [1, 2, 4]] = True

@@ -131,6 +131,7 @@ def test_no_unbiased_change_makes_an_optimum_better(seed):
             assert getattr(colrel_variance(network, near), name) >= least[name] * (1 - 1e-12)
 
 
+@pytest.mark.slow
 def test_fifty_clients_meet_the_conditions_of_the_optimum():
     for reciprocal in (False, True):
         network = random_network(3, 50, reciprocal)

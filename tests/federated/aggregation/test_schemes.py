@@ -108,6 +108,7 @@ def test_uncoded_schemes_have_their_known_means(unequal):
     assert not surprises({"silent": silent, "uses": uses})
 
 
+@pytest.mark.slow
 def test_replicated_gc_has_the_poisson_binomial_outage(unequal):
     pmf = np.ones(1)
     for erasure in UNEQUAL:
@@ -118,6 +119,7 @@ def test_replicated_gc_has_the_poisson_binomial_outage(unequal):
     assert not found.peer_uses.any()
 
 
+@pytest.mark.slow
 def test_schemes_of_one_round_see_the_same_links(unequal):
     """Decoders dominate each other round by round; costs are what the definitions say."""
     gc, plus, rows, least = (of(name, unequal) for name in CODED_SCHEMES)

@@ -98,6 +98,7 @@ def test_attempts_are_averaged_and_places_change_nothing():
     assert set(once.uplink_uses[:, 0]) == {6}
 
 
+@pytest.mark.slow
 def test_reciprocal_relays_add_their_term():
     peer = (PEER + PEER.T) / 2
     network = Network(LOST, peer, reciprocal=True)

@@ -90,6 +90,7 @@ def simulate(seed: int, rounds: Outcome, losses: LossConstants, steps: LocalStep
 GRID = list(product((1, 4), (0.02, 0.12), (1.0, 4.0), (0.0, 1.0), (0.0, 1.0)))
 
 
+@pytest.mark.slow
 def test_bounds_hold_on_a_grid_and_are_not_absurd(outcomes) -> None:
     checked = tight = 0
     ratios = []

@@ -51,6 +51,7 @@ def test_drawn_rounds_equal_the_graph(drawn) -> None:
     assert len(found.exact) == 5000
 
 
+@pytest.mark.slow
 def test_schemes_of_the_same_links(drawn) -> None:
     """Standard decoding is never partial; row-space decoding is exact whenever GC+ is."""
     gc, plus, row_space = (drawn[name] for name in DECODED)
@@ -63,6 +64,7 @@ def test_schemes_of_the_same_links(drawn) -> None:
     assert uniform_rho(law) == safe_rho(law) == simulated_rho(gc) == 0
 
 
+@pytest.mark.slow
 def test_law_adds_to_one(drawn) -> None:
     law = partial_law(drawn["gc_plus"])
     assert law.exact + law.partial_pmf.sum() + law.held == pytest.approx(1)
@@ -126,6 +128,7 @@ def test_recovered_clients_cluster_on_the_ring(clients, uplink, peer, ratio) -> 
         assert clients * (along**2).mean() == pytest.approx(expected, rel=0.25)
 
 
+@pytest.mark.slow
 def test_safe_rho_holds_for_a_decoded_code(drawn) -> None:
     plus = drawn["gc_plus"]
     law = partial_law(plus)

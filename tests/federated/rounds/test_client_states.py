@@ -131,6 +131,7 @@ def test_a_run_does_not_depend_on_schemes_beside_it(known):
     assert np.asarray(state.clients).shape == (1, 3, CLIENTS, problems.FEATURES * CLASSES)
 
 
+@pytest.mark.slow
 def test_the_mean_model_of_gossip_moves_by_the_mean_update(plain, known):
     _, _, state = run(plain, NETWORK, known, 1)
     models = np.asarray(state.clients)[0, NEW.index("implicit_gossip")]

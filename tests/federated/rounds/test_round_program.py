@@ -100,6 +100,7 @@ def test_payloads_and_every_option_are_the_round_by_hand():
         np.testing.assert_allclose(trails[:, number], expected, atol=1e-8, err_msg=scheme)
 
 
+@pytest.mark.slow
 def test_nothing_lost_is_ideal(plain):
     trails, metrics = run(plain, network(0.0, 0.0))
     np.testing.assert_allclose(

@@ -119,6 +119,7 @@ def test_codes_whose_complete_rows_are_counted(code, network):
     assert 0 < found.gc.mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("uplink", "peer"), [(0.0, 0.0), (1.0, 0.3), (0.0, 1.0)])
 def test_certain_links(uplink, peer):
     shape = shape_of(CYCLIC)

@@ -82,6 +82,7 @@ def test_slopes_where_single_precision_knows_no_outage():
     assert exact == pytest.approx(8333, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_slopes_of_the_law_itself_in_double_precision():
     with jax.enable_x64(True):
         slopes = jax.grad(gc_outage_probability)(HARD, 2, 2)

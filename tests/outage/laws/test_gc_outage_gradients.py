@@ -108,6 +108,7 @@ def test_gradient_of_the_logarithm_of_rare_outages():
         assert scale == pytest.approx(31.0, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_logarithm_where_an_outage_is_impossible():
     perfect = Network.homogeneous(4, uplink_erasure=0.0, peer_erasure=0.0)
     for s, slope in ((0, math.inf), (2, 0.0)):  # one link suffices without coding

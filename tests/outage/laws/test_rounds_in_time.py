@@ -96,6 +96,7 @@ def test_every_pattern_of_every_link(clients, stragglers, attempts, dynamics) ->
     assert kept.gc_outage < law.gc_outage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamics", [HARD, SOFT], ids=["hard", "soft"])
 def test_three_ways_to_the_same_row(dynamics) -> None:
     """By joint states, by renewal, by sets of attempts."""
@@ -142,6 +143,7 @@ def test_two_rounds(dynamics) -> None:
             assert found.mean_hold_run == pytest.approx(outage / (outage - both), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_without_memory_the_laws_of_independent_links_hold() -> None:
     network = some_network(6, 1)
     for code in (cyclic_code(KEY, 6, 3), uncoded(6), fractional_repetition_code(6, 2)):
@@ -176,6 +178,7 @@ def test_memory_eats_the_gain_of_a_second_attempt() -> None:
     np.testing.assert_allclose(laws, [0.8103, 0.8326, 0.8738, 0.9369, 0.9598], atol=5e-5)
 
 
+@pytest.mark.slow
 def test_all_blocked_sets_one_by_one() -> None:
     for clients, stragglers in ((1, 0), (4, 0), (5, 2), (6, 4), (4, 3)):
         network = some_network(clients, stragglers)
@@ -202,6 +205,7 @@ def test_all_blocked_sets_one_by_one() -> None:
         assert closed_form(network, code, dynamics=certain).gc_outage == 1.0
 
 
+@pytest.mark.slow
 def test_slopes_are_finite_differences() -> None:
     code, step = cyclic_code(KEY, 4, 2), 1e-6
 

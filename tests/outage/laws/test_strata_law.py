@@ -72,6 +72,7 @@ def test_the_law_is_that_of_all_patterns(
     np.testing.assert_allclose(law, expected, rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_its_margins_are_known() -> None:
     network = Network.homogeneous(10, uplink_erasure=0.4, peer_erasure=0.25)
     law = strata_law(network, 7, 2)

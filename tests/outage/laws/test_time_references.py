@@ -28,6 +28,7 @@ def laws_by_name(network, code, settings) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="no reference values here")
 def test_values_of_independent_programs() -> None:
     cases = json.loads((SHARED / "reference" / "extensions.json").read_text())["cases"]

@@ -94,6 +94,7 @@ def test_blocked_clients_and_certain_links():
     assert rare.outcomes.row_space_exact == 0.0
 
 
+@pytest.mark.slow
 def test_redrawn_codes_on_links_with_memory():
     code = redraw(KEY, cyclic_code(KEY, 3, 1), 2)
     exact = enumerate_outcomes(unequal(), code, num_attempts=2, dynamics=HARD)
@@ -184,6 +185,7 @@ def test_a_row_fails_exactly_if_it_shows_a_mode(attempts, keep_heard):
             assert counts[trial, m] == shown
 
 
+@pytest.mark.slow
 def test_a_wrong_memory_in_the_weights_is_seen(monkeypatch):
     """Weights of chains that forget, trials of chains that do not."""
     network, code = unequal(), cyclic_code(KEY, 3, 1)

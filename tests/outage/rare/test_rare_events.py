@@ -107,6 +107,7 @@ def test_all_outcomes_against_enumeration(method, erasure, monkeypatch, repetiti
     assert rare.outcomes.mean_rank == pytest.approx(exact.mean_rank, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_that_stops_early_is_a_sample(method, monkeypatch):
     """Every stratum and every component has its share of the first block."""
@@ -260,6 +261,7 @@ def test_fewest_erasures_is_a_bound(family, reciprocal):
     assert decide_patterns(KEY, code, table, erased).recovery.gc.all()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_flagged():
     """Strata in which an event is too rare, and events that never happen."""
     network, code = homogeneous(6, 0.01), cyclic_code(KEY, 6, 5)

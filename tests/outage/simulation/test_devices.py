@@ -94,6 +94,7 @@ def test_two_processes_of_two_devices_count_the_same(found, here):
         assert there["counted"] == here["counted"]
 
 
+@pytest.mark.slow
 def test_another_key_counts_otherwise(here):
     """The comparison can fail."""
     assert counted(jax.random.key(6)) != here["counted"]

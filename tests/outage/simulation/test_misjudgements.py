@@ -54,6 +54,7 @@ def test_a_chance_hits_no_whole_block_of_a_study() -> None:
     assert np.all(sum(counts.client_recovered for counts in counted) > 0)
 
 
+@pytest.mark.slow
 def test_trials_with_keys_of_their_own_are_misjudged_one_by_one() -> None:
     """As `recover` says; under one key all of these would be misjudged, or none."""
     silent = np.zeros((BLOCK_TRIALS, 1, CLIENTS), bool)

@@ -136,6 +136,7 @@ def count(num_trials, key=KEY, network=NETWORK, code=CODE, **settings):
     return simulate_counts(key, network, code, num_trials, num_attempts=2, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "num_trials", [1, BLOCK_TRIALS - 1, BLOCK_TRIALS, BLOCK_TRIALS + 1, 50_001, 2**20 + 3]
 )

@@ -89,6 +89,7 @@ def test_own_outcomes_are_counted_in_the_same_trials(options: dict) -> None:
     assert built_in.custom == {}
 
 
+@pytest.mark.slow
 def test_trials_are_numbered_through_the_run_and_have_keys_of_their_own() -> None:
     def none(key, trial):
         return Links(jnp.zeros((1, 5), bool), jnp.zeros((1, 5, 5), bool))

@@ -98,6 +98,7 @@ def num_blocks(path):
         return 0
 
 
+@pytest.mark.slow
 def test_the_study_ends_by_both_rules(whole):
     table = load(whole)
     assert len(table) == 24
@@ -126,6 +127,7 @@ def test_counts_are_those_of_the_simulation(whole, study_file):
             np.testing.assert_array_equal(found.gc_plus_weight, expected.gc_plus_weight)
 
 
+@pytest.mark.slow
 def test_the_estimate_stands_at_the_trial_of_the_last_event(whole, study_file):
     """N counted anew, as the number of trials in which the run has its k-th event."""
     study = read_study(study_file)
@@ -138,6 +140,7 @@ def test_the_estimate_stands_at_the_trial_of_the_last_event(whole, study_file):
     assert table.loc[point.id, "gc_outage"] == (8_000 - 1) / (trial - 1)
 
 
+@pytest.mark.slow
 def test_the_closed_form_lies_within_most_intervals(whole):
     table = load(whole)
     law = table["gc_outage_closed_form"]
@@ -206,6 +209,7 @@ def test_three_files_merged(whole, study_file, tmp_path):
     assert merge_stores(parts, tmp_path / "all.db").new == 0
 
 
+@pytest.mark.slow
 def test_a_file_with_other_counts_is_not_merged(whole, tmp_path):
     wrong = tmp_path / "wrong.db"
     merge_stores([whole], wrong)
@@ -239,6 +243,7 @@ def test_labels_and_stop_rules_are_not_part_of_the_identity(study_file, tmp_path
     assert moved.id != study.points[0].id
 
 
+@pytest.mark.slow
 def test_the_sum_of_counts_is_checked(whole, study_file):
     point = read_study(study_file).points[0]
     with open_store(whole) as store:

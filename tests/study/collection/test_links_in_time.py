@@ -104,6 +104,7 @@ def test_blocks_are_the_trials_of_a_run_and_agree_with_the_law(store):
         assert abs(whole.gc_outage - law) < 5 * np.sqrt(law * (1 - law) / trials)
 
 
+@pytest.mark.slow
 def test_replay_is_what_was_counted(store):
     (point,) = study("memory = 0.6", "keep_heard = true").points
     events = SimulationEngine(jax.devices()[:1]).events(point, 1, "gc_plus_none")

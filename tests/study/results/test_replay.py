@@ -53,6 +53,7 @@ def test_a_counted_outcome_happens_again(point, happened):
             assert found.outcomes()[outcome]
 
 
+@pytest.mark.slow
 def test_another_block_is_another_trial(point, happened):
     """The comparison can fail: of twelve trials of block 4 not all have block 3's outcomes."""
     same = [
@@ -63,6 +64,7 @@ def test_another_block_is_another_trial(point, happened):
     assert not all(same)
 
 
+@pytest.mark.slow
 def test_rows_and_rank_are_those_of_the_links(point):
     found = replay(point, 12_345)
     code = setting_of(point).code
@@ -74,6 +76,7 @@ def test_rows_and_rank_are_those_of_the_links(point):
     np.testing.assert_array_equal(matrix != 0, held)
 
 
+@pytest.mark.slow
 def test_the_picture_has_a_panel_for_each_attempt(point):
     figure = plot_replay(
         replay(point, 7), title="a trial", caption="something", names=("a", "$b", "c")
