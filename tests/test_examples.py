@@ -210,6 +210,7 @@ def test_bound_beside_training(
     assert tuple(line.split()[0] for line in capsys.readouterr().out.splitlines()) == schemes
 
 
+@pytest.mark.slow
 def test_payload_errors() -> None:
     import payload_errors
 

@@ -52,6 +52,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert names == {path.relative_to(PROJECT).as_posix() for path in expected}
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     """Other packages come from the running environment, by their path alone: of this project it
     holds a link to the checkout, which a path does not follow."""

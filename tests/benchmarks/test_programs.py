@@ -63,6 +63,7 @@ def test_every_decoder_of_the_comparison_says_the_same():
         )
 
 
+@pytest.mark.slow
 def test_agreement_counts_stacks_not_entries():
     code, links = make_code(SMALL), make_links(SMALL, 4)
     ours = decode.recover_all(code, links)
@@ -121,6 +122,7 @@ def test_real_weights(console):
             assert error["largest"] < 1e-9
 
 
+@pytest.mark.slow
 def test_real_errors_notice_wrong_weights():
     code, links = make_code(SMALL), make_links(SMALL, 128)
     inverses = np.linalg.pinv(real.received_rows(code.matrix, links, False, np), rcond=1e-9)

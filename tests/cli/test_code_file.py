@@ -42,6 +42,7 @@ def test_a_family_read_back_has_its_outage(path, capsys):
     assert promised["gc_outage"] == found["gc_outage"]
 
 
+@pytest.mark.slow
 def test_its_size_is_that_of_the_file(tmp_path, capsys):
     (tmp_path / "three.csv").write_text("1,1,0\n0,1,1\n1,0,1\n")
     arguments = ["outage", "--code-file", str(tmp_path / "three.csv"), "--trials", "100", "--quiet"]

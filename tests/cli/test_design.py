@@ -56,6 +56,7 @@ def test_random_placement(tmp_path, capsys):
     assert ("placements" in found["sensitivity"]["law"]) == (found["chosen"]["stragglers"] == 1)
 
 
+@pytest.mark.slow
 def test_a_target_that_nobody_reaches_is_an_answer(capsys):
     arguments = "design --clients 3 --uplink-erasure 1 --peer-erasure 0 --max-attempts 1"
     assert main(arguments.split()) == 0

@@ -147,6 +147,7 @@ def test_mistakes(arguments: list[str], named: str, capsys: pytest.CaptureFixtur
     assert_one_line(capsys, [named])
 
 
+@pytest.mark.slow
 def test_nothing_tells_which_processes_they_are() -> None:
     """By then JAX has started, and standard output is for results alone: a process of its own."""
     finished = run_program("outage", "--distributed")

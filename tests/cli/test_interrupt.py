@@ -79,6 +79,7 @@ def test_first_signal_reports_what_was_counted(
     assert {path.name for path in tmp_path.iterdir()} == {name, "out.png"} - {"-"}
 
 
+@pytest.mark.slow
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     process = start_program(*ENDLESS, "--json", str(target))

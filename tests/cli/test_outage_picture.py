@@ -58,6 +58,7 @@ def test_the_law_is_exact_between_erasures(axis: str, drawn: Any) -> None:
         assert [len(line.get_xdata()) for line in lines] == [len(curve.law) for curve in curves]
 
 
+@pytest.mark.slow
 def test_whole_numbers_have_no_law_between_them(drawn: Any) -> None:
     curves, figure = drawn("--stragglers 0,1,3")
     assert [list(curve.law) for curve in curves] == [[]]

@@ -48,6 +48,7 @@ def test_one_mark_alone_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert_one_line(capsys, ["links.json", "is not a JSON file (not UTF-8 text)"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["network {} --quiet", "bound --network {} --stragglers 1"])
 def test_a_network_comes_through_a_pipe(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

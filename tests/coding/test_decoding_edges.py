@@ -84,6 +84,7 @@ def test_edges():
     np.testing.assert_array_equal(decode_many(gc_weights, single, links(False, True, 1)), [[0.0]])
 
 
+@pytest.mark.slow
 def test_dominance():
     """gc, then gc_plus, then row_space: each recovers wherever the one before does."""
     links = random_links(np.random.default_rng(13), (5000, 2, 6), 0.3, 0.2)

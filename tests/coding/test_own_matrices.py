@@ -61,6 +61,7 @@ SPECIAL[1] = np.e - SPECIAL[0]
 SPECIAL[3] = np.e - SPECIAL[2]
 
 
+@pytest.mark.slow
 def test_dependencies_of_their_own_are_decided_in_floats():
     """Rows 0 and 1 decode, and so do 2 and 3; 0 and 2 do not."""
     code = GradientCode.from_matrix(SPECIAL)

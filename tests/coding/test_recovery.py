@@ -189,6 +189,7 @@ def test_facts_of_one_cyclic_code(stragglers):
         assert not found.num_complete_rows.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", [0, 1, 3, 5])
 def test_counting_complete_rows_equals_a_null_vector_of_them(stragglers):
     code = cyclic_code(jax.random.key(stragglers), 6, stragglers)

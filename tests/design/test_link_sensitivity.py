@@ -56,6 +56,7 @@ def test_slopes_are_finite_differences(kind, s):
         assert np.log(repaired) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_weakest_link_first_and_by_own_numbers():
     network = random_network(4, 5)
     found = sensitivity(network, 1, 2)

@@ -77,6 +77,7 @@ def test_trials_agree_with_enumeration(monkeypatch, order):
         assert abs(decoder.outage.best - law) < 5 * np.sqrt(law * (1 - law) / 30_000)
 
 
+@pytest.mark.slow
 def test_the_verb_names_the_file(tmp_path, capsys):
     """Peers that always hear each other, uplinks that fail: a row of everybody is the best."""
     path = tmp_path / "all.csv"

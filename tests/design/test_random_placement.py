@@ -88,6 +88,7 @@ def test_orders_stand_for_all_placements(kind, s):
     assert found.outage.method == "exact"
 
 
+@pytest.mark.slow
 def test_sampled_placements_cover_the_mean(monkeypatch):
     network = unequal(6, 1)
     truth = mean_gc_outage(network, 2, 1, kind="cyclic").outage

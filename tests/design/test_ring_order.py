@@ -28,6 +28,7 @@ def test_logarithms_are_those_of_the_closed_form():
         np.testing.assert_allclose(np.exp(logs), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "s"), [("cyclic", 2), ("blocks", 1), ("cyclic", 0)])
 def test_exhaustive_and_local_search_find_the_best(kind, s, monkeypatch):
     network = random_network(6, 2)

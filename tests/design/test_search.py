@@ -230,6 +230,7 @@ def test_a_flagged_estimate_decides_nothing(rare, monkeypatch):
     assert found.chosen.stragglers > 2
 
 
+@pytest.mark.slow
 def test_no_decoder_falls_below_the_lowest_outage():
     for seed in (1, 2):
         network = unequal(4, seed, 0.4)

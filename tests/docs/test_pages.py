@@ -151,6 +151,7 @@ SMALLER = {
 """What makes a program quick; each change must be there to be made."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", SMALLER)
 def test_programs_of_ones_own_run(
     which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

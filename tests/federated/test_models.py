@@ -49,6 +49,7 @@ def test_logits_equal_the_formula(made) -> None:
     assert logits.dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_parameters_are_plain_float32_arrays_of_the_key(made) -> None:
     _, model, params = made
     assert type(params) is dict
@@ -59,6 +60,7 @@ def test_parameters_are_plain_float32_arrays_of_the_key(made) -> None:
     assert (params["output"]["kernel"] != other["output"]["kernel"]).any()
 
 
+@pytest.mark.slow
 def test_transforms_and_precision(made) -> None:
     """vmap over clients and jit; float64 parameters compute in float64."""
     _, model, params = made

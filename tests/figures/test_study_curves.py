@@ -94,6 +94,7 @@ def test_the_law_is_exact_between_memories_and_blocked_clients(tmp_path, axis, v
     assert abs(np.interp(x, *zip(*ends, strict=True)) - middle) > 0.001
 
 
+@pytest.mark.slow
 def test_between_points_that_have_a_law_there_may_be_none(tmp_path):
     """Bursts of four are too short for links that lose .8, but all is lost where they lose all."""
     text = (

@@ -62,6 +62,7 @@ def test_names_and_titles_are_drawn_as_they_are(store: Path) -> None:
             assert {name, f"network {name}"} & drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_pictures_of_such_names_are_whole(store: Path, tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"p{suffix}"

@@ -185,6 +185,7 @@ def test_ties_are_decided_by_the_second_word():
     assert compare_with_ties(rows_with_thresholds()) == 0
 
 
+@pytest.mark.slow
 def test_ties_decided_in_another_way_are_rejected():
     never = rows_with_thresholds(lambda words: words._replace(low=np.zeros_like(words.low)))
     always = rows_with_thresholds(lambda words: words._replace(low=np.full_like(words.low, ONES)))

@@ -102,6 +102,7 @@ def test_one_trial_and_many_are_the_chain_by_hand(name, reciprocal, keep_heard):
     )
 
 
+@pytest.mark.slow
 def test_another_look_back_is_rejected():
     """A chain that forgets, and one that never does, differ from the draw."""
     network, key = some_network(5), jax.random.key(3)

@@ -141,6 +141,7 @@ def test_repeats_and_tries_go_on_and_change_no_later_round(reciprocal):
     np.testing.assert_array_equal(found[:, :1, :2], alone)
 
 
+@pytest.mark.slow
 def test_keeping_goes_through_attempts_and_repeats():
     network, numbers = some_network(), np.arange(10, dtype=np.uint32)
     policy = {"num_attempts": ATTEMPTS, "max_repeats": 2}

@@ -83,6 +83,7 @@ def test_reciprocal_links_have_another_law():
     assert surprises(outcome_p_values(outcomes, numbers(enumerate_outcomes(independent, code))))
 
 
+@pytest.mark.slow
 def test_a_redrawn_code_is_another_experiment():
     network, code = random_network(3, 1), cyclic_code(KEY, 3, 1)
     settings = {"num_attempts": 2, "redraw_code": True}

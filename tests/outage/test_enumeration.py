@@ -47,6 +47,7 @@ def enumerate_case(case):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", reference_cases("enumeration"))
 def test_reference_cases(case):
     outcomes = enumerate_case(case)
@@ -149,6 +150,7 @@ def test_deaf_clients_average_what_arrived():
     assert np.argmax(outcomes.row_space_weight) == 2
 
 
+@pytest.mark.slow
 def test_links_that_cost_nothing():
     """Many links, few open ones: certain, off the support, or to a client that is never heard."""
     network = random_network(5, 0)

@@ -47,6 +47,7 @@ def test_more_axes_are_trials_and_counts_add() -> None:
     assert single.trials == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "line"),
     [

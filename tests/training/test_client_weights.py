@@ -72,6 +72,7 @@ def test_links_in_time(scheme: str) -> None:
     assert abs(found.weights - plain.weights).max() > 0.02
 
 
+@pytest.mark.slow
 def test_a_closed_form_equals_the_drawn_rounds() -> None:
     found = effective_weights(KEY, UNEQUAL, "intermittent", max_repeats=1, num_trials=40_000)
     assert found.method == "simulation"

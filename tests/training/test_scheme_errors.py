@@ -131,6 +131,7 @@ def test_nothing_lost_is_no_error() -> None:
         assert (row.bias, row.exact, row.hold) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_memory_of_links_is_drawn() -> None:
     dynamics = LinkDynamics(memory=0.5)
     row = scheme_errors(

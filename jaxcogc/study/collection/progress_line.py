@@ -12,7 +12,7 @@ from jaxcogc.study.specification.point import Point
 _BAR = 20
 """Letters of a bar."""
 _PAUSE_SECONDS = 0.1
-"""Between two lines at least: calls of the engine may be over sooner."""
+"""Between two lines at least: calls of the block counter may be over sooner."""
 
 
 class ProgressLine(Listener):

@@ -61,6 +61,7 @@ def test_an_order_is_that_of_the_permuted_network(folder):
     assert back.network() == network
 
 
+@pytest.mark.slow
 def test_names_come_back_in_replay(folder, capsys):
     study = read_study("study.toml", client_order=[2, 0, 1])
     assert "client_order = [2, 0, 1]" in study.text  # which makes the same points again

@@ -80,6 +80,7 @@ def test_ctrl_c_in_the_background_finishes_the_blocks(study: Path, tmp_path: Pat
     check_interrupted(study, store, errors)
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_the_blocks(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_second_signal_ends_at_once(study: Path, tmp_path: Path) -> None:
             assert opened.total(point, number).trials == number * 2**14
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_run_and_is_the_reason(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,6 +105,7 @@ def test_equals_python_integers(clients, attempts):
     check()
 
 
+@pytest.mark.slow
 def test_redrawn_codes_equal_python_integers():
     clients, attempts = 4, 3
 
@@ -180,6 +181,7 @@ def in_float32(code, links, expected):
     return min(found, key=lambda recovery: sum(disagreements(recovery, expected).values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stragglers", [0, 4, 7, 9])
 def test_cyclic_codes_equal_python_integers_and_wrong_decoders_do_not(stragglers, repetitions):
     code = cyclic_code(jax.random.key(stragglers), 10, stragglers)

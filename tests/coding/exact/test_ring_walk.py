@@ -174,6 +174,7 @@ def test_a_code_each_where_some_are_walked_and_some_eliminated():
         jax.tree.map(lambda x, y, i=i: np.testing.assert_array_equal(x[i], y[0]), found, alone)
 
 
+@pytest.mark.slow
 def test_codes_that_reach_too_far_are_left_to_elimination():
     clients = 24
     for stragglers, usable in ((12, True), (13, False)):

@@ -143,6 +143,7 @@ def test_schemes_of_one_round_see_the_same_links(unequal):
     assert np.all(least.weights.sum(axis=1) <= 1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_no_erasure_is_exactly_the_average():
     network = Network.homogeneous(5, uplink_erasure=0.0, peer_erasure=0.0)
     drawn = draw_many(BASIC_SCHEMES, network, cyclic_code(jax.random.key(1), 5, 2), num_attempts=2)
@@ -180,6 +181,7 @@ def test_random_places_repair_the_clusters_and_keep_the_links():
     assert abs(pairs["random"] - 1) < 0.05 < abs(pairs["fixed"] - 1)
 
 
+@pytest.mark.slow
 def test_normalisation_by_all_clients_and_broadcasts():
     """On evidence made up here: nobody, some, everybody, and the sum alone recovered."""
     known = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)

@@ -120,6 +120,7 @@ def test_bounds_hold_on_a_grid_and_are_not_absurd(outcomes) -> None:
     assert min(ratios) >= 1
 
 
+@pytest.mark.slow
 def test_a_bound_that_forgets_outages_is_violated(outcomes) -> None:
     """The check can fail: a descent term without 1 / (1 - P_O), c taken as 1."""
     losses = LossConstants(SMOOTHNESS, 0.0, 0.0, 1.0)

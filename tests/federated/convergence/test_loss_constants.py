@@ -37,6 +37,7 @@ def problem():
     return curvature, centres, x, samples, params
 
 
+@pytest.mark.slow
 def test_constants_of_a_quadratic(problem) -> None:
     curvature, centres, x, samples, params = problem
     found = estimate_constants(jax.random.key(0), sample_loss, params, samples, SIZES, batch_size=2)

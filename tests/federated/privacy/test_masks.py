@@ -143,6 +143,7 @@ def test_masks_over_the_field_add_up_to_zero(clients):
     assert clients == 2 or np.abs(together - np.eye(clients - 1)).max() < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 3e7])
 def test_updates_over_the_field_are_rounded_and_no_more(scale):
     q, clients = 2147483171, 10

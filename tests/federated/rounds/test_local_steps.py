@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxcogc.federated.rounds.local_steps import ClientData, draw_samples, local_update
 
@@ -24,6 +25,7 @@ def loss(params, batch, key):
     return jnp.sum(squares * batch.weights) / jnp.sum(batch.weights)
 
 
+@pytest.mark.slow
 def test_all_samples_of_clients_of_unequal_size():
     update = local_update(loss, optax.sgd(0.25), local_steps=3, proximal=0.5)
     start = jnp.array([1.0, -2.0])

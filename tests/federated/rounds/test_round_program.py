@@ -110,6 +110,7 @@ def test_nothing_lost_is_ideal(plain):
     assert metrics.exact.all()
 
 
+@pytest.mark.slow
 def test_without_peer_links(plain):
     """GC+ averages what arrived in either attempt: two tries; gc never moves."""
     trails, metrics = run(plain, network(0.5, 1.0))

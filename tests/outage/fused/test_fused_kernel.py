@@ -128,6 +128,7 @@ def test_certain_links(uplink, peer):
     assert len(np.unique(found.rank)) == 1
 
 
+@pytest.mark.slow
 def test_first_words_that_tie_with_their_thresholds():
     """Every link's threshold is a word of a trial: first word, and second word, which is kept."""
     shape = shape_of(CYCLIC)

@@ -163,6 +163,7 @@ def test_slopes_are_finite_differences() -> None:
         assert slopes.peer_erasure[m, (m + 1) % 4] == pytest.approx(slope, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="no reference values here")
 def test_values_of_independent_programs() -> None:
     cases = json.loads((SHARED / "reference" / "extensions.json").read_text())["cases"]

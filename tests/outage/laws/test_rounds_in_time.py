@@ -114,6 +114,7 @@ def test_three_ways_to_the_same_row(dynamics) -> None:
             np.testing.assert_allclose(way, ways[0], rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamics", [HARD, SOFT], ids=["hard", "soft"])
 def test_two_rounds(dynamics) -> None:
     network, clients, stragglers = some_network(3, 4), 3, 1

@@ -122,6 +122,7 @@ def test_a_run_that_stops_early_is_a_sample(method, monkeypatch):
     assert rare.tail_bound is None or rare.tail_bound < 1e-6
 
 
+@pytest.mark.slow
 def test_light_strata_alone_are_exact():
     network, code = homogeneous(4, 1e-3), cyclic_code(KEY, 4, 2)
     rare, exact = rare_outcomes(KEY, network, code, num_trials=5, method="strata"), None
@@ -246,6 +247,7 @@ def test_number_of_erased_links():
     np.testing.assert_allclose(np.exp(strata.log_count_law(erasure)[0]), law, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reciprocal", [False, True])
 @pytest.mark.parametrize("family", ["cyclic", "blocks"])
 def test_fewest_erasures_is_a_bound(family, reciprocal):

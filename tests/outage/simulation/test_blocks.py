@@ -31,6 +31,7 @@ def blocks():
     return compile_blocks(NETWORK, CODE, num_attempts=2)
 
 
+@pytest.mark.slow
 def test_blocks_add_up_to_a_run(blocks):
     apart = [
         counts
@@ -46,6 +47,7 @@ def test_blocks_add_up_to_a_run(blocks):
     assert same_counts(again, apart[2])
 
 
+@pytest.mark.slow
 def test_flags_are_the_counted_events(blocks):
     (counts,), flags = blocks.start(RUN, 7, 1)()
     assert flags.shape == (BLOCK_TRIALS,)
@@ -56,6 +58,7 @@ def test_flags_are_the_counted_events(blocks):
         assert happened[outcome].sum() == round(getattr(outcomes, outcome) * BLOCK_TRIALS)
 
 
+@pytest.mark.slow
 def test_flags_stand_at_their_trials(blocks):
     """The first n flags hold the events of a run of n trials."""
     _, flags = blocks.start(RUN, 0, 1)()
@@ -68,6 +71,7 @@ def test_flags_stand_at_their_trials(blocks):
             assert seen == round(getattr(outcomes, outcome) * num_trials)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused(blocks):
     with pytest.raises(ValueError, match="num_blocks = 0"):
         blocks.start(RUN, 0, 0)
@@ -100,6 +104,7 @@ def test_eight_devices_count_the_same(blocks):
     assert there == [[c.trials, c.gc, c.rank_sum, c.num_recovered.tolist()] for c in here]
 
 
+@pytest.mark.slow
 def test_the_last_device_without_work_is_not_counted(blocks):
     """A call asks every device for the same number of blocks; those past the end do not count."""
     found, _ = blocks.start(RUN, 0, blocks.most_blocks)()

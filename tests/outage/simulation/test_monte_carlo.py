@@ -157,6 +157,7 @@ def test_exactly_the_asked_trials_are_counted(num_trials):
         assert outcomes.gc_plus_full == counts.gc_plus_full / num_trials
 
 
+@pytest.mark.slow
 def test_what_was_yielded_before_a_stop_is_complete():
     simulation = compile_simulation(NETWORK, CODE, num_attempts=2)
     iterator = simulation.counts(KEY, NETWORK, CODE, 10**9)  # hours, if it did not stop

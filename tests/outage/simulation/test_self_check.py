@@ -28,6 +28,7 @@ def test_all_is_well(quick, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_a_wrong_engine_is_seen(quick, monkeypatch, capsys):
     """Links a little worse than asked for: the control by the closed form fails."""
     network = selfcheck._network

@@ -130,6 +130,7 @@ def test_a_wrong_weight_makes_wrong_estimates() -> None:
     assert abs(found.row_space_exact - exact.row_space_exact) > 0.05
 
 
+@pytest.mark.slow
 def test_what_belongs_together_stays_together(ten: StratifiedCounts) -> None:
     found = stratified_outcomes(ten)
     plain = outcomes_from_counts(ten.total)
@@ -157,6 +158,7 @@ def test_what_belongs_together_stays_together(ten: StratifiedCounts) -> None:
     assert full.high - full.low < 0.5 * (ordinary.high - ordinary.low)
 
 
+@pytest.mark.slow
 def test_strata_of_few_trials_are_merged_by_the_law_alone(ten: StratifiedCounts) -> None:
     for trials in (1, 100, 10_000):
         places = heavy_enough(ten.strata, trials)
@@ -172,6 +174,7 @@ def test_strata_of_few_trials_are_merged_by_the_law_alone(ten: StratifiedCounts)
     assert merged(strata, np.array([0, 1, 1, 1])).decoded.tolist() == [0, -1]
 
 
+@pytest.mark.slow
 def test_few_trials_and_a_stratum_without_any() -> None:
     one = simulate_outcomes(KEY, TEN, TEN_CODE, num_trials=1, estimator="stratified")
     assert one.gc_plus_full.low < 1e-12
@@ -187,6 +190,7 @@ def test_few_trials_and_a_stratum_without_any() -> None:
     assert found.gc_plus_full.low < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_certain_links(p: float) -> None:
     network = Network.homogeneous(4, uplink_erasure=p, peer_erasure=p)
@@ -213,6 +217,7 @@ def resampled(counts: StratifiedCounts, trials: int, source: np.random.Generator
     return dataclasses.replace(counts, counts=tuple(strata))
 
 
+@pytest.mark.slow
 def test_intervals_cover(repetitions) -> None:
     """93 % of intervals at 95 %, where the truth is what the counts are drawn from."""
     counts = counted(TEN, TEN_CODE, 200_000, num_attempts=2)
@@ -272,6 +277,7 @@ def test_intervals_of_whole_runs_cover() -> None:
     assert min(hits.values()) >= 930, hits
 
 
+@pytest.mark.slow
 def test_an_unknown_estimator_and_counts_of_other_strata(ten: StratifiedCounts) -> None:
     with pytest.raises(ValueError, match=r"estimator = 'stratifed': allowed are counted, .*mean"):
         simulate_outcomes(KEY, SMALL, SMALL_CODE, num_trials=10, estimator="stratifed")

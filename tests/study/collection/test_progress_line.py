@@ -31,7 +31,8 @@ def test_a_collection_is_told_from_its_first_point_to_its_end(
     assert [line.split("]")[1].split(",")[0] for line in lines[:-1]] == [
         f" {done} of 6 points" for done in range(1, 7)
     ]
-    assert lines[-1] == f"[{'#' * 20}] 6 of 6 points, 98,304 trials in 0 s".ljust(83) + "\n"
+    longest = max(len(line.rstrip()) for line in lines)  # the last line covers it
+    assert lines[-1] == f"[{'#' * 20}] 6 of 6 points, 98,304 trials in 0 s".ljust(longest) + "\n"
     jaxcogc.study.collect(study, tmp_path / "s.db", engine=engine, listener=listener)
     (line,) = _lines(capsys.readouterr().out)  # nothing is left to count
     assert line.startswith(f"[{'#' * 20}] 6 of 6 points, 0 trials")

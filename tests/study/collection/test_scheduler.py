@@ -135,6 +135,7 @@ def test_relative_width_is_that_of_the_anytime_interval():
     assert standing(rule, [0] * 200).reason == "unfinished"  # no estimate, no width
 
 
+@pytest.mark.slow
 def test_the_order_of_points_does_not_matter(tmp_path):
     study = small_study('outcome = "gc_outage"\nmax_trials = 1e6\nmax_events = 100', uplinks=12)
     script = lambda point, block: 1 + int(point.id, 16) % 40 + block  # noqa: E731

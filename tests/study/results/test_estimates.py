@@ -73,6 +73,7 @@ def test_all_else_is_anytime(reason):
     assert methods(estimates(rule, reason)) == {ANYTIME}
 
 
+@pytest.mark.slow
 def test_events_beside_a_decision_are_not_estimated_as_if_they_alone_could_stop():
     """(k - 1) / (N - 1) is biased there: as high as the docs say where the events came first."""
     generator, true, most, ratios = np.random.default_rng(0), 1e-3, 100, {}

@@ -83,6 +83,7 @@ def test_other_counts_of_the_same_block_are_an_error(tmp_path):
     assert loads_or_refuses(tmp_path / "s.db") == 3  # block 3 of the same transaction is not there
 
 
+@pytest.mark.slow
 def test_crashes_lose_nothing_that_was_committed(tmp_path, repetitions):
     path = tmp_path / "s.db"
     run = subprocess.run(
