@@ -38,8 +38,7 @@ soak: $(INSTALLED)  ## every test with many repetitions
 lint: $(INSTALLED)  ## format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict jaxcogc
-	$(BIN)/mypy examples $(wildcard benchmarks)
+	$(BIN)/mypy jaxcogc examples $(wildcard benchmarks)
 
 format: $(INSTALLED)  ## rewrite the sources in the project's style
 	$(BIN)/ruff format .
@@ -51,9 +50,10 @@ gpu-plan: $(GPU_VENV)/.installed  ## compile for GPUs that are not there; the fi
 clean:  ## remove the environment, caches and results of the demo
 	rm -rf $(VENV) $(GPU_VENV) results docs/reference/generated .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
+# Half the time without compiling what nobody imports.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@
 
 # The project and what it needs, and the compiler for GPUs, which must not lie where other programs run.
