@@ -132,10 +132,10 @@ def _load(file: Path) -> Exported | None:
         os.utime(file)  # used last
     except OSError:
         return None
-    size, digest = len(content), hashlib.sha256(content[_DIGEST:]).digest()
-    if size <= _DIGEST or content[:_DIGEST] != digest:  # torn: flatbuffers would crash
+    digest, body = content[:_DIGEST], content[_DIGEST:]
+    if digest != hashlib.sha256(body).digest():  # torn: flatbuffers would crash
         return None
-    exported: Exported = export.deserialize(bytearray(content[_DIGEST:]))
+    exported: Exported = export.deserialize(bytearray(body))
     return exported
 
 

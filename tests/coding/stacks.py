@@ -10,7 +10,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.codes import GradientCode, cyclic_code
+from jaxcogc.coding.decoding import (
+    gc_plus_weights,
+    gc_weights,
+    least_squares_coefficients,
+    row_space_weights,
+)
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
@@ -18,6 +24,9 @@ from jaxcogc.links.draws import Links
 from tests.quick import quick_jit
 from tests.reference import PRIME, decide_links
 
+# Decoders over the reals, and a code for them.
+DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
+CODE = cyclic_code(jax.random.key(0), 6, 3)
 CHUNK = 64  # one batch size, so that all tests share the compiled programs
 DECODED = 256  # the same for decoders over the reals
 _recover_chunk = quick_jit(jax.vmap(recover, (None, None, 0)))

@@ -26,12 +26,17 @@ from jaxcogc.coding.decoding import (
 from jaxcogc.coding.encoding import encode
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
-from tests.coding.stacks import decode_at_once, decode_many, random_links, recover_many
+from tests.coding.stacks import (
+    CODE,
+    DECODERS,
+    decode_at_once,
+    decode_many,
+    random_links,
+    recover_many,
+)
 from tests.quick import quick_jit
 
-DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
 SIZES = [(6, 3, 1), (10, 7, 2), (16, 5, 2)]
-CODE = cyclic_code(jax.random.key(0), 6, 3)
 
 
 def matrices(code, links):

@@ -14,16 +14,12 @@ from jaxcogc.coding.codes import (
 from jaxcogc.coding.decoding import (
     gc_plus_weights,
     gc_weights,
-    least_squares_coefficients,
     real_recovery,
     row_space_weights,
 )
 from jaxcogc.coding.encoding import encode
 from jaxcogc.links.draws import Links
-from tests.coding.stacks import decode_many, random_links
-
-DECODERS = [gc_weights, row_space_weights, gc_plus_weights, least_squares_coefficients]
-CODE = cyclic_code(jax.random.key(0), 6, 3)
+from tests.coding.stacks import CODE, DECODERS, decode_many, random_links
 
 
 @pytest.mark.slow

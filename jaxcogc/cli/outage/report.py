@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import time
@@ -222,7 +221,7 @@ def _law_between(
     Probabilities are inputs of the law's program: what the points have compiled serves here too.
     """
     from jaxcogc.links.network import Network
-    from jaxcogc.study.results.law_between import places_between
+    from jaxcogc.study.results.law_between import law_at, places_between
 
     clients, reciprocal = setting.network.num_clients, setting.network.reciprocal
     laws = [(point.x, point.closed_form.gc_outage) for point in points]
@@ -232,11 +231,8 @@ def _law_between(
         for x in places_between(low, high, len(known) - 1):
             erasures: Any = setting.asked.erasures() | {axis.name: x}
             network = Network.homogeneous(clients, reciprocal=reciprocal, **erasures)
-            try:
-                law = law_of(dataclasses.replace(setting, network=network)).gc_outage
-            except ValueError:  # bursts too short for such erasures, though not for the points'
-                continue
-            found += [] if law is None else [(x, float(law))]
+            law = law_at(network, setting.code, setting.protocol)
+            found += [] if law is None else [(x, law)]
     return sorted(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from jaxcogc.study.results.point_results import PointResult
 from jaxcogc.study.specification.codes import CodeChoice, why_no_code
 from jaxcogc.study.specification.link_time import AXES
 from jaxcogc.study.specification.point import HOMOGENEOUS, NetworkText, Point
+
+if TYPE_CHECKING:
+    from jaxcogc.coding.codes import GradientCode
+    from jaxcogc.links.network import Network
+    from jaxcogc.outage.protocol import Protocol
 
 _POINTS = 60
 """Of a curve, about."""
@@ -38,8 +44,10 @@ def law_between(results: Sequence[PointResult], axis: str) -> list[tuple[float, 
     ]
     if len(found) < len(known) or len(known) < len(results):
         return found  # words on the axis, or a law that is missing at some point
+    from jaxcogc.study.collection.simulation_engine import setting_of
+
     for point, x in _between([result.point for result in known], axis):
-        law = _law(point)
+        law = law_at(*setting_of(point))
         if law is not None:
             found.append((x, law))
     return sorted(found)
@@ -55,11 +63,10 @@ def places_between(low: float, high: float, gaps: int) -> list[float]:
     return inside
 
 
-def _law(point: Point) -> float | None:
+def law_at(network: Network, code: GradientCode, protocol: Protocol) -> float | None:
+    """The exact outage of standard decoding at a place that nobody counted, where there is one."""
     from jaxcogc.outage.laws.closed_form import closed_form
-    from jaxcogc.study.collection.simulation_engine import setting_of
 
-    network, code, protocol = setting_of(point)
     try:
         law = closed_form(network, code, **protocol).gc_outage
     except ValueError:  # bursts too short for such erasures, though not for those of the points
