@@ -153,7 +153,7 @@ def _check_kernel(request: OutageRequest) -> None:
     strata = int(request.asked.estimator == "stratified")
     for setting in request.settings:
         shape = run_shape(setting.network, setting.code, **setting.protocol)
-        reason = why_not_fused(shape._replace(strata=strata))
+        reason = why_not_fused(shape._replace(strata=strata), setting.code)
         if reason is not None:
             raise rejected("--kernel", "fused", f"auto or xla here: it {reason}")
 

@@ -16,7 +16,8 @@ from jaxcogc._types import Array
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.fused.kernel_inputs import KernelSize, OfBlocks, OfRun, of_blocks, of_run
-from jaxcogc.outage.fused.trial_kernel import decide_trials, read_block
+from jaxcogc.outage.fused.kernel_words import read_block
+from jaxcogc.outage.fused.trial_kernel import decide_trials
 from jaxcogc.outage.simulation.count_table import (
     empty_blocks,
     outcome_flags,
@@ -88,7 +89,7 @@ def count_fused_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Ar
         recovery = recovery_of(size, outcomes[block])
         counted = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[block]
         tables = carried[0].at[block].set(outcome_table(recovery, counted))
-        return tables, outcome_flags(recovery)
+        return tables, outcome_flags(recovery, counted)
 
     nothing = empty_blocks(size.clients, shape.kept)
     tables, flags = lax.fori_loop(0, inputs.num_blocks, count_block, nothing)
@@ -109,7 +110,8 @@ def _outcomes_of(
     numbers = first + blocks
     limit = jnp.where(blocks < inputs.num_blocks, num_counted(inputs, numbers), 0)
     words = jnp.asarray(inputs.run.words)
-    return fused_outcomes(size, of_blocks(size, words, numbers, limit), run), limit
+    of_all_blocks = of_blocks(size.clients, size.modulus, words, numbers, limit)
+    return fused_outcomes(size, of_all_blocks, run), limit
 
 
 def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
@@ -153,7 +155,7 @@ def _kernel(size: KernelSize, words_ref: Any, limit_ref: Any, *refs: Any) -> Non
     @pl.when(first < limit_ref[0])
     def _() -> None:
         trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
-        block = read_block(size, lambda n: words_ref[n])
+        block = read_block(size.clients, lambda n: words_ref[n])
         found = decide_trials(size, block, OfRun(*run_refs), trials.astype(jnp.uint32))
         outcome_ref[:] = found
 

@@ -20,6 +20,7 @@ from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.links.draws import streams
 from jaxcogc.links.packed_draws import by_offset
 from jaxcogc.links.thresholds import LinkLaw
+from jaxcogc.outage.fused.elimination import Arithmetic
 from jaxcogc.outage.simulation.block_words import block_key, vector_words
 
 CHUNK = 7
@@ -53,9 +54,9 @@ class KernelSize(NamedTuple):
         return -(-self.rows // CHUNK)
 
     @property
-    def unit(self) -> int:
-        """The unit of Montgomery products."""
-        return 2**32 % self.modulus
+    def field(self) -> Arithmetic:
+        """How it computes."""
+        return Arithmetic(self.modulus, self.on_gpu)
 
     def place(self, receiver: int, attempt: int) -> int:
         """The bit of a row."""
@@ -100,11 +101,13 @@ class OfRun(NamedTuple):
     least: Array
 
 
-def of_blocks(size: KernelSize, run_words: Array, blocks: Array, limit: Array) -> OfBlocks:
+def of_blocks(
+    clients: int, modulus: int, run_words: Array, blocks: Array, limit: Array
+) -> OfBlocks:
     """What the trials of some blocks share.
 
     Args:
-      size: of the kernel.
+      clients, modulus: of the program.
       run_words: uint32 [2], of the run.
       blocks: int32 [blocks], their numbers.
       limit: int32 [blocks].
@@ -112,19 +115,20 @@ def of_blocks(size: KernelSize, run_words: Array, blocks: Array, limit: Array) -
 
     def of_block(block: Array) -> Array:
         key = block_key(run_words, block)
-        vectors = vector_words(key, size.clients, size.modulus)
-        start = _montgomery(size, vectors.start[:, 0])
-        slope = _montgomery(size, _montgomery(size, vectors.slope[:, 0]))
+        vectors = vector_words(key, clients, modulus)
+        start = as_montgomery(vectors.start[:, 0], modulus)
+        slope = as_montgomery(vectors.slope[:, 0], modulus)
+        slope = as_montgomery(slope, modulus)  # the words that it is multiplied by are not
         keys = jnp.stack([*streams(key).links, *vectors.key])
         return jnp.concatenate([keys, start, slope])
 
     return OfBlocks(jax.vmap(of_block)(blocks), limit)
 
 
-def _montgomery(size: KernelSize, elements: Array) -> Array:
+def as_montgomery(elements: Array, modulus: int) -> Array:
     """Elements as Montgomery products want them: those of other fields are so already."""
-    if size.modulus == MERSENNE_31:
-        return multiply(elements, jnp.uint32(size.unit), size.modulus)
+    if modulus == MERSENNE_31:
+        return multiply(elements, jnp.uint32(2**32 % modulus), modulus)
     return elements
 
 
@@ -162,11 +166,16 @@ def _gram_tables(size: KernelSize, coefficients: Array) -> Array:
     first, second = np.triu_indices(size.clients)
     weighted = multiply(weights, coefficients, modulus)
     terms = multiply(weighted[:, :, first], coefficients[:, :, second], modulus)
-    terms = _montgomery(size, jnp.moveaxis(terms, 1, 0).reshape(size.rows, -1)[::-1])  # by place
+    terms = jnp.moveaxis(terms, 1, 0).reshape(size.rows, -1)[::-1]  # by place
+    terms = as_montgomery(terms, modulus)
     terms = jnp.pad(terms, ((0, size.chunks * CHUNK - size.rows), (0, 0)))
-    terms = jnp.moveaxis(terms.reshape(size.chunks, CHUNK, -1), 1, 2)
-    sums = jnp.zeros((*terms.shape[:2], 1), jnp.uint32)
-    for place in range(CHUNK):
+    return sums_of_choices(jnp.moveaxis(terms.reshape(size.chunks, CHUNK, -1), 1, 2), modulus)
+
+
+def sums_of_choices(terms: Array, modulus: int) -> Array:
+    """The sum of every choice of some terms: [.., terms] -> [.., 2^terms], bit by bit."""
+    sums = jnp.zeros((*terms.shape[:-1], 1), jnp.uint32)
+    for place in range(terms.shape[-1]):
         with_it = add(sums, terms[..., place, None], modulus)
         sums = jnp.concatenate([sums, with_it], axis=-1)
     return sums

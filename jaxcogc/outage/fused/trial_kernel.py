@@ -10,7 +10,7 @@ clients is a sum over the bits of two columns. Elimination and back substitution
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from operator import and_, or_
 from typing import NamedTuple
 
@@ -18,37 +18,19 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcogc._types import Array
-from jaxcogc.coding.exact.prime_field import add
 from jaxcogc.links.draws import below
 from jaxcogc.links.thresholds import ALL_ONES, LinkThresholds
+from jaxcogc.outage.fused.elimination import null_vector
 from jaxcogc.outage.fused.kernel_inputs import CHUNK, KernelSize, OfRun
-from jaxcogc.outage.fused.machine_blocks import (
-    U32,
-    apply,
-    arrival_block,
-    key_schedule,
-    product_block,
-    threefry_block,
+from jaxcogc.outage.fused.kernel_words import (
+    SECOND_WORDS,
+    BlockWords,
+    Spread,
+    TwoWords,
+    free_elements,
+    two_words,
 )
-
-_SECOND_WORDS = U32(2**31)
-
-
-class BlockWords(NamedTuple):
-    """As `OfBlocks.words`, of one block: scalars that are read, and spread over the lanes."""
-
-    link_key: tuple[Array, Array]
-    vector_key: tuple[Array, Array]
-    start: list[Array]
-    slope: list[Array]
-
-
-def read_block(size: KernelSize, words: Callable[[int], Array]) -> BlockWords:
-    """A block's words; ``words(n)`` reads the n-th."""
-    first, number = 4, size.clients
-    start = [words(first + k) for k in range(number)]
-    slope = [words(first + number + k) for k in range(number)]
-    return BlockWords((words(0), words(1)), (words(2), words(3)), start, slope)
+from jaxcogc.outage.fused.machine_blocks import U32, apply, arrival_block
 
 
 def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array) -> Array:
@@ -72,13 +54,11 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     links = _arrived(size, block, run, trials, spread)
     complete = reduce(and_, (x | ~run.support[o] for o, x in enumerate(links))) & links[0]
     links = [links[0], *(x & links[0] for x in links[1:])]
-    (word, _) = _two_words(size, block.vector_key, spread)(trials, zero)
-    word = word >> U32(1)
-    word = jnp.minimum(word, word - U32(size.modulus))
+    free_element = free_elements(size.field, block, trials, spread)
 
     def decided(rows: list[Array]) -> _Zeros:
         gram = _gram(size, _columns(size, rows), run)
-        return _zeros(size, gram, lambda k: _free(size, block, k, word, spread), zero)
+        return _zeros(size, gram, free_element, zero)
 
     if size.counted:
         found = decided(links)
@@ -97,27 +77,15 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     return outcome | found.rank << U32(size.clients + 2)
 
 
-def _two_words(
-    size: KernelSize, key: tuple[Array, Array], spread: Callable[[Array], Array]
-) -> Callable[[Array, Array], tuple[Array, Array]]:
-    schedule = [spread(word) for word in key_schedule(*key)]
-
-    def words(first: Array, second: Array) -> tuple[Array, Array]:
-        both: tuple[Array, Array] = apply(threefry_block(), size.on_gpu, first, second, *schedule)
-        return both
-
-    return words
-
-
 def _arrived(
     size: KernelSize,
     block: BlockWords,
     run: OfRun,
     trials: Array,
-    spread: Callable[[Array], Array],
+    spread: Spread,
 ) -> list[Array]:
     """By offset, the rows whose link there delivered; at offset 0 their uplinks."""
-    words_of = _two_words(size, block.link_key, spread)
+    words_of = two_words(block.link_key, size.on_gpu, spread)
     words, nearest = _draw(size, words_of, run, trials, spread, exact=False)
     # Where a first word ties with its threshold, once in 2^32 links, all are drawn with the second.
     found: list[Array] = lax.cond(
@@ -130,10 +98,10 @@ def _arrived(
 
 def _draw(
     size: KernelSize,
-    words_of: Callable[[Array, Array], tuple[Array, Array]],
+    words_of: TwoWords,
     run: OfRun,
     trials: Array,
-    spread: Callable[[Array], Array],
+    spread: Spread,
     *,
     exact: bool,
 ) -> tuple[list[Array], Array]:
@@ -154,7 +122,7 @@ def _draw(
             for attempt in range(size.attempts):
                 position = U32(attempt << 20 | pair) + (client.astype(jnp.uint32) << U32(10))
                 first = words_of(trials, spread(position))
-                second = words_of(trials | _SECOND_WORDS, spread(position)) if exact else first
+                second = words_of(trials | SECOND_WORDS, spread(position)) if exact else first
                 for n, offset in enumerate(offsets):
                     room = run.room[offset, client]
                     if exact:
@@ -191,16 +159,6 @@ def _distinct(size: KernelSize, complete: Array) -> Array:
     return reduce(lambda x, y: x + y, bits).astype(jnp.int32)
 
 
-def _products(size: KernelSize, *factors: Array) -> Array:
-    """Sum of the Montgomery products of factors in pairs, of one pair or two at a time."""
-    parts = [factors[n : n + 4] for n in range(0, len(factors), 4)]
-    found = [
-        apply(product_block(size.modulus, len(part) // 2), size.on_gpu, *part) for part in parts
-    ]
-    total: Array = reduce(partial(add, modulus=size.modulus), found)
-    return total
-
-
 def _gram(size: KernelSize, columns: list[Array], run: OfRun) -> dict[tuple[int, int], Array]:
     """The upper triangle of the weighted Gram matrices."""
     entries: dict[tuple[int, int], Array] = {}
@@ -208,20 +166,8 @@ def _gram(size: KernelSize, columns: list[Array], run: OfRun) -> dict[tuple[int,
         part = [x >> U32(CHUNK * chunk) & U32(2**CHUNK - 1) for x in columns]
         for number, (j, i) in enumerate(size.pairs()):
             value = run.tables[chunk, number, part[j] & part[i] if i > j else part[j]]
-            entries[j, i] = value if chunk == 0 else add(entries[j, i], value, size.modulus)
+            entries[j, i] = value if chunk == 0 else size.field.add(entries[j, i], value)
     return entries
-
-
-def _free(
-    size: KernelSize,
-    block: BlockWords,
-    client: int,
-    word: Array,
-    spread: Callable[[Array], Array],
-) -> Array:
-    """The element that a free column of the trial gets, as `coding.exact.free_elements`."""
-    of_trial = _products(size, spread(block.slope[client]), word)
-    return add(spread(block.start[client]), of_trial, size.modulus)
 
 
 class _Zeros(NamedTuple):
@@ -240,28 +186,8 @@ def _zeros(
     free_element: Callable[[int], Array],
     zero: Array,
 ) -> _Zeros:
-    """Eliminate, and solve for the null vector; ``gram`` is used up."""
-    modulus, unit = U32(size.modulus), zero + U32(size.unit)
-    pivots: list[Array] = []
-    rank = zero
-    free: list[Array] = []
-    for c in range(size.clients):
-        free.append(gram[c, c] == 0)
-        rank = jnp.where(free[c], rank, rank + U32(1))
-        pivots.append(jnp.where(free[c], unit, gram[c, c]))
-        for j in range(c + 1, size.clients):
-            minus = modulus - gram[c, j]
-            for i in range(j, size.clients):
-                gram[j, i] = _products(size, pivots[c], gram[j, i], minus, gram[c, i])
-    vector: list[Array] = []  # of the clients behind, the nearest first
-    for c in reversed(range(size.clients)):
-        total = zero
-        if vector:
-            factors = ((gram[c, c + 1 + n], x) for n, x in enumerate(vector))
-            total = _products(size, *(factor for pair in factors for factor in pair))
-        solved = jnp.where(total == 0, zero, modulus - total)
-        vector = [_products(size, x, pivots[c]) for x in vector]
-        vector.insert(0, jnp.where(free[c], free_element(c), solved))
+    """Where the null vector is zero; ``gram`` is used up."""
+    vector, rank = null_vector(size.field, gram, free_element, zero)
     bits = (jnp.where(x == 0, U32(1 << k), U32(0)) for k, x in enumerate(vector))
-    total = reduce(partial(add, modulus=size.modulus), vector)
-    return _Zeros(reduce(or_, bits), jnp.where(total == 0, U32(1), U32(0)), rank, zero)
+    total = jnp.where(size.field.total(vector) == 0, U32(1), U32(0))
+    return _Zeros(reduce(or_, bits), total, rank, zero)

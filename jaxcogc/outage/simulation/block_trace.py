@@ -13,7 +13,7 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.kernel_choice import by_kernel, why_not_served, with_kernel
+from jaxcogc.outage.simulation.kernel_choice import as_fused, why_not_served, with_kernel
 from jaxcogc.outage.simulation.program import count_blocks, lowered_program
 from jaxcogc.outage.simulation.program_inputs import (
     BLOCKS_AT_ONCE,
@@ -92,7 +92,7 @@ def lower_simulation(
     {'xla_cpu_prefer_vector_width': '512'}
     """
     shape = run_shape(network, code, num_attempts=num_attempts, redraw_code=False, devices=[device])
-    shape = with_kernel(shape, kernel)
+    shape = with_kernel(shape, code, kernel)
     blocks = shape.most_blocks
     if keep_apart:
         blocks = min(blocks, MOST_KEPT)
@@ -141,9 +141,9 @@ def trace_block(
         devices=jax.devices()[:1],
     )
     if kernel == "fused":
-        if reason := why_not_served(shape):
+        if reason := why_not_served(shape, code):
             raise ValueError(f"kernel = 'fused': {reason}")
-        shape = by_kernel(shape, kernel)
+        shape = as_fused(shape, code)
     none, one = np.int32(0), np.int32(1)
     run = prepare_run(np.zeros(2, np.uint32), network, code)
     inputs = Inputs(run, first_block=none, num_blocks=one, full_blocks=one, last_trials=none)

@@ -21,6 +21,7 @@ from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
+from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import MOST_KEPT, Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
 
@@ -93,7 +94,7 @@ def compile_blocks(
         devices=devices,
     )
     shape = shape._replace(kept=min(MOST_KEPT, shape.most_blocks))
-    program = compile_or_fall_back(with_kernel(shape, "auto"), code)
+    program = compile_or_fall_back(with_kernel(shape, code, "auto"), code)
     return BlockSimulation(
         time.perf_counter() - started,
         describe_devices(shape.devices),
@@ -103,7 +104,7 @@ def compile_blocks(
 
 
 def _start(
-    program: jax.stages.Compiled, shape: Shape, run: Run, first_block: int, num_blocks: int
+    program: Program, shape: Shape, run: Run, first_block: int, num_blocks: int
 ) -> Callable[[], CountedBlocks]:
     num_devices = len(shape.devices)
     if not 1 <= num_blocks <= shape.kept * num_devices:

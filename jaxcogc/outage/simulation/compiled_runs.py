@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
 from jaxcogc._types import Key
@@ -14,13 +13,12 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
+from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
 from jaxcogc.runtime.jax_settings import plain_settings
 
 
-def count_tables(
-    program: jax.stages.Compiled, shape: Shape, run: Run, num_trials: int
-) -> Iterator[np.ndarray]:
+def count_tables(program: Program, shape: Shape, run: Run, num_trials: int) -> Iterator[np.ndarray]:
     """Call the compiled program on consecutive blocks and hand out what it counted."""
     num_devices = len(shape.devices)
     total_blocks = -(-num_trials // BLOCK_TRIALS)

@@ -103,10 +103,14 @@ def _rows(recovery: Recovery) -> tuple[jax.Array, jax.Array]:
     return rows, jnp.sum(members, axis=0, dtype=jnp.int32)
 
 
-def outcome_flags(recovery: Recovery) -> jax.Array:
-    """What happened in each trial of a tile: uint8 [trials], one bit for each outcome."""
+def outcome_flags(recovery: Recovery, counted: jax.Array) -> jax.Array:
+    """What happened in each trial of a tile: uint8 [trials], one bit for each outcome.
+
+    0 where a trial does not count: kernels leave out what they need not decide.
+    """
     happened = classify(recovery, clients_axis=0).by_name().values()
-    return sum((bit.astype(jnp.uint8) << n for n, bit in enumerate(happened)), jnp.uint8(0))
+    bits = ((bit & counted).astype(jnp.uint8) << n for n, bit in enumerate(happened))
+    return sum(bits, jnp.uint8(0))
 
 
 def outcomes_from_flags(flags: np.ndarray) -> ByOutcome[np.ndarray]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,24 +20,32 @@ from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds
 from jaxcogc.names import KERNELS
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import block_key, redrawn_code, run_words
-from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.program import Program, compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
 from jaxcogc.runtime.random_words import seed_key
 
 _LOG = logging.getLogger(__name__)
 
 _MOST_CLIENTS = 12
-_MOST_ROWS = 32
+"""Whose whole Gram matrix fits the registers of a thread."""
+_WORD = 32
+"""Bits of a word: rows of all attempts, or attempts of all offsets of a row."""
+_MOST_AROUND = 64
+_FARTHEST = 16
+"""Of codes that are eliminated around the ring: the window fits the registers then."""
 _FIELDS = range(2**30, 2**31)
 
 _verdicts: dict[Shape, str | None] = {}
 
 
-def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Shape:
+def with_kernel(
+    shape: Shape, code: GradientCode, kernel: str, num_trials: int | None = None
+) -> Shape:
     """The shape of a program by another kernel.
 
     Args:
       shape: of a program by XLA.
+      code: that will be simulated.
       kernel: "auto", "xla" or "fused".
       num_trials: that will be asked for, where that is known: few go by loops, by XLA.
 
@@ -47,9 +58,9 @@ def with_kernel(shape: Shape, kernel: str, num_trials: int | None = None) -> Sha
         return by_kernel(shape, "loops")
     if kernel == "xla":
         return shape
-    reason = why_not_fused(shape)
+    reason = why_not_fused(shape, code)
     if reason is None:
-        return by_kernel(shape, "fused")
+        return as_fused(shape, code)
     if kernel == "fused":
         raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
     return shape
@@ -67,9 +78,30 @@ def by_kernel(shape: Shape, kernel: str) -> Shape:
     return shape._replace(rule=shape.rule._replace(kernel=kernel))
 
 
-def why_not_fused(shape: Shape) -> str | None:
-    """Why the fused kernel is not for a shape and its devices; None where it is."""
-    return _why_not_here(shape) or why_not_served(shape)
+def as_fused(shape: Shape, code: GradientCode) -> Shape:
+    """The shape of a program by the fused kernel, for codes that reach as far as this one."""
+    reach = 0 if _fits_registers(shape) else code_reach(code.field_matrix)
+    return by_kernel(shape, "fused")._replace(reach=reach)
+
+
+def code_reach(coefficients: AnyArray) -> int:
+    """How far around the ring the rows of a code reach: its largest offset, but at least 1.
+
+    Args:
+      coefficients: [.., clients, clients], concrete.
+
+    >>> code_reach(np.eye(4) + np.eye(4, k=2) + np.eye(4, k=-2))
+    2
+    """
+    matrices = np.asarray(coefficients)
+    held: AnyArray = np.any(matrices.reshape(-1, *matrices.shape[-2:]), axis=0)
+    receiver, sender = np.nonzero(held)
+    return int(((sender - receiver) % len(held)).max(initial=1))
+
+
+def why_not_fused(shape: Shape, code: GradientCode) -> str | None:
+    """Why the fused kernel is not for a shape, a code and its devices; None where it is."""
+    return _why_not_here(shape) or why_not_served(shape, code)
 
 
 def _why_not_here(shape: Shape) -> str | None:
@@ -81,21 +113,38 @@ def _why_not_here(shape: Shape) -> str | None:
     return None
 
 
-def why_not_served(shape: Shape) -> str | None:
+def why_not_served(shape: Shape, code: GradientCode) -> str | None:
     """Why the fused kernel does not serve trials of a shape; None where it does."""
-    rows = shape.clients * shape.attempts
-    if shape.clients > _MOST_CLIENTS:
-        return f"serves up to {_MOST_CLIENTS} clients, not {shape.clients}"
-    if rows > _MOST_ROWS:
-        return f"serves up to {_MOST_ROWS} rows of all attempts, not {rows}"
-    if shape.links != LinkKind():
-        return "serves independent links of two directions"
     if shape.rule.kernel == "float64" or shape.rule.modulus not in _FIELDS:
         return "serves codes over a field of 2^30 to 2^31 elements"
-    return "does not sort trials into strata" if shape.strata else None
+    if shape.links != LinkKind():
+        return "serves independent links of two directions"
+    if shape.strata:
+        return "does not sort trials into strata"
+    return None if _fits_registers(shape) else _why_not_around(shape, code)
 
 
-def compile_or_fall_back(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
+def _fits_registers(shape: Shape) -> bool:
+    """Whether the whole Gram matrix fits; else codes are eliminated around the ring."""
+    return shape.clients <= _MOST_CLIENTS and shape.clients * shape.attempts <= _WORD
+
+
+def _why_not_around(shape: Shape, code: GradientCode) -> str | None:
+    if shape.clients > _MOST_AROUND:
+        return f"serves up to {_MOST_AROUND} clients, not {shape.clients}"
+    reach = code_reach(code.field_matrix)
+    room = (
+        f"serves, beyond {_MOST_CLIENTS} clients or {_WORD} rows of all attempts, codes that reach "
+    )
+    if reach > _FARTHEST:
+        return f"{room}up to {_FARTHEST} clients onwards, not {reach}"
+    attempts = _WORD // (2 * (reach // 2 + 1))
+    if shape.attempts > attempts:
+        return f"{room}{reach} clients onwards in up to {attempts} attempts, not {shape.attempts}"
+    return None
+
+
+def compile_or_fall_back(shape: Shape, code: GradientCode) -> Program:
     """The program of a shape; by XLA where its own kernel does not compile, or counts wrong.
 
     Args:
@@ -104,11 +153,34 @@ def compile_or_fall_back(shape: Shape, code: GradientCode) -> jax.stages.Compile
     """
     if shape.rule.kernel != "fused":
         return compiled_program(shape)
+    program = _compile_fused(shape, code)
+    return partial(_run_around, program, shape, code) if shape.reach else program
+
+
+def _compile_fused(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
     if shape not in _verdicts:
         _verdicts[shape] = why_rejected(shape, code)
         if _verdicts[shape] is not None:
             _LOG.warning("kernel fused %s, using xla", _verdicts[shape])
-    return compiled_program(shape if _verdicts[shape] is None else by_kernel(shape, "xla"))
+    return compiled_program(shape if _verdicts[shape] is None else _by_xla(shape))
+
+
+def _run_around(program: Program, shape: Shape, code: GradientCode, inputs: Inputs) -> Any:
+    """Run a program that serves codes up to a reach; another one for a code that reaches further.
+
+    One program by XLA serves all codes of a size, and so must this.
+    """
+    reach = code_reach(inputs.run.field_matrix)
+    if reach <= shape.reach:
+        return program(inputs)
+    further = dataclasses.replace(code, field_matrix=inputs.run.field_matrix)
+    if why_not_served(shape, further):
+        return compiled_program(_by_xla(shape))(inputs)
+    return _compile_fused(shape._replace(reach=reach), further)(inputs)
+
+
+def _by_xla(shape: Shape) -> Shape:
+    return by_kernel(shape, "xla")._replace(reach=0)
 
 
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:
@@ -118,7 +190,10 @@ def why_rejected(shape: Shape, code: GradientCode) -> str | None:
     usual links and once with thresholds that are words of the block, where first words tie.
     """
     try:
-        fused, ordinary = compiled_program(shape), compiled_program(by_kernel(shape, "loops"))
+        fused, ordinary = (
+            compiled_program(shape),
+            compiled_program(by_kernel(shape, "loops")._replace(reach=0)),
+        )
         for inputs in _trial_inputs(shape, code):
             found, expected = (jax.tree.map(np.asarray, p(inputs)) for p in (fused, ordinary))
             if not jax.tree.all(jax.tree.map(np.array_equal, found, expected)):

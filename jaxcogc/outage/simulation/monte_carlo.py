@@ -30,6 +30,7 @@ from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
 from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
+from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
 from jaxcogc.outage.stratified.stratified_counts import stratified_outcomes
 from jaxcogc.outage.stratified.stratified_runs import compile_stratified
@@ -106,7 +107,7 @@ def simulate_outcomes(
     if links is not None or outcomes:
         own = OwnTrials(links, outcomes or {})
         _check_alone(own, dynamics=dynamics, keep_heard=keep_heard, estimator=estimator)
-        shape = with_kernel(run_shape(network, code, **protocol), "xla", num_trials)
+        shape = with_kernel(run_shape(network, code, **protocol), code, "xla", num_trials)
         return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
     if estimator == "stratified":
         sorting = compile_stratified(network, code, **protocol, num_trials=num_trials)
@@ -171,9 +172,11 @@ def compile_simulation(
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla"; "fused", which draws, decides and counts in one kernel on a GPU, for
-        independent links of two directions, up to 12 clients and 32 rows of all attempts; or
-        "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
-        the ordinary program, one log line says so and that takes its place.
+        independent links of two directions, up to 12 clients and 32 rows of all attempts, or up to
+        64 clients and rows that reach at most 16 clients onwards (with up to 32 offsets of all
+        attempts, an even number of each); or "auto": fused where it serves. Where it does not
+        compile, or counts a block otherwise than the ordinary program, one log line says so and
+        that takes its place.
       num_trials: that will be asked for, where that is known. For few (on a CPU up to
         2^20, from 12 clients on 2^27 / clients^2; elsewhere up to 2^17) "auto" and "xla" give a
         program that compiles in seconds at any size, runs slower (two to five times at 10 clients,
@@ -197,13 +200,13 @@ def compile_simulation(
         tile=tile,
         devices=devices,
     )
-    shape = with_kernel(shape, kernel, num_trials)
+    shape = with_kernel(shape, code, kernel, num_trials)
     counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 
 
 def _counts(
-    program: jax.stages.Compiled,
+    program: Program,
     shape: Shape,
     dynamics: LinkDynamics | None,
     key: Key,

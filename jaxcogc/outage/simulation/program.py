@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -37,6 +37,9 @@ from jaxcogc.outage.simulation.count_table import (
 from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.program_cache import lowered
+
+Program = Callable[[Inputs], Any]
+"""A compiled program: tables of counts, as `compiled_program` says."""
 
 
 @cache
@@ -83,9 +86,10 @@ def blank_inputs(shape: Shape) -> Inputs:
 def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices."""
     if shape.rule.kernel == "fused":  # imported where it is used: Pallas takes a second to load
-        from jaxcogc.outage.fused import block_outcomes
+        from jaxcogc.outage.fused import block_outcomes, ring_blocks
 
-        return block_outcomes.count_fused(shape, axis, inputs)
+        fused = ring_blocks.count_around if shape.reach else block_outcomes.count_fused
+        return fused(shape, axis, inputs)
     tiles = _tiles(shape, axis, inputs)
 
     def count_tile(index: Array, table: Array) -> Array:
@@ -103,9 +107,10 @@ def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
 def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
     """One table for each block, and what became of each trial of the last block."""
     if shape.rule.kernel == "fused":
-        from jaxcogc.outage.fused import block_outcomes
+        from jaxcogc.outage.fused import block_outcomes, ring_blocks
 
-        return block_outcomes.count_fused_each(shape, axis, inputs)
+        each = ring_blocks.count_around_each if shape.reach else block_outcomes.count_fused_each
+        return each(shape, axis, inputs)
     tiles = _tiles(shape, axis, inputs)
     tiles_per_block = BLOCK_TRIALS // shape.tile
 
@@ -115,7 +120,9 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
         table = outcome_table(found.recovery, found.counted)
         tables = tables.at[index // tiles_per_block].add(table)
         place = index % tiles_per_block * shape.tile
-        return tables, lax.dynamic_update_slice(flags, outcome_flags(found.recovery), (place,))
+        return tables, lax.dynamic_update_slice(
+            flags, outcome_flags(found.recovery, found.counted), (place,)
+        )
 
     nothing = empty_blocks(shape.clients, shape.kept)
     tables, flags = lax.fori_loop(0, tiles.number, count_tile, nothing)

@@ -40,6 +40,8 @@ class Shape(NamedTuple):
       kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
         one call of a program that keeps them apart.
       strata: 0, or the number of strata that are counted apart.
+      reach: 0, or, of a program by the fused kernel for rings, how far round the ring the rows of
+        its codes may reach: the largest offset.
     """
 
     clients: int
@@ -50,6 +52,7 @@ class Shape(NamedTuple):
     devices: tuple[jax.Device, ...]
     kept: int = 0
     strata: int = 0
+    reach: int = 0
 
     @property
     def compiler_options(self) -> dict[str, str | bool]:

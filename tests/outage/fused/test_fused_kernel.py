@@ -65,7 +65,7 @@ def programs(shape):
 
     def fused(run, block):
         limit = jnp.full(1, BLOCK_TRIALS, jnp.int32)
-        blocks = kernel_inputs.of_blocks(size, run.words, block[None], limit)
+        blocks = kernel_inputs.of_blocks(size.clients, size.modulus, run.words, block[None], limit)
         of_run = block_outcomes.of_all(size, run)
         return block_outcomes.fused_outcomes(size, blocks, of_run)[0]
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import pytest
 
 from jaxcogc import Network, compile_simulation, cyclic_code
@@ -10,8 +11,9 @@ from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
-from jaxcogc.outage.simulation.program_inputs import run_shape
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back
+from jaxcogc.outage.simulation.kernel_choice import with_kernel as choose
+from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime import compiler_options
 from tests.cli.program import assert_one_line
 
@@ -25,9 +27,13 @@ class Device(NamedTuple):
 GPU = Device("gpu")
 
 
+def code_of(clients=4, stragglers=1):
+    return cyclic_code(jax.random.key(0), clients, stragglers)
+
+
 def shape_of(clients=4, attempts=2, dynamics=None, device=GPU, **how):
     network = Network.homogeneous(clients, uplink_erasure=0.4, peer_erasure=0.3)
-    code = cyclic_code(jax.random.key(0), clients, 1)
+    code = code_of(clients)
     return run_shape(
         network,
         code,
@@ -37,6 +43,10 @@ def shape_of(clients=4, attempts=2, dynamics=None, device=GPU, **how):
         devices=[device],
         **how,
     )
+
+
+def with_kernel(shape, kernel, num_trials=None, stragglers=1):
+    return choose(shape, code_of(shape.clients, stragglers), kernel, num_trials)
 
 
 def test_a_gpu_gets_the_fused_kernel_where_it_serves():
@@ -72,8 +82,8 @@ def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        (shape_of(clients=13, attempts=1), "up to 12 clients, not 13"),
-        (shape_of(clients=11, attempts=3), "up to 32 rows of all attempts, not 33"),
+        (shape_of(clients=65, attempts=1), "up to 64 clients, not 65"),
+        (shape_of(clients=13, attempts=17), "reach 1 clients onwards in up to 16 attempts, not 17"),
         (shape_of(dynamics=LinkDynamics(memory=0.5)), "independent links"),
         (shape_of(device=jax.devices()[0]), "needs a GPU, this is a cpu"),
         (shape_of()._replace(strata=3), "strata"),
@@ -83,6 +93,45 @@ def test_what_it_does_not_serve(shape, reason):
     assert with_kernel(shape, "auto").rule.kernel == "xla"
     with pytest.raises(ValueError, match=reason):
         with_kernel(shape, "fused")
+
+
+def test_codes_that_reach_too_far():
+    shape = shape_of(clients=20, attempts=1)
+    assert with_kernel(shape, "fused", stragglers=16).reach == 16
+    with pytest.raises(ValueError, match="reach up to 16 clients onwards, not 17"):
+        with_kernel(shape, "fused", stragglers=17)
+
+
+@pytest.mark.parametrize(
+    ("shape", "reach"),
+    [
+        (shape_of(clients=12), 0),
+        (shape_of(clients=13), 1),
+        (shape_of(clients=11, attempts=2), 0),
+        (shape_of(clients=11, attempts=3), 1),
+    ],
+)
+def test_what_does_not_fit_registers_is_eliminated_around_the_ring(shape, reach):
+    assert with_kernel(shape, "fused").reach == reach
+
+
+def test_a_program_for_rings_serves_codes_that_reach_further(monkeypatch):
+    """One program of XLA serves any code of a size, and so must this."""
+    ran = []
+
+    def compile_some(shape):
+        return lambda inputs: ran.append((shape.rule.kernel, shape.reach))
+
+    monkeypatch.setattr(kernel_choice, "compiled_program", compile_some)
+    monkeypatch.setattr(kernel_choice, "_verdicts", {})
+    monkeypatch.setattr(kernel_choice, "why_rejected", lambda *_: None)
+    shape = with_kernel(shape_of(clients=24, attempts=1), "fused", stragglers=3)
+    program = compile_or_fall_back(shape, code_of(24, 3))
+    network = Network.homogeneous(24, uplink_erasure=0.4, peer_erasure=0.3)
+    for stragglers in (2, 3, 5, 17):
+        run = prepare_run(np.zeros(2, np.uint32), network, code_of(24, stragglers))
+        program(Inputs(run, *np.zeros(4, np.int32)))
+    assert ran == [("fused", 3), ("fused", 3), ("fused", 5), ("xla", 0)]
 
 
 def test_an_unknown_kernel():

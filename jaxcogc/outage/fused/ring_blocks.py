@@ -1,0 +1,199 @@
+"""The ring kernel over whole blocks of trials, and the counts that its outcomes add up to."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
+
+from jaxcogc._types import Array
+from jaxcogc.coding.exact.decision import Recovery
+from jaxcogc.outage.counts import BLOCK_TRIALS
+from jaxcogc.outage.fused.kernel_inputs import OfBlocks, of_blocks
+from jaxcogc.outage.fused.kernel_words import read_block
+from jaxcogc.outage.fused.ring_inputs import OfRingRun, RingSize, of_ring_run
+from jaxcogc.outage.fused.ring_kernel import decide_around
+from jaxcogc.outage.fused.ring_memory import Memory
+from jaxcogc.outage.simulation.count_table import (
+    empty_blocks,
+    empty_table,
+    outcome_flags,
+    outcome_table,
+)
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
+
+_LANES = 32
+"""Trials of one instance of the kernel on a GPU: a warp."""
+_MOST_BYTES = 2**30
+"""Of the words of trials that wait in a GPU's memory."""
+
+
+def ring_size(shape: Shape) -> RingSize:
+    """What the kernel of a program is specialised to; on a CPU it is interpreted."""
+    on_gpu = shape.devices[0].platform != "cpu"
+    return RingSize(
+        shape.clients,
+        shape.attempts,
+        shape.reach,
+        shape.rule.modulus,
+        shape.rule.counted,
+        _LANES if on_gpu else BLOCK_TRIALS,
+        on_gpu,
+    )
+
+
+def blocks_at_once(size: RingSize, most: int) -> int:
+    """Blocks of one start of the kernel, of so many at most."""
+    fits = _MOST_BYTES // (4 * BLOCK_TRIALS * Memory.words(size))
+    return max(1, min(most, fits)) if size.on_gpu else 1
+
+
+def count_around(shape: Shape, axis: str, inputs: Inputs) -> Array:
+    """This device's share of the blocks, summed over the devices: as `program.count_blocks`."""
+    group = _Group.of(shape, axis, inputs, shape.most_blocks)
+
+    def count_some(number: Array, table: Array) -> Array:
+        recovery, counted = group.decide(number)
+        return table + jnp.sum(jax.vmap(outcome_table)(recovery, counted), axis=0)
+
+    nothing = empty_table(shape.clients)
+    table: Array = lax.fori_loop(0, group.number(inputs), count_some, nothing)
+    total: Array = lax.psum(table, axis)
+    return total
+
+
+def count_around_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
+    """One table for each block, and what became of each trial of the last one."""
+    group = _Group.of(shape, axis, inputs, shape.kept)
+    size = max(n for n in range(1, group.blocks + 1) if shape.kept % n == 0)
+    group = group._replace(blocks=size)
+
+    def count_some(number: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
+        recovery, counted = group.decide(number)
+        found = jax.vmap(outcome_table)(recovery, counted)
+        tables = lax.dynamic_update_slice_in_dim(carried[0], found, number * size, 0)
+        last = jnp.minimum(jnp.asarray(inputs.num_blocks) - 1 - number * size, size - 1)
+        recovery, counted = jax.tree.map(lambda x: x[last], (recovery, counted))
+        return tables, outcome_flags(recovery, counted)
+
+    nothing = empty_blocks(shape.clients, shape.kept)
+    tables, flags = lax.fori_loop(0, group.number(inputs), count_some, nothing)
+    return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
+
+
+class _Group(NamedTuple):
+    """Some blocks of a device, decided by one start of the kernel."""
+
+    size: RingSize
+    run: OfRingRun
+    inputs: Inputs
+    first: Array
+    blocks: int
+
+    @classmethod
+    def of(cls, shape: Shape, axis: str, inputs: Inputs, most: int) -> _Group:
+        """Groups of this device's blocks."""
+        size = ring_size(shape)
+        first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
+        return cls(size, run_of(size, inputs.run), inputs, first, blocks_at_once(size, most))
+
+    def number(self, inputs: Inputs) -> Array:
+        """How many groups there are."""
+        return (jnp.asarray(inputs.num_blocks) + self.blocks - 1) // self.blocks
+
+    def decide(self, number: Array) -> tuple[Recovery, Array]:
+        """What the trials of a group recover, and which of them count: first axis of blocks."""
+        blocks = number * self.blocks + jnp.arange(self.blocks, dtype=jnp.int32)
+        numbers = self.first + blocks
+        limit = jnp.where(blocks < self.inputs.num_blocks, num_counted(self.inputs, numbers), 0)
+        words = jnp.asarray(self.inputs.run.words)
+        shared = of_blocks(self.size.clients, self.size.modulus, words, numbers, limit)
+        outcomes = ring_outcomes(self.size, shared, self.run)
+        counted = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[:, None]
+        # What the kernel leaves out is whatever was there.
+        outcomes = jnp.where(counted[:, None], outcomes, np.uint32(0))
+        return jax.vmap(partial(recovery_around, self.size))(outcomes), counted
+
+
+def run_of(size: RingSize, run: Run) -> OfRingRun:
+    """What all trials of a run share, for the kernel."""
+    full = (size.attempts, size.clients, size.clients)
+    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), full)
+    return of_ring_run(size, run.law, coefficients, jnp.asarray(run.num_stragglers))
+
+
+def ring_outcomes(size: RingSize, blocks: OfBlocks, run: OfRingRun) -> Array:
+    """Draw and decide the trials of some blocks by the kernel.
+
+    Args:
+      size: what the kernel is specialised to.
+      blocks: what the trials of each share.
+      run: what all trials share.
+
+    Returns:
+      uint32 [blocks, words, trials]: the clients, then the events, as `RingOutcome` says; anything
+      where no trial of ``size.lanes`` counts.
+    """
+    number, width = blocks.words.shape
+    parts, words = BLOCK_TRIALS // size.lanes, size.client_words + 1
+    memory = Memory.words(size)
+
+    def whole(x: Array) -> pl.BlockSpec:
+        return pl.BlockSpec(x.shape, lambda *_: (0,) * x.ndim)
+
+    outcomes: Array
+    outcomes, _ = pl.pallas_call(
+        partial(_kernel, size),
+        grid=(number, parts),
+        in_specs=[
+            pl.BlockSpec((None, width), lambda block, part: (block, 0)),
+            pl.BlockSpec((1,), lambda block, part: (block,)),
+            *map(whole, run),
+        ],
+        out_specs=(
+            pl.BlockSpec((None, words, size.lanes), lambda block, part: (block, 0, part)),
+            pl.BlockSpec((None, None, memory, size.lanes), lambda block, part: (block, part, 0, 0)),
+        ),
+        out_shape=(
+            jax.ShapeDtypeStruct((number, words, BLOCK_TRIALS), jnp.uint32),
+            jax.ShapeDtypeStruct((number, parts, memory, size.lanes), jnp.uint32),
+        ),
+        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
+        interpret=not size.on_gpu,
+        name="ring_trials",
+    )(*blocks, *run)
+    return outcomes
+
+
+def _kernel(size: RingSize, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
+    *run_refs, outcome_ref, memory_ref = refs
+    first = pl.program_id(1) * size.lanes  # interpret mode knows it out here only
+
+    @pl.when(first < limit_ref[0])
+    def _() -> None:
+        trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
+        block = read_block(size.clients, lambda n: words_ref[n])
+        memory = Memory(memory_ref, size)
+        found = decide_around(size, block, OfRingRun(*run_refs), memory, trials.astype(jnp.uint32))
+        for place, word in enumerate([*found.clients, found.events]):
+            outcome_ref[place, :] = word
+
+
+def recovery_around(size: RingSize, outcomes: Array) -> Recovery:
+    """What outcomes, uint32 [words, trials], say; the number of complete rows is not known: -1."""
+    client = np.arange(size.clients)
+    bits = outcomes[client // 32] >> (client % 32).astype(np.uint32)[:, None]
+    events = outcomes[-1]
+    return Recovery(
+        gc=events & 1 != 0,
+        sum_recovered=events >> 1 & 1 != 0,
+        client_recovered=bits & 1 != 0,
+        rank=(events >> 2).astype(jnp.int32),
+        num_complete_rows=jnp.full(events.shape, -1, jnp.int32),
+    )
