@@ -19,26 +19,16 @@ from jax import lax
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.prime_field import add
-from jaxcogc.links.draws import below
-from jaxcogc.links.thresholds import ALL_ONES, LinkThresholds
 from jaxcogc.outage.fused.kernel_inputs import CHUNK, KernelSize, OfRun
-from jaxcogc.outage.fused.machine_blocks import (
-    U32,
-    apply,
-    arrival_block,
-    key_schedule,
-    product_block,
-    threefry_block,
-)
-
-_SECOND_WORDS = U32(2**31)
+from jaxcogc.outage.fused.link_draws import Key, LinkKeys, arrived, two_words
+from jaxcogc.outage.fused.machine_blocks import U32, apply, product_block
 
 
 class BlockWords(NamedTuple):
     """As `OfBlocks.words`, of one block: scalars that are read, and spread over the lanes."""
 
-    link_key: tuple[Array, Array]
-    vector_key: tuple[Array, Array]
+    link_keys: LinkKeys
+    vector_key: Key
     start: list[Array]
     slope: list[Array]
 
@@ -48,7 +38,15 @@ def read_block(size: KernelSize, words: Callable[[int], Array]) -> BlockWords:
     first, number = 4, size.clients
     start = [words(first + k) for k in range(number)]
     slope = [words(first + number + k) for k in range(number)]
-    return BlockWords((words(0), words(1)), (words(2), words(3)), start, slope)
+    further = [
+        (words(place), words(place + 1)) for place in range(first + 2 * number, size.block_words, 2)
+    ]
+    keys = LinkKeys(
+        (words(0), words(1)),
+        further[0] if size.links.soft else None,
+        further[-1] if size.links.blocks else None,
+    )
+    return BlockWords(keys, (words(2), words(3)), start, slope)
 
 
 def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array) -> Array:
@@ -69,10 +67,10 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     def spread(scalar: Array) -> Array:
         return zero + scalar
 
-    links = _arrived(size, block, run, trials, spread)
+    links = arrived(size, block.link_keys, run, trials, spread)
     complete = reduce(and_, (x | ~run.support[o] for o, x in enumerate(links))) & links[0]
     links = [links[0], *(x & links[0] for x in links[1:])]
-    (word, _) = _two_words(size, block.vector_key, spread)(trials, zero)
+    (word, _) = two_words(block.vector_key, size, spread)(trials, zero)
     word = word >> U32(1)
     word = jnp.minimum(word, word - U32(size.modulus))
 
@@ -95,82 +93,6 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     outcome = found.clients | jnp.where(gc, U32(1 << size.clients), U32(0))
     outcome = outcome | found.total << U32(size.clients + 1)
     return outcome | found.rank << U32(size.clients + 2)
-
-
-def _two_words(
-    size: KernelSize, key: tuple[Array, Array], spread: Callable[[Array], Array]
-) -> Callable[[Array, Array], tuple[Array, Array]]:
-    schedule = [spread(word) for word in key_schedule(*key)]
-
-    def words(first: Array, second: Array) -> tuple[Array, Array]:
-        both: tuple[Array, Array] = apply(threefry_block(), size.on_gpu, first, second, *schedule)
-        return both
-
-    return words
-
-
-def _arrived(
-    size: KernelSize,
-    block: BlockWords,
-    run: OfRun,
-    trials: Array,
-    spread: Callable[[Array], Array],
-) -> list[Array]:
-    """By offset, the rows whose link there delivered; at offset 0 their uplinks."""
-    words_of = _two_words(size, block.link_key, spread)
-    words, nearest = _draw(size, words_of, run, trials, spread, exact=False)
-    # Where a first word ties with its threshold, once in 2^32 links, all are drawn with the second.
-    found: list[Array] = lax.cond(
-        jnp.max(nearest) == ALL_ONES,
-        lambda: _draw(size, words_of, run, trials, spread, exact=True)[0],
-        lambda: words,
-    )
-    return found
-
-
-def _draw(
-    size: KernelSize,
-    words_of: Callable[[Array, Array], tuple[Array, Array]],
-    run: OfRun,
-    trials: Array,
-    spread: Callable[[Array], Array],
-    *,
-    exact: bool,
-) -> tuple[list[Array], Array]:
-    """As `_arrived`, and the largest word less its threshold less one; all ones: a tie."""
-    zero = jnp.zeros_like(trials)
-    found: list[Array] = []
-    nearest = zero
-    for pair in range(-(-size.clients // 2)):
-        offsets = range(2 * pair, min(2 * pair + 2, size.clients))
-
-        def receiver(
-            client: Array,
-            carried: tuple[list[Array], Array],
-            pair: int = pair,
-            offsets: range = offsets,
-        ) -> tuple[list[Array], Array]:
-            bits, nearest = list(carried[0]), carried[1]
-            for attempt in range(size.attempts):
-                position = U32(attempt << 20 | pair) + (client.astype(jnp.uint32) << U32(10))
-                first = words_of(trials, spread(position))
-                second = words_of(trials | _SECOND_WORDS, spread(position)) if exact else first
-                for n, offset in enumerate(offsets):
-                    room = run.room[offset, client]
-                    if exact:
-                        limits = LinkThresholds(~room, run.low[offset, client])
-                        erased = below([first[n], second[n]].__getitem__, limits)
-                        bits[n] = bits[n] + bits[n] + (~erased).astype(jnp.uint32)
-                    else:
-                        operands = first[n], spread(room), bits[n]
-                        bits[n], near = apply(arrival_block(), size.on_gpu, *operands)
-                        nearest = jnp.maximum(nearest, near)
-            return bits, nearest
-
-        start = [zero] * len(offsets), nearest
-        bits, nearest = lax.fori_loop(0, run.needed[pair] * size.clients, receiver, start)
-        found += bits
-    return found, nearest
 
 
 def _columns(size: KernelSize, links: list[Array]) -> list[Array]:

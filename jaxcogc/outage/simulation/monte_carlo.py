@@ -171,7 +171,7 @@ def compile_simulation(
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla"; "fused", which draws, decides and counts in one kernel on a GPU, for
-        independent links of two directions, up to 12 clients and 32 rows of all attempts; or
+        links of every kind, up to 12 clients and 32 rows of all attempts; or
         "auto": fused where it serves. Where it does not compile, or counts a block otherwise than
         the ordinary program, one log line says so and that takes its place.
       num_trials: that will be asked for, where that is known. For few (on a CPU up to

@@ -74,7 +74,6 @@ def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
     [
         (shape_of(clients=13, attempts=1), "up to 12 clients, not 13"),
         (shape_of(clients=11, attempts=3), "up to 32 rows of all attempts, not 33"),
-        (shape_of(dynamics=LinkDynamics(memory=0.5)), "independent links"),
         (shape_of(device=jax.devices()[0]), "needs a GPU, this is a cpu"),
         (shape_of()._replace(strata=3), "strata"),
     ],
@@ -83,6 +82,23 @@ def test_what_it_does_not_serve(shape, reason):
     assert with_kernel(shape, "auto").rule.kernel == "xla"
     with pytest.raises(ValueError, match=reason):
         with_kernel(shape, "fused")
+
+
+@pytest.mark.parametrize("reciprocal", [False, True])
+@pytest.mark.parametrize("keep_heard", [False, True])
+@pytest.mark.parametrize(
+    "dynamics",
+    [
+        None,
+        LinkDynamics(memory=0.5),
+        LinkDynamics(memory=0.5, good_erasure=0.1, bad_erasure=0.9, block_probability=0.1),
+    ],
+    ids=["independent", "memory", "soft-and-blocked"],
+)
+def test_it_serves_links_of_every_kind(dynamics, keep_heard, reciprocal):
+    shape = shape_of(dynamics=dynamics, keep_heard=keep_heard)
+    shape = shape._replace(links=shape.links._replace(reciprocal=reciprocal))
+    assert with_kernel(shape, "auto").rule.kernel == "fused"
 
 
 def test_an_unknown_kernel():
