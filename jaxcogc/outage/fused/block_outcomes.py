@@ -44,6 +44,7 @@ def kernel_size(shape: Shape) -> KernelSize:
     return KernelSize(
         shape.clients,
         shape.attempts,
+        shape.links,
         shape.rule.modulus,
         shape.rule.counted,
         _LANES if on_gpu else BLOCK_TRIALS,
@@ -110,7 +111,7 @@ def _outcomes_of(
     numbers = first + blocks
     limit = jnp.where(blocks < inputs.num_blocks, num_counted(inputs, numbers), 0)
     words = jnp.asarray(inputs.run.words)
-    of_all_blocks = of_blocks(size.clients, size.modulus, words, numbers, limit)
+    of_all_blocks = of_blocks(size, words, numbers, limit)
     return fused_outcomes(size, of_all_blocks, run), limit
 
 
@@ -127,36 +128,38 @@ def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
       counts.
     """
     number, width = blocks.words.shape
+    shared, structure = jax.tree.flatten(run)  # without what the kind of links has no use for
 
     def whole(x: Array) -> pl.BlockSpec:
         return pl.BlockSpec(x.shape, lambda *_: (0,) * x.ndim)
 
     outcomes: Array = pl.pallas_call(
-        partial(_kernel, size),
+        partial(_kernel, size, structure),
         grid=(number, BLOCK_TRIALS // size.lanes),
         in_specs=[
             pl.BlockSpec((None, width), lambda block, part: (block, 0)),
             pl.BlockSpec((1,), lambda block, part: (block,)),
-            *map(whole, run),
+            *map(whole, shared),
         ],
         out_specs=pl.BlockSpec((None, size.lanes), lambda block, part: (block, part)),
         out_shape=jax.ShapeDtypeStruct((number, BLOCK_TRIALS), jnp.uint32),
         compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
         interpret=not size.on_gpu,
         name="fused_trials",
-    )(*blocks, *run)
+    )(*blocks, *shared)
     return outcomes
 
 
-def _kernel(size: KernelSize, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
+def _kernel(size: KernelSize, structure: Any, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
     *run_refs, outcome_ref = refs
     first = pl.program_id(1) * size.lanes  # interpret mode knows it out here only
 
     @pl.when(first < limit_ref[0])
     def _() -> None:
         trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
-        block = read_block(size.clients, lambda n: words_ref[n])
-        found = decide_trials(size, block, OfRun(*run_refs), trials.astype(jnp.uint32))
+        block = read_block(size, lambda n: words_ref[n])
+        run = jax.tree.unflatten(structure, run_refs)
+        found = decide_trials(size, block, run, trials.astype(jnp.uint32))
         outcome_ref[:] = found
 
 

@@ -19,7 +19,7 @@ from jaxcogc.coding.exact.prime_field import add, multiply
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.links.draws import streams
 from jaxcogc.links.packed_draws import by_offset
-from jaxcogc.links.thresholds import LinkLaw
+from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds
 from jaxcogc.outage.fused.elimination import Arithmetic
 from jaxcogc.outage.simulation.block_words import block_key, vector_words
 
@@ -31,13 +31,14 @@ class KernelSize(NamedTuple):
     """What the kernel is specialised to.
 
     Attributes:
-      clients, attempts, modulus, counted: as of the program.
+      clients, attempts, links, modulus, counted: as of the program.
       lanes: trials that one instance of the kernel decides, one a thread.
       on_gpu: with blocks of assembler; else by plain operations, for interpret mode.
     """
 
     clients: int
     attempts: int
+    links: LinkKind
     modulus: int
     counted: bool
     lanes: int
@@ -47,6 +48,17 @@ class KernelSize(NamedTuple):
     def rows(self) -> int:
         """Of all attempts."""
         return self.clients * self.attempts
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Thresholds that a word of a link is compared with, for each stream of such words."""
+        of_links = 2 if self.links.remembers else 1
+        return (of_links, 2) if self.links.soft else (of_links,)
+
+    @property
+    def block_words(self) -> int:
+        """That the trials of a block share."""
+        return 4 + 2 * self.clients + 2 * self.links.soft + 2 * self.links.blocks
 
     @property
     def chunks(self) -> int:
@@ -71,8 +83,9 @@ class OfBlocks(NamedTuple):
     """What the trials of a block share; the first axis is of blocks.
 
     Attributes:
-      words: uint32 [blocks, 4 + 2 clients]: two words of the links' key, two of the key of the
-        trials' own field elements, and by client start and slope of the null vectors' elements.
+      words: uint32 [blocks, block words]: two words of the links' key, two of the key of the
+        trials' own field elements, by client start and slope of the null vectors' elements, and
+        two words each of the keys of erasures in soft states and of blocked clients, if there are.
       limit: int32 [blocks], the trials that count.
     """
 
@@ -84,13 +97,18 @@ class OfRun(NamedTuple):
     """What all trials share.
 
     Attributes:
-      room: uint32 [offsets, clients], by offset and receiver the complement of the upper word of
-        the threshold; offsets padded to an even number, by links that never arrive.
+      room: uint32 [levels, attempts, offsets, clients], by offset and receiver the complement of
+        the upper word of the threshold; offsets padded to an even number, by links that never
+        arrive. Independent links have one level, of one attempt that stands for all; those that
+        remember have "bad" and "bad or kept".
       low: likewise the lower word.
-      needed: int32 [offsets / 2], 1 where the code uses one of two offsets.
+      needed: int32 [offsets / 2], 1 where the words of one of two offsets are needed.
       support: uint32 [clients], by offset the rows whose code reaches the client there.
       tables: uint32 [chunks, clients (clients + 1) / 2, 128].
       least: int32 [1], complete rows that standard decoding needs.
+      state_room, state_low: uint32 [2], of erasures in the good and in the bad state; None where
+        states are not soft.
+      blocked_room, blocked_low: uint32 [clients], of being blocked; None where nobody can be.
     """
 
     room: Array
@@ -99,15 +117,17 @@ class OfRun(NamedTuple):
     support: Array
     tables: Array
     least: Array
+    state_room: Array | None = None
+    state_low: Array | None = None
+    blocked_room: Array | None = None
+    blocked_low: Array | None = None
 
 
-def of_blocks(
-    clients: int, modulus: int, run_words: Array, blocks: Array, limit: Array
-) -> OfBlocks:
+def of_blocks(size: KernelSize, run_words: Array, blocks: Array, limit: Array) -> OfBlocks:
     """What the trials of some blocks share.
 
     Args:
-      clients, modulus: of the program.
+      size: of the kernel.
       run_words: uint32 [2], of the run.
       blocks: int32 [blocks], their numbers.
       limit: int32 [blocks].
@@ -115,12 +135,18 @@ def of_blocks(
 
     def of_block(block: Array) -> Array:
         key = block_key(run_words, block)
-        vectors = vector_words(key, clients, modulus)
-        start = as_montgomery(vectors.start[:, 0], modulus)
-        slope = as_montgomery(vectors.slope[:, 0], modulus)
-        slope = as_montgomery(slope, modulus)  # the words that it is multiplied by are not
-        keys = jnp.stack([*streams(key).links, *vectors.key])
-        return jnp.concatenate([keys, start, slope])
+        vectors = vector_words(key, size.clients, size.modulus)
+        start = as_montgomery(vectors.start[:, 0], size.modulus)
+        slope = as_montgomery(vectors.slope[:, 0], size.modulus)
+        slope = as_montgomery(slope, size.modulus)  # the words that it is multiplied by are not
+        of_links = streams(key)
+        keys = jnp.stack([*of_links.links, *vectors.key])
+        words = [keys, start, slope]
+        if size.links.soft:
+            words.append(jnp.stack(of_links.erasures))
+        if size.links.blocks:
+            words.append(jnp.stack(of_links.blocking))
+        return jnp.concatenate(words)
 
     return OfBlocks(jax.vmap(of_block)(blocks), limit)
 
@@ -137,27 +163,47 @@ def of_run(size: KernelSize, law: LinkLaw, coefficients: Array, num_stragglers: 
 
     Args:
       size: of the kernel.
-      law: of independent links.
+      law: of the links, of the size's kind; of reciprocal ones the same in both directions.
       coefficients: uint32 [attempts, clients, clients], the code over the field.
       num_stragglers: int32 scalar.
     """
     clients = size.clients
-    limits = by_offset(law, size.attempts).levels[0][0]
+    room, low = (
+        jnp.moveaxis(jnp.stack(words), 1, 2)
+        for words in zip(*by_offset(law, size.attempts).levels[0], strict=True)
+    )
     receiver, offset = np.arange(clients), np.arange(clients)[:, None]
     held = coefficients[:, receiver, (receiver + offset) % clients] != 0  # [attempt, offset, row]
     held = jnp.moveaxis(held, 0, 2).reshape(clients, size.rows)
     bits = jnp.asarray(np.uint32(1) << np.arange(size.rows, dtype=np.uint32)[::-1])
     support = jnp.sum(jnp.where(held, bits, np.uint32(0)), axis=1, dtype=jnp.uint32)
-    used = jnp.any(held, axis=1).at[0].set(True)  # offset 0 carries the uplinks
-    used = jnp.pad(used, (0, clients % 2)).reshape(-1, 2)
     return OfRun(
-        ~jnp.asarray(limits.high)[:, 0],
-        jnp.asarray(limits.low)[:, 0],
-        jnp.any(used, axis=1).astype(jnp.int32),
+        ~room,
+        low,
+        _needed_pairs(size, jnp.any(held, axis=1)),
         support,
         _gram_tables(size, coefficients),
         (clients - jnp.asarray(num_stragglers, jnp.int32)).reshape(1),
+        *_room_and_low(None if law.states is None else [*law.states]),
+        *_room_and_low(None if law.blocked is None else [law.blocked]),
     )
+
+
+def _needed_pairs(size: KernelSize, used: Array) -> Array:
+    """Which pairs of offsets to draw, int32, from which offsets the code uses, bool [clients]."""
+    used = used.at[0].set(True)  # offset 0 carries the uplinks
+    if size.links.reciprocal:  # the words are the other end's, where that is the lower client
+        used = used | used[-np.arange(size.clients) % size.clients]
+    pairs = jnp.pad(used, (0, size.clients % 2)).reshape(-1, 2)
+    return jnp.any(pairs, axis=1).astype(jnp.int32)
+
+
+def _room_and_low(limits: list[LinkThresholds] | None) -> tuple[Array | None, Array | None]:
+    """Thresholds as the kernel reads them, one vector of each of their words."""
+    if limits is None:
+        return None, None
+    high, low = (jnp.hstack(words) for words in zip(*limits, strict=True))
+    return ~high, low
 
 
 def _gram_tables(size: KernelSize, coefficients: Array) -> Array:

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 
 from jaxcogc._types import Array
 from jaxcogc.outage.fused.elimination import Arithmetic
+from jaxcogc.outage.fused.kernel_inputs import KernelSize
 from jaxcogc.outage.fused.machine_blocks import U32, apply, key_schedule, threefry_block
 
+Key = tuple[Array, Array]
 SECOND_WORDS = U32(2**31)
 """Set in the counter of the words that decide where first words tie."""
 Spread = Callable[[Array], Array]
@@ -19,30 +21,44 @@ TwoWords = Callable[[Array, Array], tuple[Array, Array]]
 """Two words of Threefry of a counter, of one key."""
 
 
+class LinkKeys(NamedTuple):
+    """As `links.draws.Streams`; None where a kind of links has no use for it."""
+
+    links: Key
+    erasures: Key | None
+    blocking: Key | None
+
+
 class BlockWords(NamedTuple):
     """As `OfBlocks.words`, of one block: scalars that are read, and spread over the lanes.
 
     ``start`` and ``slope`` read the word of a client.
     """
 
-    link_key: tuple[Array, Array]
-    vector_key: tuple[Array, Array]
+    link_keys: LinkKeys
+    vector_key: Key
     start: Callable[[int | Array], Array]
     slope: Callable[[int | Array], Array]
 
 
-def read_block(clients: int, words: Callable[[int | Array], Array]) -> BlockWords:
+def read_block(size: KernelSize, words: Callable[[int | Array], Array]) -> BlockWords:
     """A block's words; ``words(n)`` reads the n-th."""
-    first = 4
-    return BlockWords(
+    first, clients = 4, size.clients
+    further = [(words(n), words(n + 1)) for n in range(first + 2 * clients, size.block_words, 2)]
+    keys = LinkKeys(
         (words(0), words(1)),
+        further[0] if size.links.soft else None,
+        further[-1] if size.links.blocks else None,
+    )
+    return BlockWords(
+        keys,
         (words(2), words(3)),
         lambda client: words(first + client),
         lambda client: words(first + clients + client),
     )
 
 
-def two_words(key: tuple[Array, Array], on_gpu: bool, spread: Spread) -> TwoWords:
+def two_words(key: Key, on_gpu: bool, spread: Spread) -> TwoWords:
     """Words of a key."""
     schedule = [spread(word) for word in key_schedule(*key)]
 

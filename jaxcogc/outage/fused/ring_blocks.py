@@ -113,7 +113,7 @@ class _Group(NamedTuple):
         numbers = self.first + blocks
         limit = jnp.where(blocks < self.inputs.num_blocks, num_counted(self.inputs, numbers), 0)
         words = jnp.asarray(self.inputs.run.words)
-        shared = of_blocks(self.size.clients, self.size.modulus, words, numbers, limit)
+        shared = of_blocks(self.size.plain, words, numbers, limit)
         outcomes = ring_outcomes(self.size, shared, self.run)
         counted = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[:, None]
         # What the kernel leaves out is whatever was there.
@@ -178,7 +178,7 @@ def _kernel(size: RingSize, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
     @pl.when(first < limit_ref[0])
     def _() -> None:
         trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
-        block = read_block(size.clients, lambda n: words_ref[n])
+        block = read_block(size.plain, lambda n: words_ref[n])
         memory = Memory(memory_ref, size)
         found = decide_around(size, block, OfRingRun(*run_refs), memory, trials.astype(jnp.uint32))
         for place, word in enumerate([*found.clients, found.events]):

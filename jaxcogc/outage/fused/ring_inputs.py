@@ -18,9 +18,14 @@ from jaxcogc._types import Array
 from jaxcogc.coding.exact.gram import row_weights
 from jaxcogc.coding.exact.prime_field import multiply
 from jaxcogc.links.packed_draws import by_offset
-from jaxcogc.links.thresholds import ALL_ONES, LinkLaw
+from jaxcogc.links.thresholds import ALL_ONES, LinkKind, LinkLaw
 from jaxcogc.outage.fused.elimination import Arithmetic
-from jaxcogc.outage.fused.kernel_inputs import CHUNK, as_montgomery, sums_of_choices
+from jaxcogc.outage.fused.kernel_inputs import (
+    CHUNK,
+    KernelSize,
+    as_montgomery,
+    sums_of_choices,
+)
 
 MOST_ENTRIES = 136
 """Of a matrix that is in registers: a triangle of 16 columns, of 255 registers of a thread."""
@@ -43,6 +48,19 @@ class RingSize(NamedTuple):
     counted: bool
     lanes: int
     on_gpu: bool
+
+    @property
+    def plain(self) -> KernelSize:
+        """The same without the ring: what both kernels are specialised to."""
+        return KernelSize(
+            self.clients,
+            self.attempts,
+            LinkKind(),
+            self.modulus,
+            self.counted,
+            self.lanes,
+            self.on_gpu,
+        )
 
     @property
     def field(self) -> Arithmetic:

@@ -62,7 +62,7 @@ def decide_around(
     def spread(scalar: Array) -> Array:
         return zero + scalar
 
-    words_of = two_words(block.link_key, size.on_gpu, spread)
+    words_of = two_words(block.link_keys.links, size.on_gpu, spread)
     _draw_rows(size, words_of, run, memory, trials)
     elements = partial(free_elements, size.field, block, trials, spread)
 

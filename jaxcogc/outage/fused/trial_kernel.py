@@ -18,19 +18,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcogc._types import Array
-from jaxcogc.links.draws import below
-from jaxcogc.links.thresholds import ALL_ONES, LinkThresholds
 from jaxcogc.outage.fused.elimination import null_vector
 from jaxcogc.outage.fused.kernel_inputs import CHUNK, KernelSize, OfRun
-from jaxcogc.outage.fused.kernel_words import (
-    SECOND_WORDS,
-    BlockWords,
-    Spread,
-    TwoWords,
-    free_elements,
-    two_words,
-)
-from jaxcogc.outage.fused.machine_blocks import U32, apply, arrival_block
+from jaxcogc.outage.fused.kernel_words import BlockWords, free_elements
+from jaxcogc.outage.fused.link_draws import arrived
+from jaxcogc.outage.fused.machine_blocks import U32
 
 
 def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array) -> Array:
@@ -51,7 +43,7 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     def spread(scalar: Array) -> Array:
         return zero + scalar
 
-    links = _arrived(size, block, run, trials, spread)
+    links = arrived(size, block.link_keys, run, trials, spread)
     complete = reduce(and_, (x | ~run.support[o] for o, x in enumerate(links))) & links[0]
     links = [links[0], *(x & links[0] for x in links[1:])]
     free_element = free_elements(size.field, block, trials, spread)
@@ -75,70 +67,6 @@ def decide_trials(size: KernelSize, block: BlockWords, run: OfRun, trials: Array
     outcome = found.clients | jnp.where(gc, U32(1 << size.clients), U32(0))
     outcome = outcome | found.total << U32(size.clients + 1)
     return outcome | found.rank << U32(size.clients + 2)
-
-
-def _arrived(
-    size: KernelSize,
-    block: BlockWords,
-    run: OfRun,
-    trials: Array,
-    spread: Spread,
-) -> list[Array]:
-    """By offset, the rows whose link there delivered; at offset 0 their uplinks."""
-    words_of = two_words(block.link_key, size.on_gpu, spread)
-    words, nearest = _draw(size, words_of, run, trials, spread, exact=False)
-    # Where a first word ties with its threshold, once in 2^32 links, all are drawn with the second.
-    found: list[Array] = lax.cond(
-        jnp.max(nearest) == ALL_ONES,
-        lambda: _draw(size, words_of, run, trials, spread, exact=True)[0],
-        lambda: words,
-    )
-    return found
-
-
-def _draw(
-    size: KernelSize,
-    words_of: TwoWords,
-    run: OfRun,
-    trials: Array,
-    spread: Spread,
-    *,
-    exact: bool,
-) -> tuple[list[Array], Array]:
-    """As `_arrived`, and the largest word less its threshold less one; all ones: a tie."""
-    zero = jnp.zeros_like(trials)
-    found: list[Array] = []
-    nearest = zero
-    for pair in range(-(-size.clients // 2)):
-        offsets = range(2 * pair, min(2 * pair + 2, size.clients))
-
-        def receiver(
-            client: Array,
-            carried: tuple[list[Array], Array],
-            pair: int = pair,
-            offsets: range = offsets,
-        ) -> tuple[list[Array], Array]:
-            bits, nearest = list(carried[0]), carried[1]
-            for attempt in range(size.attempts):
-                position = U32(attempt << 20 | pair) + (client.astype(jnp.uint32) << U32(10))
-                first = words_of(trials, spread(position))
-                second = words_of(trials | SECOND_WORDS, spread(position)) if exact else first
-                for n, offset in enumerate(offsets):
-                    room = run.room[offset, client]
-                    if exact:
-                        limits = LinkThresholds(~room, run.low[offset, client])
-                        erased = below([first[n], second[n]].__getitem__, limits)
-                        bits[n] = bits[n] + bits[n] + (~erased).astype(jnp.uint32)
-                    else:
-                        operands = first[n], spread(room), bits[n]
-                        bits[n], near = apply(arrival_block(), size.on_gpu, *operands)
-                        nearest = jnp.maximum(nearest, near)
-            return bits, nearest
-
-        start = [zero] * len(offsets), nearest
-        bits, nearest = lax.fori_loop(0, run.needed[pair] * size.clients, receiver, start)
-        found += bits
-    return found, nearest
 
 
 def _columns(size: KernelSize, links: list[Array]) -> list[Array]:

@@ -14,14 +14,15 @@ import numpy as np
 from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.checks import check_choice
-from jaxcogc.links.draws import link_place, link_word, streams
+from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
-from jaxcogc.links.thresholds import LinkKind, LinkLaw, LinkThresholds
+from jaxcogc.links.thresholds import LinkKind
 from jaxcogc.names import KERNELS
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.block_words import block_key, redrawn_code, run_words
+from jaxcogc.outage.simulation.block_words import redrawn_code, run_words
 from jaxcogc.outage.simulation.program import Program, compiled_program
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, prepare_run
+from jaxcogc.outage.simulation.program_inputs import Inputs, Shape, prepare_run
+from jaxcogc.outage.simulation.tying_law import tying_law
 from jaxcogc.runtime.random_words import seed_key
 
 _LOG = logging.getLogger(__name__)
@@ -117,8 +118,6 @@ def why_not_served(shape: Shape, code: GradientCode) -> str | None:
     """Why the fused kernel does not serve trials of a shape; None where it does."""
     if shape.rule.kernel == "float64" or shape.rule.modulus not in _FIELDS:
         return "serves codes over a field of 2^30 to 2^31 elements"
-    if shape.links != LinkKind():
-        return "serves independent links of two directions"
     if shape.strata:
         return "does not sort trials into strata"
     return None if _fits_registers(shape) else _why_not_around(shape, code)
@@ -133,9 +132,10 @@ def _why_not_around(shape: Shape, code: GradientCode) -> str | None:
     if shape.clients > _MOST_AROUND:
         return f"serves up to {_MOST_AROUND} clients, not {shape.clients}"
     reach = code_reach(code.field_matrix)
-    room = (
-        f"serves, beyond {_MOST_CLIENTS} clients or {_WORD} rows of all attempts, codes that reach "
-    )
+    room = f"serves, beyond {_MOST_CLIENTS} clients or {_WORD} rows of all attempts, "
+    if shape.links != LinkKind():
+        return f"{room}independent links of two directions"
+    room += "codes that reach "
     if reach > _FARTHEST:
         return f"{room}up to {_FARTHEST} clients onwards, not {reach}"
     attempts = _WORD // (2 * (reach // 2 + 1))
@@ -208,21 +208,15 @@ def _trial_inputs(shape: Shape, code: GradientCode) -> Iterator[Inputs]:
     key = seed_key(0)
     if shape.rule.redrawn and not code.redrawn:
         code = redrawn_code(key, code, shape.attempts)
-    network = Network.homogeneous(shape.clients, uplink_erasure=0.4, peer_erasure=0.25)
-    run = prepare_run(run_words(key), network, code, kind=shape.links)
+    kind = shape.links
+    network = Network.homogeneous(
+        shape.clients, uplink_erasure=0.4, peer_erasure=0.25, reciprocal=kind.reciprocal
+    )
+    states = {"good_erasure": 0.1, "bad_erasure": 0.8} if kind.soft else {}
+    dynamics = LinkDynamics(memory=0.5, block_probability=0.1, **states)
+    run = prepare_run(run_words(key), network, code, dynamics=dynamics, kind=kind)
     zero, one = np.int32(0), np.int32(1)
     blocks = np.int32(len(shape.devices))
     yield Inputs(run, zero, one, blocks, zero)
-    tying = run._replace(law=tying_law(run, shape.clients))
+    tying = run._replace(law=tying_law(run, shape.clients, shape.attempts, kind))
     yield Inputs(tying, zero, one, np.int32(blocks - 1), np.int32(BLOCK_TRIALS - 99))
-
-
-def tying_law(run: Run, clients: int) -> LinkLaw:
-    """Thresholds of which every one is the first word of its link in a trial of the first block."""
-    receiver, sender = np.indices((clients, clients)).astype(np.uint32)
-    trial = (receiver * np.uint32(clients) + sender) * np.uint32(101)
-    place = link_place(receiver, sender, clients, False)
-    words = streams(block_key(run.words, np.asarray(0, np.int32))).links
-    attempt = np.zeros_like(trial)
-    high: AnyArray = np.asarray(link_word(words, trial, attempt, place, 0))
-    return LinkLaw(LinkThresholds(high, np.asarray(link_word(words, trial, attempt, place, 1))))

@@ -172,11 +172,11 @@ def compile_simulation(
       tile: trials computed at once, a power of two up to 2^14; None chooses for the backend.
       devices: devices to use; None means all (of all processes, under ``jax.distributed``).
       kernel: "xla"; "fused", which draws, decides and counts in one kernel on a GPU, for
-        independent links of two directions, up to 12 clients and 32 rows of all attempts, or up to
-        64 clients and rows that reach at most 16 clients onwards (with up to 32 offsets of all
-        attempts, an even number of each); or "auto": fused where it serves. Where it does not
-        compile, or counts a block otherwise than the ordinary program, one log line says so and
-        that takes its place.
+        links of every kind, up to 12 clients and 32 rows of all attempts, or independent links of
+        two directions, up to 64 clients and rows that reach at most 16 clients onwards (with up to
+        32 offsets of all attempts, an even number of each); or "auto": fused where it serves. Where
+        it does not compile, or counts a block otherwise than the ordinary program, one log line
+        says so and that takes its place.
       num_trials: that will be asked for, where that is known. For few (on a CPU up to
         2^20, from 12 clients on 2^27 / clients^2; elsewhere up to 2^17) "auto" and "xla" give a
         program that compiles in seconds at any size, runs slower (two to five times at 10 clients,

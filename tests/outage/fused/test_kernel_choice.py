@@ -84,7 +84,7 @@ def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
     [
         (shape_of(clients=65, attempts=1), "up to 64 clients, not 65"),
         (shape_of(clients=13, attempts=17), "reach 1 clients onwards in up to 16 attempts, not 17"),
-        (shape_of(dynamics=LinkDynamics(memory=0.5)), "independent links"),
+        (shape_of(clients=13, dynamics=LinkDynamics(memory=0.5)), "independent links"),
         (shape_of(device=jax.devices()[0]), "needs a GPU, this is a cpu"),
         (shape_of()._replace(strata=3), "strata"),
     ],
@@ -132,6 +132,23 @@ def test_a_program_for_rings_serves_codes_that_reach_further(monkeypatch):
         run = prepare_run(np.zeros(2, np.uint32), network, code_of(24, stragglers))
         program(Inputs(run, *np.zeros(4, np.int32)))
     assert ran == [("fused", 3), ("fused", 3), ("fused", 5), ("xla", 0)]
+
+
+@pytest.mark.parametrize("reciprocal", [False, True])
+@pytest.mark.parametrize("keep_heard", [False, True])
+@pytest.mark.parametrize(
+    "dynamics",
+    [
+        None,
+        LinkDynamics(memory=0.5),
+        LinkDynamics(memory=0.5, good_erasure=0.1, bad_erasure=0.9, block_probability=0.1),
+    ],
+    ids=["independent", "memory", "soft-and-blocked"],
+)
+def test_it_serves_links_of_every_kind(dynamics, keep_heard, reciprocal):
+    shape = shape_of(dynamics=dynamics, keep_heard=keep_heard)
+    shape = shape._replace(links=shape.links._replace(reciprocal=reciprocal))
+    assert with_kernel(shape, "auto").rule.kernel == "fused"
 
 
 def test_an_unknown_kernel():

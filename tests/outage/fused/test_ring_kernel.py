@@ -8,8 +8,9 @@ from jaxcogc.coding.codes import all_ones_ring_code, cyclic_code, cyclic_mds_cod
 from jaxcogc.links.network import Network
 from jaxcogc.outage.fused import ring_elimination, ring_inputs, ring_kernel
 from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.kernel_choice import code_reach, tying_law, why_rejected
+from jaxcogc.outage.simulation.kernel_choice import code_reach, why_rejected
 from jaxcogc.outage.simulation.program import compiled_program
+from jaxcogc.outage.simulation.tying_law import tying_law
 from tests.outage.fused.trial_by_trial import around, compare, equal, programs, run_of
 
 
@@ -102,7 +103,7 @@ def test_first_words_that_tie_with_their_thresholds():
     """Every link's threshold is a word of a trial: first word, and second word, which is kept."""
     shape = around(SIX)
     run = run_of(shape, SIX, equal(0.4, 0.25, 6))
-    run = run._replace(law=tying_law(run, 6))
+    run = run._replace(law=tying_law(run, 6, 2, shape.links))
     compare(shape, run, 0)
     low = run.law.start.low + np.uint32(1)  # the tie is lost now, by one in 2^64
     lost = run._replace(law=run.law._replace(start=run.law.start._replace(low=low)))

@@ -69,7 +69,9 @@ def programs(shape):
 
     def fused(run, block):
         limit = jnp.full(1, BLOCK_TRIALS, jnp.int32)
-        blocks = kernel_inputs.of_blocks(size.clients, size.modulus, run.words, block[None], limit)
+        blocks = kernel_inputs.of_blocks(
+            getattr(size, "plain", size), run.words, block[None], limit
+        )
         return decide(size, blocks, of_run(size, run))[0]
 
     def ordinary(run, block):
