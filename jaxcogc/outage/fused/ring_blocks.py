@@ -48,15 +48,20 @@ def ring_size(shape: Shape) -> RingSize:
     )
 
 
-def blocks_at_once(size: RingSize, most: int) -> int:
-    """Blocks of one start of the kernel, of so many at most."""
-    fits = _MOST_BYTES // (4 * BLOCK_TRIALS * Memory.words(size))
-    return max(1, min(most, fits)) if size.on_gpu else 1
+def blocks_at_once(shape: Shape) -> int:
+    """Blocks of one start of the kernel; of blocks that are kept apart a divisor of them all."""
+    size = ring_size(shape)
+    if not size.on_gpu:
+        return 1
+    fits = max(1, _MOST_BYTES // (4 * BLOCK_TRIALS * Memory.words(size)))
+    if not shape.kept:
+        return min(shape.most_blocks, fits)
+    return max(n for n in range(1, min(shape.kept, fits) + 1) if shape.kept % n == 0)
 
 
 def count_around(shape: Shape, axis: str, inputs: Inputs) -> Array:
     """This device's share of the blocks, summed over the devices: as `program.count_blocks`."""
-    group = _Group.of(shape, axis, inputs, shape.most_blocks)
+    group = _Group.of(shape, axis, inputs)
 
     def count_some(number: Array, table: Array) -> Array:
         recovery, counted = group.decide(number)
@@ -70,9 +75,8 @@ def count_around(shape: Shape, axis: str, inputs: Inputs) -> Array:
 
 def count_around_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
     """One table for each block, and what became of each trial of the last one."""
-    group = _Group.of(shape, axis, inputs, shape.kept)
-    size = max(n for n in range(1, group.blocks + 1) if shape.kept % n == 0)
-    group = group._replace(blocks=size)
+    group = _Group.of(shape, axis, inputs)
+    size = group.blocks
 
     def count_some(number: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         recovery, counted = group.decide(number)
@@ -97,11 +101,11 @@ class _Group(NamedTuple):
     blocks: int
 
     @classmethod
-    def of(cls, shape: Shape, axis: str, inputs: Inputs, most: int) -> _Group:
+    def of(cls, shape: Shape, axis: str, inputs: Inputs) -> _Group:
         """Groups of this device's blocks."""
         size = ring_size(shape)
         first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
-        return cls(size, run_of(size, inputs.run), inputs, first, blocks_at_once(size, most))
+        return cls(size, run_of(size, inputs.run), inputs, first, blocks_at_once(shape))
 
     def number(self, inputs: Inputs) -> Array:
         """How many groups there are."""

@@ -98,7 +98,11 @@ def lower_simulation(
         blocks = min(blocks, MOST_KEPT)
         shape = shape._replace(kept=blocks)
     tiles = blocks * (BLOCK_TRIALS // shape.tile)
-    if shape.rule.kernel == "fused":
+    if shape.reach:
+        from jaxcogc.outage.fused.ring_blocks import blocks_at_once  # Pallas loads for a second
+
+        tiles = -(-blocks // blocks_at_once(shape))
+    elif shape.rule.kernel == "fused":
         tiles = 1 if keep_apart else -(-blocks // BLOCKS_AT_ONCE)
     return LoweredSimulation(
         lowered_program(shape),
