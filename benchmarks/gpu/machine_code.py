@@ -16,6 +16,8 @@ from benchmarks.gpu.targets import Target
 _SCHEDULERS, _LANES = 4, 32
 _FMA = ("IMAD", "FFMA", "FMUL", "FADD", "HFMA2")
 _MEMORY = ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LDC", "RED", "ATOM", "ATOMG", "SHFL", "LD")
+_DOUBLE = ("DFMA", "DADD", "DMUL", "DSETP", "DMNMX")
+_FORMATS = ("TF32", "BF16", "F16", "E4M3", "E5M2", "F32")
 _CONTROL = (
     "BRA", "EXIT", "NOP", "BAR", "WARPSYNC", "BSYNC", "BSSY", "S2R", "S2UR", "CS2R", "DEPBAR",
     "VOTE", "CALL", "RET", "REDUX",
@@ -103,6 +105,19 @@ def _code(text: str) -> Code:
     return Code(instructions, labels)
 
 
+def matrix_format(code: Code) -> str | None:
+    """Of the numbers that tensor cores multiply, as the machine code calls it; None without them.
+
+    >>> matrix_format(Code([("HMMA.1688.F32.TF32", ""), ("EXIT", "")], {}))
+    'TF32'
+    """
+    for name, _ in code.instructions:
+        first, *parts = name.split(".")
+        if first in ("HMMA", "HGMMA", "WGMMA", "DMMA", "IMMA", "QGMMA"):
+            return next((part for part in reversed(parts) if part in _FORMATS), first)
+    return None
+
+
 class Work(NamedTuple):
     """What a warp does.
 
@@ -133,6 +148,8 @@ def work_of(code: Code, trips: Sequence[float]) -> Work:
             pipes["multiply"] += 2 * weight
         elif base in _MEMORY:
             pipes["memory"] += 4 * weight
+        elif base in _DOUBLE:
+            pipes["double precision"] += 4 * weight
         elif base in ("POPC", "MUFU", "I2F", "F2I", "BREV", "FLO"):
             pipes["special"] += 8 * weight
         elif not base.startswith("U") and base not in (*_CONTROL, "R2UR"):
