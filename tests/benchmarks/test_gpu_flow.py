@@ -1,15 +1,20 @@
 """The plan for GPUs that are not there: rounds, branches, bytes and products of small programs."""
 
+import ast
+
 import numpy as np
 import pytest
 
+from benchmarks.cases import Shape
 from benchmarks.gpu.costs import KERNEL_SECONDS, LAUNCH_SECONDS, WAIT_SECONDS, Prices
 from benchmarks.gpu.flow import Rules, flow_of, paired
 from benchmarks.gpu.hlo import Module
 from benchmarks.gpu.machine_code import Code, Kernel, matrix_format
-from benchmarks.gpu.rounds import largest_of
+from benchmarks.gpu.rounds import decoder_rules, largest_of, simulation_rules, training_rules
 from benchmarks.gpu.targets import TARGETS
 from benchmarks.gpu.thunks import read_thunks, started
+from benchmarks.training_case import Size
+from tests.source_tree import SOURCES, FunctionDef, tree_of
 
 H100 = TARGETS["h100"]
 UNBUFFERED = """000: kKernel
@@ -165,3 +170,32 @@ def test_the_format_of_products_is_read_from_the_machine_code():
 def test_the_largest_of_many_binomial_numbers_by_drawing_them():
     drawn = np.random.default_rng(0).binomial(20, 0.05, (4000, 200)).max(axis=1)
     assert largest_of(200, 20, 0.05) == pytest.approx(drawn.mean(), abs=0.05)
+
+
+def test_rules_name_functions_that_are_there():
+    """By the names that XLA's frames have: loops in a function inside of another by both."""
+    shapes = (Shape(10, 7, 2), Shape(64, 16, 1))
+    rules = [simulation_rules(shape, 4, 16, 64) for shape in shapes]
+    rules += [decoder_rules(shapes[0], 64), training_rules(Size())]
+    named = {name for one in rules for name in (*one.rounds, *one.branches)}
+    there = {name for path in SOURCES for name in _nested(tree_of(path), ())}
+    assert named <= there, named - there
+
+
+def _nested(node, around):
+    """The last two of the functions around every function of a file, with its own name."""
+    for child in ast.iter_child_nodes(node):
+        inside = (*around, child.name) if isinstance(child, FunctionDef) else around
+        if isinstance(child, FunctionDef):
+            yield ".".join(inside[-2:])
+        yield from _nested(child, inside)
+
+
+def test_the_walk_around_a_ring_has_known_rounds():
+    rules = simulation_rules(Shape(64, 16, 1), 2, 2**14, 2**15)
+    assert rules.rounds["_walk"] * 4 + 16 == 64, "blocks of four clients, but for the constraints"
+    # One trial in 3 540 has all 16 constraints: of 2^14 one practically always, of 16 seldom.
+    assert rules.rounds["_all_constraints"] == pytest.approx(2.99, abs=0.005)
+    few = simulation_rules(Shape(64, 16, 1), 2, 16, 32)
+    assert few.rounds["_all_constraints"] == pytest.approx(2.0045, abs=0.0005)
+    assert sum(few.branches["ring_null_vector"]) == pytest.approx(1)
