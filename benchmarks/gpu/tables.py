@@ -26,7 +26,7 @@ def print_case(console: Console, case: dict[str, Any]) -> None:
     products = f"; matrix products in {', '.join(formats)}" if formats else ""
     console.print(f"Bound by {', '.join(named)}{products}.")
     alone = prediction["seconds_of_each_alone"]
-    each = ", ".join(f"{name} {1e3 * seconds:.3g} ms" for name, seconds in alone.items())
+    each = ", ".join(f"{name} {_digits(1e3 * seconds)} ms" for name, seconds in alone.items())
     console.print(f"Each alone: {each} a call.")
     if len(prediction["parts"]) > 1:
         console.print(_parts(prediction))
@@ -72,7 +72,16 @@ def _parts(prediction: dict[str, Any]) -> Table:
             f"{part['kernels_a_call'] / rounds:.3g}",
             f"{part['bytes_moved_a_call'] / rounds / 1e6:.3g}",
             f"{part['matrix_flops_a_call'] / rounds / 1e6:.3g}",
-            f"{seconds['low'] / rounds * 1e6:.3g} to {seconds['high'] / rounds * 1e6:.3g}",
+            " to ".join(_digits(1e6 * seconds[end] / rounds) for end in ("low", "high")),
             part["bound_by"],
         )
     return table
+
+
+def _digits(number: float) -> str:
+    """Three digits, or all before the point.
+
+    >>> _digits(0.31415), _digits(1234.5)
+    ('0.314', '1234')
+    """
+    return f"{number:.3g}" if number < 1000 else f"{number:.0f}"

@@ -1,15 +1,20 @@
 """The plan for GPUs that are not there: rounds, branches, bytes and products of small programs."""
 
 import ast
+import doctest
+import importlib
 
 import numpy as np
 import pytest
 
 from benchmarks.cases import Shape
+from benchmarks.gpu.compiling import CompiledProgram
 from benchmarks.gpu.costs import KERNEL_SECONDS, LAUNCH_SECONDS, WAIT_SECONDS, Prices
 from benchmarks.gpu.flow import Rules, flow_of, paired
 from benchmarks.gpu.hlo import Module
 from benchmarks.gpu.machine_code import Code, Kernel, matrix_format
+from benchmarks.gpu.plan import case_of
+from benchmarks.gpu.programs import Planned
 from benchmarks.gpu.rounds import decoder_rules, largest_of, simulation_rules, training_rules
 from benchmarks.gpu.targets import TARGETS
 from benchmarks.gpu.thunks import read_thunks, started
@@ -94,6 +99,13 @@ metadata={stack_frame_id=1}
 """.replace("\\\n", "")
 
 
+@pytest.mark.parametrize("name", ["hlo", "machine_code", "plan", "rounds", "tables", "thunks"])
+def test_examples_in_docstrings(name):
+    found = doctest.testmod(importlib.import_module(f"benchmarks.gpu.{name}"))
+    assert found.attempted
+    assert found.failed == 0
+
+
 def _flow(rules, text=UNBUFFERED, program=PROGRAM):
     return flow_of(read_thunks(text), Prices(H100, Module(program), {}), rules)
 
@@ -159,6 +171,30 @@ def test_a_kernel_takes_as_long_as_its_slowest_part():
     few = prices.of(thunk._replace(threads=32), "", None)
     assert (few.arithmetic, few.starting) == (0, KERNEL_SECONDS[0])
     assert few.slow == pytest.approx(901 * 4 / 1.755e9 + KERNEL_SECONDS[1])
+
+
+@pytest.mark.parametrize(
+    ("rounds", "reason"),
+    [
+        ({"ring_trials": (64.0,)}, None),
+        ({"ring_trials": (64.0, 2.0)}, "the rounds of the 1 loops in ring_trials"),
+        ({}, "the rounds of the 1 loops in ring_trials"),
+    ],
+)
+def test_a_kernel_that_draws_has_a_rate_where_the_rounds_of_its_loops_are_known(rounds, reason):
+    code = Code([("IADD3", ""), ("BRA", " `(.L_x_0)")], {".L_x_0": 0})
+    kernel = Kernel("ring_trials", 99, 0, 2, code)
+    text = "0: kKernel [] ring_trials grid: [6600000, 1, 1] threads: [32, 1, 1]"
+    planned = Planned("ring", None, "trials", 6600000 * 32, Rules(), rounds)
+    compiled = CompiledProgram(1.0, 1, 1, read_thunks(text), Module(PROGRAM), [kernel])
+    case = case_of(H100, planned, compiled, 1.0)
+    assert case["no_rate_because"] == reason
+    assert (case["predicted_rate"] is None) == (case["prediction"] is None) == (reason is not None)
+    assert case["fused_kernel"]["registers"] == 99
+    if reason is None:
+        bound = case["fused_kernel"]["bound_trials_per_second"]
+        assert bound == pytest.approx(32 * 528 * 1.755e9 / 128)
+        assert 0.5 * bound < case["predicted_rate"]["low"] < case["predicted_rate"]["high"] < bound
 
 
 def test_the_format_of_products_is_read_from_the_machine_code():
