@@ -108,7 +108,7 @@ def compile_program(lowered: jax.stages.Lowered, options: dict[str, Any]) -> Com
         lists = sorted(folder.glob("*thunk_sequence*.txt"))
         thunks = read_thunks(lists[-1].read_text() if lists else "")
         module = Module(next(folder.glob("*after_optimizations.txt")).read_text())
-        kernels = [kernel for ptx in sorted(folder.glob("*.ptx")) for kernel in assemble(ptx)]
+        kernels = assemble(sorted(folder.glob("*.ptx")))
     return CompiledProgram(
         seconds,
         0 if memory is None else memory.argument_size_in_bytes,

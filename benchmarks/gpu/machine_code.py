@@ -65,15 +65,28 @@ def tool(name: str) -> str | None:
     return str(found) if found else shutil.which(name)
 
 
-def assemble(ptx: Path) -> list[Kernel]:
-    """The kernels of a PTX file, assembled and taken apart again; none without the tools."""
+def assemble(files: Sequence[Path]) -> list[Kernel]:
+    """The kernels of PTX files, assembled and taken apart again; none without the tools.
+
+    All at once, since the disassembler takes half a second to start; one by one where the assembler
+    refuses that, as of files that name something alike.
+    """
     assembler, disassembler = tool("ptxas"), tool("nvdisasm")
-    target = re.search(r"^\.target (\w+)", ptx.read_text(), re.M)
+    target = re.search(r"^\.target (\w+)", files[0].read_text(), re.M) if files else None
     if assembler is None or disassembler is None or target is None:
         return []
-    binary = ptx.with_suffix(".cubin")
-    log = _run([assembler, "-v", f"-arch={target[1]}", str(ptx), "-o", str(binary)]).stderr
-    listing = _run([disassembler, "-c", str(binary)]).stdout
+    binary = files[0].with_suffix(".cubin")
+    try:
+        log = _run([assembler, "-v", f"-arch={target[1]}", *map(str, files), "-o", str(binary)])
+    except subprocess.CalledProcessError:
+        if len(files) == 1:
+            raise
+        return [kernel for file in files for kernel in assemble([file])]
+    return _kernels(log.stderr, _run([disassembler, "-c", str(binary)]).stdout)
+
+
+def _kernels(log: str, listing: str) -> list[Kernel]:
+    """From what the assembler tells and the disassembler lists."""
     codes = {part.split(":")[0]: _code(part) for part in listing.split("\n.text.")[1:]}
     found = []
     for part in log.split("Compiling entry function '")[1:]:
