@@ -14,8 +14,10 @@ from unittest import mock
 
 import jax
 
+from benchmarks.gpu.hlo import Module
 from benchmarks.gpu.machine_code import Kernel, assemble, tool
 from benchmarks.gpu.targets import Target
+from benchmarks.gpu.thunks import Thunk, read_thunks
 
 _PLUGIN = "jax_cuda13_plugin"
 _HOW = "make gpu-plan, or pip install --no-deps -r benchmarks/gpu-requirements.txt"
@@ -75,13 +77,15 @@ class CompiledProgram(NamedTuple):
       compile_seconds: of XLA and the assembler, on this machine.
       argument_bytes, temporary_bytes: of the device's memory.
       thunks: XLA's list of what is started.
+      module: the program as XLA optimised it.
       kernels: that it has code of its own for; libraries' are not among them.
     """
 
     compile_seconds: float
     argument_bytes: int
     temporary_bytes: int
-    thunks: str
+    thunks: list[Thunk]
+    module: Module
     kernels: list[Kernel]
 
 
@@ -102,12 +106,14 @@ def compile_program(lowered: jax.stages.Lowered, options: dict[str, Any]) -> Com
         seconds = time.perf_counter() - started
         memory = compiled.memory_analysis()
         lists = sorted(folder.glob("*thunk_sequence*.txt"))
-        thunks = lists[-1].read_text() if lists else ""
-        kernels = [kernel for ptx in sorted(folder.glob("*.ptx")) for kernel in assemble(ptx)]
+        thunks = read_thunks(lists[-1].read_text() if lists else "")
+        module = Module(next(folder.glob("*after_optimizations.txt")).read_text())
+        kernels = assemble(sorted(folder.glob("*.ptx")))
     return CompiledProgram(
         seconds,
         0 if memory is None else memory.argument_size_in_bytes,
         0 if memory is None else memory.temp_size_in_bytes,
         thunks,
+        module,
         kernels,
     )

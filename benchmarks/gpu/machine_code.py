@@ -16,6 +16,8 @@ from benchmarks.gpu.targets import Target
 _SCHEDULERS, _LANES = 4, 32
 _FMA = ("IMAD", "FFMA", "FMUL", "FADD", "HFMA2")
 _MEMORY = ("LDG", "STG", "LDS", "STS", "LDL", "STL", "LDC", "RED", "ATOM", "ATOMG", "SHFL", "LD")
+_DOUBLE = ("DFMA", "DADD", "DMUL", "DSETP", "DMNMX")
+_FORMATS = ("TF32", "BF16", "F16", "E4M3", "E5M2", "F32")
 _CONTROL = (
     "BRA", "EXIT", "NOP", "BAR", "WARPSYNC", "BSYNC", "BSSY", "S2R", "S2UR", "CS2R", "DEPBAR",
     "VOTE", "CALL", "RET", "REDUX",
@@ -63,15 +65,28 @@ def tool(name: str) -> str | None:
     return str(found) if found else shutil.which(name)
 
 
-def assemble(ptx: Path) -> list[Kernel]:
-    """The kernels of a PTX file, assembled and taken apart again; none without the tools."""
+def assemble(files: Sequence[Path]) -> list[Kernel]:
+    """The kernels of PTX files, assembled and taken apart again; none without the tools.
+
+    All at once, since the disassembler takes half a second to start; one by one where the assembler
+    refuses that, as of files that name something alike.
+    """
     assembler, disassembler = tool("ptxas"), tool("nvdisasm")
-    target = re.search(r"^\.target (\w+)", ptx.read_text(), re.M)
+    target = re.search(r"^\.target (\w+)", files[0].read_text(), re.M) if files else None
     if assembler is None or disassembler is None or target is None:
         return []
-    binary = ptx.with_suffix(".cubin")
-    log = _run([assembler, "-v", f"-arch={target[1]}", str(ptx), "-o", str(binary)]).stderr
-    listing = _run([disassembler, "-c", str(binary)]).stdout
+    binary = files[0].with_suffix(".cubin")
+    try:
+        log = _run([assembler, "-v", f"-arch={target[1]}", *map(str, files), "-o", str(binary)])
+    except subprocess.CalledProcessError:
+        if len(files) == 1:
+            raise
+        return [kernel for file in files for kernel in assemble([file])]
+    return _kernels(log.stderr, _run([disassembler, "-c", str(binary)]).stdout)
+
+
+def _kernels(log: str, listing: str) -> list[Kernel]:
+    """From what the assembler tells and the disassembler lists."""
     codes = {part.split(":")[0]: _code(part) for part in listing.split("\n.text.")[1:]}
     found = []
     for part in log.split("Compiling entry function '")[1:]:
@@ -101,6 +116,19 @@ def _code(text: str) -> Code:
         if found:
             instructions.append((found[1], found[2]))
     return Code(instructions, labels)
+
+
+def matrix_format(code: Code) -> str | None:
+    """Of the numbers that tensor cores multiply, as the machine code calls it; None without them.
+
+    >>> matrix_format(Code([("HMMA.1688.F32.TF32", ""), ("EXIT", "")], {}))
+    'TF32'
+    """
+    for name, _ in code.instructions:
+        first, *parts = name.split(".")
+        if first in ("HMMA", "HGMMA", "WGMMA", "DMMA", "IMMA", "QGMMA"):
+            return next((part for part in reversed(parts) if part in _FORMATS), first)
+    return None
 
 
 class Work(NamedTuple):
@@ -133,6 +161,8 @@ def work_of(code: Code, trips: Sequence[float]) -> Work:
             pipes["multiply"] += 2 * weight
         elif base in _MEMORY:
             pipes["memory"] += 4 * weight
+        elif base in _DOUBLE:
+            pipes["double precision"] += 4 * weight
         elif base in ("POPC", "MUFU", "I2F", "F2I", "BREV", "FLO"):
             pipes["special"] += 8 * weight
         elif not base.startswith("U") and base not in (*_CONTROL, "R2UR"):

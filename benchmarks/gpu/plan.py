@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.cases import SHAPES, Shape
+from benchmarks.gpu import costs, rounds
 from benchmarks.gpu.compiling import (
     CompiledProgram,
     NoCompiler,
@@ -18,29 +19,20 @@ from benchmarks.gpu.compiling import (
     described_device,
     why_no_compiler,
 )
-from benchmarks.gpu.machine_code import Kernel, lanes, warps_per_second, work_of
-from benchmarks.gpu.programs import FUSED_KERNEL, Planned, planned_programs
+from benchmarks.gpu.costs import Cost, Prices
+from benchmarks.gpu.flow import Flow, Part, flow_of
+from benchmarks.gpu.machine_code import Kernel, lanes, matrix_format, warps_per_second, work_of
+from benchmarks.gpu.programs import Planned, planned_programs
+from benchmarks.gpu.tables import print_case
 from benchmarks.gpu.targets import TARGETS, Target
-from benchmarks.gpu.thunks import Started, started
-from benchmarks.report import environment, short
+from benchmarks.gpu.thunks import Thunk, started
+from benchmarks.report import environment
 from jaxcogc.runtime import compiler_options
 
-KERNEL_SECONDS = (2.0e-6, 3.5e-6)
-"""A small kernel in a command buffer, at best and as often seen."""
-LAUNCH_SECONDS = 3e-6
-WAIT_SECONDS = 12e-6
-REACHED = 0.6
-"""Of a kernel's bound, at worst."""
 ASSUMPTIONS = (
-    f"a kernel of a command buffer takes {KERNEL_SECONDS[0] * 1e6:g} to"
-    f" {KERNEL_SECONDS[1] * 1e6:g} us, a launch by the host {LAUNCH_SECONDS * 1e6:g} us, a wait of"
-    f" the host {WAIT_SECONDS * 1e6:g} us, one after another; what kernels compute is not counted,"
-    " but for the fused kernel",
-    "the fused kernel is bound by its busiest pipe: a warp's instruction takes a scheduler 1 cycle"
-    " to issue, 2 cycles of the pipe of logic and additions or of the multiplier, 4 of that for a"
-    f" wide product and of memory; {REACHED:.0%} of the bound to all of it is reached, at the"
-    " target's clock under load; no memory but the first cache's is waited for",
-    "both branches of a condition count; where a loop's rounds are not known, there is no rate",
+    *costs.ASSUMPTIONS,
+    *rounds.ASSUMPTIONS,
+    "where a loop's rounds are not known, there is no rate, and the reason is told",
     "nothing was run: seconds of the compiler are measured, rates are predicted",
 )
 
@@ -85,7 +77,7 @@ def _plan(
             traced = time.perf_counter() - began
             compiled = compile_program(lowered, dict(compiler_options("gpu")))
             cases.append(case_of(target, planned, compiled, traced))
-            console.print(_table(cases[-1]))
+            print_case(console, cases[-1])
     return cases
 
 
@@ -93,12 +85,20 @@ def case_of(
     target: Target, planned: Planned, compiled: CompiledProgram, traced: float
 ) -> dict[str, Any]:
     """What is known and predicted of a program, for the result file."""
-    kernels = compiled.kernels
-    once, whole = started(compiled.thunks), started(compiled.thunks, planned.trips)
-    known = bool(planned.trips) or "kWhile" not in compiled.thunks
-    kernel = next((kernel for kernel in kernels if kernel.name == FUSED_KERNEL), None)
-    fused = None if kernel is None else _of_fused(target, kernel, planned.fused_trips)
-    bound = None if fused is None else fused["bound_trials_per_second"]
+    kernels, once = compiled.kernels, started(compiled.thunks)
+    drawing = next((kernel for kernel in kernels if kernel.name in rounds.KERNEL_ROUNDS), None)
+    trips, reasons = _trips(planned, drawing)
+    taken = compiled.argument_bytes + compiled.temporary_bytes
+    prices = Prices(
+        target,
+        compiled.module,
+        {kernel.name: kernel for kernel in kernels},
+        trips,
+        taken <= target.cache_bytes,
+    )
+    flow = flow_of(compiled.thunks, prices, planned.rules)
+    reasons += flow.unknown
+    total = flow.total
     return {
         "target": target.name,
         "program": planned.name,
@@ -109,65 +109,100 @@ def case_of(
         "launches": once.launches,
         "host_waits": once.host_waits,
         "kernels": len(kernels),
-        "kernels_a_call": whole.kernels if known else None,
+        "thunks": dict(sorted(_kinds(compiled.thunks).items())),
+        "kernels_a_call": None if reasons else total.kernels,
         "most_registers": max((kernel.registers for kernel in kernels), default=0),
         "spilled_bytes": sum(kernel.spilled_bytes for kernel in kernels),
         "machine_instructions": sum(kernel.instructions for kernel in kernels),
+        "matrix_formats": sorted({x for kernel in kernels if (x := matrix_format(kernel.code))}),
         "unit": planned.unit,
         "work_a_call": planned.work,
-        "fused_kernel": fused,
-        "predicted_rate": predicted(planned.work, whole, bound) if known else None,
+        "fused_kernel": None if drawing is None else _of_drawing(target, drawing, trips),
+        "predicted_rate": None if reasons else predicted(planned.work, total),
+        "no_rate_because": "; ".join(reasons) or None,
+        "prediction": None if reasons else _prediction(target, flow),
     }
 
 
-def _of_fused(target: Target, kernel: Kernel, trips: Sequence[float]) -> dict[str, Any]:
-    work = work_of(kernel.code, trips)
-    return {
+def _trips(
+    planned: Planned, drawing: Kernel | None
+) -> tuple[dict[str, Sequence[float]], list[str]]:
+    """Rounds of the loops in the kernel that draws and decides, by its name; else why not."""
+    if drawing is None:
+        return {}, []
+    number = len(drawing.code.loops())
+    for trips in planned.kernel_rounds.get(drawing.name, ()):
+        if len(trips) == number:
+            return {drawing.name: trips}, []
+    return {}, [f"the rounds of the {number} loops in {drawing.name}"]
+
+
+def _kinds(thunks: list[Thunk]) -> Counter[str]:
+    kinds = Counter(thunk.kind for thunk in thunks)
+    for thunk in thunks:
+        for _, held in thunk.parts:
+            kinds += _kinds(held)
+    return kinds
+
+
+def _of_drawing(
+    target: Target, kernel: Kernel, trips: dict[str, Sequence[float]]
+) -> dict[str, Any]:
+    found = {
+        "name": kernel.name,
         "registers": kernel.registers,
         "spilled_bytes": kernel.spilled_bytes,
         "instructions_in_its_code": kernel.instructions,
-        "instructions_a_trial": work.instructions,
-        "cycles_a_warp": work.cycles,
-        "busiest_pipe": work.pipe,
-        "bound_trials_per_second": lanes(warps_per_second(target, work.cycles)),
+    }
+    if kernel.name in trips:
+        work = work_of(kernel.code, trips[kernel.name])
+        found |= {
+            "instructions_a_trial": work.instructions,
+            "cycles_a_warp": work.cycles,
+            "busiest_pipe": work.pipe,
+            "bound_trials_per_second": lanes(warps_per_second(target, work.cycles)),
+        }
+    return found
+
+
+def predicted(work: int, total: Cost) -> dict[str, float]:
+    """Units a second.
+
+    >>> predicted(1000, Cost(starting=0.5, arithmetic=0.5, slow=2.0))
+    {'low': 500.0, 'high': 1000.0}
+    """
+    return {"low": work / total.slow, "high": work / total.fast}
+
+
+def _prediction(target: Target, flow: Flow) -> dict[str, Any]:
+    """What bounds a call, what each bound would take alone, and what is done in which loops."""
+    total = flow.total
+    alone = {
+        "starts": total.kernels * costs.KERNEL_SECONDS[0],
+        "arithmetic": total.working,
+        "memory": total.moved / target.bandwidth,
+        "matrix products": total.multiplying,
+    }
+    return {
+        "seconds_a_call": {"low": total.fast, "high": total.slow},
+        "bound_by": next(iter(total.shares)),
+        "shares_of_seconds": total.shares,
+        "seconds_of_each_alone": alone,
+        "bytes_moved_a_call": total.moved,
+        "matrix_flops_a_call": total.flops,
+        "kernels_of_unknown_bytes": flow.unmatched,
+        "parts": [_part(part) for part in flow.parts],
     }
 
 
-def predicted(work: int, whole: Started, bound: float | None = None) -> dict[str, float]:
-    """Units a second, by what starting the kernels takes, and by the fused kernel's bound.
-
-    >>> predicted(1000, Started(launches=0, host_waits=0, kernels=1000))["high"]
-    500000.0
-    """
-    host = whole.launches * LAUNCH_SECONDS + whole.host_waits * WAIT_SECONDS
-    computing = work / bound if bound else 0.0
-    slow, fast = KERNEL_SECONDS[1], KERNEL_SECONDS[0]
-    low = work / (host + whole.kernels * slow + computing / REACHED)
-    high = work / (host + whole.kernels * fast + computing)
-    return {"low": low, "high": round(high, 6)}
-
-
-def _table(case: dict[str, Any]) -> Table:
-    table = Table(title=f"{case['program']}, {case['target']}", title_justify="left")
-    heads = (
-        "compile [s]",
-        "launches",
-        "waits",
-        "kernels",
-        "registers",
-        "spills",
-        f"{case['unit']}/s",
-    )
-    for head in heads:
-        table.add_column(head, justify="right")
-    rate = case["predicted_rate"]
-    table.add_row(
-        f"{case['compile_seconds']:.1f}",
-        f"{case['launches']:.0f}",
-        f"{case['host_waits']:.0f}",
-        str(case["kernels"]),
-        str(case["most_registers"]),
-        str(case["spilled_bytes"]),
-        f"{short(rate['low'])} to {short(rate['high'])}" if rate else "not known",
-    )
-    return table
+def _part(part: Part) -> dict[str, Any]:
+    cost = part.cost
+    return {
+        "loops": list(part.where),
+        "rounds_a_call": part.rounds,
+        "kernels_a_call": cost.kernels,
+        "bytes_moved_a_call": cost.moved,
+        "matrix_flops_a_call": cost.flops,
+        "seconds_a_call": {"low": cost.fast, "high": cost.slow},
+        "bound_by": next(iter(cost.shares)),
+    }

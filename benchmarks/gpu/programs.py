@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,13 +12,19 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.cases import Shape, make_code, make_network
+from benchmarks.gpu.flow import Rules
+from benchmarks.gpu.rounds import (
+    decoder_rules,
+    kernel_rounds,
+    recovery_rules,
+    simulation_rules,
+    training_rules,
+)
 from benchmarks.training_case import SCHEMES, Size, make_case, settings
 from jaxcogc import Links, gc_plus_weights, gc_weights, recover
-from jaxcogc.coding import loop_rounds
 from jaxcogc.federated import RoundSpan, TrainState, initial_state, seed_words, training_program
-from jaxcogc.outage import LoweredSimulation, lower_simulation
+from jaxcogc.outage import lower_simulation
 
-FUSED_KERNEL = "fused_trials"
 _MANY = 2**14
 _SEEDS = 16
 
@@ -30,36 +36,38 @@ class Planned(NamedTuple):
       name: of the program.
       lower: traces it; called once.
       unit, work: what it does, and how much in one call.
-      trips: how often its loops go round in one call, in XLA's order; empty: not known.
-      fused_trips: rounds of the loops inside the fused kernel, in the order of its code; empty
-        without that kernel.
+      rules: how often its loops go round in one call, and which branches are taken.
+      kernel_rounds: rounds of the loops inside of kernels, in the order of their code, by the
+        kernels' names; in each way that the compiler may have gone.
     """
 
     name: str
     lower: Callable[[], jax.stages.Lowered]
     unit: str
     work: int
-    trips: tuple[float, ...] = ()
-    fused_trips: tuple[float, ...] = ()
+    rules: Rules
+    kernel_rounds: Mapping[str, Sequence[Sequence[float]]] = {}
 
 
 def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> Iterator[Planned]:
     """All programs in turn; ``quick``: the first alone."""
     for shape in shapes:
-        best = simulation(device, shape, "auto")
+        best, kernel = simulation(device, shape, "auto")
         yield best
         if quick:
             return
-        if best.fused_trips:
-            yield simulation(device, shape, "xla")
+        if kernel != "xla":
+            yield simulation(device, shape, "xla")[0]
     first = shapes[0]
-    yield simulation(device, first, "auto", keep_apart=True)
+    yield simulation(device, first, "auto", keep_apart=True)[0]
     yield from decisions(device, first)
     yield training(device)
 
 
-def simulation(device: jax.Device, shape: Shape, kernel: str, keep_apart: bool = False) -> Planned:
-    """Draw, decide and count; with ``keep_apart`` every block by itself."""
+def simulation(
+    device: jax.Device, shape: Shape, kernel: str, keep_apart: bool = False
+) -> tuple[Planned, str]:
+    """Draw, decide and count; with ``keep_apart`` every block by itself. Also the kernel taken."""
     program = lower_simulation(
         make_network(shape),
         make_code(shape),
@@ -68,34 +76,17 @@ def simulation(device: jax.Device, shape: Shape, kernel: str, keep_apart: bool =
         kernel=kernel,
         keep_apart=keep_apart,
     )
-    fused = program.kernel == "fused"
     what = "blocks kept apart" if keep_apart else "simulation"
-    return Planned(
+    tile = program.num_trials // program.num_tiles
+    planned = Planned(
         f"{what} {tuple(shape)}, {program.kernel}",
         lambda: program.lowered,
         "trials",
         program.num_trials,
-        _trips(program, shape, keep_apart),
-        fused_trips(shape) if fused else (),
+        simulation_rules(shape, program.num_tiles, tile, program.num_trials),
+        kernel_rounds(shape),
     )
-
-
-def _trips(program: LoweredSimulation, shape: Shape, keep_apart: bool) -> tuple[float, ...]:
-    if program.kernel == "fused":
-        return (program.num_trials / 2**14 if keep_apart else program.num_tiles,)
-    rounds = loop_rounds(make_code(shape), num_attempts=shape.attempts)
-    if rounds is None:
-        return (program.num_tiles,)
-    diagonals = min(shape.stragglers, shape.clients // 2) + 1  # of a cyclic code's Gram matrix
-    return program.num_tiles, rounds.offset_pairs, diagonals, rounds.offset_groups / diagonals
-
-
-def fused_trips(shape: Shape) -> tuple[float, ...]:
-    """Of each pair of offsets a loop over the clients, if the code uses the pair; and the same once
-    more with second words, where first ones tie: practically never."""
-    pairs = -(-shape.clients // 2)
-    used = shape.stragglers // 2 + 1
-    return (*(float(shape.clients) if n < used else 0.0 for n in range(pairs)), *(0.0,) * pairs)
+    return planned, program.kernel
 
 
 def decisions(device: jax.Device, shape: Shape) -> Iterator[Planned]:
@@ -105,13 +96,19 @@ def decisions(device: jax.Device, shape: Shape) -> Iterator[Planned]:
     size = (_MANY, shape.attempts, shape.clients)
     links = Links(_blank(size, bool), _blank((*size, shape.clients), bool))
     key = jax.random.key(0)
-    for name, function, arguments in (
-        ("recover", jax.vmap(recover, (None, None, 0)), (key, code, links)),
-        ("gc_weights", jax.vmap(gc_weights, (None, 0)), (code, links)),
-        ("gc_plus_weights", jax.vmap(gc_plus_weights, (None, 0)), (code, links)),
+    real = decoder_rules(shape, _MANY)
+    for name, function, arguments, rules in (
+        (
+            "recover",
+            jax.vmap(recover, (None, None, 0)),
+            (key, code, links),
+            recovery_rules(shape, _MANY),
+        ),
+        ("gc_weights", jax.vmap(gc_weights, (None, 0)), (code, links), real),
+        ("gc_plus_weights", jax.vmap(gc_plus_weights, (None, 0)), (code, links), real),
     ):
         lower = partial(jax.jit(function).lower, *put(arguments))
-        yield Planned(f"{name} {tuple(shape)}", lower, "trials", _MANY)
+        yield Planned(f"{name} {tuple(shape)}", lower, "trials", _MANY, rules)
 
 
 def training(device: jax.Device) -> Planned:
@@ -125,7 +122,8 @@ def training(device: jax.Device) -> Planned:
     start = TrainState(state.params, state.server_state)
     lower = partial(program.lower, *_on(device, (start, case.inputs, words, span)))
     name = f"training, {_SEEDS} seeds, {len(SCHEMES)} schemes"
-    return Planned(name, lower, "rounds", _SEEDS * len(SCHEMES) * case.size.rounds)
+    work = _SEEDS * len(SCHEMES) * case.size.rounds
+    return Planned(name, lower, "rounds", work, training_rules(case.size))
 
 
 def _blank(shape: tuple[int, ...], dtype: Any) -> Any:

@@ -17,6 +17,7 @@ class Target(NamedTuple):
       bandwidth: of its memory, bytes per second.
       shared_bytes: shared memory of a multiprocessor; a block may have 1 KiB less.
       cache_bytes: of the second level.
+      tensor_flops: of TF32 products a second by tensor cores, without sparsity, by its data sheet.
     """
 
     name: str
@@ -27,6 +28,17 @@ class Target(NamedTuple):
     bandwidth: int
     shared_bytes: int
     cache_bytes: int
+    tensor_flops: float
+
+    @property
+    def plain_flops(self) -> float:
+        """Of single-precision products and sums a second, without tensor cores."""
+        return self.multiprocessors * self._lanes * 2 * self.clock_ghz * 1e9
+
+    @property
+    def _lanes(self) -> int:
+        """Of single precision in a multiprocessor."""
+        return 128 if self.capability[0] >= 9 else 64
 
     @property
     def description(self) -> str:
@@ -38,7 +50,7 @@ class Target(NamedTuple):
           compile_time_toolkit_version: "13.0.0" threads_per_block_limit: 1024
           threads_per_warp: 32 shared_memory_per_block: 49152
           shared_memory_per_core: {self.shared_bytes} threads_per_core_limit: 2048
-          core_count: {self.multiprocessors} fpus_per_core: {128 if major >= 9 else 64}
+          core_count: {self.multiprocessors} fpus_per_core: {self._lanes}
           block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
           memory_bandwidth: {self.bandwidth} l2_cache_size: {self.cache_bytes}
           clock_rate_ghz: {self.clock_ghz} device_memory_size: {self.memory_bytes}
@@ -51,12 +63,28 @@ class Target(NamedTuple):
 
 TARGETS = {
     "h100": Target(
-        "NVIDIA H100 80GB HBM3", (9, 0), 132, 1.755, 80 << 30, 3352320000000, 228 << 10, 50 << 20
+        "NVIDIA H100 80GB HBM3",
+        (9, 0),
+        132,
+        1.755,
+        80 << 30,
+        3352320000000,
+        228 << 10,
+        50 << 20,
+        494.7e12,
     ),
     "h200": Target(
-        "NVIDIA H200", (9, 0), 132, 1.755, 141 << 30, 4800000000000, 228 << 10, 50 << 20
+        "NVIDIA H200", (9, 0), 132, 1.755, 141 << 30, 4800000000000, 228 << 10, 50 << 20, 494.7e12
     ),
     "a100": Target(
-        "NVIDIA A100-SXM4-80GB", (8, 0), 108, 1.275, 80 << 30, 2039000000000, 164 << 10, 40 << 20
+        "NVIDIA A100-SXM4-80GB",
+        (8, 0),
+        108,
+        1.275,
+        80 << 30,
+        2039000000000,
+        164 << 10,
+        40 << 20,
+        156e12,
     ),
 }

@@ -19,7 +19,9 @@ from .encoding import encode as encode
 from .encoding import received_matrix as received_matrix
 from .exact.decision import Recovery as Recovery
 from .exact.loop_rounds import LoopRounds as LoopRounds
+from .exact.loop_rounds import RingRounds as RingRounds
 from .exact.loop_rounds import loop_rounds as loop_rounds
+from .exact.loop_rounds import ring_rounds as ring_rounds
 from .gradient_code import GradientCode as GradientCode
 from .payload_error import measured_error as measured_error
 from .payload_error import predicted_error as predicted_error

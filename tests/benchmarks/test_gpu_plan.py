@@ -10,28 +10,9 @@ import pytest
 from benchmarks.command import main
 from benchmarks.gpu.compiling import why_no_compiler
 from benchmarks.gpu.machine_code import Code, work_of
-from benchmarks.gpu.thunks import Started, started
 
 ROOT = Path(__file__).parents[2]
 PLANNER = ROOT / ".venv-gpu" / "bin" / "python"
-UNBUFFERED = """000: kKernel
-001: kWhile
-condition:
-    002: kKernel
-  body:
-    003: kConditional
-      false_branch:
-        004: kKernel
-    005: kCommandBuffer
-        006: kKernel
-        007: kCopy
-"""
-
-
-def test_loops_and_branches_outside_of_command_buffers_make_the_host_wait():
-    assert started(UNBUFFERED) == Started(launches=4, host_waits=2, kernels=5)
-    # 1 + 10 rounds of 3 launches, 2 waits and 4 kernels
-    assert started(UNBUFFERED, [10]) == Started(launches=31, host_waits=20, kernels=41)
 
 
 def test_the_busiest_pipe_bounds_a_kernel():

@@ -19,7 +19,7 @@ from jaxcogc._types import Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import multiply, negate, one, sum_of_products
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
-_ROWS = 8  # constraints that are updated at once
+ROWS = 8  # constraints that are updated at once
 
 
 def meet_constraints(
@@ -81,15 +81,15 @@ def _reduce(
         constraints = lax.dynamic_update_slice(constraints, pair, indices(p, 0, 0))
 
         def update_rows(chunk: Array, constraints: Array) -> Array:
-            first = chunk * _ROWS
-            columns = part(constraints, first, p, _ROWS, 2)
+            first = chunk * ROWS
+            columns = part(constraints, first, p, ROWS, 2)
             factors = once(partial(_factors, modulus), corner, columns)
-            later = first + np.arange(_ROWS) > p + 1
-            block = part(constraints, first, 0, _ROWS, size)
+            later = first + np.arange(ROWS) > p + 1
+            block = part(constraints, first, 0, ROWS, size)
             block = once(partial(_without_pair, modulus, later), block, pair, factors)
             return lax.dynamic_update_slice(constraints, block, indices(first, 0, 0))
 
-        chunks = (p + 2) // _ROWS, -(-num_constraints // _ROWS)
+        chunks = (p + 2) // ROWS, -(-num_constraints // ROWS)
         updated: Array = lax.fori_loop(*chunks, update_rows, constraints)
         return updated
 

@@ -42,8 +42,8 @@ from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
 _FEWEST_CLIENTS = 24
-_GROUP = 8  # trajectories that walk together
-_BLOCK = 4  # clients that a step passes; the ring is filled up to whole blocks, before client 0
+GROUP = 8  # trajectories that walk together
+BLOCK = 4  # clients that a step passes; the ring is filled up to whole blocks, before client 0
 
 Operands = TypeVarTuple("Operands")
 
@@ -79,7 +79,17 @@ def walks_around(num_attempts: int, num_clients: int) -> bool:
 def most_trajectories(num_clients: int) -> int:
     """Trajectories that there is room for: three eighths of the clients, in whole groups. Codes
     that reach further are left to general elimination, which is about as fast there."""
-    return _GROUP * -(-3 * num_clients // (8 * _GROUP))
+    return GROUP * -(-3 * num_clients // (8 * GROUP))
+
+
+def offset_lengths(most: int) -> list[int]:
+    """Numbers of offsets that there are branches for, in equal steps but for the last.
+
+    >>> offset_lengths(24), offset_lengths(40)
+    ([8, 16, 24], [16, 32, 40])
+    """
+    step = 8 * -(-most // 32)
+    return [min(length, most) for length in range(step, most + step, step)]
 
 
 def ring_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> RingTerms:
@@ -91,7 +101,7 @@ def ring_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> Ring
       choice: of the trajectories, uint32.
     """
     clients = len(coefficients)
-    most, nobody = most_trajectories(clients), -clients % _BLOCK
+    most, nobody = most_trajectories(clients), -clients % BLOCK
     receiver, offset = np.arange(clients)[:, None], np.arange(clients)
     by_offset = coefficients[receiver, (receiver + offset) % clients]
     own = by_offset[:, :1]
@@ -99,7 +109,7 @@ def ring_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> Ring
     ratios = jnp.pad(negate(ratios, modulus), ((nobody, 0), (0, 0)))
     used = jnp.any(by_offset != 0, axis=0)
     reach = jnp.max(jnp.where(used, offset, 0)).astype(jnp.int32)
-    cut = -(-(reach + nobody) // _BLOCK) * _BLOCK
+    cut = -(-(reach + nobody) // BLOCK) * BLOCK
     counter = jnp.arange(len(ratios) * most, dtype=jnp.uint32)
     words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.asarray(choice, jnp.uint32)))
     choices = random_elements(words, modulus).reshape(-1, most)
@@ -129,13 +139,13 @@ def ring_null_vector(
     constrains = arrived & (np.arange(padded)[:, None] < code.cut)
     num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
     all_constrain = num_constraints == code.cut
-    num_groups = (code.cut - 1 + jnp.any(all_constrain)) // _GROUP + 1
+    num_groups = (code.cut - 1 + jnp.any(all_constrain)) // GROUP + 1
     constraints = _all_constraints(bits, code, num_groups, modulus)
     place = np.arange(most)[:, None]
     spare = (place == code.cut) & all_constrain
     free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
     ways = [
-        partial(meet_constraints, once, size, modulus) for size in range(_GROUP, most + 1, _GROUP)
+        partial(meet_constraints, once, size, modulus) for size in range(GROUP, most + 1, GROUP)
     ]
     combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
     choices = _combined_choices(once, code.choices, combination, num_groups, modulus)
@@ -149,9 +159,9 @@ def _all_constraints(bits: Array, code: RingTerms, num_groups: Array, modulus: i
     most = code.choices.shape[1]
 
     def add_group(group: Array, found: Array) -> Array:
-        choices = _part(code.choices, group * _GROUP, _GROUP, axis=1)[..., None]
+        choices = _part(code.choices, group * GROUP, GROUP, axis=1)[..., None]
         line = _walk(bits, code, choices, modulus)
-        return _put_gaps(bits, code, line, found, group * _GROUP, modulus)
+        return _put_gaps(bits, code, line, found, group * GROUP, modulus)
 
     nothing = zeros_like_mesh(bits, (most, most, bits.shape[-1]), jnp.uint32)
     constraints: Array = lax.fori_loop(0, num_groups, add_group, nothing)
@@ -171,20 +181,20 @@ def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     clients, trials = len(code.coefficients), bits.shape[-1]
 
     def walk_block(number: Array, line: Array) -> Array:
-        first = clients - _BLOCK * (number + 1)
+        first = clients - BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
-        block, chosen = _block(bits, code, line, first), _part(choices, first, _BLOCK)
+        block, chosen = _block(bits, code, line, first), _part(choices, first, BLOCK)
         later: list[Array] = []
 
         def row(i: int, length: int) -> Callable[[_Block, Array, list[Array]], Array]:
             return partial(_row, modulus, i, length)
 
-        for i in reversed(range(_BLOCK)):
+        for i in reversed(range(BLOCK)):
             later = [_by_reach(code, partial(row, i), block, chosen, later), *later]
         return _put(line, jnp.stack(later), first)
 
     line = choices + zeros_like_mesh(bits, (trials,), jnp.uint32)
-    walked: Array = lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
+    walked: Array = lax.fori_loop(0, (clients - code.cut) // BLOCK, walk_block, line)
     return walked
 
 
@@ -195,12 +205,12 @@ def _put_gaps(
     rows."""
 
     def add_block(number: Array, found: Array) -> Array:
-        first = number * _BLOCK
+        first = number * BLOCK
         block = _block(bits, code, line, first)
         gaps = _by_reach(code, lambda length: partial(_gaps, modulus, length), block)
         return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
-    filled: Array = lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
+    filled: Array = lax.fori_loop(0, code.cut // BLOCK, add_block, found)
     return filled
 
 
@@ -214,9 +224,9 @@ class _Block(NamedTuple):
 
 def _block(bits: Array, code: RingTerms, line: Array, first: Array) -> _Block:
     return _Block(
-        _part(bits, first, _BLOCK, axis=1),
-        _part(code.coefficients, first, _BLOCK),
-        _part(line, first, _BLOCK + code.choices.shape[1]),
+        _part(bits, first, BLOCK, axis=1),
+        _part(code.coefficients, first, BLOCK),
+        _part(line, first, BLOCK + code.choices.shape[1]),
     )
 
 
@@ -224,10 +234,10 @@ def _by_reach(
     code: RingTerms, up_to: Callable[[int], Callable[[*Operands], Array]], *operands: *Operands
 ) -> Array:
     """``up_to(length)(*operands)`` for a number of offsets that holds the code's reach."""
-    most = code.choices.shape[1]
-    step = 8 * -(-most // 32)
-    branches = [up_to(min(n, most)) for n in range(step, most + step, step)]
-    found: Array = lax.switch((jnp.maximum(code.reach, 1) - 1) // step, branches, *operands)
+    lengths = offset_lengths(code.choices.shape[1])
+    branches = [up_to(length) for length in lengths]
+    branch = (jnp.maximum(code.reach, 1) - 1) // lengths[0]
+    found: Array = lax.switch(branch, branches, *operands)
     return found
 
 
@@ -249,10 +259,10 @@ def _gaps(modulus: int, length: int, block: _Block) -> Array:
 
     def terms() -> Iterator[tuple[Array, Array, Array]]:
         for offset in range(1, length + 1):
-            values = block.window[offset : offset + _BLOCK]
+            values = block.window[offset : offset + BLOCK]
             yield block.ratios[:, offset, None, None], values, _held(block.bits, offset)[:, None]
 
-    gaps = subtract(block.window[:_BLOCK], sum_of_products(terms(), modulus), modulus)
+    gaps = subtract(block.window[:BLOCK], sum_of_products(terms(), modulus), modulus)
     return jnp.where(_held(block.bits, 0)[:, None], gaps, np.uint32(0))
 
 
@@ -266,12 +276,12 @@ def _combined_choices(
     """The choices of a combination of trajectories, uint32 [clients, trials]."""
 
     def add_up(total: Array, some: Array, factors: Array) -> Array:
-        terms = ((some[:, i, None], factors[i]) for i in range(_GROUP))
+        terms = ((some[:, i, None], factors[i]) for i in range(GROUP))
         return add(total, sum_of_products(terms, modulus), modulus)
 
     def add_group(group: Array, total: Array) -> Array:
-        some = _part(choices, group * _GROUP, _GROUP, axis=1)
-        return once(add_up, total, some, _part(combination, group * _GROUP, _GROUP))
+        some = _part(choices, group * GROUP, GROUP, axis=1)
+        return once(add_up, total, some, _part(combination, group * GROUP, GROUP))
 
     nothing = zeros_like_mesh(combination, (len(choices), combination.shape[-1]), jnp.uint32)
     total: Array = lax.fori_loop(0, num_groups, add_group, nothing)
