@@ -57,6 +57,10 @@ class Code(NamedTuple):
                 found.append((self.labels[label[1]], place))
         return sorted(found)
 
+    def stores(self, first: int, last: int) -> int:
+        """Instructions of a loop that write to the device's memory."""
+        return sum(name.startswith("STG") for name, _ in self.instructions[first : last + 1])
+
 
 def tool(name: str) -> str | None:
     """The path of `ptxas` or `nvdisasm`: from its wheel, or of the machine."""

@@ -21,6 +21,7 @@ from benchmarks.gpu.compiling import (
 )
 from benchmarks.gpu.costs import Cost, Prices
 from benchmarks.gpu.flow import Flow, Part, flow_of
+from benchmarks.gpu.kernel_loops import KERNELS, rounds_of
 from benchmarks.gpu.machine_code import Kernel, lanes, matrix_format, warps_per_second, work_of
 from benchmarks.gpu.programs import Planned, planned_programs
 from benchmarks.gpu.tables import print_case
@@ -86,7 +87,7 @@ def case_of(
 ) -> dict[str, Any]:
     """What is known and predicted of a program, for the result file."""
     kernels, once = compiled.kernels, started(compiled.thunks)
-    drawing = next((kernel for kernel in kernels if kernel.name in rounds.KERNEL_ROUNDS), None)
+    drawing = next((kernel for kernel in kernels if kernel.name in KERNELS), None)
     trips, reasons = _trips(planned, drawing)
     taken = compiled.argument_bytes + compiled.temporary_bytes
     prices = Prices(
@@ -130,11 +131,11 @@ def _trips(
     """Rounds of the loops in the kernel that draws and decides, by its name; else why not."""
     if drawing is None:
         return {}, []
-    number = len(drawing.code.loops())
-    for trips in planned.kernel_rounds.get(drawing.name, ()):
-        if len(trips) == number:
-            return {drawing.name: trips}, []
-    return {}, [f"the rounds of the {number} loops in {drawing.name}"]
+    stores = [drawing.code.stores(*loop) for loop in drawing.code.loops()]
+    trips = rounds_of(planned.kernel_loops[drawing.name], stores)
+    if trips is None:
+        return {}, [f"the rounds of the {len(stores)} loops in {drawing.name}"]
+    return {drawing.name: trips}, []
 
 
 def _kinds(thunks: list[Thunk]) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.cases import Shape, make_code, make_network
 from benchmarks.gpu.flow import Rules
+from benchmarks.gpu.kernel_loops import KERNELS, Loop
 from benchmarks.gpu.rounds import (
     decoder_rules,
-    kernel_rounds,
     recovery_rules,
     simulation_rules,
     training_rules,
@@ -37,8 +37,7 @@ class Planned(NamedTuple):
       lower: traces it; called once.
       unit, work: what it does, and how much in one call.
       rules: how often its loops go round in one call, and which branches are taken.
-      kernel_rounds: rounds of the loops inside of kernels, in the order of their code, by the
-        kernels' names; in each way that the compiler may have gone.
+      kernel_loops: the loops inside of kernels that draw and decide, by the kernels' names.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Planned(NamedTuple):
     unit: str
     work: int
     rules: Rules
-    kernel_rounds: Mapping[str, Sequence[Sequence[float]]] = {}
+    kernel_loops: Mapping[str, list[Loop]] = {}
 
 
 def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> Iterator[Planned]:
@@ -84,7 +83,7 @@ def simulation(
         "trials",
         program.num_trials,
         simulation_rules(shape, program.num_tiles, tile, program.num_trials),
-        kernel_rounds(shape),
+        {name: loops(shape) for name, loops in KERNELS.items()},
     )
     return planned, program.kernel
 

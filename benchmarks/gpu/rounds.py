@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-
 from benchmarks.cases import ERASURE, Shape, make_code
 from benchmarks.gpu.flow import Rules
 from benchmarks.training_case import Size
@@ -16,56 +14,8 @@ ASSUMPTIONS = (
     "both words of a link tie in no tile; a branch of which nothing is known is the dearest one",
 )
 _BLOCK = 2**14
-MOST_ENTRIES = 136
-"""Of a matrix that the kernel for rings has in registers."""
 _PANEL = 16
 """Columns that one loop of the decoders serves; codes of more clients have several such loops."""
-
-
-def fused_rounds(shape: Shape) -> tuple[float, ...]:
-    """Of the loops inside of `fused_trials`, in the order of its code.
-
-    Of each pair of offsets a loop over the clients, if the code uses the pair; and the same once
-    more with second words, where first ones tie: practically never.
-    """
-    pairs = -(-shape.clients // 2)
-    used = shape.stragglers // 2 + 1
-    return (*(float(shape.clients) if n < used else 0.0 for n in range(pairs)), *(0.0,) * pairs)
-
-
-def around_rounds(shape: Shape) -> tuple[float, ...]:
-    """Of the loops inside of `ring_trials`, in the order of its code.
-
-    Of every row a loop over pairs of offsets, and once more with second words: practically never.
-    Then columns and sums of pairs; columns that enter a matrix and that are taken out of it, for
-    the window and for each group of the border; the border; and the way back.
-    """
-    clients, reach = shape.clients, max(1, shape.stragglers)
-    pivots = clients - reach
-    window = min(reach, pivots)
-    groups = -(-window * reach // MOST_ENTRIES)
-    rows = (clients, reach // 2 + 1, 0, clients, clients)
-    return tuple(
-        float(n) for n in (*rows, *(window, pivots) * (1 + groups), pivots, reach, reach, pivots)
-    )
-
-
-def around_rounds_unrolled(shape: Shape) -> tuple[float, ...]:
-    """The same where the compiler has unrolled the few columns that enter a matrix."""
-    first, entering = 5, around_rounds(shape)
-    return (*entering[:first], *entering[first:-4][1::2], *entering[-4:])
-
-
-KERNEL_ROUNDS: Mapping[str, Sequence[Callable[[Shape], tuple[float, ...]]]] = {
-    "fused_trials": (fused_rounds,),
-    "ring_trials": (around_rounds, around_rounds_unrolled),
-}
-"""Kernels that draw and decide whole trials: rounds of their loops, as compiled in either way."""
-
-
-def kernel_rounds(shape: Shape) -> dict[str, list[tuple[float, ...]]]:
-    """Rounds of the loops inside of kernels, by the kernels' names."""
-    return {name: [each(shape) for each in ways] for name, ways in KERNEL_ROUNDS.items()}
 
 
 def simulation_rules(shape: Shape, tiles: float, tile: int, num_trials: int) -> Rules:
