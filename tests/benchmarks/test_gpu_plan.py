@@ -66,5 +66,6 @@ def test_the_plan_that_is_kept_has_no_waits_and_no_spills():
     assert result["assumptions"]
     for case in result["cases"]:
         assert case["host_waits"] == 0, case["program"]
+        assert case["predicted_rate"] or case["no_rate_because"], case["program"]
         if case["fused_kernel"]:
             assert case["spilled_bytes"] == 0, case["program"]
