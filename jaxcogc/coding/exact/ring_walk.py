@@ -19,7 +19,7 @@ else is in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVarTuple
 
@@ -130,7 +130,7 @@ def ring_null_vector(
     num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
     all_constrain = num_constraints == code.cut
     num_groups = (code.cut - 1 + jnp.any(all_constrain)) // _GROUP + 1
-    constraints = _all_constraints(bits, code, num_groups, modulus)
+    constraints = _all_constraints(once, bits, code, num_groups, modulus)
     place = np.arange(most)[:, None]
     spare = (place == code.cut) & all_constrain
     free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
@@ -139,26 +139,28 @@ def ring_null_vector(
     ]
     combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
     choices = _combined_choices(once, code.choices, combination, num_groups, modulus)
-    vector = _walk(bits, code, choices[:, None], modulus)[nobody:padded, 0]
+    vector = _walk(once, bits, code, choices[:, None], modulus)[nobody:padded, 0]
     return vector, jnp.sum(arrived, axis=0, dtype=jnp.int32) - num_constraints + rank
 
 
-def _all_constraints(bits: Array, code: RingTerms, num_groups: Array, modulus: int) -> Array:
+def _all_constraints(
+    once: Once, bits: Array, code: RingTerms, num_groups: Array, modulus: int
+) -> Array:
     """What the constraints say of all trajectories, uint32 [most, most, trials]; zeros behind the
     last constraint, and where a row did not arrive."""
     most = code.choices.shape[1]
 
     def add_group(group: Array, found: Array) -> Array:
         choices = _part(code.choices, group * _GROUP, _GROUP, axis=1)[..., None]
-        line = _walk(bits, code, choices, modulus)
-        return _put_gaps(bits, code, line, found, group * _GROUP, modulus)
+        line = _walk(once, bits, code, choices, modulus)
+        return _put_gaps(once, bits, code, line, found, group * _GROUP, modulus)
 
     nothing = zeros_like_mesh(bits, (most, most, bits.shape[-1]), jnp.uint32)
     constraints: Array = lax.fori_loop(0, num_groups, add_group, nothing)
     return constraints
 
 
-def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
+def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     """Walk some trajectories from the last client to the cut, a block at a time.
 
     Args:
@@ -173,15 +175,12 @@ def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     def walk_block(number: Array, line: Array) -> Array:
         first = clients - _BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
-        block, chosen = _block(bits, code, line, first), _part(choices, first, _BLOCK)
-        later: list[Array] = []
+        block, chosen = _block(bits, code, first), _part(choices, first, _BLOCK)
 
-        def row(i: int, length: int) -> Callable[[_Block, Array, list[Array]], Array]:
-            return partial(_row, modulus, i, length)
+        def rows(length: int) -> Callable[[_Block, Array, Array, Array], Array]:
+            return partial(_rows, once, modulus, length)
 
-        for i in reversed(range(_BLOCK)):
-            later = [_by_reach(code, partial(row, i), block, chosen, later), *later]
-        return _put(line, jnp.stack(later), first)
+        return _put(line, _by_reach(code, rows, block, chosen, line, first), first)
 
     line = choices + zeros_like_mesh(bits, (trials,), jnp.uint32)
     walked: Array = lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
@@ -189,15 +188,23 @@ def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
 
 
 def _put_gaps(
-    bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
+    once: Once,
+    bits: Array,
+    code: RingTerms,
+    line: Array,
+    found: Array,
+    column: Array,
+    modulus: int,
 ) -> Array:
     """Write into ``found`` by how much the clients before the cut, whose x was chosen, miss their
     rows."""
 
     def add_block(number: Array, found: Array) -> Array:
         first = number * _BLOCK
-        block = _block(bits, code, line, first)
-        gaps = _by_reach(code, lambda length: partial(_gaps, modulus, length), block)
+        block = _block(bits, code, first)
+        gaps = _by_reach(
+            code, lambda length: partial(_gaps, once, modulus, length), block, line, first
+        )
         return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
     filled: Array = lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
@@ -205,19 +212,14 @@ def _put_gaps(
 
 
 class _Block(NamedTuple):
-    """A block of clients: their rows and coefficients, and the stretch of the line they reach."""
+    """A block of clients: their rows and coefficients."""
 
     bits: Array  # uint32 [words, block, trials]
     ratios: Array  # uint32 [block, 1 + offsets]
-    window: Array  # uint32 [block + most, trajectories, trials]
 
 
-def _block(bits: Array, code: RingTerms, line: Array, first: Array) -> _Block:
-    return _Block(
-        _part(bits, first, _BLOCK, axis=1),
-        _part(code.coefficients, first, _BLOCK),
-        _part(line, first, _BLOCK + code.choices.shape[1]),
-    )
+def _block(bits: Array, code: RingTerms, first: Array) -> _Block:
+    return _Block(_part(bits, first, _BLOCK, axis=1), _part(code.coefficients, first, _BLOCK))
 
 
 def _by_reach(
@@ -231,33 +233,67 @@ def _by_reach(
     return found
 
 
+def _rows(
+    once: Once, modulus: int, length: int, block: _Block, chosen: Array, line: Array, first: Array
+) -> Array:
+    """x of a block of clients, the last first: uint32 [block, trajectories, trials]."""
+    factors = once(partial(_factors, length), block)
+    window = _part(line, first, _BLOCK + length)
+    arrived = _arrived(block)
+    later: list[Array] = []
+    for i in reversed(range(_BLOCK)):
+        row = once(partial(_row, modulus, i), arrived, factors, window, chosen, later)
+        later = [row, *later]
+    return jnp.stack(later)
+
+
 def _row(
-    modulus: int, i: int, length: int, block: _Block, chosen: Array, later: list[Array]
+    modulus: int,
+    i: int,
+    arrived: Array,
+    factors: Array,
+    window: Array,
+    chosen: Array,
+    later: list[Array],
 ) -> Array:
     """x of the client of row i of a block: from the row where it arrived, else its choice."""
-
-    def terms() -> Iterator[tuple[Array, Array, Array]]:
-        for offset in range(1, length + 1):
-            value = later[offset - 1] if offset <= len(later) else block.window[i + offset]
-            yield block.ratios[i, offset], value, _held(block.bits[:, i], offset)
-
-    return jnp.where(_held(block.bits[:, i], 0), sum_of_products(terms(), modulus), chosen[i])
+    values = [*later, *window[_BLOCK:]][: factors.shape[1]]
+    total = sum_of_products(zip(factors[i], values, strict=True), modulus)
+    return jnp.where(arrived[i], total, chosen[i])
 
 
-def _gaps(modulus: int, length: int, block: _Block) -> Array:
+def _gaps(once: Once, modulus: int, length: int, block: _Block, line: Array, first: Array) -> Array:
     """By how much each row of a block of constraints is missed, [rows, trajectories, trials]."""
 
-    def terms() -> Iterator[tuple[Array, Array, Array]]:
-        for offset in range(1, length + 1):
-            values = block.window[offset : offset + _BLOCK]
-            yield block.ratios[:, offset, None, None], values, _held(block.bits, offset)[:, None]
+    def missed(arrived: Array, factors: Array, window: Array) -> Array:
+        terms = (
+            (factors[:, offset - 1, None], window[offset : offset + _BLOCK])
+            for offset in range(1, length + 1)
+        )
+        gaps = subtract(window[:_BLOCK], sum_of_products(terms, modulus), modulus)
+        return jnp.where(arrived[:, None], gaps, np.uint32(0))
 
-    gaps = subtract(block.window[:_BLOCK], sum_of_products(terms(), modulus), modulus)
-    return jnp.where(_held(block.bits, 0)[:, None], gaps, np.uint32(0))
+    factors = once(partial(_factors, length), block)
+    return once(missed, _arrived(block), factors, _part(line, first, _BLOCK + length))
 
 
-def _held(bits: Array, offset: int) -> Array:
-    return bits[offset // 32] & np.uint32(1 << offset % 32) != 0
+def _arrived(block: _Block) -> Array:
+    return block.bits[0] & 1 != 0
+
+
+def _factors(length: int, block: _Block) -> Array:
+    """The coefficients of the clients that each row holds, else 0: uint32 [block, length, trials].
+
+    Made once for all trajectories: testing bits takes as long as multiplying.
+    """
+    offsets = np.arange(1, 1 + length, dtype=np.uint32)
+    words = [
+        word[:, None] >> offsets[offsets // 32 == number, None] % 32
+        for number, word in enumerate(block.bits)
+        if number <= length // 32
+    ]
+    held = jnp.concatenate(words, axis=1) & 1 != 0
+    return jnp.where(held, block.ratios[:, 1 : 1 + length, None], np.uint32(0))
 
 
 def _combined_choices(
