@@ -146,8 +146,7 @@ def ring_null_vector(
 def _all_constraints(
     once: Once, bits: Array, code: RingTerms, num_groups: Array, modulus: int
 ) -> Array:
-    """What the constraints say of all trajectories, uint32 [most, most, trials]; zeros behind the
-    last constraint, and where a row did not arrive."""
+    """What the constraints say of all trajectories, uint32 [most, most, trials], or zeros."""
     most = code.choices.shape[1]
 
     def add_group(group: Array, found: Array) -> Array:
@@ -176,11 +175,8 @@ def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int
         first = clients - _BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
         block, chosen = _block(bits, code, first), _part(choices, first, _BLOCK)
-
-        def rows(length: int) -> Callable[[_Block, Array, Array, Array], Array]:
-            return partial(_rows, once, modulus, length)
-
-        return _put(line, _by_reach(code, rows, block, chosen, line, first), first)
+        ways = partial(partial, _rows, once, modulus)
+        return _put(line, _by_reach(code, ways, block, chosen, line, first), first)
 
     line = choices + zeros_like_mesh(bits, (trials,), jnp.uint32)
     walked: Array = lax.fori_loop(0, (clients - code.cut) // _BLOCK, walk_block, line)
@@ -188,23 +184,14 @@ def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int
 
 
 def _put_gaps(
-    once: Once,
-    bits: Array,
-    code: RingTerms,
-    line: Array,
-    found: Array,
-    column: Array,
-    modulus: int,
+    once: Once, bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
 ) -> Array:
-    """Write into ``found`` by how much the clients before the cut, whose x was chosen, miss their
-    rows."""
+    """Write into ``found`` by how much the clients before the cut miss their rows."""
 
     def add_block(number: Array, found: Array) -> Array:
         first = number * _BLOCK
-        block = _block(bits, code, first)
-        gaps = _by_reach(
-            code, lambda length: partial(_gaps, once, modulus, length), block, line, first
-        )
+        ways = partial(partial, _gaps, once, modulus)
+        gaps = _by_reach(code, ways, _block(bits, code, first), line, first)
         return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
     filled: Array = lax.fori_loop(0, code.cut // _BLOCK, add_block, found)
@@ -284,8 +271,7 @@ def _arrived(block: _Block) -> Array:
 def _factors(length: int, block: _Block) -> Array:
     """The coefficients of the clients that each row holds, else 0: uint32 [block, length, trials].
 
-    Made once for all trajectories: testing bits takes as long as multiplying.
-    """
+    Made once for all trajectories: testing bits takes as long as multiplying."""
     offsets = np.arange(1, 1 + length, dtype=np.uint32)
     words = [
         word[:, None] >> offsets[offsets // 32 == number, None] % 32
