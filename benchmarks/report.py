@@ -36,8 +36,10 @@ def environment() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": {
-            "cpu": _cpu_model(),
+            "cpu": _of_cpu("model name") or platform.processor() or platform.machine(),
             "cores": _cores(),
+            "vectors": vector_instructions(_of_cpu("flags")),
+            "xla_cpu_max_isa": most_isa(os.environ.get("XLA_FLAGS", "")),
             "system": f"{platform.system()} {platform.machine()}",
             "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         },
@@ -51,13 +53,36 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _cpu_model() -> str:
+def _of_cpu(name: str) -> str:
+    """What Linux says of the first core; "" where it says nothing."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
+            key, _, value = line.partition(":")
+            if key.strip() == name:
+                return " ".join(value.split())
+    return ""
+
+
+def vector_instructions(flags: str) -> str | None:
+    """The widest vectors a processor with these flags has; None: neither is among them.
+
+    >>> vector_instructions("fpu sse2 avx avx2 avx512f avx512dq"), vector_instructions("avx avx2")
+    ('AVX-512', 'AVX2')
+    """
+    has = flags.split()
+    return "AVX-512" if "avx512f" in has else "AVX2" if "avx2" in has else None
+
+
+def most_isa(xla_flags: str) -> str | None:
+    """The instruction set that XLA is kept to by flags, the last one named; None: the processor's.
+
+    >>> most_isa("--xla_cpu_max_isa=AVX512 --xla_dump_to=here --xla_cpu_max_isa=AVX2")
+    'AVX2'
+    """
+    option = "--xla_cpu_max_isa="
+    values = [flag.removeprefix(option) for flag in xla_flags.split() if flag.startswith(option)]
+    return values[-1] if values else None
 
 
 def _cores() -> int:

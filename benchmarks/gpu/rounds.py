@@ -74,7 +74,7 @@ def _ring_rules(ring: RingRounds, tile: int) -> Rules:
             "_reduce": ring.constraints // 2,
             "_reduce.reduce_by": ring.updated_chunks / (ring.constraints // 2),
             "_solve": ring.constraints,
-            "_combined_choices": groups,
+            "combined": groups,
         },
         {
             "null_vector_of": (0.0, 1.0),

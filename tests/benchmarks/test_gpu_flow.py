@@ -12,6 +12,7 @@ from benchmarks.gpu.compiling import CompiledProgram
 from benchmarks.gpu.costs import KERNEL_SECONDS, LAUNCH_SECONDS, WAIT_SECONDS, Prices
 from benchmarks.gpu.flow import Rules, flow_of, paired
 from benchmarks.gpu.hlo import Module
+from benchmarks.gpu.kernel_loops import Loop, ring_loops, rounds_of
 from benchmarks.gpu.machine_code import Code, Kernel, matrix_format
 from benchmarks.gpu.plan import case_of
 from benchmarks.gpu.programs import Planned
@@ -174,18 +175,19 @@ def test_a_kernel_takes_as_long_as_its_slowest_part():
 
 
 @pytest.mark.parametrize(
-    ("rounds", "reason"),
+    ("loops", "reason"),
     [
-        ({"ring_trials": (64.0,)}, None),
-        ({"ring_trials": (64.0, 2.0)}, "the rounds of the 1 loops in ring_trials"),
-        ({}, "the rounds of the 1 loops in ring_trials"),
+        ([Loop(64, 0)], None),
+        ([Loop(64, 0), Loop(8, 3)], None),  # the second was written out
+        ([Loop(64, 0), Loop(9, 3)], "the rounds of the 1 loops in ring_trials"),
+        ([Loop(64, 1)], "the rounds of the 1 loops in ring_trials"),
     ],
 )
-def test_a_kernel_that_draws_has_a_rate_where_the_rounds_of_its_loops_are_known(rounds, reason):
+def test_a_kernel_that_draws_has_a_rate_where_the_rounds_of_its_loops_are_known(loops, reason):
     code = Code([("IADD3", ""), ("BRA", " `(.L_x_0)")], {".L_x_0": 0})
     kernel = Kernel("ring_trials", 99, 0, 2, code)
     text = "0: kKernel [] ring_trials grid: [6600000, 1, 1] threads: [32, 1, 1]"
-    planned = Planned("ring", None, "trials", 6600000 * 32, Rules(), rounds)
+    planned = Planned("ring", None, "trials", 6600000 * 32, Rules(), {"ring_trials": loops})
     compiled = CompiledProgram(1.0, 1, 1, read_thunks(text), Module(PROGRAM), [kernel])
     case = case_of(H100, planned, compiled, 1.0)
     assert case["no_rate_because"] == reason
@@ -195,6 +197,15 @@ def test_a_kernel_that_draws_has_a_rate_where_the_rounds_of_its_loops_are_known(
         bound = case["fused_kernel"]["bound_trials_per_second"]
         assert bound == pytest.approx(32 * 528 * 1.755e9 / 128)
         assert 0.5 * bound < case["predicted_rate"]["low"] < case["predicted_rate"]["high"] < bound
+
+
+def test_loops_of_the_kernel_for_rings_are_told_apart_by_what_they_store():
+    """Stores of the loops that two versions of the compiler left, at (16, 5, 2) and (64, 16, 1)."""
+    few = rounds_of(ring_loops(Shape(16, 5, 2)), [1, 0, 0, 1, 6, 6, 5, 0, 0, 0])
+    assert few == [16, 3, 0, 16, 16, 11, 11, 11, 5, 11]
+    many = rounds_of(ring_loops(Shape(64, 16, 1)), [1, 0, 0, 1, 17, 0, 17, 0, 8, 0, 8, 0, 17, 0, 0])
+    assert many == [64, 9, 0, 64, 64, *[16, 48] * 3, 48, 16, 16, 48]
+    assert rounds_of(ring_loops(Shape(64, 16, 1)), [1, 0, 0, 1, 17]) is None
 
 
 def test_the_format_of_products_is_read_from_the_machine_code():

@@ -181,6 +181,15 @@ def test_environment_names_no_host():
     assert f"/{getpass.getuser()}" not in str(found)
 
 
+def test_environment_tells_instruction_sets_apart(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX2")
+    machine = environment()["machine"]
+    assert machine["vectors"] in ("AVX-512", "AVX2", None)
+    assert machine["xla_cpu_max_isa"] == "AVX2"
+    monkeypatch.delenv("XLA_FLAGS")
+    assert environment()["machine"]["xla_cpu_max_isa"] is None
+
+
 def test_ceilings_count_loops_branches_and_nothing_else():
     words = jnp.zeros(8, jnp.uint32)
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from jaxcogc._types import Array, ArrayLike
-from jaxcogc.coding.exact.prime_field import multiply, negate, one, sum_of_products
+from jaxcogc.coding.exact.prime_field import add, multiply, negate, one, sum_of_products
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 ROWS = 8  # constraints that are updated at once
@@ -154,3 +154,35 @@ def _solve(
     rank = zeros_like_mesh(free, free.shape[1:], jnp.int32)
     solved: tuple[Array, Array] = lax.fori_loop(0, num_constraints, step, (free, rank))
     return solved
+
+
+def combined(
+    once: Once, columns: Array, combination: Array, group: int, num_groups: Array, modulus: int
+) -> Array:
+    """Columns of numbers, one for each trajectory, added up with the factors of a combination.
+
+    Args:
+      once: from `in_branches`.
+      columns: uint32 [rows, most].
+      combination: uint32 [most, trials], from `meet_constraints`.
+      group, num_groups: trajectories that are added at once, and how many such groups count.
+      modulus: the prime.
+
+    Returns:
+      uint32 [rows, trials].
+    """
+
+    def add_up(total: Array, some: Array, factors: Array) -> Array:
+        terms = ((some[:, i, None], factors[i]) for i in range(group))
+        return add(total, sum_of_products(terms, modulus), modulus)
+
+    def add_group(number: Array, total: Array) -> Array:
+        some, factors = (
+            lax.dynamic_slice_in_dim(x, number * group, group, axis, allow_negative_indices=False)
+            for x, axis in ((columns, 1), (combination, 0))
+        )
+        return once(add_up, total, some, factors)
+
+    nothing = zeros_like_mesh(combination, (len(columns), combination.shape[-1]), jnp.uint32)
+    total: Array = lax.fori_loop(0, num_groups, add_group, nothing)
+    return total

@@ -19,7 +19,7 @@ else is in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVarTuple
 
@@ -29,7 +29,6 @@ from jax import lax
 
 from jaxcogc._types import Array, ArrayLike
 from jaxcogc.coding.exact.prime_field import (
-    add,
     inverse,
     multiply,
     negate,
@@ -37,7 +36,7 @@ from jaxcogc.coding.exact.prime_field import (
     subtract,
     sum_of_products,
 )
-from jaxcogc.coding.exact.ring_constraints import indices, meet_constraints
+from jaxcogc.coding.exact.ring_constraints import combined, indices, meet_constraints
 from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
 from jaxcogc.runtime.random_words import threefry
 
@@ -140,7 +139,7 @@ def ring_null_vector(
     num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
     all_constrain = num_constraints == code.cut
     num_groups = (code.cut - 1 + jnp.any(all_constrain)) // GROUP + 1
-    constraints = _all_constraints(bits, code, num_groups, modulus)
+    constraints = _all_constraints(once, bits, code, num_groups, modulus)
     place = np.arange(most)[:, None]
     spare = (place == code.cut) & all_constrain
     free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
@@ -148,27 +147,28 @@ def ring_null_vector(
         partial(meet_constraints, once, size, modulus) for size in range(GROUP, most + 1, GROUP)
     ]
     combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
-    choices = _combined_choices(once, code.choices, combination, num_groups, modulus)
-    vector = _walk(bits, code, choices[:, None], modulus)[nobody:padded, 0]
+    choices = combined(once, code.choices, combination, GROUP, num_groups, modulus)
+    vector = _walk(once, bits, code, choices[:, None], modulus)[nobody:padded, 0]
     return vector, jnp.sum(arrived, axis=0, dtype=jnp.int32) - num_constraints + rank
 
 
-def _all_constraints(bits: Array, code: RingTerms, num_groups: Array, modulus: int) -> Array:
-    """What the constraints say of all trajectories, uint32 [most, most, trials]; zeros behind the
-    last constraint, and where a row did not arrive."""
+def _all_constraints(
+    once: Once, bits: Array, code: RingTerms, num_groups: Array, modulus: int
+) -> Array:
+    """What the constraints say of all trajectories, uint32 [most, most, trials], or zeros."""
     most = code.choices.shape[1]
 
     def add_group(group: Array, found: Array) -> Array:
         choices = _part(code.choices, group * GROUP, GROUP, axis=1)[..., None]
-        line = _walk(bits, code, choices, modulus)
-        return _put_gaps(bits, code, line, found, group * GROUP, modulus)
+        line = _walk(once, bits, code, choices, modulus)
+        return _put_gaps(once, bits, code, line, found, group * GROUP, modulus)
 
     nothing = zeros_like_mesh(bits, (most, most, bits.shape[-1]), jnp.uint32)
     constraints: Array = lax.fori_loop(0, num_groups, add_group, nothing)
     return constraints
 
 
-def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
+def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     """Walk some trajectories from the last client to the cut, a block at a time.
 
     Args:
@@ -183,15 +183,9 @@ def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     def walk_block(number: Array, line: Array) -> Array:
         first = clients - BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
-        block, chosen = _block(bits, code, line, first), _part(choices, first, BLOCK)
-        later: list[Array] = []
-
-        def row(i: int, length: int) -> Callable[[_Block, Array, list[Array]], Array]:
-            return partial(_row, modulus, i, length)
-
-        for i in reversed(range(BLOCK)):
-            later = [_by_reach(code, partial(row, i), block, chosen, later), *later]
-        return _put(line, jnp.stack(later), first)
+        block, chosen = _block(bits, code, first), _part(choices, first, BLOCK)
+        ways = partial(partial, _rows, once, modulus)
+        return _put(line, _by_reach(code, ways, block, chosen, line, first), first)
 
     line = choices + zeros_like_mesh(bits, (trials,), jnp.uint32)
     walked: Array = lax.fori_loop(0, (clients - code.cut) // BLOCK, walk_block, line)
@@ -199,15 +193,14 @@ def _walk(bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
 
 
 def _put_gaps(
-    bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
+    once: Once, bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
 ) -> Array:
-    """Write into ``found`` by how much the clients before the cut, whose x was chosen, miss their
-    rows."""
+    """Write into ``found`` by how much the clients before the cut miss their rows."""
 
     def add_block(number: Array, found: Array) -> Array:
         first = number * BLOCK
-        block = _block(bits, code, line, first)
-        gaps = _by_reach(code, lambda length: partial(_gaps, modulus, length), block)
+        ways = partial(partial, _gaps, once, modulus)
+        gaps = _by_reach(code, ways, _block(bits, code, first), line, first)
         return lax.dynamic_update_slice(found, gaps, indices(first, column, 0))
 
     filled: Array = lax.fori_loop(0, code.cut // BLOCK, add_block, found)
@@ -215,19 +208,14 @@ def _put_gaps(
 
 
 class _Block(NamedTuple):
-    """A block of clients: their rows and coefficients, and the stretch of the line they reach."""
+    """A block of clients: their rows and coefficients."""
 
     bits: Array  # uint32 [words, block, trials]
     ratios: Array  # uint32 [block, 1 + offsets]
-    window: Array  # uint32 [block + most, trajectories, trials]
 
 
-def _block(bits: Array, code: RingTerms, line: Array, first: Array) -> _Block:
-    return _Block(
-        _part(bits, first, BLOCK, axis=1),
-        _part(code.coefficients, first, BLOCK),
-        _part(line, first, BLOCK + code.choices.shape[1]),
-    )
+def _block(bits: Array, code: RingTerms, first: Array) -> _Block:
+    return _Block(_part(bits, first, BLOCK, axis=1), _part(code.coefficients, first, BLOCK))
 
 
 def _by_reach(
@@ -241,48 +229,63 @@ def _by_reach(
     return found
 
 
+def _rows(
+    once: Once, modulus: int, length: int, block: _Block, chosen: Array, line: Array, first: Array
+) -> Array:
+    """x of a block of clients, the last first: uint32 [block, trajectories, trials]."""
+    factors = once(partial(_factors, length), block)
+    window = _part(line, first, BLOCK + length)
+    arrived = _arrived(block)
+    later: list[Array] = []
+    for i in reversed(range(BLOCK)):
+        row = once(partial(_row, modulus, i), arrived, factors, window, chosen, later)
+        later = [row, *later]
+    return jnp.stack(later)
+
+
 def _row(
-    modulus: int, i: int, length: int, block: _Block, chosen: Array, later: list[Array]
+    modulus: int,
+    i: int,
+    arrived: Array,
+    factors: Array,
+    window: Array,
+    chosen: Array,
+    later: list[Array],
 ) -> Array:
     """x of the client of row i of a block: from the row where it arrived, else its choice."""
-
-    def terms() -> Iterator[tuple[Array, Array, Array]]:
-        for offset in range(1, length + 1):
-            value = later[offset - 1] if offset <= len(later) else block.window[i + offset]
-            yield block.ratios[i, offset], value, _held(block.bits[:, i], offset)
-
-    return jnp.where(_held(block.bits[:, i], 0), sum_of_products(terms(), modulus), chosen[i])
+    values = [*later, *window[BLOCK:]][: factors.shape[1]]
+    total = sum_of_products(zip(factors[i], values, strict=True), modulus)
+    return jnp.where(arrived[i], total, chosen[i])
 
 
-def _gaps(modulus: int, length: int, block: _Block) -> Array:
+def _gaps(once: Once, modulus: int, length: int, block: _Block, line: Array, first: Array) -> Array:
     """By how much each row of a block of constraints is missed, [rows, trajectories, trials]."""
 
-    def terms() -> Iterator[tuple[Array, Array, Array]]:
-        for offset in range(1, length + 1):
-            values = block.window[offset : offset + BLOCK]
-            yield block.ratios[:, offset, None, None], values, _held(block.bits, offset)[:, None]
+    def missed(arrived: Array, factors: Array, window: Array) -> Array:
+        terms = (
+            (factors[:, offset - 1, None], window[offset : offset + BLOCK])
+            for offset in range(1, length + 1)
+        )
+        gaps = subtract(window[:BLOCK], sum_of_products(terms, modulus), modulus)
+        return jnp.where(arrived[:, None], gaps, np.uint32(0))
 
-    gaps = subtract(block.window[:BLOCK], sum_of_products(terms(), modulus), modulus)
-    return jnp.where(_held(block.bits, 0)[:, None], gaps, np.uint32(0))
+    factors = once(partial(_factors, length), block)
+    return once(missed, _arrived(block), factors, _part(line, first, BLOCK + length))
 
 
-def _held(bits: Array, offset: int) -> Array:
-    return bits[offset // 32] & np.uint32(1 << offset % 32) != 0
+def _arrived(block: _Block) -> Array:
+    return block.bits[0] & 1 != 0
 
 
-def _combined_choices(
-    once: Once, choices: Array, combination: Array, num_groups: Array, modulus: int
-) -> Array:
-    """The choices of a combination of trajectories, uint32 [clients, trials]."""
+def _factors(length: int, block: _Block) -> Array:
+    """The coefficients of the clients that each row holds, else 0: uint32 [block, length, trials].
 
-    def add_up(total: Array, some: Array, factors: Array) -> Array:
-        terms = ((some[:, i, None], factors[i]) for i in range(GROUP))
-        return add(total, sum_of_products(terms, modulus), modulus)
-
-    def add_group(group: Array, total: Array) -> Array:
-        some = _part(choices, group * GROUP, GROUP, axis=1)
-        return once(add_up, total, some, _part(combination, group * GROUP, GROUP))
-
-    nothing = zeros_like_mesh(combination, (len(choices), combination.shape[-1]), jnp.uint32)
-    total: Array = lax.fori_loop(0, num_groups, add_group, nothing)
-    return total
+    Made once for all trajectories: testing bits takes as long as multiplying."""
+    offsets = np.arange(1, 1 + length, dtype=np.uint32)
+    words = [
+        word[:, None] >> offsets[offsets // 32 == number, None] % 32
+        for number, word in enumerate(block.bits)
+        if number <= length // 32
+    ]
+    held = jnp.concatenate(words, axis=1) & 1 != 0
+    return jnp.where(held, block.ratios[:, 1 : 1 + length, None], np.uint32(0))
