@@ -65,7 +65,7 @@ def count_around(shape: Shape, axis: str, inputs: Inputs) -> Array:
 
     def count_some(number: Array, table: Array) -> Array:
         recovery, counted = group.decide(number)
-        return table + jnp.sum(jax.vmap(outcome_table)(recovery, counted), axis=0)
+        return table + jnp.sum(_tables(recovery, counted), axis=0)
 
     nothing = empty_table(shape.clients)
     table: Array = lax.fori_loop(0, group.number(inputs), count_some, nothing)
@@ -80,7 +80,7 @@ def count_around_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
 
     def count_some(number: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         recovery, counted = group.decide(number)
-        found = jax.vmap(outcome_table)(recovery, counted)
+        found = _tables(recovery, counted)
         tables = lax.dynamic_update_slice_in_dim(carried[0], found, number * size, 0)
         last = jnp.minimum(jnp.asarray(inputs.num_blocks) - 1 - number * size, size - 1)
         recovery, counted = jax.tree.map(lambda x: x[last], (recovery, counted))
@@ -89,6 +89,12 @@ def count_around_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
     nothing = empty_blocks(shape.clients, shape.kept)
     tables, flags = lax.fori_loop(0, group.number(inputs), count_some, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
+
+
+def _tables(recovery: Recovery, counted: Array) -> Array:
+    """One table for each block."""
+    tables: Array = jax.vmap(partial(outcome_table, in_groups=True))(recovery, counted)
+    return tables
 
 
 class _Group(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
@@ -26,12 +27,13 @@ def empty_blocks(num_clients: int, num_blocks: int) -> tuple[jax.Array, jax.Arra
     return tables, jnp.zeros(BLOCK_TRIALS, jnp.uint8)
 
 
-def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
+def outcome_table(recovery: Recovery, counted: jax.Array, *, in_groups: bool = False) -> jax.Array:
     """Every count of a tile, split by |K|.
 
     Args:
       recovery: with a trailing trials axis, at most 2^14 trials.
       counted: bool [trials]; False for trials beyond the last.
+      in_groups: of rows, a product each: on a GPU less work than to put them together first.
 
     Returns:
       int32 [3 clients + 7, clients + 1]. Column n: the trials with |K| = n. Rows: k in K; the same
@@ -40,13 +42,16 @@ def outcome_table(recovery: Recovery, counted: jax.Array) -> jax.Array:
       sum of the ranks.
     """
     # One product of 0/1 matrices; float32 holds its integers exactly, at most 2^14 x clients.
-    rows, num_recovered = _rows(recovery)
+    groups, num_recovered = _row_groups(recovery)
     clients = len(recovery.client_recovered)
     by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
-    table = jnp.einsum(
-        "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
-    )
-    return table.astype(jnp.int32)
+    tables = [
+        jnp.einsum(
+            "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
+        )
+        for rows in (groups if in_groups else [jnp.concatenate(groups)])
+    ]
+    return jnp.concatenate(tables).astype(jnp.int32)
 
 
 def table_of_outcomes(recovery: Recovery, number: jax.Array) -> jax.Array:
@@ -81,26 +86,33 @@ def add_by_stratum(
 
 def _rows(recovery: Recovery) -> tuple[jax.Array, jax.Array]:
     """What a trial adds to its column: [3 clients + 7, trials], and the column: |K|."""
+    groups, num_recovered = _row_groups(recovery)
+    return jnp.concatenate(groups), num_recovered
+
+
+def _row_groups(recovery: Recovery) -> tuple[list[jax.Array], jax.Array]:
+    """The same in groups of rows: of clients, three times, and of events."""
     members = recovery.client_recovered
-    happened = classify(recovery, clients_axis=0)
+    # Every row and column looks at them: a GPU's compiler would add the clients up for each.
+    happened = classify(recovery, clients_axis=0).by_name()
+    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
+    happened, num_recovered = lax.optimization_barrier((happened, num_recovered))
     events = [
         jnp.ones_like(recovery.gc),
         recovery.gc,
-        happened.gc_plus_full,
-        happened.gc_plus_partial,
-        happened.row_space_exact,
-        happened.row_space_partial,
+        happened["gc_plus_full"],
+        happened["gc_plus_partial"],
+        happened["row_space_exact"],
+        happened["row_space_partial"],
         recovery.rank,
     ]
-    rows = jnp.concatenate(
-        [
-            members,
-            members & happened.gc_plus_partial,
-            members & happened.row_space_partial,
-            jnp.stack([event.astype(jnp.float32) for event in events]),
-        ]
-    )
-    return rows, jnp.sum(members, axis=0, dtype=jnp.int32)
+    groups = [
+        members,
+        members & happened["gc_plus_partial"],
+        members & happened["row_space_partial"],
+        jnp.stack([event.astype(jnp.float32) for event in events]),
+    ]
+    return groups, num_recovered
 
 
 def outcome_flags(recovery: Recovery, counted: jax.Array) -> jax.Array:
