@@ -35,7 +35,9 @@ ASSUMPTIONS = (
     " rounds are known",
     "bytes: what the kernels of XLA's program read and write, of slices what is taken, at the"
     f" bandwidth of the memory; at best {CACHE_TIMES} times that where arguments and temporaries"
-    " fit in the second cache. A copy without a counterpart in XLA's program moves nothing",
+    " fit in the second cache. A copy without a counterpart in XLA's program moves nothing; words"
+    " of trials that the kernel for rings keeps in memory count as written once, though it reads"
+    " them again",
     "matrix products: at the peak of the tensor cores for the format in the machine code, by the"
     " data sheet",
 )

@@ -56,10 +56,9 @@ def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> It
         if quick:
             return
         if kernel != "xla":
+            yield simulation(device, shape, "auto", keep_apart=True)[0]
             yield simulation(device, shape, "xla")[0]
-    first = shapes[0]
-    yield simulation(device, first, "auto", keep_apart=True)[0]
-    yield from decisions(device, first)
+    yield from decisions(device, shapes[0])
     yield training(device)
 
 

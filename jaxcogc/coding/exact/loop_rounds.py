@@ -69,7 +69,7 @@ def loop_rounds(code: GradientCode, *, num_attempts: int = 1) -> LoopRounds | No
       num_attempts: attempts.
 
     Returns:
-      None where a walk around the ring decides, see `ring_rounds`.
+      None where the program has a walk around the ring, see `ring_rounds`.
     """
     if walks_around(num_attempts, code.num_clients):
         return None

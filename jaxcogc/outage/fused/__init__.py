@@ -1,1 +1,1 @@
-"""One kernel for a GPU that draws, decides and counts, a trial a thread."""
+"""Kernels for a GPU that draw, decide and count, a trial a thread: of few clients, or of rings."""

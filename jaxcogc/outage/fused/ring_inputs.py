@@ -36,7 +36,7 @@ class RingSize(NamedTuple):
 
     Attributes:
       clients, attempts, modulus, counted: as of the program.
-      reach: the largest offset that the code uses, at least 1.
+      reach: the largest offset that a code may use, at least 1.
       lanes: trials that one instance of the kernel decides, one a thread.
       on_gpu: with blocks of assembler; else by plain operations, for interpret mode.
     """
@@ -94,11 +94,6 @@ class RingSize(NamedTuple):
     def offset_pairs(self) -> int:
         """Pairs of offsets that are drawn."""
         return self.reach // 2 + 1
-
-    @property
-    def word_bits(self) -> int:
-        """Of a row's word while it is drawn."""
-        return 2 * self.offset_pairs * self.attempts
 
     @property
     def client_words(self) -> int:

@@ -1,4 +1,4 @@
-"""What one instance of the ring kernel does: a few dozen trials of 13 to 64 clients, one a thread.
+"""What one instance of the ring kernel does: a few dozen trials of up to 64 clients, one a thread.
 
 A row of a ring code reaches few clients onwards, so a pivot of the Gram matrix touches a short
 *window* of columns behind it, and the *border*: the last columns, which rows of the last receivers

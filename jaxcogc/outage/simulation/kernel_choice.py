@@ -168,7 +168,8 @@ def _compile_fused(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
 def _run_around(program: Program, shape: Shape, code: GradientCode, inputs: Inputs) -> Any:
     """Run a program that serves codes up to a reach; another one for a code that reaches further.
 
-    One program by XLA serves all codes of a size, and so must this.
+    One program by XLA serves all codes of a size, and so must this: the first run of a code that
+    reaches further waits for a compiler.
     """
     reach = code_reach(inputs.run.field_matrix)
     if reach <= shape.reach:
@@ -186,15 +187,14 @@ def _by_xla(shape: Shape) -> Shape:
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:
     """What is wrong with the fused kernel on these devices; None where it counts right.
 
-    Each device counts a block by it and by the ordinary program (that compiles soon), once with
-    usual links and once with thresholds that are words of the block, where first words tie.
+    Each device counts a block by it and by the ordinary program (that compiles soon) with usual
+    links, with links so good that often just enough rows of an attempt are complete, and with
+    thresholds that are words of the first device's block, where first words tie.
     """
     try:
-        fused, ordinary = (
-            compiled_program(shape),
-            compiled_program(by_kernel(shape, "loops")._replace(reach=0)),
-        )
-        for inputs in _trial_inputs(shape, code):
+        fused = compiled_program(shape)
+        ordinary = compiled_program(by_kernel(shape, "loops")._replace(reach=0))
+        for inputs in trial_inputs(shape, code):
             found, expected = (jax.tree.map(np.asarray, p(inputs)) for p in (fused, ordinary))
             if not jax.tree.all(jax.tree.map(np.array_equal, found, expected)):
                 return "counts otherwise than the ordinary program here"
@@ -204,19 +204,25 @@ def why_rejected(shape: Shape, code: GradientCode) -> str | None:
     return None
 
 
-def _trial_inputs(shape: Shape, code: GradientCode) -> Iterator[Inputs]:
+def trial_inputs(shape: Shape, code: GradientCode) -> Iterator[Inputs]:
+    """What the fused kernel is compared by, as `why_rejected` says."""
     key = seed_key(0)
     if shape.rule.redrawn and not code.redrawn:
         code = redrawn_code(key, code, shape.attempts)
-    kind = shape.links
-    network = Network.homogeneous(
-        shape.clients, uplink_erasure=0.4, peer_erasure=0.25, reciprocal=kind.reciprocal
-    )
-    states = {"good_erasure": 0.1, "bad_erasure": 0.8} if kind.soft else {}
-    dynamics = LinkDynamics(memory=0.5, block_probability=0.1, **states)
-    run = prepare_run(run_words(key), network, code, dynamics=dynamics, kind=kind)
+    kind, words = shape.links, run_words(key)
     zero, one = np.int32(0), np.int32(1)
     blocks = np.int32(len(shape.devices))
-    yield Inputs(run, zero, one, blocks, zero)
+    reach = code_reach(code.field_matrix)
+    enough = 1 - reach / shape.clients  # of a cyclic code's rows, if they are complete
+    good = 0.25 / shape.clients, 1 - enough ** (1 / reach)
+    for uplink, peer in ((0.4, 0.25), good):
+        network = Network.homogeneous(
+            shape.clients, uplink_erasure=uplink, peer_erasure=peer, reciprocal=kind.reciprocal
+        )
+        least = min(uplink, peer) / 4
+        states = {"good_erasure": least, "bad_erasure": 0.8} if kind.soft else {}
+        dynamics = LinkDynamics(memory=0.5, block_probability=peer / 3, **states)
+        run = prepare_run(words, network, code, dynamics=dynamics, kind=kind)
+        yield Inputs(run, zero, one, blocks, zero)
     tying = run._replace(law=tying_law(run, shape.clients, shape.attempts, kind))
     yield Inputs(tying, zero, one, np.int32(blocks - 1), np.int32(BLOCK_TRIALS - 99))

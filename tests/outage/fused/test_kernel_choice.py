@@ -11,8 +11,10 @@ from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.outage import trace_block
 from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back
+from jaxcogc.outage.simulation.count_table import counts_from_table
+from jaxcogc.outage.simulation.kernel_choice import by_kernel, compile_or_fall_back, trial_inputs
 from jaxcogc.outage.simulation.kernel_choice import with_kernel as choose
+from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime import compiler_options
 from tests.cli.program import assert_one_line
@@ -149,6 +151,18 @@ def test_it_serves_links_of_every_kind(dynamics, keep_heard, reciprocal):
     shape = shape_of(dynamics=dynamics, keep_heard=keep_heard)
     shape = shape._replace(links=shape.links._replace(reciprocal=reciprocal))
     assert with_kernel(shape, "auto").rule.kernel == "fused"
+
+
+@pytest.mark.slow
+def test_the_comparison_sees_all_that_is_decided():
+    """Long rows of one attempt are hardly ever complete with usual links."""
+    shape = shape_of(clients=13, attempts=1, device=jax.devices()[0])
+    ordinary = compiled_program(by_kernel(shape, "loops"))
+    tables = [np.asarray(ordinary(inputs)) for inputs in trial_inputs(shape, code_of(13, 9))]
+    usual, good, _ = (counts_from_table(table, 13) for table in tables)
+    assert usual.gc < usual.trials / 500
+    for events in (good.gc, good.row_space_exact, good.client_recovered[12]):
+        assert 500 < events < good.trials - 500
 
 
 def test_an_unknown_kernel():
