@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.fused.kernel_inputs import KernelSize, OfBlocks, OfRun, of_blocks, of_run
-from jaxcogc.outage.fused.kernel_words import read_block
+from jaxcogc.outage.fused.kernel_call import (
+    LANES,
+    all_coefficients,
+    call_kernel,
+    counted_trials,
+    device_blocks,
+    first_block,
+    kernel_size,
+)
+from jaxcogc.outage.fused.kernel_inputs import KernelSize, OfBlocks, OfRun, of_run
+from jaxcogc.outage.fused.kernel_words import BlockWords
 from jaxcogc.outage.fused.trial_kernel import decide_trials
 from jaxcogc.outage.simulation.count_table import (
     empty_blocks,
@@ -24,32 +30,10 @@ from jaxcogc.outage.simulation.count_table import (
     outcome_table,
     table_of_outcomes,
 )
-from jaxcogc.outage.simulation.program_inputs import (
-    BLOCKS_AT_ONCE,
-    Inputs,
-    Run,
-    Shape,
-    num_counted,
-)
+from jaxcogc.outage.simulation.program_inputs import BLOCKS_AT_ONCE, Inputs, Run, Shape
 
-_LANES = 32
-"""Trials of one instance of the kernel on a GPU: a warp."""
 _COPIES = 16
 """Of the counts of outcomes, so that few threads add to the same place at once."""
-
-
-def kernel_size(shape: Shape) -> KernelSize:
-    """What the kernel of a program is specialised to; on a CPU it is interpreted."""
-    on_gpu = shape.devices[0].platform != "cpu"
-    return KernelSize(
-        shape.clients,
-        shape.attempts,
-        shape.links,
-        shape.rule.modulus,
-        shape.rule.counted,
-        _LANES if on_gpu else BLOCK_TRIALS,
-        on_gpu,
-    )
 
 
 def count_fused(shape: Shape, axis: str, inputs: Inputs) -> Array:
@@ -57,15 +41,15 @@ def count_fused(shape: Shape, axis: str, inputs: Inputs) -> Array:
     size = kernel_size(shape)
     at_once = min(shape.most_blocks, BLOCKS_AT_ONCE if size.on_gpu else 1)
     run = of_all(size, inputs.run)
-    first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
+    first = first_block(inputs, axis)
     bins = number_of_outcomes(size)
-    copy = np.arange(at_once * BLOCK_TRIALS, dtype=np.int32) // _LANES % _COPIES * (bins + 1)
+    copy = np.arange(at_once * BLOCK_TRIALS, dtype=np.int32) // LANES % _COPIES * (bins + 1)
 
     def count_some(group: Array, counted: Array) -> Array:
         blocks = group * at_once + jnp.arange(at_once, dtype=jnp.int32)
-        outcomes, limit = _outcomes_of(size, run, inputs, first, blocks)
-        counts = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[:, None]
-        place = jnp.where(counts, outcomes.astype(jnp.int32), bins)  # the last bin counts nothing
+        shared = device_blocks(size, inputs, first, blocks)
+        outcomes = fused_outcomes(size, shared, run).astype(jnp.int32)
+        place = jnp.where(counted_trials(shared), outcomes, bins)  # the last bin counts nothing
         return counted.at[place.reshape(-1) + copy].add(1)
 
     groups = (inputs.num_blocks + at_once - 1) // at_once
@@ -82,15 +66,14 @@ def count_fused_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Ar
     """One table for each block, and what became of each trial of the last one."""
     size = kernel_size(shape)
     run = of_all(size, inputs.run)
-    first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
-    blocks = jnp.arange(shape.kept, dtype=jnp.int32)
-    outcomes, limit = _outcomes_of(size, run, inputs, first, blocks)
+    first = first_block(inputs, axis)
+    shared = device_blocks(size, inputs, first, jnp.arange(shape.kept, dtype=jnp.int32))
+    outcomes, counts = fused_outcomes(size, shared, run), counted_trials(shared)
 
     def count_block(block: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         recovery = recovery_of(size, outcomes[block])
-        counted = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[block]
-        tables = carried[0].at[block].set(outcome_table(recovery, counted))
-        return tables, outcome_flags(recovery, counted)
+        tables = carried[0].at[block].set(outcome_table(recovery, counts[block]))
+        return tables, outcome_flags(recovery, counts[block])
 
     nothing = empty_blocks(size.clients, shape.kept)
     tables, flags = lax.fori_loop(0, inputs.num_blocks, count_block, nothing)
@@ -99,20 +82,8 @@ def count_fused_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Ar
 
 def of_all(size: KernelSize, run: Run) -> OfRun:
     """What all trials of a run share, for the kernel."""
-    full = (size.attempts, size.clients, size.clients)
-    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), full)
+    coefficients = all_coefficients(size, run)
     return of_run(size, run.law, coefficients, jnp.asarray(run.num_stragglers))
-
-
-def _outcomes_of(
-    size: KernelSize, run: OfRun, inputs: Inputs, first: Array, blocks: Array
-) -> tuple[Array, Array]:
-    """Outcomes, uint32 [blocks, trials], of this device's blocks, and how many trials count."""
-    numbers = first + blocks
-    limit = jnp.where(blocks < inputs.num_blocks, num_counted(inputs, numbers), 0)
-    words = jnp.asarray(inputs.run.words)
-    of_all_blocks = of_blocks(size, words, numbers, limit)
-    return fused_outcomes(size, of_all_blocks, run), limit
 
 
 def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
@@ -127,40 +98,14 @@ def fused_outcomes(size: KernelSize, blocks: OfBlocks, run: OfRun) -> Array:
       uint32 [blocks, trials], as `decide_trials` says; anything where no trial of ``size.lanes``
       counts.
     """
-    number, width = blocks.words.shape
-    shared, structure = jax.tree.flatten(run)  # without what the kind of links has no use for
 
-    def whole(x: Array) -> pl.BlockSpec:
-        return pl.BlockSpec(x.shape, lambda *_: (0,) * x.ndim)
+    def decide(block: BlockWords, run: OfRun, trials: Array, outcome_ref: Any) -> None:
+        outcome_ref[:] = decide_trials(size, block, run, trials)
 
-    outcomes: Array = pl.pallas_call(
-        partial(_kernel, size, structure),
-        grid=(number, BLOCK_TRIALS // size.lanes),
-        in_specs=[
-            pl.BlockSpec((None, width), lambda block, part: (block, 0)),
-            pl.BlockSpec((1,), lambda block, part: (block,)),
-            *map(whole, shared),
-        ],
-        out_specs=pl.BlockSpec((None, size.lanes), lambda block, part: (block, part)),
-        out_shape=jax.ShapeDtypeStruct((number, BLOCK_TRIALS), jnp.uint32),
-        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
-        interpret=not size.on_gpu,
-        name="fused_trials",
-    )(*blocks, *shared)
+    spec = pl.BlockSpec((None, size.lanes), lambda block, part: (block, part))
+    outputs = [(spec, (len(blocks.words), BLOCK_TRIALS))]
+    (outcomes,) = call_kernel("fused_trials", size, decide, blocks, run, outputs)
     return outcomes
-
-
-def _kernel(size: KernelSize, structure: Any, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
-    *run_refs, outcome_ref = refs
-    first = pl.program_id(1) * size.lanes  # interpret mode knows it out here only
-
-    @pl.when(first < limit_ref[0])
-    def _() -> None:
-        trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
-        block = read_block(size, lambda n: words_ref[n])
-        run = jax.tree.unflatten(structure, run_refs)
-        found = decide_trials(size, block, run, trials.astype(jnp.uint32))
-        outcome_ref[:] = found
 
 
 def number_of_outcomes(size: KernelSize) -> int:

@@ -10,13 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.fused.kernel_inputs import OfBlocks, of_blocks
-from jaxcogc.outage.fused.kernel_words import read_block
+from jaxcogc.outage.fused.kernel_call import (
+    all_coefficients,
+    call_kernel,
+    counted_trials,
+    device_blocks,
+    first_block,
+    kernel_size,
+)
+from jaxcogc.outage.fused.kernel_inputs import OfBlocks
+from jaxcogc.outage.fused.kernel_words import BlockWords
 from jaxcogc.outage.fused.ring_inputs import OfRingRun, RingSize, of_ring_run
 from jaxcogc.outage.fused.ring_kernel import decide_around
 from jaxcogc.outage.fused.ring_memory import Memory
@@ -26,32 +33,21 @@ from jaxcogc.outage.simulation.count_table import (
     outcome_flags,
     outcome_table,
 )
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
 
-_LANES = 32
-"""Trials of one instance of the kernel on a GPU: a warp."""
 _MOST_BYTES = 2**30
 """Of the words of trials that wait in a GPU's memory."""
 
 
 def ring_size(shape: Shape) -> RingSize:
     """What the kernel of a program is specialised to; on a CPU it is interpreted."""
-    on_gpu = shape.devices[0].platform != "cpu"
-    return RingSize(
-        shape.clients,
-        shape.attempts,
-        shape.reach,
-        shape.rule.modulus,
-        shape.rule.counted,
-        _LANES if on_gpu else BLOCK_TRIALS,
-        on_gpu,
-    )
+    return RingSize(kernel_size(shape), shape.reach)
 
 
 def blocks_at_once(shape: Shape) -> int:
     """Blocks of one start of the kernel; of blocks that are kept apart a divisor of them all."""
     size = ring_size(shape)
-    if not size.on_gpu:
+    if not size.plain.on_gpu:
         return 1
     fits = max(1, _MOST_BYTES // (4 * BLOCK_TRIALS * Memory.words(size)))
     if not shape.kept:
@@ -110,8 +106,8 @@ class _Group(NamedTuple):
     def of(cls, shape: Shape, axis: str, inputs: Inputs) -> _Group:
         """Groups of this device's blocks."""
         size = ring_size(shape)
-        first = jnp.asarray(inputs.first_block) + lax.axis_index(axis) * inputs.num_blocks
-        return cls(size, run_of(size, inputs.run), inputs, first, blocks_at_once(shape))
+        run, first = run_of(size, inputs.run), first_block(inputs, axis)
+        return cls(size, run, inputs, first, blocks_at_once(shape))
 
     def number(self, inputs: Inputs) -> Array:
         """How many groups there are."""
@@ -120,12 +116,8 @@ class _Group(NamedTuple):
     def decide(self, number: Array) -> tuple[Recovery, Array]:
         """What the trials of a group recover, and which of them count: first axis of blocks."""
         blocks = number * self.blocks + jnp.arange(self.blocks, dtype=jnp.int32)
-        numbers = self.first + blocks
-        limit = jnp.where(blocks < self.inputs.num_blocks, num_counted(self.inputs, numbers), 0)
-        words = jnp.asarray(self.inputs.run.words)
-        shared = of_blocks(self.size.plain, words, numbers, limit)
-        outcomes = ring_outcomes(self.size, shared, self.run)
-        counted = jnp.arange(BLOCK_TRIALS, dtype=jnp.int32) < limit[:, None]
+        shared = device_blocks(self.size.plain, self.inputs, self.first, blocks)
+        outcomes, counted = ring_outcomes(self.size, shared, self.run), counted_trials(shared)
         # What the kernel leaves out is whatever was there.
         outcomes = jnp.where(counted[:, None], outcomes, np.uint32(0))
         return jax.vmap(partial(recovery_around, self.size))(outcomes), counted
@@ -133,8 +125,7 @@ class _Group(NamedTuple):
 
 def run_of(size: RingSize, run: Run) -> OfRingRun:
     """What all trials of a run share, for the kernel."""
-    full = (size.attempts, size.clients, size.clients)
-    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), full)
+    coefficients = all_coefficients(size.plain, run)
     return of_ring_run(size, run.law, coefficients, jnp.asarray(run.num_stragglers))
 
 
@@ -150,49 +141,28 @@ def ring_outcomes(size: RingSize, blocks: OfBlocks, run: OfRingRun) -> Array:
       uint32 [blocks, words, trials]: the clients, then the events, as `RingOutcome` says; anything
       where no trial of ``size.lanes`` counts.
     """
-    number, width = blocks.words.shape
-    parts, words = BLOCK_TRIALS // size.lanes, size.client_words + 1
-    memory = Memory.words(size)
+    number, lanes = len(blocks.words), size.plain.lanes
+    parts, words, memory = BLOCK_TRIALS // lanes, size.client_words + 1, Memory.words(size)
 
-    def whole(x: Array) -> pl.BlockSpec:
-        return pl.BlockSpec(x.shape, lambda *_: (0,) * x.ndim)
-
-    outcomes: Array
-    outcomes, _ = pl.pallas_call(
-        partial(_kernel, size),
-        grid=(number, parts),
-        in_specs=[
-            pl.BlockSpec((None, width), lambda block, part: (block, 0)),
-            pl.BlockSpec((1,), lambda block, part: (block,)),
-            *map(whole, run),
-        ],
-        out_specs=(
-            pl.BlockSpec((None, words, size.lanes), lambda block, part: (block, 0, part)),
-            pl.BlockSpec((None, None, memory, size.lanes), lambda block, part: (block, part, 0, 0)),
-        ),
-        out_shape=(
-            jax.ShapeDtypeStruct((number, words, BLOCK_TRIALS), jnp.uint32),
-            jax.ShapeDtypeStruct((number, parts, memory, size.lanes), jnp.uint32),
-        ),
-        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
-        interpret=not size.on_gpu,
-        name="ring_trials",
-    )(*blocks, *run)
-    return outcomes
-
-
-def _kernel(size: RingSize, words_ref: Any, limit_ref: Any, *refs: Any) -> None:
-    *run_refs, outcome_ref, memory_ref = refs
-    first = pl.program_id(1) * size.lanes  # interpret mode knows it out here only
-
-    @pl.when(first < limit_ref[0])
-    def _() -> None:
-        trials = first + lax.broadcasted_iota(jnp.int32, (size.lanes,), 0)
-        block = read_block(size.plain, lambda n: words_ref[n])
-        memory = Memory(memory_ref, size)
-        found = decide_around(size, block, OfRingRun(*run_refs), memory, trials.astype(jnp.uint32))
+    def decide(
+        block: BlockWords, run: OfRingRun, trials: Array, outcome_ref: Any, memory_ref: Any
+    ) -> None:
+        found = decide_around(size, block, run, Memory(memory_ref, size), trials)
         for place, word in enumerate([*found.clients, found.events]):
             outcome_ref[place, :] = word
+
+    outputs = [
+        (
+            pl.BlockSpec((None, words, lanes), lambda block, part: (block, 0, part)),
+            (number, words, BLOCK_TRIALS),
+        ),
+        (
+            pl.BlockSpec((None, None, memory, lanes), lambda block, part: (block, part, 0, 0)),
+            (number, parts, memory, lanes),
+        ),
+    ]
+    outcomes, _ = call_kernel("ring_trials", size.plain, decide, blocks, run, outputs)
+    return outcomes
 
 
 def recovery_around(size: RingSize, outcomes: Array) -> Recovery:

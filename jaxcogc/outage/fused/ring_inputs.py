@@ -18,7 +18,7 @@ from jaxcogc._types import Array
 from jaxcogc.coding.exact.gram import row_weights
 from jaxcogc.coding.exact.prime_field import multiply
 from jaxcogc.links.packed_draws import by_offset
-from jaxcogc.links.thresholds import ALL_ONES, LinkKind, LinkLaw
+from jaxcogc.links.thresholds import ALL_ONES, LinkLaw
 from jaxcogc.outage.fused.elimination import Arithmetic
 from jaxcogc.outage.fused.kernel_inputs import (
     CHUNK,
@@ -35,37 +35,27 @@ class RingSize(NamedTuple):
     """What the ring kernel is specialised to.
 
     Attributes:
-      clients, attempts, modulus, counted: as of the program.
+      plain: as the kernel for few clients.
       reach: the largest offset that a code may use, at least 1.
-      lanes: trials that one instance of the kernel decides, one a thread.
-      on_gpu: with blocks of assembler; else by plain operations, for interpret mode.
     """
 
-    clients: int
-    attempts: int
+    plain: KernelSize
     reach: int
-    modulus: int
-    counted: bool
-    lanes: int
-    on_gpu: bool
 
     @property
-    def plain(self) -> KernelSize:
-        """The same without the ring: what both kernels are specialised to."""
-        return KernelSize(
-            self.clients,
-            self.attempts,
-            LinkKind(),
-            self.modulus,
-            self.counted,
-            self.lanes,
-            self.on_gpu,
-        )
+    def clients(self) -> int:
+        """Of the program."""
+        return self.plain.clients
+
+    @property
+    def attempts(self) -> int:
+        """Of the program."""
+        return self.plain.attempts
 
     @property
     def field(self) -> Arithmetic:
         """How it computes."""
-        return Arithmetic(self.modulus, self.on_gpu)
+        return self.plain.field
 
     @property
     def border(self) -> int:
@@ -169,16 +159,20 @@ def of_ring_run(
 
 def _tables(size: RingSize, coefficients: Array) -> Array:
     """For a client and each one up to the reach, sums over the rows that may hold both."""
-    weights = row_weights(size.attempts, size.clients, size.modulus)
-    weighted = multiply(weights, coefficients, size.modulus)
+    weights = row_weights(size.attempts, size.clients, size.plain.modulus)
+    weighted = multiply(weights, coefficients, size.plain.modulus)
     client = np.arange(size.clients)[:, None]
     found = []
     for distance in range(size.reach + 1):
         row = (client - np.arange(size.reach + 1 - distance)) % size.clients  # [client, offset]
         other = (client + distance) % size.clients
-        terms = multiply(weighted[:, row, client], coefficients[:, row, other], size.modulus)
-        terms = jnp.moveaxis(as_montgomery(terms, size.modulus), 0, 2).reshape(size.clients, -1)
+        terms = multiply(weighted[:, row, client], coefficients[:, row, other], size.plain.modulus)
+        terms = jnp.moveaxis(as_montgomery(terms, size.plain.modulus), 0, 2).reshape(
+            size.clients, -1
+        )
         chunks = size.chunks(distance)
         terms = jnp.pad(terms, ((0, 0), (0, chunks * CHUNK - terms.shape[1])))
-        found.append(sums_of_choices(terms.reshape(size.clients, chunks, CHUNK), size.modulus))
+        found.append(
+            sums_of_choices(terms.reshape(size.clients, chunks, CHUNK), size.plain.modulus)
+        )
     return jnp.concatenate(found, axis=1).reshape(size.clients * size.tables, 2**CHUNK)

@@ -62,7 +62,7 @@ def decide_around(
     def spread(scalar: Array) -> Array:
         return zero + scalar
 
-    words_of = two_words(block.link_keys.links, size.on_gpu, spread)
+    words_of = two_words(block.link_keys.links, size.plain.on_gpu, spread)
     _draw_rows(size, words_of, run, memory, trials)
     elements = partial(free_elements, size.field, block, trials, spread)
 
@@ -70,7 +70,7 @@ def decide_around(
         _sum_pairs(size, run, memory, stack, zero)
         return zeros_around(size, memory, elements, zero)
 
-    if size.counted:
+    if size.plain.counted:
         found = decided(0)
         gc = memory.read(memory.complete).astype(jnp.int32) >= run.least[0]
     else:  # the complete rows alone first; a loop, so that the code is there once
@@ -101,9 +101,9 @@ def _draw_rows(
         lacking = arrived | ~run.support[client]
         shifted = (lacking >> U32(o * size.attempts) for o in range(size.reach + 1))
         complete = reduce(and_, shifted) & arrived & attempts
-        if not size.counted:
+        if not size.plain.counted:
             memory.write(memory.row(client, 0), arrived & complete * every_offset)
-        memory.write(memory.row(client, 0 if size.counted else 1), arrived)
+        memory.write(memory.row(client, 0 if size.plain.counted else 1), arrived)
         counted: Array = num_complete + (complete != 0).astype(jnp.uint32)
         return counted
 
@@ -139,7 +139,7 @@ def _draw_row(
                     found[half] = found[half] + found[half] + (~erased).astype(jnp.uint32)
                 else:
                     operands = first[half], zero + room, found[half]
-                    found[half], near = apply(arrival_block(), size.on_gpu, *operands)
+                    found[half], near = apply(arrival_block(), size.plain.on_gpu, *operands)
                     nearest = jnp.maximum(nearest, near)
         word = (word << U32(size.attempts) | found[1]) << U32(size.attempts) | found[0]
         return word, nearest

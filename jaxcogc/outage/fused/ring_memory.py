@@ -22,7 +22,7 @@ class Memory(NamedTuple):
     def words(size: RingSize) -> int:
         """How many there are."""
         of_columns = size.clients * (1 + size.reach + 1)
-        of_rows = size.clients * (1 if size.counted else 2)
+        of_rows = size.clients * (1 if size.plain.counted else 2)
         eliminated = size.clients * (1 + size.window + size.border)
         return of_rows + of_columns + eliminated + 1
 
@@ -32,7 +32,7 @@ class Memory(NamedTuple):
 
     def column(self, client: Index) -> Index:
         """The place of a column's word."""
-        return client + self.size.clients * (1 if self.size.counted else 2)
+        return client + self.size.clients * (1 if self.size.plain.counted else 2)
 
     def pair(self, client: Index, distance: Index) -> Index:
         """The place of the sum over the rows that hold a client and a later one."""

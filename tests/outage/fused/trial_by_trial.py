@@ -11,7 +11,7 @@ from jaxcogc.coding.exact.decision import recover_rows
 from jaxcogc.links.network import Network
 from jaxcogc.links.packed_draws import by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.fused import block_outcomes, kernel_inputs, ring_blocks
+from jaxcogc.outage.fused import block_outcomes, kernel_call, kernel_inputs, ring_blocks
 from jaxcogc.outage.simulation.block_words import (
     block_key,
     redrawn_code,
@@ -63,7 +63,7 @@ def programs(shape):
         of_run, decide = ring_blocks.run_of, ring_blocks.ring_outcomes
         decode = partial(ring_blocks.recovery_around, size)
     else:
-        size = block_outcomes.kernel_size(shape)
+        size = kernel_call.kernel_size(shape)
         of_run, decide = block_outcomes.of_all, block_outcomes.fused_outcomes
         decode = partial(block_outcomes.recovery_of, size)
 
