@@ -1,5 +1,6 @@
 """The `jaxcogc` command: its verbs, and how every mistake becomes one line."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -66,6 +67,10 @@ VERBS = (
 )
 """In the order of `--help`."""
 
+_OBJECTS_A_COLLECTION = 200_000
+"""JAX and what it traces are a million objects, nearly all of which live until the end: looking
+through them at every 700 new ones, as is the default, is a sixth of a short run."""
+
 app = typer.Typer(
     name="jaxcogc",
     help="Gradient coding over unreliable links: how often is the global update recovered?",
@@ -108,9 +113,11 @@ def _root(
 
 def command() -> int:
     """The program `jaxcogc`: the command line in a process of its own, with all of its cores."""
+    gc.set_threshold(_OBJECTS_A_COLLECTION, *gc.get_threshold()[1:])
     own_standard_streams()
     one_device_per_core()
     code = main()
+    gc.freeze()  # or the end of the process looks through all of them once more
     try:
         sys.stdout.flush()
     except OutputLost as error:

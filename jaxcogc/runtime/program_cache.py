@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import platform
@@ -80,7 +81,7 @@ def lowered(what: str, program: Callable[..., Any], mesh: Mesh, inputs: Any) -> 
 
     Args:
       what: with the sources of the package, all that the program depends on.
-      program: of one argument.
+      program: of one argument, without linear algebra of LAPACK's.
       mesh: of devices of this process.
       inputs: of the right shapes and types.
     """
@@ -100,10 +101,21 @@ def lowered(what: str, program: Callable[..., Any], mesh: Mesh, inputs: Any) -> 
         )
         exported = trace(*leaves)
         _save(file, exported)
-    again: Callable[..., Any] = exported.call
+    again: Callable[..., Any] = _without_lapack(exported).call
     everywhere = NamedSharding(mesh, PartitionSpec())
     run: Wrapped = jax.jit(lambda x: again(*jax.tree.leaves(x)), in_shardings=everywhere)
     return run.lower(inputs)
+
+
+def _without_lapack(exported: Exported) -> Exported:
+    """The same program, under a platform's name for which JAX does not load LAPACK.
+
+    For any program of a CPU it would import scipy.linalg, which takes half a second.
+    """
+    from jax.export import DisabledSafetyCheck
+
+    checks = (*exported.disabled_safety_checks, DisabledSafetyCheck.platform())
+    return dataclasses.replace(exported, platforms=("any",), disabled_safety_checks=checks)
 
 
 def _fingerprint(what: str) -> str:

@@ -136,6 +136,21 @@ def test_what_has_been_traced_is_not_traced_again(tmp_path, monkeypatch):
     assert traced == [1, 2, 1, 1, 1, 1]
 
 
+def test_a_kept_program_loads_no_linear_algebra(tmp_path):
+    """JAX imports scipy.linalg for any program of a CPU that was traced before."""
+    code = """
+import sys, jax
+from jaxcogc.runtime import program_cache
+from jaxcogc.runtime.devices import device_mesh
+program_cache._traced = program_cache.Path(sys.argv[1])
+program = program_cache.lowered("one more", lambda x: x + 1, device_mesh(jax.devices()), 1)
+assert program.compile()(1) == 2
+assert list(program_cache._traced.iterdir())
+assert "scipy.linalg" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
 @pytest.mark.parametrize("torn", [b"", b"torn", 1])
 def test_torn_files_are_as_good_as_none(torn, tmp_path, monkeypatch):
     monkeypatch.setattr(program_cache, "_traced", tmp_path)

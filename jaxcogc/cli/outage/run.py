@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from jaxcogc.cli.outage.report import Counted, Counts, law_of, report
 from jaxcogc.cli.outage.request import OutageRequest, Setting
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.outage.laws.closed_form import ClosedForm
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.stratified.stratified_runs import StratifiedSimulation, compile_stratified
 from jaxcogc.runtime.processes import any_process, num_processes
 from jaxcogc.runtime.random_words import seed_keys
 from jaxcogc.runtime.signals import Interruption
+
+if TYPE_CHECKING:
+    from jaxcogc.cli.outage.report import Counts
+    from jaxcogc.outage.laws.closed_form import ClosedForm
 
 NOTHING_COUNTED = "interrupted before a trial was counted; nothing written"
 
@@ -37,36 +40,36 @@ def run(request: OutageRequest) -> int:
     # Of several processes the others would wait for one that is gone.
     last_words = NOTHING_COUNTED if num_processes() == 1 else ""
     with told_interrupts(console, display.say, "batch in flight") as interruption:
-        with display:
+        with display, ThreadPoolExecutor(1) as beside:
             with interruption.ending_at_once(last_words):
                 display.compiling()
                 started = time.perf_counter()
-                simulations, first_law = _compile(request)
+                simulations = _programs(request)
                 compile_seconds = time.perf_counter() - started
             one, *_ = simulations.values()
             display.counting(compile_seconds, one.device)
+            first_law = beside.submit(_law_of, request.settings[0])
             counts, seconds = _count(request, simulations, interruption, display)
         if not counts:
             print(NOTHING_COUNTED, file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
-        counted = Counted(counts, first_law, seconds, compile_seconds, one.device)
+        from jaxcogc.cli.outage.report import Counted, report
+
+        counted = Counted(counts, first_law.result(), seconds, compile_seconds, one.device)
         complete = report(request, counted, interruption, console)
         whole = counted.trials == total
         return interruption.exit_code or (int(not complete) if whole else INTERRUPTED_ELSEWHERE)
 
 
-def _compile(request: OutageRequest) -> tuple[dict[int, _AnySimulation], ClosedForm]:
-    """The program of each number of attempts: networks and codes of a size share it.
+def _law_of(setting: Setting) -> ClosedForm:
+    """The closed form, and what the report needs is imported: both beside the counting."""
+    from jaxcogc.cli.outage.report import law_of
 
-    And the closed form of the first setting, whose program is compiled beside them.
-    """
-    with ThreadPoolExecutor(1) as beside:
-        first_law = beside.submit(law_of, request.settings[0])
-        simulations = _programs(request)
-    return simulations, first_law.result()
+    return law_of(setting)
 
 
 def _programs(request: OutageRequest) -> dict[int, _AnySimulation]:
+    """The program of each number of attempts: networks and codes of a size share it."""
     number = Counter(setting.asked.attempts for setting in request.settings)
     first = {setting.asked.attempts: setting for setting in reversed(request.settings)}
     return {
