@@ -101,6 +101,7 @@ class Module:
                 self.entry = opened[2] if opened[1] else self.entry
             elif line.startswith("  ") and " = " in line:
                 read = _read(line)
+                current |= _taken(read.operands, current)
                 current[read.name] = read
 
     @cached_property
@@ -202,6 +203,33 @@ def _read(line: str) -> Instruction:
     closed = _closing(text, opened)
     operands = re.findall(r"%([^\s,()]+)", text[opened:closed])
     return Instruction(name.lstrip("%"), text[:opened], shape, operands, text[closed + 1 :])
+
+
+def _taken(operands: list[str], around: dict[str, Instruction]) -> dict[str, Instruction]:
+    """The instructions that take parts of tuples, where XLA writes "t#1" for the second of t."""
+    found = {}
+    for name in operands:
+        whole, mark, place = name.partition("#")
+        if mark:
+            shape = _parts(around[whole].shape)[int(place)]
+            found[name] = Instruction(name, "get-tuple-element", shape, [whole], "")
+    return found
+
+
+def _parts(shape: str) -> list[str]:
+    """The shapes in that of a tuple.
+
+    >>> _parts("(s32[], (f32[4,4]{1,0}, pred[]), f32[9]{0})")
+    ['s32[]', '(f32[4,4]{1,0}, pred[])', 'f32[9]{0}']
+    """
+    parts, depth = [""], 0
+    for letter in shape[1:-1]:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
 def _closing(text: str, start: int) -> int:

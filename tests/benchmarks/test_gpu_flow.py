@@ -151,6 +151,20 @@ def test_of_a_slice_only_what_is_taken_or_replaced_counts():
     assert _flow(Rules({"run": 10})).total.flops == 10 * 128
 
 
+def test_a_part_of_a_tuple_as_newer_versions_of_jax_write_it():
+    """Without an instruction of its own: the second part of %d is %d#1."""
+    took = "  %x = f32[4,2]{1,0} get-tuple-element(%d), index=1\n"
+    assert took in PROGRAM
+    module, before = Module(PROGRAM.replace(took, "").replace("%x", "%d#1")), Module(PROGRAM)
+    taken = module.computations["body"]["d#1"]
+    assert (taken.shape, taken.operands) == ("f32[4,2]{1,0}", ["d"])
+    for name in ("main", "body"):
+        for new, old in zip(module.starting(name), before.starting(name), strict=True):
+            assert new.name == old.name
+    copied = module.starting("body")[0]._replace(operands=["d#1"])
+    assert module.moved("body", copied) == 2 * 4 * 4 * 2
+
+
 def test_copies_before_a_sort_belong_to_no_instruction():
     thunks = read_thunks("000: kCopy\n001: kKernel\n002: kCopy\n003: kKernel\n004: kWhile\n")
     module = Module(PROGRAM)
