@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from threading import Timer
 from typing import Any, Self
 
 from rich.console import Console
@@ -19,6 +21,7 @@ from jaxcogc.number_text import seconds_text
 
 _PLAIN_STEP = 0.1
 _PLAIN_PAUSE_SECONDS = 1.0
+_LONG_SECONDS = 10.0
 
 
 class Display:
@@ -106,13 +109,25 @@ class CountDisplay(Display):
         self._total, self._unit = total, unit
         self._done, self._started = 0, 0.0
         self._last_line = (0, 0.0)
+        self._reason = Timer(_LONG_SECONDS, self._why_so_long)
+        self._reason.daemon = True
+
+    def __exit__(self, *error: object) -> None:
+        self._reason.cancel()
+        super().__exit__(*error)
 
     def compiling(self) -> None:
-        """Say that compilation has begun."""
+        """Say that compilation has begun, and why, where it takes long."""
         self.show("compiling", description="compiling")
+        self._reason.start()
+
+    def _why_so_long(self) -> None:
+        kept = "; it is kept for later runs" if os.environ.get("JAX_COMPILATION_CACHE_DIR") else ""
+        self.say(f"still compiling: a large program takes a minute or more, and is fast then{kept}")
 
     def counting(self, compile_seconds: float, device: str) -> None:
         """Say that compilation is over and that trials are being counted from now on."""
+        self._reason.cancel()
         self.say(f"compiled in {compile_seconds:.1f} s for {device}")
         self._started = time.perf_counter()
         self._last_line = (0, self._started)

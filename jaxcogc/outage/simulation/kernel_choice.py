@@ -71,7 +71,7 @@ def _few_trials(shape: Shape) -> int:
     """Up to so many trials the faster program costs more to compile than it saves."""
     if shape.devices[0].platform != "cpu":
         return 2**17
-    return min(2**20, 2**27 // shape.clients**2)
+    return min(2**20, 2**27 // (shape.clients * min(shape.clients, 16)))
 
 
 def by_kernel(shape: Shape, kernel: str) -> Shape:

@@ -178,9 +178,9 @@ def compile_simulation(
         it does not compile, or counts a block otherwise than the ordinary program, one log line
         says so and that takes its place.
       num_trials: that will be asked for, where that is known. For few (on a CPU up to
-        2^20, from 12 clients on 2^27 / clients^2; elsewhere up to 2^17) "auto" and "xla" give a
-        program that compiles in seconds at any size, runs slower (two to five times at 10 clients,
-        far more at 64) and counts the same.
+        2^20, from 12 clients on 2^27 / clients^2, from 16 on 2^23 / clients; elsewhere up to 2^17)
+        "auto" and "xla" give a program that compiles in seconds at any size, runs slower (two to
+        five times at 10 clients, twenty times at 64) and counts the same.
 
     Returns:
       Simulation.

@@ -90,16 +90,17 @@ def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
 
         fused = ring_blocks.count_around if shape.reach else block_outcomes.count_fused
         return fused(shape, axis, inputs)
-    tiles = _tiles(shape, axis, inputs)
+    decide = _tiles(shape, inputs)
+    first, number = _share_of_tiles(shape, axis, inputs)
 
     def count_tile(index: Array, table: Array) -> Array:
-        found = tiles.decide(index)
+        found = decide(first + index)
         if found.stratum is not None:
             return add_by_stratum(table, found.recovery, found.counted, found.stratum)
         return table + outcome_table(found.recovery, found.counted)
 
     nothing = empty_table(shape.clients, shape.strata)
-    table: Array = lax.fori_loop(0, tiles.number, count_tile, nothing)
+    table: Array = lax.fori_loop(0, number, count_tile, nothing)
     total: Array = lax.psum(table, axis)
     return total
 
@@ -111,12 +112,14 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
 
         each = ring_blocks.count_around_each if shape.reach else block_outcomes.count_fused_each
         return each(shape, axis, inputs)
-    tiles = _tiles(shape, axis, inputs)
+    decide = _tiles(shape, inputs)
     tiles_per_block = BLOCK_TRIALS // shape.tile
+    number = jnp.asarray(inputs.num_blocks) * tiles_per_block
+    first = lax.axis_index(axis) * number
 
     def count_tile(index: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         tables, flags = carried
-        found = tiles.decide(index)
+        found = decide(first + index)
         table = outcome_table(found.recovery, found.counted)
         tables = tables.at[index // tiles_per_block].add(table)
         place = index % tiles_per_block * shape.tile
@@ -125,7 +128,7 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
         )
 
     nothing = empty_blocks(shape.clients, shape.kept)
-    tables, flags = lax.fori_loop(0, tiles.number, count_tile, nothing)
+    tables, flags = lax.fori_loop(0, number, count_tile, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
 
@@ -151,24 +154,33 @@ class _DecidedTile(NamedTuple):
     stratum: Array | None
 
 
-class _Tiles(NamedTuple):
-    """How many tiles this device has to do, int32, and what decides one, given its number."""
+def _share_of_tiles(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
+    """The first of this device's tiles of all blocks of a call, and how many they are, int32.
 
-    number: Array
-    decide: Callable[[Array], _DecidedTile]
+    Tiles beyond the last trial are nobody's, the others are shared out evenly: a device whose
+    blocks do not count would wait for the others, and XLA ends a process that waits for long.
+    """
+    devices = lax.axis_size(axis)
+    blocks = jnp.asarray(inputs.num_blocks) * devices
+    whole = jnp.clip(inputs.full_blocks - inputs.first_block, 0, blocks)
+    rest = jnp.where(whole < blocks, num_counted(inputs, inputs.first_block + whole), 0)
+    number = whole * (BLOCK_TRIALS // shape.tile) - (-rest // shape.tile)
+    share = -(-number // devices)
+    first = lax.axis_index(axis) * share
+    return first, jnp.clip(number - first, 0, share)
 
 
-def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
+def _tiles(shape: Shape, inputs: Inputs) -> Callable[[Array], _DecidedTile]:
+    """What decides a tile of a call, given its number from the first device's first tile on."""
     run = inputs.run
     chex.assert_shape(run.law.start, (shape.clients, shape.clients))
     chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)
     code = prepared(shape, run)
     law = by_offset(run.law, shape.attempts)
-    first = inputs.first_block + lax.axis_index(axis) * inputs.num_blocks
     tiles = BLOCK_TRIALS // shape.tile
 
     def decide(index: Array) -> _DecidedTile:
-        block = first + index // tiles
+        block = inputs.first_block + index // tiles
         key = block_key(run.words, block)
         places = index % tiles * shape.tile + jnp.arange(shape.tile)
         trials = places.astype(jnp.uint32)
@@ -185,7 +197,7 @@ def _tiles(shape: Shape, axis: str, inputs: Inputs) -> _Tiles:
             stratum = jnp.asarray(run.stratum_of)[bound, enough.astype(jnp.int32)]
         return _DecidedTile(recovery, counted, stratum)
 
-    return _Tiles(jnp.asarray(inputs.num_blocks) * tiles, decide)
+    return decide
 
 
 class RebuiltTrial(NamedTuple):

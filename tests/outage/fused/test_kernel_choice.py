@@ -66,8 +66,9 @@ def test_few_trials_go_by_the_program_that_compiles_quickly():
     assert (kernel(2**17), kernel(2**17 + 1), kernel(None)) == ("loops", "xla", "xla")
     cpu = jax.devices("cpu")[0]
     assert (kernel(2**20, device=cpu), kernel(2**20 + 1, device=cpu)) == ("loops", "xla")
-    assert kernel(2**17, device=cpu, clients=32) == "loops"
-    assert kernel(2**17 + 1, device=cpu, clients=32) == "xla"
+    for clients, most in ((12, 2**27 // 12**2), (16, 2**19), (32, 2**18), (64, 2**17)):
+        found = [kernel(most + more, device=cpu, clients=clients) for more in (0, 1)]
+        assert found == ["loops", "xla"], clients
 
 
 def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
