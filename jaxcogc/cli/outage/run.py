@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def run(request: OutageRequest) -> int:
             one, *_ = simulations.values()
             display.counting(compile_seconds, one.device)
             first_law = beside.submit(_law_of, request.settings[0])
-            counts, seconds = _count(request, simulations, interruption, display)
+            counts, seconds = _count(request, simulations, first_law, interruption, display)
         if not counts:
             print(NOTHING_COUNTED, file=sys.stderr)
             return interruption.exit_code or INTERRUPTED_ELSEWHERE
@@ -95,6 +95,7 @@ def _compile_one(setting: Setting, num_trials: int) -> _AnySimulation:
 def _count(
     request: OutageRequest,
     simulations: dict[int, _AnySimulation],
+    first_law: Future[ClosedForm],
     interruption: Interruption,
     display: CountDisplay,
 ) -> tuple[list[Counts], float]:
@@ -116,6 +117,8 @@ def _count(
         for total in accumulate(parts):
             display.advance(total.trials - done)
             done = total.trials
+            if first_law.done():
+                first_law.result()  # if it failed, nothing more is counted in vain
             if any_process(interruption.requested):
                 break
         counts.append(total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from threading import Timer
 from typing import Any, Self
@@ -122,8 +121,7 @@ class CountDisplay(Display):
         self._reason.start()
 
     def _why_so_long(self) -> None:
-        kept = "; it is kept for later runs" if os.environ.get("JAX_COMPILATION_CACHE_DIR") else ""
-        self.say(f"still compiling: a large program takes a minute or more, and is fast then{kept}")
+        self.say("still preparing: a large program takes a minute or more to compile, is fast then")
 
     def counting(self, compile_seconds: float, device: str) -> None:
         """Say that compilation is over and that trials are being counted from now on."""

@@ -187,8 +187,8 @@ def _by_xla(shape: Shape) -> Shape:
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:
     """What is wrong with the fused kernel on these devices; None where it counts right.
 
-    Each device counts a block by it and by the ordinary program (that compiles soon) with usual
-    links, with links so good that often just enough rows of an attempt are complete, and with
+    A block for each device is counted by it and by the ordinary program (that compiles soon), with
+    usual links, with links so good that often just enough rows of an attempt are complete, and with
     thresholds that are words of the first device's block, where first words tie.
     """
     try:

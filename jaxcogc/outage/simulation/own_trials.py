@@ -44,7 +44,7 @@ from jaxcogc.outage.simulation.block_words import (
     trial_vectors,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
-from jaxcogc.outage.simulation.program import blank_inputs, prepared
+from jaxcogc.outage.simulation.program import blank_inputs, prepared, shared_out
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
 from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.devices import device_mesh
@@ -152,14 +152,14 @@ def _count_blocks(
 ) -> tuple[Array, Array]:
     """The table of counts and those of the own outcomes, summed over the devices."""
     code = prepared(shape, run)
-    device = lax.axis_index(axis)
-    block = first + device
-    key = block_key(run.words, block)
-    num_counted = jnp.clip(num_left - device * BLOCK_TRIALS, 0, BLOCK_TRIALS)
+    num_counted = jnp.minimum(num_left, lax.axis_size(axis) * BLOCK_TRIALS)
+    start, number = shared_out(-(-num_counted // shape.tile), axis)
 
     def count_tile(index: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
-        places = index * shape.tile + jnp.arange(shape.tile, dtype=jnp.int32)
-        trials = places.astype(jnp.uint32)
+        places = (start + index) * shape.tile + jnp.arange(shape.tile, dtype=jnp.int32)
+        block = first + places[0] // BLOCK_TRIALS
+        key = block_key(run.words, block)
+        trials = (places % BLOCK_TRIALS).astype(jnp.uint32)
         drawn = _draw_tile(shape, draw, run, code, key, block, trials)
         random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
         recovery = recover_rows(shape.rule, code, random, drawn.rows)
@@ -171,7 +171,7 @@ def _count_blocks(
         return table + outcome_table(recovery, counted), numbers
 
     nothing = empty_table(shape.clients), jnp.zeros(len(outcomes), jnp.int32)
-    found = lax.fori_loop(0, -(-num_counted // shape.tile), count_tile, nothing)
+    found = lax.fori_loop(0, number, count_tile, nothing)
     summed: tuple[Array, Array] = lax.psum(found, axis)
     return summed
 

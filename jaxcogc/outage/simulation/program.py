@@ -155,23 +155,26 @@ class _DecidedTile(NamedTuple):
 
 
 def _share_of_tiles(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
-    """The first of this device's tiles of all blocks of a call, and how many they are, int32.
-
-    Tiles beyond the last trial are nobody's, the others are shared out evenly: a device whose
-    blocks do not count would wait for the others, and XLA ends a process that waits for long.
-    """
-    devices = lax.axis_size(axis)
-    blocks = jnp.asarray(inputs.num_blocks) * devices
+    """This device's of the tiles of a call that hold trials that count, as `shared_out` says."""
+    blocks = jnp.asarray(inputs.num_blocks) * lax.axis_size(axis)
     whole = jnp.clip(inputs.full_blocks - inputs.first_block, 0, blocks)
     rest = jnp.where(whole < blocks, num_counted(inputs, inputs.first_block + whole), 0)
-    number = whole * (BLOCK_TRIALS // shape.tile) - (-rest // shape.tile)
-    share = -(-number // devices)
-    first = lax.axis_index(axis) * share
-    return first, jnp.clip(number - first, 0, share)
+    return shared_out(whole * (BLOCK_TRIALS // shape.tile) - (-rest // shape.tile), axis)
+
+
+def shared_out(number: Array, axis: str) -> tuple[Array, Array]:
+    """The first of this device's tiles, of so many together, and how many they are, int32.
+
+    Evenly: a device that has less to do waits for the others, and XLA ends a process that waits
+    for long.
+    """
+    device, devices = lax.axis_index(axis), lax.axis_size(axis)
+    each, more = number // devices, number % devices
+    return device * each + jnp.minimum(device, more), each + (device < more)
 
 
 def _tiles(shape: Shape, inputs: Inputs) -> Callable[[Array], _DecidedTile]:
-    """What decides a tile of a call, given its number from the first device's first tile on."""
+    """What decides a tile, given its number among those of all blocks of the call."""
     run = inputs.run
     chex.assert_shape(run.law.start, (shape.clients, shape.clients))
     chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)

@@ -98,8 +98,8 @@ class Inputs(NamedTuple):
 
     Attributes:
       run: what all blocks share.
-      first_block: of the first device; those of the others follow.
-      num_blocks: of each device.
+      first_block: of the call.
+      num_blocks: for each device; the call's are so many times the devices.
       full_blocks: blocks of the whole run that count in full.
       last_trials: trials that count in the block after those.
     """
