@@ -64,7 +64,7 @@ def count_around(shape: Shape, axis: str, inputs: Inputs) -> Array:
         return table + jnp.sum(_tables(recovery, counted), axis=0)
 
     nothing = empty_table(shape.clients)
-    table: Array = lax.fori_loop(0, group.number(inputs), count_some, nothing)
+    table: Array = lax.fori_loop(0, group.number, count_some, nothing)
     total: Array = lax.psum(table, axis)
     return total
 
@@ -83,7 +83,7 @@ def count_around_each(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
         return tables, outcome_flags(recovery, counted)
 
     nothing = empty_blocks(shape.clients, shape.kept)
-    tables, flags = lax.fori_loop(0, group.number(inputs), count_some, nothing)
+    tables, flags = lax.fori_loop(0, group.number, count_some, nothing)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
 
 
@@ -109,9 +109,10 @@ class _Group(NamedTuple):
         run, first = run_of(size, inputs.run), first_block(inputs, axis)
         return cls(size, run, inputs, first, blocks_at_once(shape))
 
-    def number(self, inputs: Inputs) -> Array:
+    @property
+    def number(self) -> Array:
         """How many groups there are."""
-        return (jnp.asarray(inputs.num_blocks) + self.blocks - 1) // self.blocks
+        return (jnp.asarray(self.inputs.num_blocks) + self.blocks - 1) // self.blocks
 
     def decide(self, number: Array) -> tuple[Recovery, Array]:
         """What the trials of a group recover, and which of them count: first axis of blocks."""
