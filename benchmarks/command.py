@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,9 +64,12 @@ def _run(options: argparse.Namespace, out):
     repeats = 2 if options.quick and options.repeats == _DEFAULT_REPEATS else options.repeats
     if options.benchmark == "gpu":
         from benchmarks.gpu import plan
+        from benchmarks.report import write_result
 
         shapes = options.shape or SHAPES
-        return plan.run(*arguments, shapes=shapes, targets=options.target or ())
+        to_a_file = options.json not in (None, "-")
+        keep = partial(write_result, options.json) if to_a_file else None
+        return plan.run(*arguments, shapes=shapes, targets=options.target or (), keep=keep)
     if options.benchmark in _WITHOUT_SHAPES:
         from benchmarks import scaling, training
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -39,9 +39,20 @@ ASSUMPTIONS = (
 
 
 def run(
-    quick: bool, console: Console, shapes: Sequence[Shape] = SHAPES, targets: Sequence[str] = ()
+    quick: bool,
+    console: Console,
+    shapes: Sequence[Shape] = SHAPES,
+    targets: Sequence[str] = (),
+    keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Plan all programs for the targets; returns what goes into the result file.
+
+    Args:
+      quick: the first shape and the smallest programs only.
+      console: where the tables go.
+      shapes: clients, stragglers and attempts of the codes.
+      targets: names of `TARGETS`; all of them when empty.
+      keep: takes the result after each program, so that a plan that is stopped loses one at most.
 
     Raises:
       NoCompiler: the wheels are missing.
@@ -49,37 +60,38 @@ def run(
     missing = why_no_compiler()
     if missing:
         raise NoCompiler(missing)
-    before = environment()
-    names = list(targets) or (["h100"] if quick else list(TARGETS))
-    cases = [case for name in names for case in _plan(TARGETS[name], list(shapes), quick, console)]
-    return {
+    cases: list[dict[str, Any]] = []
+    result = {
         "benchmark": "gpu",
         "quick": quick,
-        **before,
+        **environment(),
         "device": "none: compiled for described devices",
         "assumptions": list(ASSUMPTIONS),
+        "complete": False,
         "cases": cases,
     }
+    for name in list(targets) or (["h100"] if quick else list(TARGETS)):
+        for case in _plan(TARGETS[name], list(shapes), quick):
+            print_case(console, case)
+            cases.append(case)
+            if keep is not None:
+                keep(result)
+    return result | {"complete": True}
 
 
-def _plan(
-    target: Target, shapes: list[Shape], quick: bool, console: Console
-) -> list[dict[str, Any]]:
+def _plan(target: Target, shapes: list[Shape], quick: bool) -> Iterator[dict[str, Any]]:
     device = described_device(target)
-    cases = []
     with as_on_a_gpu():
         programs = planned_programs(device, shapes, quick)
         while True:
             began = time.perf_counter()
             planned = next(programs, None)
             if planned is None:
-                break
+                return
             lowered = planned.lower()
             traced = time.perf_counter() - began
             compiled = compile_program(lowered, dict(compiler_options("gpu")))
-            cases.append(case_of(target, planned, compiled, traced))
-            print_case(console, cases[-1])
-    return cases
+            yield case_of(target, planned, compiled, traced)
 
 
 def case_of(

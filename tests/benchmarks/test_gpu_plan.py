@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.command import main
+from benchmarks.gpu import plan
 from benchmarks.gpu.compiling import why_no_compiler
 from benchmarks.gpu.machine_code import Code, work_of
 
@@ -51,7 +52,9 @@ def test_no_program_of_a_described_gpu_waits_for_the_host(tmp_path):
         cwd=ROOT,
     )
     assert run.returncode == 0, run.stderr
-    (case,) = json.loads(target.read_text())["cases"]
+    result = json.loads(target.read_text())
+    assert result["complete"]
+    (case,) = result["cases"]
     assert case["host_waits"] == 0
     assert case["spilled_bytes"] == 0
     assert case["kernels"] > 0
@@ -61,9 +64,26 @@ def test_no_program_of_a_described_gpu_waits_for_the_host(tmp_path):
     assert 0 < rate["low"] < rate["high"] < fused["bound_trials_per_second"]
 
 
+def test_a_plan_that_is_stopped_keeps_what_it_has(tmp_path, monkeypatch):
+    def stopped_at_the_second(*_):
+        yield {"program": "the first"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "why_no_compiler", lambda: None)
+    monkeypatch.setattr(plan, "_plan", stopped_at_the_second)
+    monkeypatch.setattr(plan, "print_case", lambda *_: None)
+    target = tmp_path / "plan.json"
+    with pytest.raises(KeyboardInterrupt):
+        main(["gpu", "--plan", "--json", str(target)])
+    kept = json.loads(target.read_text())
+    assert kept["cases"] == [{"program": "the first"}]
+    assert not kept["complete"]
+
+
 def test_the_plan_that_is_kept_has_no_waits_and_no_spills():
     result = json.loads((ROOT / "benchmarks" / "results" / "gpu.json").read_text())
     assert result["assumptions"]
+    assert result["complete"]
     for case in result["cases"]:
         assert case["host_waits"] == 0, case["program"]
         assert case["predicted_rate"] or case["no_rate_because"], case["program"]
