@@ -19,6 +19,7 @@ from jaxcogc.links.draws import (
     link_word,
 )
 from jaxcogc.links.thresholds import ALL_ONES, LinkKind, LinkLaw, LinkThresholds
+from jaxcogc.runtime.folds import fold
 
 _UPLINK = np.uint32(1)
 
@@ -221,7 +222,8 @@ def _comparison(
                     code &= ~((tie & is_below.astype(jnp.uint32)) << (4 * level + half))
             return code
 
-        decided: Array = lax.cond(jnp.any(code & ties != 0), refine, lambda code: code, code)
+        tied = fold(jnp.bitwise_or, code.reshape(-1, len(trials))) & ties
+        decided: Array = lax.cond(jnp.any(tied != 0), refine, lambda code: code, code)
         return decided
 
     return compare

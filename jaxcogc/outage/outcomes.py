@@ -106,12 +106,15 @@ class ByOutcome(Generic[T]):
         }
 
 
-def classify(recovery: Recovery, *, clients_axis: int = -1) -> ByOutcome[Array]:
+def classify(
+    recovery: Recovery, *, clients_axis: int = -1, num_recovered: Array | None = None
+) -> ByOutcome[Array]:
     """Which outcomes trials have.
 
     Args:
       recovery: of one trial or many, JAX or NumPy arrays.
       clients_axis: the axis of ``client_recovered`` that counts clients.
+      num_recovered: how many clients are recovered, where the caller has counted them.
 
     Returns:
       bool arrays of the shape of ``recovery.gc``, of the kind that was given.
@@ -121,7 +124,8 @@ def classify(recovery: Recovery, *, clients_axis: int = -1) -> ByOutcome[Array]:
     >>> [name for name, happened in classify(one).by_name().items() if happened]
     ['gc_outage', 'gc_plus_partial', 'row_space_exact']
     """
-    num_recovered = recovery.client_recovered.sum(clients_axis, dtype=np.int32)
+    if num_recovered is None:
+        num_recovered = recovery.client_recovered.sum(clients_axis, dtype=np.int32)
     some = num_recovered > 0
     everyone = num_recovered == recovery.client_recovered.shape[clients_axis]
     full, exact = recovery.gc | everyone, recovery.sum_recovered

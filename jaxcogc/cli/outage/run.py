@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jaxcogc.cli.outage.request import OutageRequest, Setting
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.progress import CountDisplay
+from jaxcogc.outage.simulation.kernel_choice import code_reach
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.stratified.stratified_runs import StratifiedSimulation, compile_stratified
 from jaxcogc.runtime.processes import any_process, num_processes
@@ -69,11 +70,15 @@ def _law_of(setting: Setting) -> ClosedForm:
 
 
 def _programs(request: OutageRequest) -> dict[int, _AnySimulation]:
-    """The program of each number of attempts: networks and codes of a size share it."""
+    """The program of each number of attempts: networks and codes of a size share it.
+
+    It is compiled for the code that reaches furthest, as it may serve none that reaches further.
+    """
     number = Counter(setting.asked.attempts for setting in request.settings)
-    first = {setting.asked.attempts: setting for setting in reversed(request.settings)}
+    by_reach = sorted(request.settings, key=lambda setting: code_reach(setting.code.field_matrix))
+    furthest = {setting.asked.attempts: setting for setting in by_reach}
     return {
-        attempts: _compile_one(first[attempts], number[attempts] * request.asked.trials)
+        attempts: _compile_one(furthest[attempts], number[attempts] * request.asked.trials)
         for attempts in number
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial, reduce
+from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -18,9 +18,12 @@ from jaxcogc.coding.exact.gram import GramTerms, gram_terms
 from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import add
-from jaxcogc.coding.exact.ring_walk import RingTerms, ring_null_vector, ring_terms, walks_around
+from jaxcogc.coding.exact.ring_terms import RingTerms, ring_terms, walks_around
+from jaxcogc.coding.exact.ring_walk import ring_null_vector
 from jaxcogc.coding.gradient_code import IN_FLOATS, GradientCode
 from jaxcogc.coding.host_field import MERSENNE_31
+from jaxcogc.runtime.compute_once import in_branches
+from jaxcogc.runtime.folds import fold
 
 _PADDING = 16  # stacks, a line of the cache
 _COUNTED_FAMILIES = ("cyclic", "uncoded")
@@ -100,6 +103,7 @@ def prepare_code(
     choice: ArrayLike = 0,
     *,
     reals: Array | None = None,
+    reach: int | None = None,
 ) -> PreparedCode:
     """Terms and support of a code; once, outside any loop over trials.
 
@@ -110,14 +114,19 @@ def prepare_code(
       choice: of the generic weights and trajectories, a number.
       reals: uint32 [attempts, clients, clients, 2], the bits of float64 coefficients, where these
         decide; of ``coefficients`` only the zeros count then.
+      reach: how far around the ring rows reach at most, and that each holds its own client, where
+        that is known when the program is compiled: less to compile, and faster.
     """
     choice = jnp.asarray(choice, jnp.uint32)
     attempts, clients, _ = coefficients.shape
+    ring = None
+    if walks_around(attempts, clients):
+        ring = ring_terms(coefficients[0], modulus, choice, reach)
     return PreparedCode(
-        gram_terms(coefficients, modulus, choice),
+        gram_terms(coefficients, modulus, choice, reach),
         pack_offsets((coefficients != 0).reshape(1, -1), attempts, clients)[..., 0],
         jnp.asarray(num_stragglers, jnp.int32),
-        ring_terms(coefficients[0], modulus, choice) if walks_around(attempts, clients) else None,
+        ring,
         None if reals is None else scaled_rows(reals),
     )
 
@@ -176,19 +185,27 @@ def recover_rows(rule: DecisionRule, code: PreparedCode, random: Array, rows: Ar
 def stacks_to_decide(rule: DecisionRule, code: PreparedCode, rows: Array) -> Stacks:
     """The stacks of some trials, ``rows`` as in `recover_rows`."""
     support = code.support[..., None]
+    once = in_branches(code.num_stragglers >= 0)
     complete = _complete(code, rows)
-    distinct = complete if rule.redrawn else jnp.any(complete, axis=0, keepdims=True)
-    num_complete = jnp.sum(distinct, axis=(0, 1), dtype=jnp.int32)
+    num_complete = once(partial(_num_distinct, rule), complete)
     if not rule.counted:
         complete_rows = jnp.where(complete, support, np.uint32(0))
         rows = jnp.concatenate([rows, complete_rows], axis=-1)
     return Stacks(rows, num_complete)
 
 
+def _num_distinct(rule: DecisionRule, complete: Array) -> Array:
+    """How many different rows are complete, int32 [trials]."""
+    distinct = complete.reshape(-1, complete.shape[-1])
+    if not rule.redrawn:
+        distinct = fold(jnp.logical_or, complete)
+    return fold(jnp.add, distinct.astype(jnp.int32))
+
+
 def _complete(code: PreparedCode, rows: Array) -> Array:
     """Which rows arrived with all of their support, bool [attempts, clients, trials]."""
     support = code.support[..., None]
-    return jnp.all((rows & support) == support, axis=0) & ((rows[0] & 1) != 0)
+    return fold(jnp.logical_and, (rows & support) == support) & ((rows[0] & 1) != 0)
 
 
 def rank_bound(code: PreparedCode, rows: Array) -> Array:
@@ -209,7 +226,8 @@ def rank_bound(code: PreparedCode, rows: Array) -> Array:
 
 def zeros_of(vector: Array, rank: Array, modulus: int) -> Zeros:
     """Where null vectors, uint32 [clients, stacks], are zero."""
-    total = reduce(partial(add, modulus=modulus), vector)
+    once = in_branches(rank[0] >= 0)
+    total = once(partial(fold, partial(add, modulus=modulus)), vector)
     return Zeros(vector == 0, total == 0, rank)
 
 
@@ -245,8 +263,10 @@ def null_vector_of(
     if rule.kernel == "loops":
         return looped_null_vector(stacks.rows, code.gram, random, rule.modulus)
     rows, random = _padded(stacks.rows), _padded(random)
-    if code.ring is None:
+    if code.ring is None or code.ring.usable is False:
         vector, rank = by_gram(rows, random)
+    elif code.ring.usable is True:
+        vector, rank = by_ring(code.ring, rows, random)
     else:
         vector, rank = lax.cond(
             code.ring.usable, partial(by_ring, code.ring), by_gram, rows, random

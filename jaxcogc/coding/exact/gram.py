@@ -32,43 +32,67 @@ class GramTerms(NamedTuple):
     Attributes:
       terms: uint32 [diagonals, offsets, attempts, clients]; entry [d, o, a, j] is d_r b_rj b_ri for
         i = j + d and the row r of attempt a whose receiver stands o places before client j. Half
-        of the ring is enough, as W is symmetric; zeros fill the last group of offsets.
-      diagonals: those that the support uses.
-      groups: of every diagonal, the groups of `_GROUP` offsets that it uses.
+        of the ring is enough, as W is symmetric; zeros fill the last group of offsets. Where the
+        program knows how far rows reach, only those offsets and diagonals.
       pairs: of offsets that the support uses, as `draw_rows` wants them.
+      used: what of them the support uses; None where the program knows how far rows reach.
     """
 
     terms: Array
+    pairs: Needed
+    used: UsedTerms | None
+
+    @property
+    def reach(self) -> int | None:
+        """How far rows reach at most, where the program knows it."""
+        return None if self.used else self.terms.shape[1] - 1
+
+
+class UsedTerms(NamedTuple):
+    """Which terms the support of a code uses.
+
+    Attributes:
+      diagonals: those that are not zero.
+      groups: of every diagonal, the groups of `_GROUP` offsets that it uses.
+    """
+
     diagonals: Needed
     groups: Needed
-    pairs: Needed
 
 
-def gram_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> GramTerms:
+def gram_terms(
+    coefficients: Array, modulus: int, choice: ArrayLike = 0, reach: int | None = None
+) -> GramTerms:
     """Prepare a code for ``null_vector``.
 
     Args:
       coefficients: uint32 [attempts, clients, clients], the code over GF(modulus).
       modulus: a prime below 2^31.
       choice: of the generic weights, uint32.
+      reach: how far around the ring its rows reach at most, where that is known when the program
+        is compiled; None looks.
     """
     attempts, clients, _ = coefficients.shape
     weighted = multiply(row_weights(attempts, clients, modulus, choice), coefficients, modulus)
-    column, offset = np.arange(clients), np.arange(clients)[:, None]
-    diagonal = np.arange(clients // 2 + 1)[:, None, None]
+    furthest = clients - 1 if reach is None else reach
+    column, offset = np.arange(clients), np.arange(furthest + 1)[:, None]
+    diagonal = np.arange(min(furthest, clients // 2) + 1)[:, None, None]
     receiver = (column - offset) % clients
     first = weighted[:, receiver, column]
     second = coefficients[:, receiver, (column + diagonal) % clients]
     terms = jnp.moveaxis(multiply(first[:, None], second, modulus), 0, 2)
     used = jnp.any(first != 0, axis=(0, 2))
+    # Offset 0 carries the uplinks.
+    pairs = needed(jnp.any(_cut(used.at[0].set(True), 2), axis=-1))
+    if reach is not None:
+        return GramTerms(terms, pairs, None)
     both = used & used[(column + diagonal[:, 0]) % clients]
     groups = jnp.any(_cut(both, _GROUP), axis=-1)
     padding = -clients % _GROUP
     return GramTerms(
         jnp.pad(terms, ((0, 0), (0, padding), (0, 0), (0, 0))),
-        needed(jnp.any(groups, axis=1)),
-        needed(groups),
-        needed(jnp.any(_cut(used.at[0].set(True), 2), axis=-1)),  # offset 0 carries the uplinks
+        pairs,
+        UsedTerms(needed(jnp.any(groups, axis=1)), needed(groups)),
     )
 
 
@@ -95,16 +119,39 @@ def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Arr
     Returns:
       uint32 [diagonals, clients, trials]; [d, j] is entry (j, j + d).
     """
-    num_words, attempts, clients, trials = rows.shape
     wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
+    if code.used is None:
+        return _known_diagonals(once, wrapped, code.terms, modulus)
+    return _used_diagonals(wrapped, code.terms, code.used, modulus)
+
+
+def _known_diagonals(once: Once, wrapped: Array, terms: Array, modulus: int) -> Array:
+    """Where the program knows which offsets meet in each diagonal."""
+    num_words, clients, reach = len(wrapped), terms.shape[-1], terms.shape[1] - 1
+
+    def add_all(diagonal: int, wrapped: Array, terms: Array) -> Array:
+        total = jnp.zeros((clients, wrapped.shape[-1]), jnp.uint32)
+        for offset in range(reach + 1):
+            other = (offset + diagonal) % clients
+            if other <= reach:
+                bits = _bits(np.array(offset), num_words) | _bits(np.array(other), num_words)
+                total = _add_offset(total, wrapped, terms[offset], offset, bits, modulus)
+        return total
+
+    diagonals = [once(partial(add_all, d), wrapped, own) for d, own in enumerate(terms)]
+    return jnp.stack(diagonals)
+
+
+def _used_diagonals(wrapped: Array, all_terms: Array, used: UsedTerms, modulus: int) -> Array:
+    """Where only the code tells, which the program gets when it runs."""
+    num_words, attempts, twice, trials = wrapped.shape
+    clients = twice // 2
     part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
 
     def add_some(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
         for place, offset in enumerate(range(first, min(first + _GROUP, clients))):
-            window = wrapped[:, :, clients - offset : 2 * clients - offset]
-            held = (x & bit == bit for x, bit in zip(window, bits[:, place], strict=True))
-            for both, term in zip(reduce(operator.and_, held), terms[place], strict=True):
-                total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
+            own = terms[place], offset, bits[:, place]
+            total = _add_offset(total, wrapped, *own, modulus)
         return total
 
     def add_group(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
@@ -121,26 +168,46 @@ def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Arr
     adders = [partial(add_group, first) for first in range(0, clients, _GROUP)]
 
     def fill(step: Array, gram: Array) -> Array:
-        diagonal = code.diagonals.numbers[step]
+        diagonal = used.diagonals.numbers[step]
 
         def add_next(number: Array, total: Array) -> Array:
-            group = code.groups.numbers[diagonal, number]
-            terms = part(code.terms[diagonal], group * _GROUP, _GROUP)
+            group = used.groups.numbers[diagonal, number]
+            terms = part(all_terms[diagonal], group * _GROUP, _GROUP)
             offset = group * _GROUP + np.arange(_GROUP)
             bits = _bits(offset, num_words) | _bits((offset + diagonal) % clients, num_words)
             added: Array = lax.switch(group, adders, total, wrapped, terms, bits)
             return added
 
-        zeros = zeros_like_mesh(rows, gram.shape[1:], jnp.uint32)
-        total = lax.fori_loop(0, code.groups.num_needed[diagonal], add_next, zeros)
+        zeros = zeros_like_mesh(wrapped, gram.shape[1:], jnp.uint32)
+        total = lax.fori_loop(0, used.groups.num_needed[diagonal], add_next, zeros)
         put: Array = lax.dynamic_update_index_in_dim(
             gram, total, diagonal, 0, allow_negative_indices=False
         )
         return put
 
-    gram = zeros_like_mesh(rows, (len(code.terms), clients, trials), jnp.uint32)
-    filled: Array = lax.fori_loop(0, code.diagonals.num_needed, fill, gram)
+    gram = zeros_like_mesh(wrapped, (len(all_terms), clients, trials), jnp.uint32)
+    filled: Array = lax.fori_loop(0, used.diagonals.num_needed, fill, gram)
     return filled
+
+
+def _add_offset(
+    total: Array, wrapped: Array, terms: Array, offset: int, bits: Array, modulus: int
+) -> Array:
+    """Add the terms of the rows whose receivers stand so many places before each client.
+
+    Args:
+      total: uint32 [clients, trials].
+      wrapped: uint32 [words, attempts, 2 clients, trials], the rows twice around the ring.
+      terms: uint32 [attempts, clients].
+      offset: of the receivers.
+      bits: uint32 [words], those that a row must have to be added.
+    """
+    clients = len(total)
+    window = wrapped[:, :, clients - offset : 2 * clients - offset]
+    held = (x & bit == bit for x, bit in zip(window, bits, strict=True))
+    for both, term in zip(reduce(operator.and_, held), terms, strict=True):
+        total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
+    return total
 
 
 def _bits(offsets: AnyArray, num_words: int) -> Array:
@@ -164,13 +231,16 @@ def gram_panel(start: int, width: int, gram: Array) -> Array:
 
     def row(column: int) -> Array:
         """Entries (column, i) for all i from the column on."""
-        near = gram[: clients - column, column]
-        far = range(len(gram), clients - column)  # i - column; found as (i, column)
-        if not far:
-            return near
-        last = (clients - far[-1]) * clients + column + far[-1]
-        end = (clients - far[0]) * clients + column + far[0]
-        return jnp.concatenate([near, jnp.flip(flat[last : end + 1 : clients - 1], axis=0)])
+        number = clients - column
+        near = gram[:number, column]
+        far = range(max(len(gram), clients - len(gram) + 1), number)  # i - column, of (i, column)
+        between = jnp.zeros((number - len(near) - len(far), gram.shape[-1]), gram.dtype)
+        parts = [near, between]
+        if far:
+            last = (clients - far[-1]) * clients + column + far[-1]
+            end = (clients - far[0]) * clients + column + far[0]
+            parts.append(jnp.flip(flat[last : end + 1 : clients - 1], axis=0))
+        return jnp.concatenate(parts)
 
     rows = (row(start + c) for c in range(width))
     return jnp.stack([jnp.pad(row, ((c, 0), (0, 0))) for c, row in enumerate(rows)])

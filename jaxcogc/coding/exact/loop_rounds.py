@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.ring_constraints import ROWS
-from jaxcogc.coding.exact.ring_walk import (
+from jaxcogc.coding.exact.ring_terms import (
     BLOCK,
     GROUP,
     most_trajectories,
@@ -75,7 +75,8 @@ def loop_rounds(code: GradientCode, *, num_attempts: int = 1) -> LoopRounds | No
         return None
     matrix = code.field_matrix
     terms = gram_terms(jnp.broadcast_to(matrix, (num_attempts, *matrix.shape)), code.modulus)
-    return LoopRounds(int(terms.pairs.num_needed), int(terms.groups.num_needed.sum()))
+    assert terms.used is not None, "only a program that is told the reach does not look"
+    return LoopRounds(int(terms.pairs.num_needed), int(terms.used.groups.num_needed.sum()))
 
 
 @under_plain_settings

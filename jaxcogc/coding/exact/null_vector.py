@@ -30,7 +30,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcogc._types import Array
+from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.exact.gram import GramTerms, gram_matrices, gram_panel
 from jaxcogc.coding.exact.prime_field import (
     add,
@@ -41,6 +41,7 @@ from jaxcogc.coding.exact.prime_field import (
     sum_of_products,
 )
 from jaxcogc.runtime.compute_once import Once, in_branches
+from jaxcogc.runtime.folds import fold
 
 _LARGEST_PANEL = 8
 
@@ -76,20 +77,44 @@ def null_vector(rows: Array, code: GramTerms, random: Array, modulus: int) -> tu
     once = in_branches(random[0, 0] <= np.uint32(modulus))
     width = -(-clients // -(-clients // _LARGEST_PANEL))
     gram = gram_matrices(once, rows, code, modulus)
+    coupled = _coupled(clients, width, code.reach)
     panels: list[_Panel] = []
     for start in range(0, clients, width):
         block = once(partial(gram_panel, start, min(width, clients - start)), gram)
-        block = _update_panel(once, block, panels, start, modulus)
+        block = _update_panel(once, block, panels, start, coupled, modulus)
         panels.append(_eliminate_panel(once, block, start, modulus))
-    free = [jnp.sum(panel.pivots == 0, axis=0, dtype=jnp.int32) for panel in panels]
+    free = [fold(jnp.add, (panel.pivots == 0).astype(jnp.int32)) for panel in panels]
     rank = clients - reduce(operator.add, free)
     return _back_substitute(once, panels, random, modulus), rank
 
 
+def _coupled(clients: int, width: int, reach: int | None) -> AnyArray:
+    """Which panels of columns the elimination of an earlier one changes: bool [panels, panels].
+
+    Args:
+      clients, width: columns, and columns of a panel.
+      reach: how far around the ring rows reach; None: to any client.
+    """
+    panels = -(-clients // width)
+    if reach is None:
+        return np.ones((panels, panels), bool)
+    offset = np.arange(clients) - np.arange(clients)[:, None]
+    padding = 0, panels * width - clients
+    meet = np.pad(np.minimum(offset % clients, -offset % clients) <= reach, (padding, padding))
+    coupled: AnyArray = np.any(meet.reshape(panels, width, panels, width), axis=(1, 3))
+    for panel in range(panels):  # what is eliminated couples all that it was coupled to
+        later = coupled[panel] & (np.arange(panels) > panel)
+        coupled |= later[:, None] & later
+    return coupled
+
+
 def _update_panel(
-    once: Once, block: Array, panels: list[_Panel], start: int, modulus: int
+    once: Once, block: Array, panels: list[_Panel], start: int, coupled: AnyArray, modulus: int
 ) -> Array:
-    """Apply all earlier pivots to a panel of the Gram matrices."""
+    """Apply all earlier pivots to a panel of the Gram matrices.
+
+    ``coupled``: which panels change which; of the others only the pivots' product counts.
+    """
     times = partial(multiply, modulus=modulus)
     width = block.shape[0]
 
@@ -108,13 +133,15 @@ def _update_panel(
     if not panels:
         return block
     scale = jnp.full_like(block[0, 0], one(modulus))
-    weights = []
-    for panel in reversed(panels):
-        weights.append(once(partial(weigh, panel.start), panel.factors, scale, *panel.rows))
+    updates = []
+    for number, panel in reversed(list(enumerate(panels))):
+        if coupled[number, len(panels)]:
+            weights = once(partial(weigh, panel.start), panel.factors, scale, *panel.rows)
+            updates.append((panel, weights))
         scale = once(times, scale, panel.factors[0])
     block = once(times, block, scale)
-    for panel, weight in zip(reversed(panels), weights, strict=True):
-        block = once(partial(add_all, panel.start), block, weight, *panel.rows)
+    for panel, weights in updates:
+        block = once(partial(add_all, panel.start), block, weights, *panel.rows)
     return block
 
 

@@ -27,93 +27,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcogc._types import Array, ArrayLike
+from jaxcogc._types import Array
 from jaxcogc.coding.exact.prime_field import (
-    inverse,
-    multiply,
-    negate,
-    random_elements,
     subtract,
     sum_of_products,
 )
 from jaxcogc.coding.exact.ring_constraints import combined, indices, meet_constraints
+from jaxcogc.coding.exact.ring_terms import BLOCK, GROUP, RingTerms, offset_lengths
 from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
-from jaxcogc.runtime.random_words import threefry
-
-_FEWEST_CLIENTS = 24
-GROUP = 8  # trajectories that walk together
-BLOCK = 4  # clients that a step passes; the ring is filled up to whole blocks, before client 0
+from jaxcogc.runtime.folds import fold
 
 Operands = TypeVarTuple("Operands")
 
 _part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
 _put = partial(lax.dynamic_update_slice_in_dim, axis=0, allow_negative_indices=False)
-
-
-class RingTerms(NamedTuple):
-    """A code as the walk wants it. Clients in whole blocks: the first ones may stand for nobody.
-
-    Attributes:
-      coefficients: uint32 [clients, 1 + offsets]; [m, o] is -b_{m, m+o} / b_mm.
-      choices: uint32 [clients + trajectories, trajectories], fixed generic elements; the first
-        clients come once more at the end.
-      reach: int32; the largest offset that the code uses.
-      cut: int32; so many clients, in whole blocks, are passed last: their rows are constraints.
-      usable: bool; every row holds its own client, and there are trajectories enough.
-    """
-
-    coefficients: Array
-    choices: Array
-    reach: Array
-    cut: Array
-    usable: Array
-
-
-def walks_around(num_attempts: int, num_clients: int) -> bool:
-    """Whether a program for these sizes has the walk at all: it compiles for some seconds, and a
-    second row of the same client would be a constraint for every client."""
-    return num_attempts == 1 and num_clients >= _FEWEST_CLIENTS
-
-
-def most_trajectories(num_clients: int) -> int:
-    """Trajectories that there is room for: three eighths of the clients, in whole groups. Codes
-    that reach further are left to general elimination, which is about as fast there."""
-    return GROUP * -(-3 * num_clients // (8 * GROUP))
-
-
-def offset_lengths(most: int) -> list[int]:
-    """Numbers of offsets that there are branches for, in equal steps but for the last.
-
-    >>> offset_lengths(24), offset_lengths(40)
-    ([8, 16, 24], [16, 32, 40])
-    """
-    step = 8 * -(-most // 32)
-    return [min(length, most) for length in range(step, most + step, step)]
-
-
-def ring_terms(coefficients: Array, modulus: int, choice: ArrayLike = 0) -> RingTerms:
-    """Prepare the code of one attempt for `ring_null_vector`.
-
-    Args:
-      coefficients: uint32 [clients, clients], the code over GF(modulus).
-      modulus: a prime below 2^31.
-      choice: of the trajectories, uint32.
-    """
-    clients = len(coefficients)
-    most, nobody = most_trajectories(clients), -clients % BLOCK
-    receiver, offset = np.arange(clients)[:, None], np.arange(clients)
-    by_offset = coefficients[receiver, (receiver + offset) % clients]
-    own = by_offset[:, :1]
-    ratios = multiply(by_offset[:, : most + 1], inverse(own, modulus), modulus)
-    ratios = jnp.pad(negate(ratios, modulus), ((nobody, 0), (0, 0)))
-    used = jnp.any(by_offset != 0, axis=0)
-    reach = jnp.max(jnp.where(used, offset, 0)).astype(jnp.int32)
-    cut = -(-(reach + nobody) // BLOCK) * BLOCK
-    counter = jnp.arange(len(ratios) * most, dtype=jnp.uint32)
-    words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.asarray(choice, jnp.uint32)))
-    choices = random_elements(words, modulus).reshape(-1, most)
-    choices = jnp.concatenate([choices, choices[nobody : nobody + most]])
-    return RingTerms(ratios, choices, reach, cut, jnp.all(own != 0) & (cut < most))
 
 
 def ring_null_vector(
@@ -136,20 +63,28 @@ def ring_null_vector(
     once = in_branches(random[0, 0] <= np.uint32(modulus))
     arrived = (bits[0] & 1) != 0
     constrains = arrived & (np.arange(padded)[:, None] < code.cut)
-    num_constraints = jnp.sum(constrains, axis=0, dtype=jnp.int32)
+    num_constraints = once(_number, constrains)
     all_constrain = num_constraints == code.cut
     num_groups = (code.cut - 1 + jnp.any(all_constrain)) // GROUP + 1
     constraints = _all_constraints(once, bits, code, num_groups, modulus)
     place = np.arange(most)[:, None]
     spare = (place == code.cut) & all_constrain
     free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
+    fewest = GROUP
+    if isinstance(code.cut, int):
+        fewest = GROUP * ((code.cut - 1) // GROUP + 1)
     ways = [
-        partial(meet_constraints, once, size, modulus) for size in range(GROUP, most + 1, GROUP)
+        partial(meet_constraints, once, size, modulus) for size in range(fewest, most + 1, GROUP)
     ]
-    combination, rank = lax.switch(num_groups - 1, ways, constraints, free, code.cut)
+    combination, rank = lax.switch(num_groups - fewest // GROUP, ways, constraints, free, code.cut)
     choices = combined(once, code.choices, combination, GROUP, num_groups, modulus)
     vector = _walk(once, bits, code, choices[:, None], modulus)[nobody:padded, 0]
-    return vector, jnp.sum(arrived, axis=0, dtype=jnp.int32) - num_constraints + rank
+    return vector, once(_number, arrived) - num_constraints + rank
+
+
+def _number(flags: Array) -> Array:
+    """Of clients whose flags are set, int32 [trials]."""
+    return fold(jnp.add, flags.astype(jnp.int32))
 
 
 def _all_constraints(
@@ -222,6 +157,8 @@ def _by_reach(
     code: RingTerms, up_to: Callable[[int], Callable[[*Operands], Array]], *operands: *Operands
 ) -> Array:
     """``up_to(length)(*operands)`` for a number of offsets that holds the code's reach."""
+    if isinstance(code.reach, int):
+        return up_to(max(code.reach, 1))(*operands)
     lengths = offset_lengths(code.choices.shape[1])
     branches = [up_to(length) for length in lengths]
     branch = (jnp.maximum(code.reach, 1) - 1) // lengths[0]

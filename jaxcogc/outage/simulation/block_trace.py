@@ -98,7 +98,7 @@ def lower_simulation(
         blocks = min(blocks, MOST_KEPT)
         shape = shape._replace(kept=blocks)
     tiles = blocks * (BLOCK_TRIALS // shape.tile)
-    if shape.reach:
+    if shape.rule.kernel == "fused" and shape.reach:
         from jaxcogc.outage.fused.ring_blocks import blocks_at_once  # Pallas loads for a second
 
         tiles = -(-blocks // blocks_at_once(shape))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,8 @@ from jax import lax
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome, classify
+from jaxcogc.runtime.compute_once import in_branches
+from jaxcogc.runtime.folds import fold
 
 _NUM_EVENTS = 7
 
@@ -41,17 +45,26 @@ def outcome_table(recovery: Recovery, counted: jax.Array, *, in_groups: bool = F
       all trials, gc, gc_plus full, gc_plus partial, row-space exact, row-space partial, and the
       sum of the ranks.
     """
-    # One product of 0/1 matrices; float32 holds its integers exactly, at most 2^14 x clients.
     groups, num_recovered = _row_groups(recovery)
     clients = len(recovery.client_recovered)
-    by_size = (num_recovered == jnp.arange(clients + 1)[:, None]) & counted
-    tables = [
-        jnp.einsum(
-            "rt,nt->rn", rows.astype(jnp.float32), by_size.astype(jnp.float32), precision="highest"
-        )
-        for rows in (groups if in_groups else [jnp.concatenate(groups)])
-    ]
-    return jnp.concatenate(tables).astype(jnp.int32)
+    by_size = ((num_recovered == jnp.arange(clients + 1)[:, None]) & counted).astype(jnp.float32)
+
+    def count(rows: jax.Array) -> jax.Array:
+        # One product of 0/1 matrices; float32 holds its integers exactly, at most 2^14 x clients.
+        return jnp.einsum("rt,nt->rn", rows.astype(jnp.float32), by_size, precision="highest")
+
+    def count_all() -> jax.Array:
+        parts = groups if in_groups else [jnp.concatenate(groups)]
+        return jnp.concatenate([count(rows) for rows in parts])
+
+    def count_events() -> jax.Array:
+        return jnp.pad(count(groups[-1]), ((3 * clients, 0), (0, 0)))
+
+    some = lax.platform_dependent(
+        jnp.any(num_recovered > 0), cpu=lambda some: some, default=jnp.ones_like
+    )
+    table: jax.Array = lax.cond(some, count_all, count_events)
+    return table.astype(jnp.int32)
 
 
 def table_of_outcomes(recovery: Recovery, number: jax.Array) -> jax.Array:
@@ -93,9 +106,10 @@ def _rows(recovery: Recovery) -> tuple[jax.Array, jax.Array]:
 def _row_groups(recovery: Recovery) -> tuple[list[jax.Array], jax.Array]:
     """The same in groups of rows: of clients, three times, and of events."""
     members = recovery.client_recovered
-    # Every row and column looks at them: a GPU's compiler would add the clients up for each.
-    happened = classify(recovery, clients_axis=0).by_name()
-    num_recovered = jnp.sum(members, axis=0, dtype=jnp.int32)
+    # Every row and column looks at them: compilers would add the clients up for each.
+    once = in_branches(recovery.rank[0] >= 0)
+    num_recovered = once(partial(fold, jnp.add), members.astype(jnp.int32))
+    happened = classify(recovery, clients_axis=0, num_recovered=num_recovered).by_name()
     happened, num_recovered = lax.optimization_barrier((happened, num_recovered))
     events = [
         jnp.ones_like(recovery.gc),

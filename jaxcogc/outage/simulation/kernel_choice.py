@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.exact.ring_terms import walk_serves, walks_around
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
@@ -34,9 +35,16 @@ _WORD = 32
 _MOST_AROUND = 64
 _FARTHEST = 16
 """Of codes that are eliminated around the ring: the window fits the registers then."""
+_MOST_TERMS = 256
+"""Of a Gram matrix: with more of them a program for any reach compiles as fast."""
+_FEWEST_CLIENTS = 24
+"""For which a reach is worth knowing: with fewer, a program for any reach compiles as soon."""
+_MOST_REACHES = 2
+"""That have programs of their own in a process: all others share one, for any reach."""
 _FIELDS = range(2**30, 2**31)
 
 _verdicts: dict[Shape, str | None] = {}
+_reaches: dict[Shape, set[int]] = {}
 
 
 def with_kernel(
@@ -55,7 +63,7 @@ def with_kernel(
     """
     check_choice("kernel", kernel, KERNELS)
     by_loops = kernel != "fused" and shape.rule.kernel == "xla"
-    if by_loops and num_trials is not None and num_trials <= _few_trials(shape):
+    if by_loops and num_trials is not None and num_trials <= _few_trials(shape, code):
         return by_kernel(shape, "loops")
     if kernel == "xla":
         return shape
@@ -67,10 +75,12 @@ def with_kernel(
     return shape
 
 
-def _few_trials(shape: Shape) -> int:
+def _few_trials(shape: Shape, code: GradientCode) -> int:
     """Up to so many trials the faster program costs more to compile than it saves."""
     if shape.devices[0].platform != "cpu":
         return 2**17
+    if _walks(shape, code) and _has_room(shape, code_reach(code.field_matrix)):
+        return 2**31 // shape.clients**3
     return min(2**20, 2**27 // (shape.clients * min(shape.clients, 16)))
 
 
@@ -83,6 +93,56 @@ def as_fused(shape: Shape, code: GradientCode) -> Shape:
     """The shape of a program by the fused kernel, for codes that reach as far as this one."""
     reach = 0 if _fits_registers(shape) else code_reach(code.field_matrix)
     return by_kernel(shape, "fused")._replace(reach=reach)
+
+
+def within_reach(shape: Shape, code: GradientCode) -> Shape:
+    """The shape of a program by XLA that serves codes which reach as far as this one, on a CPU.
+
+    There what is known when the program is compiled is left out of it. Others stay as they are:
+    other kernels, few clients, and what follows where a process asks for many reaches.
+    """
+    if shape.rule.kernel != "xla" or shape.devices[0].platform != "cpu":
+        return shape
+    reach = code_reach(code.field_matrix)
+    few_terms = _holds_itself(code.field_matrix) and _num_terms(shape, reach) <= _MOST_TERMS
+    if shape.clients < _FEWEST_CLIENTS or not (few_terms or _walks(shape, code)):
+        return shape
+    if not _has_room(shape, reach):
+        return shape
+    _reaches.setdefault(shape, set()).add(reach)
+    return shape._replace(reach=reach)
+
+
+def _has_room(shape: Shape, reach: int) -> bool:
+    """Whether a reach may have a program of its own in this process, or has it."""
+    reaches = _reaches.get(shape, set())
+    return reach in reaches or len(reaches) < _MOST_REACHES
+
+
+def _walks(shape: Shape, code: GradientCode) -> bool:
+    """Whether trials of a code are decided by a walk around the ring alone."""
+    reach = code_reach(code.field_matrix)
+    sizes = walks_around(shape.attempts, shape.clients) and walk_serves(shape.clients, reach)
+    return sizes and _holds_itself(code.field_matrix)
+
+
+def _num_terms(shape: Shape, reach: int) -> int:
+    """Of a Gram matrix whose rows reach so far: each stands in the code of the program."""
+    clients, attempts = shape.clients, shape.attempts
+    diagonals = range(min(reach, clients // 2) + 1)
+    meet = sum((o + d) % clients <= reach for d in diagonals for o in range(reach + 1))
+    return meet * attempts
+
+
+def _serves(shape: Shape, coefficients: AnyArray) -> bool:
+    """Whether the program of a shape with a reach serves a code."""
+    holds = shape.rule.kernel == "fused" or _holds_itself(coefficients)
+    return holds and code_reach(coefficients) <= shape.reach
+
+
+def _holds_itself(coefficients: AnyArray) -> bool:
+    """Whether every row holds the client that sends it."""
+    return bool(np.all(np.diagonal(np.asarray(coefficients), axis1=-2, axis2=-1)))
 
 
 def code_reach(coefficients: AnyArray) -> int:
@@ -151,10 +211,9 @@ def compile_or_fall_back(shape: Shape, code: GradientCode) -> Program:
       shape: of the program.
       code: any of the shape's, to compare by.
     """
-    if shape.rule.kernel != "fused":
-        return compiled_program(shape)
-    program = _compile_fused(shape, code)
-    return partial(_run_around, program, shape, code) if shape.reach else program
+    fused = shape.rule.kernel == "fused"
+    program = _compile_fused(shape, code) if fused else compiled_program(shape)
+    return partial(_run_within_reach, program, shape, code) if shape.reach else program
 
 
 def _compile_fused(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
@@ -165,19 +224,19 @@ def _compile_fused(shape: Shape, code: GradientCode) -> jax.stages.Compiled:
     return compiled_program(shape if _verdicts[shape] is None else _by_xla(shape))
 
 
-def _run_around(program: Program, shape: Shape, code: GradientCode, inputs: Inputs) -> Any:
+def _run_within_reach(program: Program, shape: Shape, code: GradientCode, inputs: Inputs) -> Any:
     """Run a program that serves codes up to a reach; another one for a code that reaches further.
 
     One program by XLA serves all codes of a size, and so must this: the first run of a code that
     reaches further waits for a compiler.
     """
-    reach = code_reach(inputs.run.field_matrix)
-    if reach <= shape.reach:
+    coefficients = inputs.run.field_matrix
+    if _serves(shape, coefficients):
         return program(inputs)
-    further = dataclasses.replace(code, field_matrix=inputs.run.field_matrix)
-    if why_not_served(shape, further):
+    further = dataclasses.replace(code, field_matrix=coefficients)
+    if shape.rule.kernel == "xla" or why_not_served(shape, further):
         return compiled_program(_by_xla(shape))(inputs)
-    return _compile_fused(shape._replace(reach=reach), further)(inputs)
+    return _compile_fused(shape._replace(reach=code_reach(coefficients)), further)(inputs)
 
 
 def _by_xla(shape: Shape) -> Shape:

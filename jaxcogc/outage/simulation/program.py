@@ -137,7 +137,13 @@ def prepared(shape: Shape, run: Run) -> PreparedCode:
     size = (shape.attempts, shape.clients, shape.clients)
     reals = None if run.reals is None else jnp.broadcast_to(jnp.asarray(run.reals), (*size, 2))
     coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
-    return prepare_code(coefficients, run.num_stragglers, shape.rule.modulus, reals=reals)
+    return prepare_code(
+        coefficients,
+        run.num_stragglers,
+        shape.rule.modulus,
+        reals=reals,
+        reach=shape.reach if shape.rule.kernel == "xla" and shape.reach else None,
+    )
 
 
 class _DecidedTile(NamedTuple):

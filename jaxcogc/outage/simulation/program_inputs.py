@@ -40,8 +40,9 @@ class Shape(NamedTuple):
       kept: 0 for a program that adds all its blocks up; else the most blocks a device counts in
         one call of a program that keeps them apart.
       strata: 0, or the number of strata that are counted apart.
-      reach: 0, or, of a program by the fused kernel for rings, how far round the ring the rows of
-        its codes may reach: the largest offset.
+      reach: 0, or how far round the ring the rows of its codes may reach, the largest offset: of
+        the fused kernel for rings, and of programs by XLA that know it (each row of a code must
+        hold its own client then).
     """
 
     clients: int

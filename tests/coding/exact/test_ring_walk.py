@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxcogc.coding.codes import cyclic_code, cyclic_mds_code, uncoded
-from jaxcogc.coding.exact import ring_walk as ring
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import inverse, multiply
+from jaxcogc.coding.exact.ring_terms import most_trajectories, ring_terms
+from jaxcogc.coding.exact.ring_walk import ring_null_vector
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links
@@ -31,11 +32,11 @@ def elements(source, shape, modulus=MERSENNE_31):
     return source.integers(0, modulus, shape, dtype=np.uint32)
 
 
-walk = quick_jit(ring.ring_null_vector, static_argnums=3)
+walk = quick_jit(ring_null_vector, static_argnums=3)
 eliminate = quick_jit(null_vector, static_argnums=3)
 # One small program each in place of dozens.
 prepare = jax.jit(prepare_code, static_argnums=2)
-terms_of = jax.jit(ring.ring_terms, static_argnums=1)
+terms_of = jax.jit(ring_terms, static_argnums=1)
 gram_terms_of = jax.jit(gram_terms, static_argnums=1)
 pack = jax.jit(pack_rows)
 
@@ -56,7 +57,7 @@ def zeros(vector, modulus=MERSENNE_31):
 def test_equals_python_integers(clients):
     """Random supports within the reach, every erasure level, nothing and everything delivered."""
     level = st.sampled_from([0.0, 0.03, 0.1, 0.4, 0.8])
-    most = ring.most_trajectories(clients)
+    most = most_trajectories(clients)
     longest = (most - 1) // 4 * 4 - (-clients % 4)
 
     @settings(derandomize=True, database=None)
