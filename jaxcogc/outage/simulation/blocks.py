@@ -20,7 +20,12 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
+from jaxcogc.outage.simulation.kernel_choice import (
+    compile_or_fall_back,
+    serves,
+    with_kernel,
+    within_reach,
+)
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import MOST_KEPT, Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
@@ -53,12 +58,15 @@ class BlockSimulation(NamedTuple):
       most_blocks: blocks that one call counts at most.
       start: ``start(run, first_block, num_blocks)`` begins to count the blocks and returns at
         once; call the result for the CountedBlocks.
+      serves: whether a code of the family and size runs at once: others, which reach further than
+        the program knows, wait for the compiler.
     """
 
     compile_seconds: float
     device: str
     most_blocks: int
     start: Callable[[Run, int, int], Callable[[], CountedBlocks]]
+    serves: Callable[[GradientCode], bool]
 
 
 def compile_blocks(
@@ -94,12 +102,14 @@ def compile_blocks(
         devices=devices,
     )
     shape = shape._replace(kept=min(MOST_KEPT, shape.most_blocks))
-    program = compile_or_fall_back(with_kernel(shape, code, "auto"), code)
+    chosen = within_reach(with_kernel(shape, code, "auto"), code)
+    program = compile_or_fall_back(chosen, code)
     return BlockSimulation(
         time.perf_counter() - started,
         describe_devices(shape.devices),
         shape.kept * len(shape.devices),
         partial(_start, program, shape),
+        partial(serves, chosen),
     )
 
 

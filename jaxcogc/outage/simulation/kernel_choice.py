@@ -134,10 +134,12 @@ def _num_terms(shape: Shape, reach: int) -> int:
     return meet * attempts
 
 
-def _serves(shape: Shape, coefficients: AnyArray) -> bool:
-    """Whether the program of a shape with a reach serves a code."""
-    holds = shape.rule.kernel == "fused" or _holds_itself(coefficients)
-    return holds and code_reach(coefficients) <= shape.reach
+def serves(shape: Shape, code: GradientCode) -> bool:
+    """Whether the program of a shape runs a code of its family and size itself."""
+    if not shape.reach:
+        return True
+    holds = shape.rule.kernel == "fused" or _holds_itself(code.field_matrix)
+    return holds and code_reach(code.field_matrix) <= shape.reach
 
 
 def _holds_itself(coefficients: AnyArray) -> bool:
@@ -230,13 +232,13 @@ def _run_within_reach(program: Program, shape: Shape, code: GradientCode, inputs
     One program by XLA serves all codes of a size, and so must this: the first run of a code that
     reaches further waits for a compiler.
     """
-    coefficients = inputs.run.field_matrix
-    if _serves(shape, coefficients):
+    given = dataclasses.replace(code, field_matrix=inputs.run.field_matrix)
+    if serves(shape, given):
         return program(inputs)
-    further = dataclasses.replace(code, field_matrix=coefficients)
-    if shape.rule.kernel == "xla" or why_not_served(shape, further):
+    if shape.rule.kernel == "xla" or why_not_served(shape, given):
         return compiled_program(_by_xla(shape))(inputs)
-    return _compile_fused(shape._replace(reach=code_reach(coefficients)), further)(inputs)
+    further = shape._replace(reach=code_reach(given.field_matrix))
+    return _compile_fused(further, given)(inputs)
 
 
 def _by_xla(shape: Shape) -> Shape:

@@ -85,7 +85,7 @@ def run_of(point: Point) -> Run:
 
 @lru_cache(maxsize=4096)
 def program_of(point: Point) -> Hashable:
-    """What points that share a compiled program have in common."""
+    """What points that share a compiled program have in common, if it serves their codes."""
     if point.time.text:
         kind = setting_of(point).kind
     else:  # without building the network of each of many points
@@ -104,20 +104,25 @@ class SimulationEngine:
 
     def __init__(self, devices: Sequence[Any] | None = None) -> None:
         self._devices = devices
-        self._programs: dict[Hashable, BlockSimulation] = {}
+        self._programs: dict[Hashable, list[BlockSimulation]] = {}
+
+    def _ready(self, point: Point) -> BlockSimulation | None:
+        """A program that serves a point, if it is compiled."""
+        programs = self._programs.get(program_of(point), [])
+        return next((program for program in programs if program.serves(code_of(point))), None)
 
     def _program(self, point: Point) -> BlockSimulation:
-        program = program_of(point)
-        if program not in self._programs:
-            network, code, protocol = setting_of(point)
-            self._programs[program] = compile_blocks(
-                network, code, **protocol, devices=self._devices
-            )
-        return self._programs[program]
+        ready = self._ready(point)
+        if ready is not None:
+            return ready
+        network, code, protocol = setting_of(point)
+        compiled = compile_blocks(network, code, **protocol, devices=self._devices)
+        self._programs.setdefault(program_of(point), []).append(compiled)
+        return compiled
 
     def is_ready(self, point: Point) -> bool:
         """See `BlockCounter`."""
-        return program_of(point) in self._programs
+        return self._ready(point) is not None
 
     def prepare(self, point: Point) -> float:
         """See `BlockCounter`."""
