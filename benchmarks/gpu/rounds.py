@@ -52,8 +52,8 @@ def _decision_rules(shape: Shape, tile: int) -> Rules:
     return Rules(
         {
             "draw_offsets": rounds.offset_pairs,
-            "gram_matrices": diagonals,
-            "gram_matrices.fill": rounds.offset_groups / diagonals,
+            "_used_diagonals": diagonals,
+            "_used_diagonals.fill": rounds.offset_groups / diagonals,
         }
     )
 

@@ -46,8 +46,9 @@ class Simulation(NamedTuple):
       device: the devices it runs on, in words.
       counts: ``counts(key, network, code, num_trials)`` yields OutcomeCounts of consecutive blocks,
         a fraction of a second of work each where it can be, ``num_trials`` trials in all. Any
-        probabilities, and any code of the family and size it was compiled for. What was yielded is
-        complete, so the iteration may be stopped at any time.
+        probabilities, and any code of the family and size it was compiled for (where that is of 24
+        clients or more, one that reaches further around the ring waits for a compiler first). What
+        was yielded is complete, so the iteration may be stopped at any time.
     """
 
     compile_seconds: float
@@ -179,7 +180,8 @@ def compile_simulation(
         it does not compile, or counts a block otherwise than the ordinary program, one log line
         says so and that takes its place.
       num_trials: that will be asked for, where that is known. For few (on a CPU up to
-        2^20, from 12 clients on 2^27 / clients^2, from 16 on 2^23 / clients; elsewhere up to 2^17)
+        2^20, from 12 clients on 2^27 / clients^2, from 16 on 2^23 / clients, for most codes of one
+        attempt and 24 clients or more 2^31 / clients^3; elsewhere up to 2^17)
         "auto" and "xla" give a program that compiles in seconds at any size, runs slower (two to
         five times at 10 clients, twenty times at 64) and counts the same.
 
