@@ -216,17 +216,18 @@ def _bits(offsets: AnyArray, num_words: int) -> Array:
     return jnp.where(np.arange(num_words)[:, None] == offsets // 32, bit, np.uint32(0))
 
 
-def gram_panel(start: int, width: int, gram: Array) -> Array:
-    """Columns start .. start + width - 1 of the Gram matrices, from client ``start`` on.
+def gram_panel(width: int, columns: AnyArray, gram: Array) -> Array:
+    """Some columns of the Gram matrices next to each other, at these clients.
 
     Args:
-      start, width: which columns.
+      width: how many columns.
+      columns: int [held], their clients first and all later ones whose entries matter, in order.
       gram: from `gram_matrices`.
 
     Returns:
-      uint32 [width, clients - start, trials]; left of the diagonal stands anything.
+      uint32 [width, held, trials]; left of the diagonal stands anything.
     """
-    clients = gram.shape[1]
+    clients, start = gram.shape[1], int(columns[0])
     flat = gram.reshape(-1, gram.shape[-1])
 
     def row(column: int) -> Array:
@@ -243,4 +244,6 @@ def gram_panel(start: int, width: int, gram: Array) -> Array:
         return jnp.concatenate(parts)
 
     rows = (row(start + c) for c in range(width))
-    return jnp.stack([jnp.pad(row, ((c, 0), (0, 0))) for c, row in enumerate(rows)])
+    block = jnp.stack([jnp.pad(row, ((c, 0), (0, 0))) for c, row in enumerate(rows)])
+    runs = np.split(columns - start, np.flatnonzero(np.diff(columns) > 1) + 1)
+    return jnp.concatenate([block[:, run[0] : run[-1] + 1] for run in runs], axis=1)

@@ -23,7 +23,6 @@ The batch axis is last: every operation is a long vector operation over trials.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from functools import partial, reduce
 from typing import NamedTuple
 
@@ -47,10 +46,10 @@ _LARGEST_PANEL = 8
 
 
 class _Panel(NamedTuple):
-    """Eliminated columns ``start .. start + len(rows) - 1``."""
+    """Some columns next to each other, eliminated."""
 
-    start: int
-    rows: list[Array]  # for every column c, uint32 [clients - c, trials]: u_c, diagonal first
+    columns: AnyArray  # int [held]: those that rows of the panel can hold, its own first
+    rows: list[Array]  # for its column c, uint32 [held - c, trials]: u_c, diagonal first
     pivots: Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
     factors: Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
     # d_b with b > c
@@ -77,19 +76,22 @@ def null_vector(rows: Array, code: GramTerms, random: Array, modulus: int) -> tu
     once = in_branches(random[0, 0] <= np.uint32(modulus))
     width = -(-clients // -(-clients // _LARGEST_PANEL))
     gram = gram_matrices(once, rows, code, modulus)
-    coupled = _coupled(clients, width, code.reach)
+    panel_of = np.arange(clients) // width
     panels: list[_Panel] = []
-    for start in range(0, clients, width):
-        block = once(partial(gram_panel, start, min(width, clients - start)), gram)
-        block = _update_panel(once, block, panels, start, coupled, modulus)
-        panels.append(_eliminate_panel(once, block, start, modulus))
+    for number, coupled in enumerate(_coupled(clients, width, code.reach)):
+        columns = np.flatnonzero((panel_of >= number) & coupled[panel_of])
+        block = once(partial(gram_panel, int(np.sum(panel_of == number)), columns), gram)
+        block = _update_panel(once, block, panels, columns, modulus)
+        panels.append(_eliminate_panel(once, block, columns, modulus))
     free = [fold(jnp.add, (panel.pivots == 0).astype(jnp.int32)) for panel in panels]
     rank = clients - reduce(operator.add, free)
     return _back_substitute(once, panels, random, modulus), rank
 
 
 def _coupled(clients: int, width: int, reach: int | None) -> AnyArray:
-    """Which panels of columns the elimination of an earlier one changes: bool [panels, panels].
+    """Which panels of columns rows of which others can hold: bool [panels, panels].
+
+    Of later panels, once all earlier ones are eliminated; every panel holds itself.
 
     Args:
       clients, width: columns, and columns of a panel.
@@ -109,43 +111,76 @@ def _coupled(clients: int, width: int, reach: int | None) -> AnyArray:
 
 
 def _update_panel(
-    once: Once, block: Array, panels: list[_Panel], start: int, coupled: AnyArray, modulus: int
+    once: Once, block: Array, panels: list[_Panel], columns: AnyArray, modulus: int
 ) -> Array:
-    """Apply all earlier pivots to a panel of the Gram matrices.
+    """Apply all earlier pivots to a panel of the Gram matrices, which holds these columns.
 
-    ``coupled``: which panels change which; of the others only the pivots' product counts.
+    Of panels whose rows hold none of its own columns only the pivots' product counts.
     """
     times = partial(multiply, modulus=modulus)
     width = block.shape[0]
 
-    def behind(first: int, rows: Sequence[Array]) -> list[Array]:
-        """Of a panel's rows, the entries from column ``start`` on."""
-        return [row[start - first - c :] for c, row in enumerate(rows)]
-
-    def weigh(first: int, factors: Array, scale: Array, *rows: Array) -> Array:
-        entries = jnp.stack([row[:width] for row in behind(first, rows)])
+    def weigh(place: int, factors: Array, scale: Array, *rows: Array) -> Array:
+        own = (slice(place - c, place - c + width) for c in range(len(rows)))
+        entries = jnp.stack([row[part] for row, part in zip(rows, own, strict=True)])
         return negate(times(times(factors[1:], scale)[:, None], entries), modulus)
 
-    def add_all(first: int, block: Array, weights: Array, *rows: Array) -> Array:
-        pairs = zip(weights[:, :, None], behind(first, rows), strict=True)
-        return add(block, sum_of_products(pairs, modulus), modulus)
+    def add_all(runs: list[_Run], block: Array, weights: Array, *rows: Array) -> Array:
+        parts = []
+        for place, length, source in runs:
+            part = block[:, place : place + length]
+            if source is not None:
+                held = (row[source - c : source - c + length] for c, row in enumerate(rows))
+                pairs = zip(weights[:, :, None], held, strict=True)
+                part = add(part, sum_of_products(pairs, modulus), modulus)
+            parts.append(part)
+        return jnp.concatenate(parts, axis=1)
 
     if not panels:
         return block
     scale = jnp.full_like(block[0, 0], one(modulus))
     updates = []
-    for number, panel in reversed(list(enumerate(panels))):
-        if coupled[number, len(panels)]:
-            weights = once(partial(weigh, panel.start), panel.factors, scale, *panel.rows)
+    for panel in reversed(panels):
+        if columns[0] in panel.columns:
+            place = int(np.searchsorted(panel.columns, columns[0]))
+            weights = once(partial(weigh, place), panel.factors, scale, *panel.rows)
             updates.append((panel, weights))
         scale = once(times, scale, panel.factors[0])
     block = once(times, block, scale)
     for panel, weights in updates:
-        block = once(partial(add_all, panel.start), block, weights, *panel.rows)
+        runs = _runs(columns, panel.columns)
+        block = once(partial(add_all, runs), block, weights, *panel.rows)
     return block
 
 
-def _eliminate_panel(once: Once, block: Array, start: int, modulus: int) -> _Panel:
+class _Run(NamedTuple):
+    """Some columns of a panel next to each other, and where another panel has them, if it has."""
+
+    place: int
+    length: int
+    source: int | None
+
+
+def _runs(columns: AnyArray, others: AnyArray) -> list[_Run]:
+    """All columns of a panel in runs; both in order.
+
+    >>> [tuple(run) for run in _runs(np.array([4, 5, 6, 7, 9]), np.array([2, 4, 5, 9]))]
+    [(0, 2, 1), (2, 2, None), (4, 1, 3)]
+    """
+    sources = {int(column): place for place, column in enumerate(others)}
+    runs: list[_Run] = []
+    for place, column in enumerate(map(int, columns)):
+        source = sources.get(column)
+        last = runs[-1] if runs else None
+        follows = None if last is None or last.source is None else last.source + last.length
+        if last is not None and source == follows:
+            runs[-1] = last._replace(length=last.length + 1)
+        else:
+            runs.append(_Run(place, 1, source))
+    return runs
+
+
+def _eliminate_panel(once: Once, block: Array, columns: AnyArray, modulus: int) -> _Panel:
     """Eliminate the columns of a panel one by one."""
     times = partial(multiply, modulus=modulus)
 
@@ -173,16 +208,16 @@ def _eliminate_panel(once: Once, block: Array, start: int, modulus: int) -> _Pan
             row = once(partial(eliminate, column), block, factors, weights, *rows)
         rows.append(row)
         factors = once(extend, factors, row)
-    return _Panel(start, rows, jnp.stack([row[0] for row in rows]), factors)
+    return _Panel(columns, rows, jnp.stack([row[0] for row in rows]), factors)
 
 
 def _back_substitute(once: Once, panels: list[_Panel], random: Array, modulus: int) -> Array:
     """Solve for the null vector from the last client to the first."""
     times = partial(multiply, modulus=modulus)
 
-    def from_solved(solved: Array, *rows: Array) -> Array:
+    def from_solved(places: AnyArray, solved: Array, *rows: Array) -> Array:
         behind = jnp.stack([row[len(rows) - c :] for c, row in enumerate(rows)])
-        pairs = ((behind[:, i], value) for i, value in enumerate(solved))
+        pairs = ((behind[:, i], solved[place]) for i, place in enumerate(places))
         return sum_of_products(pairs, modulus)
 
     def prepend(
@@ -207,8 +242,10 @@ def _back_substitute(once: Once, panels: list[_Panel], random: Array, modulus: i
 
     solved = random[:0]
     for panel in reversed(panels):
-        known = once(from_solved, solved, *panel.rows) if len(solved) else None
-        values = random[panel.start : panel.start + panel.width]
+        start = int(panel.columns[0])
+        later = panel.columns[panel.width :] - start - panel.width
+        known = once(partial(from_solved, later), solved, *panel.rows) if len(later) else None
+        values = random[start : start + panel.width]
         found = random[:0]
         for c in reversed(range(panel.width)):
             solve = partial(prepend, c)
