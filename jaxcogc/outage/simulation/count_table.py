@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,7 +106,7 @@ def _row_groups(recovery: Recovery) -> tuple[list[jax.Array], jax.Array]:
     members = recovery.client_recovered
     # Every row and column looks at them: compilers would add the clients up for each.
     once = in_branches(recovery.rank[0] >= 0)
-    num_recovered = once(partial(fold, jnp.add), members.astype(jnp.int32))
+    num_recovered = once(_count_members, members)
     happened = classify(recovery, clients_axis=0, num_recovered=num_recovered).by_name()
     happened, num_recovered = lax.optimization_barrier((happened, num_recovered))
     events = [
@@ -127,6 +125,19 @@ def _row_groups(recovery: Recovery) -> tuple[list[jax.Array], jax.Array]:
         jnp.stack([event.astype(jnp.float32) for event in events]),
     ]
     return groups, num_recovered
+
+
+def _count_members(members: jax.Array) -> jax.Array:
+    """Recovered clients, int32 [trials], from bool [clients, trials]."""
+
+    def on_a_cpu(members: jax.Array) -> jax.Array:
+        return fold(jnp.add, members.astype(jnp.int32))
+
+    def elsewhere(members: jax.Array) -> jax.Array:
+        return jnp.sum(members, axis=0, dtype=jnp.int32)
+
+    number: jax.Array = lax.platform_dependent(members, cpu=on_a_cpu, default=elsewhere)
+    return number
 
 
 def outcome_flags(recovery: Recovery, counted: jax.Array) -> jax.Array:
