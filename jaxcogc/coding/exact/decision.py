@@ -18,7 +18,7 @@ from jaxcogc.coding.exact.gram import GramTerms, gram_terms
 from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import add
-from jaxcogc.coding.exact.ring_terms import RingTerms, ring_terms, walks_around
+from jaxcogc.coding.exact.ring_terms import RingTerms, ring_terms, walk_serves, walks_around
 from jaxcogc.coding.exact.ring_walk import ring_null_vector
 from jaxcogc.coding.gradient_code import IN_FLOATS, GradientCode
 from jaxcogc.coding.host_field import MERSENNE_31
@@ -120,7 +120,7 @@ def prepare_code(
     choice = jnp.asarray(choice, jnp.uint32)
     attempts, clients, _ = coefficients.shape
     ring = None
-    if walks_around(attempts, clients):
+    if walks_around(attempts, clients) and (reach is None or walk_serves(clients, reach)):
         ring = ring_terms(coefficients[0], modulus, choice, reach)
     return PreparedCode(
         gram_terms(coefficients, modulus, choice, reach),
@@ -263,7 +263,7 @@ def null_vector_of(
     if rule.kernel == "loops":
         return looped_null_vector(stacks.rows, code.gram, random, rule.modulus)
     rows, random = _padded(stacks.rows), _padded(random)
-    if code.ring is None or code.ring.usable is False:
+    if code.ring is None:
         vector, rank = by_gram(rows, random)
     elif code.ring.usable is True:
         vector, rank = by_ring(code.ring, rows, random)

@@ -75,8 +75,8 @@ def ring_terms(
       coefficients: uint32 [clients, clients], the code over GF(modulus).
       modulus: a prime below 2^31.
       choice: of the trajectories, uint32.
-      reach: what the largest offset is at most, and that every row holds its own client, where that
-        is known when the program is compiled; None looks.
+      reach: what the largest offset is at most, where it is known when the program is compiled that
+        `walk_serves` it, and that every row holds its own client; None looks.
     """
     clients = len(coefficients)
     most, nobody = most_trajectories(clients), -clients % BLOCK
@@ -92,7 +92,7 @@ def ring_terms(
     if reach is not None:
         cut = _cut(reach + nobody)
         needed = GROUP * (cut // GROUP + 1)
-        return RingTerms(ratios, choices[:, :needed], reach, cut, walk_serves(clients, reach))
+        return RingTerms(ratios, choices[:, :needed], reach, cut, True)
     used = jnp.any(by_offset != 0, axis=0)
     found = jnp.max(jnp.where(used, offset, 0)).astype(jnp.int32)
     cut_there = _cut(found + nobody)
