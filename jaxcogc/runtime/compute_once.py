@@ -48,9 +48,7 @@ def in_branches(always_true: Array) -> Once:
     Args:
       always_true: bool; the condition of the branches, which only we know to be true.
     """
-    always_true = lax.platform_dependent(
-        always_true, cpu=lambda true: true, default=lambda true: jnp.ones_like(true)
-    )
+    always_true = true_but_on_a_cpu(always_true)
 
     def once(function: Callable[[*Operands], Result], *operands: *Operands) -> Result:
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*operands)
@@ -66,6 +64,12 @@ def in_branches(always_true: Array) -> Once:
         return result
 
     return once
+
+
+def true_but_on_a_cpu(flag: Array) -> Array:
+    """A flag, bool, on a CPU; elsewhere True, so that XLA drops the other branch."""
+    known: Array = lax.platform_dependent(flag, cpu=lambda flag: flag, default=jnp.ones_like)
+    return known
 
 
 def zeros_like_mesh(operands: PyTree, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

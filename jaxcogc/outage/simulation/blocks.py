@@ -20,12 +20,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
-from jaxcogc.outage.simulation.kernel_choice import (
-    compile_or_fall_back,
-    serves,
-    with_kernel,
-    within_reach,
-)
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, serves, with_kernel
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import MOST_KEPT, Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices
@@ -102,7 +97,7 @@ def compile_blocks(
         devices=devices,
     )
     shape = shape._replace(kept=min(MOST_KEPT, shape.most_blocks))
-    chosen = within_reach(with_kernel(shape, code, "auto"), code)
+    chosen = with_kernel(shape, code, "auto")
     program = compile_or_fall_back(chosen, code)
     return BlockSimulation(
         time.perf_counter() - started,

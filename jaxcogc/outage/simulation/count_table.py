@@ -10,7 +10,7 @@ from jax import lax
 from jaxcogc.coding.exact.decision import Recovery
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome, classify
-from jaxcogc.runtime.compute_once import in_branches
+from jaxcogc.runtime.compute_once import in_branches, true_but_on_a_cpu
 from jaxcogc.runtime.folds import fold
 
 _NUM_EVENTS = 7
@@ -58,9 +58,7 @@ def outcome_table(recovery: Recovery, counted: jax.Array, *, in_groups: bool = F
     def count_events() -> jax.Array:
         return jnp.pad(count(groups[-1]), ((3 * clients, 0), (0, 0)))
 
-    some = lax.platform_dependent(
-        jnp.any(num_recovered > 0), cpu=lambda some: some, default=jnp.ones_like
-    )
+    some = true_but_on_a_cpu(jnp.any(num_recovered > 0))
     table: jax.Array = lax.cond(some, count_all, count_events)
     return table.astype(jnp.int32)
 

@@ -50,7 +50,7 @@ _reaches: dict[Shape, set[int]] = {}
 def with_kernel(
     shape: Shape, code: GradientCode, kernel: str, num_trials: int | None = None
 ) -> Shape:
-    """The shape of a program by another kernel.
+    """The shape of a program by another kernel, or by XLA as `within_reach` says.
 
     Args:
       shape: of a program by XLA.
@@ -66,20 +66,21 @@ def with_kernel(
     if by_loops and num_trials is not None and num_trials <= _few_trials(shape, code):
         return by_kernel(shape, "loops")
     if kernel == "xla":
-        return shape
+        return within_reach(shape, code)
     reason = why_not_fused(shape, code)
     if reason is None:
         return as_fused(shape, code)
     if kernel == "fused":
         raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
-    return shape
+    return within_reach(shape, code)
 
 
 def _few_trials(shape: Shape, code: GradientCode) -> int:
     """Up to so many trials the faster program costs more to compile than it saves."""
     if shape.devices[0].platform != "cpu":
         return 2**17
-    if _walks(shape, code) and _has_room(shape, code_reach(code.field_matrix)):
+    reach = code_reach(code.field_matrix)
+    if _walks(shape, reach) and _holds_itself(code.field_matrix) and _has_room(shape, reach):
         return 2**31 // shape.clients**3
     return min(2**20, 2**27 // (shape.clients * min(shape.clients, 16)))
 
@@ -103,11 +104,11 @@ def within_reach(shape: Shape, code: GradientCode) -> Shape:
     """
     if shape.rule.kernel != "xla" or shape.devices[0].platform != "cpu":
         return shape
-    reach = code_reach(code.field_matrix)
-    few_terms = _holds_itself(code.field_matrix) and _num_terms(shape, reach) <= _MOST_TERMS
-    if shape.clients < _FEWEST_CLIENTS or not (few_terms or _walks(shape, code)):
+    if shape.clients < _FEWEST_CLIENTS or not _holds_itself(code.field_matrix):
         return shape
-    if not _has_room(shape, reach):
+    reach = code_reach(code.field_matrix)
+    small = _walks(shape, reach) or _num_terms(shape, reach) <= _MOST_TERMS
+    if not small or not _has_room(shape, reach):
         return shape
     _reaches.setdefault(shape, set()).add(reach)
     return shape._replace(reach=reach)
@@ -119,11 +120,9 @@ def _has_room(shape: Shape, reach: int) -> bool:
     return reach in reaches or len(reaches) < _MOST_REACHES
 
 
-def _walks(shape: Shape, code: GradientCode) -> bool:
-    """Whether trials of a code are decided by a walk around the ring alone."""
-    reach = code_reach(code.field_matrix)
-    sizes = walks_around(shape.attempts, shape.clients) and walk_serves(shape.clients, reach)
-    return sizes and _holds_itself(code.field_matrix)
+def _walks(shape: Shape, reach: int) -> bool:
+    """Whether a walk around the ring alone decides, where every row holds its own client."""
+    return walks_around(shape.attempts, shape.clients) and walk_serves(shape.clients, reach)
 
 
 def _num_terms(shape: Shape, reach: int) -> int:

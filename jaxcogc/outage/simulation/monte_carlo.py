@@ -28,7 +28,7 @@ from jaxcogc.outage.intervals import estimate
 from jaxcogc.outage.protocol import Protocol
 from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel, within_reach
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.own_trials import DrawLinks, Outcome, OwnTrials, count_own_trials
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
@@ -109,7 +109,6 @@ def simulate_outcomes(
         own = OwnTrials(links, outcomes or {})
         _check_alone(own, dynamics=dynamics, keep_heard=keep_heard, estimator=estimator)
         shape = with_kernel(run_shape(network, code, **protocol), code, "xla", num_trials)
-        shape = within_reach(shape, code)
         return _own_outcomes(key, network, code, num_trials, shape, dynamics, own)
     if estimator == "stratified":
         sorting = compile_stratified(network, code, **protocol, num_trials=num_trials)
@@ -203,7 +202,7 @@ def compile_simulation(
         tile=tile,
         devices=devices,
     )
-    shape = within_reach(with_kernel(shape, code, kernel, num_trials), code)
+    shape = with_kernel(shape, code, kernel, num_trials)
     counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return Simulation(time.perf_counter() - started, describe_devices(shape.devices), counts)
 

@@ -16,7 +16,7 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel, within_reach
+from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
 from jaxcogc.outage.stratified.known_strata import MOST_STRATA, sort_cells
@@ -79,7 +79,7 @@ def compile_stratified(
         dynamics=dynamics,
         tile=tile,
     )._replace(strata=MOST_STRATA)
-    shape = within_reach(with_kernel(shape, code, kernel, num_trials), code)
+    shape = with_kernel(shape, code, kernel, num_trials)
     sort_cells(network, code, num_attempts=num_attempts, dynamics=dynamics)  # or says what is wrong
     counts = partial(_counts, compile_or_fall_back(shape, code), shape, dynamics)
     return StratifiedSimulation(
