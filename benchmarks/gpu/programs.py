@@ -49,10 +49,11 @@ class Planned(NamedTuple):
 
 
 def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> Iterator[Planned]:
-    """All programs in turn; ``quick``: the first alone."""
+    """All programs in turn; ``quick``: those of many trials and of few, of the first shape."""
     for shape in shapes:
         best, kernel = simulation(device, shape, "auto")
         yield best
+        yield simulation(device, shape, "auto", num_trials=1)[0]
         if quick:
             return
         if kernel != "xla":
@@ -63,9 +64,15 @@ def planned_programs(device: jax.Device, shapes: list[Shape], quick: bool) -> It
 
 
 def simulation(
-    device: jax.Device, shape: Shape, kernel: str, keep_apart: bool = False
+    device: jax.Device,
+    shape: Shape,
+    kernel: str,
+    keep_apart: bool = False,
+    num_trials: int | None = None,
 ) -> tuple[Planned, str]:
-    """Draw, decide and count; with ``keep_apart`` every block by itself. Also the kernel taken."""
+    """Draw, decide and count; with ``keep_apart`` every block by itself. Also the kernel taken.
+
+    ``num_trials`` will be asked for: few go by loops."""
     program = lower_simulation(
         make_network(shape),
         make_code(shape),
@@ -73,6 +80,7 @@ def simulation(
         num_attempts=shape.attempts,
         kernel=kernel,
         keep_apart=keep_apart,
+        num_trials=num_trials,
     )
     what = "blocks kept apart" if keep_apart else "simulation"
     tile = program.num_trials // program.num_tiles

@@ -25,6 +25,7 @@ from jaxcogc.coding.exact.decision import (
     prepare_code,
     recover_rows,
 )
+from jaxcogc.coding.exact.panel_loops import MOST_UNROLLED
 from jaxcogc.coding.exact.prime_field import random_elements
 from jaxcogc.coding.exact.trial_batches import batched_decision
 from jaxcogc.links.draws import Links
@@ -83,9 +84,13 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     return _decision(rule)(prepared, random, Links(*map(jnp.asarray, links)))
 
 
-def few_trials(num_clients: int) -> int:
-    """Up to so many a call a program that compiles soon serves better than one that runs fast."""
-    return 2**13 if num_clients <= 12 else 2**12
+def by_loops(num_trials: int, num_clients: int) -> bool:
+    """Whether the program of `panel_loops` serves so many trials a call better.
+
+    Few, as it compiles soon; and any number where it runs faster too.
+    """
+    faster = num_clients > MOST_UNROLLED and jax.default_backend() == "cpu"
+    return faster or num_trials <= 2**13
 
 
 def tile_size(num_clients: int, num_attempts: int, platform: str | None = None) -> int:
@@ -138,7 +143,7 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random: Array, links: Link
     until the trials that no other tile has stand first.
     """
     trials = len(random)
-    if trials <= few_trials(random.shape[1]):
+    if by_loops(trials, random.shape[1]):
         rule = rule._replace(kernel="loops")
     tile = min(trials, tile_size(random.shape[1], links.uplink_delivered.shape[1]))
     once = in_branches(random[0, 0] <= np.uint32(rule.modulus))

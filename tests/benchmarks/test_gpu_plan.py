@@ -38,7 +38,8 @@ def test_a_plan_without_the_compiler_is_one_line(capsys):
 
 
 def test_no_program_of_a_described_gpu_waits_for_the_host(tmp_path):
-    """The fused program of one small shape, where `make gpu-plan` has put the compiler."""
+    """The programs for many and for few trials of one small shape, where `make gpu-plan` has put
+    the compiler."""
     if not (ROOT / ".venv-gpu" / ".installed").exists():
         pytest.skip("did not run: the compiler for GPUs is not installed (make gpu-plan)")
     target = tmp_path / "plan.json"
@@ -54,10 +55,13 @@ def test_no_program_of_a_described_gpu_waits_for_the_host(tmp_path):
     assert run.returncode == 0, run.stderr
     result = json.loads(target.read_text())
     assert result["complete"]
-    (case,) = result["cases"]
-    assert case["host_waits"] == 0
-    assert case["spilled_bytes"] == 0
-    assert case["kernels"] > 0
+    names = [case["program"].split(", ")[-1] for case in result["cases"]]
+    assert names == ["fused", "loops"]
+    for case in result["cases"]:
+        assert case["host_waits"] == 0
+        assert case["spilled_bytes"] == 0
+        assert case["kernels"] > 0
+    case = result["cases"][0]
     fused = case["fused_kernel"]
     assert fused["instructions_a_trial"] > 16 * 90, "two words of a link take 90 instructions"
     rate = case["predicted_rate"]

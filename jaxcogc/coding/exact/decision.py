@@ -15,8 +15,8 @@ from jaxcogc._types import Array, ArrayLike
 from jaxcogc.coding.exact.bit_rows import pack_offsets
 from jaxcogc.coding.exact.float_decision import scaled_rows, spanned_by_rows
 from jaxcogc.coding.exact.gram import GramTerms, gram_terms
-from jaxcogc.coding.exact.looped_elimination import looped_null_vector
 from jaxcogc.coding.exact.null_vector import null_vector
+from jaxcogc.coding.exact.panel_loops import Coupling, coupling, looped_null_vector
 from jaxcogc.coding.exact.prime_field import add
 from jaxcogc.coding.exact.ring_terms import RingTerms, ring_terms, walk_serves, walks_around
 from jaxcogc.coding.exact.ring_walk import ring_null_vector
@@ -53,6 +53,7 @@ class PreparedCode(NamedTuple):
 
     Attributes:
       gram: terms of the weighted Gram matrices.
+      meet: for their elimination by loops.
       support: uint32 [words, attempts, clients]; bit per offset, set on the support of a row.
       num_stragglers: int32 scalar.
       ring: for the walk around the ring; None where it never pays.
@@ -61,6 +62,7 @@ class PreparedCode(NamedTuple):
     """
 
     gram: GramTerms
+    meet: Coupling
     support: Array
     num_stragglers: Array
     ring: RingTerms | None
@@ -74,10 +76,9 @@ class DecisionRule(NamedTuple):
       modulus: the prime.
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
-      kernel: "xla"; "loops", which compiles in a second or two and runs slower, as
-        `compile_simulation` says; or "fused", one kernel for a GPU that draws too, by which whole
-        blocks of trials are counted and single ones are not. All find the same. "float64" for codes
-        that no field has.
+      kernel: "xla"; "loops", which compiles in seconds at any size, as `panel_loops` says; or
+        "fused", one kernel for a GPU that draws too, by which whole blocks of trials are counted
+        and single ones are not. All find the same. "float64" for codes that no field has.
     """
 
     modulus: int
@@ -124,6 +125,7 @@ def prepare_code(
         ring = ring_terms(coefficients[0], modulus, choice, reach)
     return PreparedCode(
         gram_terms(coefficients, modulus, choice, reach),
+        coupling(coefficients),
         pack_offsets((coefficients != 0).reshape(1, -1), attempts, clients)[..., 0],
         jnp.asarray(num_stragglers, jnp.int32),
         ring,
@@ -253,6 +255,8 @@ def null_vector_of(
     """
 
     def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
+        if rule.kernel == "loops":
+            return looped_null_vector(rows, code.gram, code.meet, random, rule.modulus)
         return null_vector(rows, code.gram, random, rule.modulus)
 
     def by_ring(ring: RingTerms, rows: Array, random: Array) -> tuple[Array, Array]:
@@ -260,10 +264,8 @@ def null_vector_of(
 
     num_stacks = stacks.rows.shape[-1]
     random = jnp.tile(random, (1, num_stacks // random.shape[-1]))
-    if rule.kernel == "loops":
-        return looped_null_vector(stacks.rows, code.gram, random, rule.modulus)
     rows, random = _padded(stacks.rows), _padded(random)
-    if code.ring is None:
+    if code.ring is None or rule.kernel == "loops":
         vector, rank = by_gram(rows, random)
     elif code.ring.usable is True:
         vector, rank = by_ring(code.ring, rows, random)

@@ -122,7 +122,7 @@ def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Arr
     wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
     if code.used is None:
         return _known_diagonals(once, wrapped, code.terms, modulus)
-    return _used_diagonals(wrapped, code.terms, code.used, modulus)
+    return _used_diagonals(once, wrapped, code.terms, code.used, modulus)
 
 
 def _known_diagonals(once: Once, wrapped: Array, terms: Array, modulus: int) -> Array:
@@ -135,48 +135,51 @@ def _known_diagonals(once: Once, wrapped: Array, terms: Array, modulus: int) -> 
             other = (offset + diagonal) % clients
             if other <= reach:
                 bits = _bits(np.array(offset), num_words) | _bits(np.array(other), num_words)
-                total = _add_offset(total, wrapped, terms[offset], offset, bits, modulus)
+                own = wrapped[:, :, clients - offset : 2 * clients - offset]
+                total = _add_offset(total, own, terms[offset], bits, modulus)
         return total
 
     diagonals = [once(partial(add_all, d), wrapped, own) for d, own in enumerate(terms)]
     return jnp.stack(diagonals)
 
 
-def _used_diagonals(wrapped: Array, all_terms: Array, used: UsedTerms, modulus: int) -> Array:
+def _used_diagonals(
+    once: Once, wrapped: Array, all_terms: Array, used: UsedTerms, modulus: int
+) -> Array:
     """Where only the code tells, which the program gets when it runs."""
     num_words, attempts, twice, trials = wrapped.shape
     clients = twice // 2
     part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
+    before = ((0, 0), (0, 0), (_GROUP - 1, 0), (0, 0))
+    wrapped = once(lambda wrapped: jnp.pad(wrapped, before), wrapped)  # for a last part of a group
 
-    def add_some(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
-        for place, offset in enumerate(range(first, min(first + _GROUP, clients))):
-            own = terms[place], offset, bits[:, place]
-            total = _add_offset(total, wrapped, *own, modulus)
+    def add_some(total: Array, window: Array, terms: Array, bits: Array) -> Array:
+        for place in range(_GROUP):
+            start = _GROUP - 1 - place
+            own = window[:, :, start : start + clients]
+            total = _add_offset(total, own, terms[place], bits[:, place], modulus)
         return total
 
-    def add_group(first: int, total: Array, wrapped: Array, terms: Array, bits: Array) -> Array:
+    def add_group(total: Array, window: Array, terms: Array, bits: Array) -> Array:
         if attempts <= _UNROLLED_ATTEMPTS:
-            return add_some(first, total, wrapped, terms, bits)
+            return once(add_some, total, window, terms, bits)
 
         def add_attempt(attempt: Array, total: Array) -> Array:
-            own, own_terms = part(wrapped, attempt, 1, axis=1), part(terms, attempt, 1, axis=1)
-            return add_some(first, total, own, own_terms, bits)
+            own, own_terms = part(window, attempt, 1, axis=1), part(terms, attempt, 1, axis=1)
+            return once(add_some, total, own, own_terms, bits)
 
         summed: Array = lax.fori_loop(0, attempts, add_attempt, total)
         return summed
-
-    adders = [partial(add_group, first) for first in range(0, clients, _GROUP)]
 
     def fill(step: Array, gram: Array) -> Array:
         diagonal = used.diagonals.numbers[step]
 
         def add_next(number: Array, total: Array) -> Array:
-            group = used.groups.numbers[diagonal, number]
-            terms = part(all_terms[diagonal], group * _GROUP, _GROUP)
-            offset = group * _GROUP + np.arange(_GROUP)
+            first = _GROUP * used.groups.numbers[diagonal, number]
+            offset = first + np.arange(_GROUP)
             bits = _bits(offset, num_words) | _bits((offset + diagonal) % clients, num_words)
-            added: Array = lax.switch(group, adders, total, wrapped, terms, bits)
-            return added
+            window = part(wrapped, clients - first, clients + _GROUP - 1, axis=2)
+            return add_group(total, window, part(all_terms[diagonal], first, _GROUP), bits)
 
         zeros = zeros_like_mesh(wrapped, gram.shape[1:], jnp.uint32)
         total = lax.fori_loop(0, used.groups.num_needed[diagonal], add_next, zeros)
@@ -190,21 +193,16 @@ def _used_diagonals(wrapped: Array, all_terms: Array, used: UsedTerms, modulus: 
     return filled
 
 
-def _add_offset(
-    total: Array, wrapped: Array, terms: Array, offset: int, bits: Array, modulus: int
-) -> Array:
+def _add_offset(total: Array, rows: Array, terms: Array, bits: Array, modulus: int) -> Array:
     """Add the terms of the rows whose receivers stand so many places before each client.
 
     Args:
       total: uint32 [clients, trials].
-      wrapped: uint32 [words, attempts, 2 clients, trials], the rows twice around the ring.
+      rows: uint32 [words, attempts, clients, trials], of those receivers.
       terms: uint32 [attempts, clients].
-      offset: of the receivers.
       bits: uint32 [words], those that a row must have to be added.
     """
-    clients = len(total)
-    window = wrapped[:, :, clients - offset : 2 * clients - offset]
-    held = (x & bit == bit for x, bit in zip(window, bits, strict=True))
+    held = (x & bit == bit for x, bit in zip(rows, bits, strict=True))
     for both, term in zip(reduce(operator.and_, held), terms, strict=True):
         total = add(total, jnp.where(both, term[:, None], np.uint32(0)), modulus)
     return total

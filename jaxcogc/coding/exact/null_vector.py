@@ -31,32 +31,19 @@ import numpy as np
 
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.exact.gram import GramTerms, gram_matrices, gram_panel
-from jaxcogc.coding.exact.prime_field import (
-    add,
-    multiply,
-    negate,
-    one,
-    subtract,
-    sum_of_products,
-)
+from jaxcogc.coding.exact.panels import Panel, eliminate, fill_in, panel_width, solve
+from jaxcogc.coding.exact.prime_field import add, multiply, negate, one, sum_of_products
 from jaxcogc.runtime.compute_once import Once, in_branches
 from jaxcogc.runtime.folds import fold
 
-_LARGEST_PANEL = 8
+LARGEST_PANEL = 8
 
 
-class _Panel(NamedTuple):
-    """Some columns next to each other, eliminated."""
+class _Eliminated(NamedTuple):
+    """A panel, and the columns that its rows can hold, int [held], in order: its own first."""
 
-    columns: AnyArray  # int [held]: those that rows of the panel can hold, its own first
-    rows: list[Array]  # for its column c, uint32 [held - c, trials]: u_c, diagonal first
-    pivots: Array  # uint32 [width, trials]: the diagonals, 0 where the column is free
-    factors: Array  # uint32 [1 + width, trials]: product of all d_c; then, for every c, of the
-    # d_b with b > c
-
-    @property
-    def width(self) -> int:
-        return len(self.rows)
+    columns: AnyArray
+    panel: Panel
 
 
 def null_vector(rows: Array, code: GramTerms, random: Array, modulus: int) -> tuple[Array, Array]:
@@ -74,24 +61,22 @@ def null_vector(rows: Array, code: GramTerms, random: Array, modulus: int) -> tu
     """
     clients = rows.shape[2]
     once = in_branches(random[0, 0] <= np.uint32(modulus))
-    width = -(-clients // -(-clients // _LARGEST_PANEL))
+    width = panel_width(clients, LARGEST_PANEL)
     gram = gram_matrices(once, rows, code, modulus)
     panel_of = np.arange(clients) // width
-    panels: list[_Panel] = []
+    panels: list[_Eliminated] = []
     for number, coupled in enumerate(_coupled(clients, width, code.reach)):
         columns = np.flatnonzero((panel_of >= number) & coupled[panel_of])
         block = once(partial(gram_panel, int(np.sum(panel_of == number)), columns), gram)
         block = _update_panel(once, block, panels, columns, modulus)
-        panels.append(_eliminate_panel(once, block, columns, modulus))
-    free = [fold(jnp.add, (panel.pivots == 0).astype(jnp.int32)) for panel in panels]
-    rank = clients - reduce(operator.add, free)
-    return _back_substitute(once, panels, random, modulus), rank
+        panels.append(_Eliminated(columns, eliminate(once, block, modulus)))
+    pivots = (jnp.stack([row[0] for row in each.panel.rows]) for each in panels)
+    free = [fold(jnp.add, (own == 0).astype(jnp.int32)) for own in pivots]
+    return _back_substitute(once, panels, random, modulus), clients - reduce(operator.add, free)
 
 
 def _coupled(clients: int, width: int, reach: int | None) -> AnyArray:
-    """Which panels of columns rows of which others can hold: bool [panels, panels].
-
-    Of later panels, once all earlier ones are eliminated; every panel holds itself.
+    """Which panels of columns rows of which others can hold, as of `fill_in`.
 
     Args:
       clients, width: columns, and columns of a panel.
@@ -104,14 +89,11 @@ def _coupled(clients: int, width: int, reach: int | None) -> AnyArray:
     padding = 0, panels * width - clients
     meet = np.pad(np.minimum(offset % clients, -offset % clients) <= reach, (padding, padding))
     coupled: AnyArray = np.any(meet.reshape(panels, width, panels, width), axis=(1, 3))
-    for panel in range(panels):  # what is eliminated couples all that it was coupled to
-        later = coupled[panel] & (np.arange(panels) > panel)
-        coupled |= later[:, None] & later
-    return coupled
+    return fill_in(coupled)
 
 
 def _update_panel(
-    once: Once, block: Array, panels: list[_Panel], columns: AnyArray, modulus: int
+    once: Once, block: Array, panels: list[_Eliminated], columns: AnyArray, modulus: int
 ) -> Array:
     """Apply all earlier pivots to a panel of the Gram matrices, which holds these columns.
 
@@ -120,10 +102,13 @@ def _update_panel(
     times = partial(multiply, modulus=modulus)
     width = block.shape[0]
 
-    def weigh(place: int, factors: Array, scale: Array, *rows: Array) -> Array:
+    def scaled(factors: Array, scale: Array) -> Array:
+        return times(negate(factors[1:], modulus), scale)
+
+    def weigh(place: int, factors: Array, *rows: Array) -> Array:
         own = (slice(place - c, place - c + width) for c in range(len(rows)))
         entries = jnp.stack([row[part] for row, part in zip(rows, own, strict=True)])
-        return negate(times(times(factors[1:], scale)[:, None], entries), modulus)
+        return times(factors[:, None], entries)
 
     def add_all(runs: list[_Run], block: Array, weights: Array, *rows: Array) -> Array:
         parts = []
@@ -140,15 +125,16 @@ def _update_panel(
         return block
     scale = jnp.full_like(block[0, 0], one(modulus))
     updates = []
-    for panel in reversed(panels):
-        if columns[0] in panel.columns:
-            place = int(np.searchsorted(panel.columns, columns[0]))
-            weights = once(partial(weigh, place), panel.factors, scale, *panel.rows)
-            updates.append((panel, weights))
-        scale = once(times, scale, panel.factors[0])
+    for others, panel in reversed(panels):
+        factors = panel.factors[-1]
+        if columns[0] in others:
+            place = int(np.searchsorted(others, columns[0]))
+            own = once(scaled, factors, scale)
+            updates.append((others, panel, once(partial(weigh, place), own, *panel.rows)))
+        scale = once(lambda scale, factors: times(scale, factors[0]), scale, factors)
     block = once(times, block, scale)
-    for panel, weights in updates:
-        runs = _runs(columns, panel.columns)
+    for others, panel, weights in updates:
+        runs = _runs(columns, others)
         block = once(partial(add_all, runs), block, weights, *panel.rows)
     return block
 
@@ -180,80 +166,23 @@ def _runs(columns: AnyArray, others: AnyArray) -> list[_Run]:
     return runs
 
 
-def _eliminate_panel(once: Once, block: Array, columns: AnyArray, modulus: int) -> _Panel:
-    """Eliminate the columns of a panel one by one."""
-    times = partial(multiply, modulus=modulus)
-
-    def weigh(factors: Array, *rows: Array) -> Array:
-        column = len(rows)
-        entries = jnp.stack([row[column - c] for c, row in enumerate(rows)])
-        return negate(times(factors[1:], entries), modulus)
-
-    def eliminate(column: int, block: Array, factors: Array, weights: Array, *rows: Array) -> Array:
-        earlier = (row[column - c :] for c, row in enumerate(rows))
-        pairs = [(factors[0], block[column, column:]), *zip(weights, earlier, strict=True)]
-        return sum_of_products(pairs, modulus)
-
-    def extend(factors: Array, row: Array) -> Array:
-        pivot = jnp.where(row[0] == 0, one(modulus), row[0])
-        unit = jnp.full_like(factors[:1], one(modulus))
-        return jnp.concatenate([times(factors, pivot), unit])
-
-    rows: list[Array] = []
-    factors = jnp.full_like(block[0, :1], one(modulus))
-    for column in range(block.shape[0]):
-        row = block[0]
-        if column:
-            weights = once(weigh, factors, *rows)
-            row = once(partial(eliminate, column), block, factors, weights, *rows)
-        rows.append(row)
-        factors = once(extend, factors, row)
-    return _Panel(columns, rows, jnp.stack([row[0] for row in rows]), factors)
-
-
-def _back_substitute(once: Once, panels: list[_Panel], random: Array, modulus: int) -> Array:
+def _back_substitute(once: Once, panels: list[_Eliminated], random: Array, modulus: int) -> Array:
     """Solve for the null vector from the last client to the first."""
-    times = partial(multiply, modulus=modulus)
 
     def from_solved(places: AnyArray, solved: Array, *rows: Array) -> Array:
         behind = jnp.stack([row[len(rows) - c :] for c, row in enumerate(rows)])
         pairs = ((behind[:, i], solved[place]) for i, place in enumerate(places))
         return sum_of_products(pairs, modulus)
 
-    def prepend(
-        place: int,
-        found: Array,
-        row: Array,
-        pivots: Array,
-        values: Array,
-        factors: Array,
-        known: Array | None,
-    ) -> Array:
-        pairs = list(zip(row[1 : 1 + len(found)], found, strict=True))
-        pivot, value = pivots[place], values[place]
-        if known is not None:
-            pairs.append((factors[1 + place], known[place]))
-        total = sum_of_products(pairs, modulus) if pairs else jnp.zeros_like(value)
-        solved = subtract(jnp.zeros_like(total), total, modulus)
-        value = jnp.where(pivot == 0, value, solved)
-        return jnp.concatenate(
-            [value[None], times(found, jnp.where(pivot == 0, one(modulus), pivot))]
-        )
+    def prepend(found: Array, solved: Array, factors: Array) -> Array:
+        return jnp.concatenate([found, multiply(solved, factors[0], modulus)])
 
     solved = random[:0]
-    for panel in reversed(panels):
-        start = int(panel.columns[0])
-        later = panel.columns[panel.width :] - start - panel.width
+    for columns, panel in reversed(panels):
+        start, width = int(columns[0]), len(panel.rows)
+        later = columns[width:] - start - width
         known = once(partial(from_solved, later), solved, *panel.rows) if len(later) else None
-        values = random[start : start + panel.width]
-        found = random[:0]
-        for c in reversed(range(panel.width)):
-            solve = partial(prepend, c)
-            found = once(solve, found, panel.rows[c], panel.pivots, values, panel.factors, known)
-        solved = once(
-            lambda found, solved, factors: jnp.concatenate([found, times(solved, factors[0])]),
-            found,
-            solved,
-            panel.factors,
-        )
+        values, factors = random[start : start + width], panel.factors[-1]
+        found = solve(once, panel.rows, factors, values, known, modulus)
+        solved = once(prepend, found, solved, factors)
     return solved

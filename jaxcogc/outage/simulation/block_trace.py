@@ -67,6 +67,7 @@ def lower_simulation(
     num_attempts: int = 1,
     kernel: str = "xla",
     keep_apart: bool = False,
+    num_trials: int | None = None,
 ) -> LoweredSimulation:
     """Lower the program of `compile_simulation` for a device, for whoever plans for one.
 
@@ -76,6 +77,7 @@ def lower_simulation(
       num_attempts: attempts a round.
       kernel: as in `compile_simulation`.
       keep_apart: the program of studies, which counts every block by itself.
+      num_trials: as in `compile_simulation`.
 
     Returns:
       LoweredSimulation.
@@ -92,7 +94,7 @@ def lower_simulation(
     {'xla_cpu_prefer_vector_width': '512'}
     """
     shape = run_shape(network, code, num_attempts=num_attempts, redraw_code=False, devices=[device])
-    shape = with_kernel(shape, code, kernel)
+    shape = with_kernel(shape, code, kernel, num_trials)
     blocks = shape.most_blocks
     if keep_apart:
         blocks = min(blocks, MOST_KEPT)

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode
+from jaxcogc.coding.exact.panel_loops import MOST_UNROLLED
 from jaxcogc.coding.exact.ring_terms import walk_serves, walks_around
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.memory import LinkDynamics
@@ -36,7 +37,7 @@ _MOST_AROUND = 64
 _FARTHEST = 16
 """Of codes that are eliminated around the ring: the window fits the registers then."""
 _MOST_TERMS = 256
-"""Of a Gram matrix: with more of them a program for any reach compiles as fast."""
+"""Of a Gram matrix: with more of them a program for any reach compiles as soon."""
 _FEWEST_CLIENTS = 24
 """For which a reach is worth knowing: with fewer, a program for any reach compiles as soon."""
 _MOST_REACHES = 2
@@ -56,33 +57,37 @@ def with_kernel(
       shape: of a program by XLA.
       code: that will be simulated.
       kernel: "auto", "xla" or "fused".
-      num_trials: that will be asked for, where that is known: few go by loops, by XLA.
+      num_trials: that will be asked for, where that is known: few go by loops.
 
     Raises:
       ValueError: no such kernel, or "fused" where it does not serve.
     """
     check_choice("kernel", kernel, KERNELS)
-    by_loops = kernel != "fused" and shape.rule.kernel == "xla"
-    if by_loops and num_trials is not None and num_trials <= _few_trials(shape, code):
+    ordinary = shape.rule.kernel == "xla" and kernel != "fused"
+    if ordinary and _few(shape, num_trials) and not _knows_walk(shape, code):
         return by_kernel(shape, "loops")
-    if kernel == "xla":
-        return within_reach(shape, code)
-    reason = why_not_fused(shape, code)
-    if reason is None:
-        return as_fused(shape, code)
-    if kernel == "fused":
-        raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
-    return within_reach(shape, code)
+    if kernel != "xla":
+        reason = why_not_fused(shape, code)
+        if reason is None:
+            return as_fused(shape, code)
+        if kernel == "fused":
+            raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
+    return _for_many_clients(within_reach(shape, code))
 
 
-def _few_trials(shape: Shape, code: GradientCode) -> int:
-    """Up to so many trials the faster program costs more to compile than it saves."""
-    if shape.devices[0].platform != "cpu":
-        return 2**17
-    reach = code_reach(code.field_matrix)
-    if _walks(shape, reach) and _holds_itself(code.field_matrix) and _has_room(shape, reach):
-        return 2**31 // shape.clients**3
-    return min(2**20, 2**27 // (shape.clients * min(shape.clients, 16)))
+def _few(shape: Shape, num_trials: int | None) -> bool:
+    """Whether a program that runs faster than loops costs more to compile than it saves."""
+    return num_trials is not None and num_trials <= (2**22 if _on_a_cpu(shape) else 2**17)
+
+
+def _for_many_clients(shape: Shape) -> Shape:
+    """The shape of a program by XLA; by loops for many clients on a CPU, but for a walk alone."""
+    many = _on_a_cpu(shape) and shape.clients > MOST_UNROLLED and not shape.reach
+    return by_kernel(shape, "loops") if many and shape.rule.kernel == "xla" else shape
+
+
+def _on_a_cpu(shape: Shape) -> bool:
+    return bool(shape.devices[0].platform == "cpu")
 
 
 def by_kernel(shape: Shape, kernel: str) -> Shape:
@@ -102,16 +107,23 @@ def within_reach(shape: Shape, code: GradientCode) -> Shape:
     There what is known when the program is compiled is left out of it. Others stay as they are:
     other kernels, few clients, and what follows where a process asks for many reaches.
     """
-    if shape.rule.kernel != "xla" or shape.devices[0].platform != "cpu":
+    if shape.rule.kernel != "xla" or not _on_a_cpu(shape):
         return shape
     if shape.clients < _FEWEST_CLIENTS or not _holds_itself(code.field_matrix):
         return shape
     reach = code_reach(code.field_matrix)
-    small = _walks(shape, reach) or _num_terms(shape, reach) <= _MOST_TERMS
-    if not small or not _has_room(shape, reach):
+    unrolled = shape.clients <= MOST_UNROLLED and _num_terms(shape, reach) <= _MOST_TERMS
+    if not (unrolled or _walks(shape, reach)) or not _has_room(shape, reach):
         return shape
     _reaches.setdefault(shape, set()).add(reach)
     return shape._replace(reach=reach)
+
+
+def _knows_walk(shape: Shape, code: GradientCode) -> bool:
+    """Whether a program within reach walks around the ring: that compiles as soon as loops."""
+    reach = code_reach(code.field_matrix)
+    serves = _walks(shape, reach) and _holds_itself(code.field_matrix)
+    return _on_a_cpu(shape) and serves and _has_room(shape, reach)
 
 
 def _has_room(shape: Shape, reach: int) -> bool:
@@ -234,14 +246,14 @@ def _run_within_reach(program: Program, shape: Shape, code: GradientCode, inputs
     given = dataclasses.replace(code, field_matrix=inputs.run.field_matrix)
     if serves(shape, given):
         return program(inputs)
-    if shape.rule.kernel == "xla" or why_not_served(shape, given):
+    if shape.rule.kernel != "fused" or why_not_served(shape, given):
         return compiled_program(_by_xla(shape))(inputs)
     further = shape._replace(reach=code_reach(given.field_matrix))
     return _compile_fused(further, given)(inputs)
 
 
 def _by_xla(shape: Shape) -> Shape:
-    return by_kernel(shape, "xla")._replace(reach=0)
+    return _for_many_clients(by_kernel(shape, "xla")._replace(reach=0))
 
 
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:

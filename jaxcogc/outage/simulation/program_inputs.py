@@ -12,6 +12,7 @@ import numpy as np
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.codes import GradientCode, redraw
 from jaxcogc.coding.exact.decision import DecisionRule, decision_rule
+from jaxcogc.coding.exact.panel_loops import FEW_CLIENTS
 from jaxcogc.coding.recovery import tile_size
 from jaxcogc.links.checks import check_same_clients
 from jaxcogc.links.draws import check_limits
@@ -58,7 +59,8 @@ class Shape(NamedTuple):
     @property
     def compiler_options(self) -> dict[str, str | bool]:
         """With which XLA compiles the program."""
-        return compiler_options(self.devices[0].platform, quick=self.rule.kernel == "loops")
+        quick = self.rule.kernel == "loops" and self.clients <= FEW_CLIENTS
+        return compiler_options(self.devices[0].platform, quick=quick)
 
     @property
     def most_blocks(self) -> int:
@@ -69,7 +71,7 @@ class Shape(NamedTuple):
         fits = (2**31 - 1) // (BLOCK_TRIALS * self.clients * len(self.devices))
         quick = 2**12
         if self.devices[0].platform == "cpu":
-            quick = (2**8 if self.rule.kernel == "loops" else 2**11) // self.clients**2
+            quick = 2**11 // self.clients**2
         return max(1, min(fits, quick))
 
 

@@ -65,10 +65,20 @@ def test_few_trials_go_by_the_program_that_compiles_quickly():
 
     assert (kernel(2**17), kernel(2**17 + 1), kernel(None)) == ("loops", "xla", "xla")
     cpu = jax.devices("cpu")[0]
-    assert (kernel(2**20, device=cpu), kernel(2**20 + 1, device=cpu)) == ("loops", "xla")
-    for clients, most in ((12, 2**27 // 12**2), (16, 2**19), (32, 2**18), (64, 2**17)):
-        found = [kernel(most + more, device=cpu, clients=clients) for more in (0, 1)]
-        assert found == ["loops", "xla"], clients
+    for clients in (10, 16, 17, 32):
+        found = [kernel(most, device=cpu, clients=clients) for most in (2**22, 2**22 + 1, None)]
+        assert found == ["loops", "xla", "xla"], clients
+
+
+def test_many_clients_go_by_loops_on_a_cpu():
+    cpu = jax.devices("cpu")[0]
+    for clients, kernel in ((32, "xla"), (33, "loops"), (128, "loops")):
+        on_cpu, on_gpu = shape_of(device=cpu, clients=clients), shape_of(clients=clients)
+        assert with_kernel(on_cpu, "xla").rule.kernel == kernel
+        assert with_kernel(on_gpu, "xla").rule.kernel == "xla"
+    real = shape_of(device=cpu, clients=64)
+    decided_in_floats = real._replace(rule=real.rule._replace(kernel="float64"))
+    assert with_kernel(decided_in_floats, "xla").rule.kernel == "float64"
 
 
 def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
@@ -78,6 +88,8 @@ def test_loops_are_compiled_quickly_on_a_cpu_and_the_rest_as_ever():
     assert shape.compiler_options == plain
     assert plain.items() < loops.compiler_options.items()
     assert loops.compiler_options["xla_backend_optimization_level"] == "1"
+    wide = shape_of(device=jax.devices("cpu")[0], clients=17)
+    assert with_kernel(wide, "auto", 1).compiler_options == plain
     on_gpu = [each.compiler_options for each in (shape_of(), with_kernel(shape_of(), "auto", 1))]
     assert on_gpu == [compiler_options("gpu")] * 2
 

@@ -66,23 +66,28 @@ def test_a_program_of_a_cpu_knows_how_far_its_code_reaches(monkeypatch):
     assert within_reach(few, code_of(23, 3)) == few
 
 
-def test_few_trials_of_a_walk_are_fewer(monkeypatch):
-    """Its program compiles nearly as soon as that of loops: unless it is the one for all codes."""
+def test_few_trials_go_by_loops_but_where_a_walk_knows_its_reach(monkeypatch):
+    """That compiles as soon: unless it were the program for any reach."""
     monkeypatch.setattr(kernel_choice, "_reaches", {})
     shape = cpu_shape()
 
-    def most(stragglers):
-        asked = (2**31 // 24**3, 2**31 // 24**3 + 1, 2**23 // 24, 2**23 // 24 + 1)
-        chosen = [with_kernel(shape, code_of(24, stragglers), "xla", n) for n in asked]
-        loops = [each.rule.kernel == "loops" for each in chosen]
-        assert loops == sorted(loops, reverse=True)
-        return asked[sum(loops) - 1]
+    def kernel(stragglers, shape=shape):
+        return with_kernel(shape, code_of(shape.clients, stragglers), "xla", 1).rule.kernel
 
-    assert [most(3), most(16)] == [2**31 // 24**3, 2**23 // 24]
+    assert [kernel(3), kernel(16)] == ["xla", "loops"]
+    assert kernel(3, cpu_shape(attempts=2)) == "loops"
+    within_reach(shape, code_of(24, 4))
+    assert [kernel(s) for s in (3, 4, 5)] == ["xla", "xla", "loops"]
+
+
+def test_many_clients_walk_or_go_by_loops(monkeypatch):
     monkeypatch.setattr(kernel_choice, "_reaches", {})
-    for stragglers in (3, 4):
-        within_reach(shape, code_of(24, stragglers))
-    assert [most(4), most(5)] == [2**31 // 24**3, 2**23 // 24]
+    one, two = (cpu_shape(clients=40, attempts=attempts) for attempts in (1, 2))
+    chosen = [
+        with_kernel(shape, code_of(40, stragglers), "auto")
+        for shape, stragglers in ((one, 3), (one, 30), (two, 3))
+    ]
+    assert [(x.rule.kernel, x.reach) for x in chosen] == [("xla", 3), ("loops", 0), ("loops", 0)]
 
 
 def test_a_program_that_knows_a_reach_serves_codes_that_reach_further(monkeypatch):
@@ -101,6 +106,11 @@ def test_a_program_that_knows_a_reach_serves_codes_that_reach_further(monkeypatc
     for matrix in (*matrices, lonely):
         program(Inputs(run._replace(field_matrix=matrix), *np.zeros(4, np.int32)))
     assert ran == [("xla", 3), ("xla", 3), ("xla", 0), ("xla", 0)]
+    ran.clear()
+    walk = cpu_shape(clients=40)._replace(reach=3)
+    further = prepare_run(np.zeros(2, np.uint32), network_of(40), code_of(40, 4))
+    compile_or_fall_back(walk, code_of(40, 3))(Inputs(further, *np.zeros(4, np.int32)))
+    assert ran == [("loops", 0)]
 
 
 @pytest.mark.slow
