@@ -116,7 +116,6 @@ def worth_over_seeds(shape: Shape, quick: bool) -> dict[str, float | None]:
 
 def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> dict[str, Any]:
     """One shape: agreement first, then times; and what stratified trials are worth."""
-    # More than go by loops, if not quick.
     num_trials = 2 * trials_of(shape, quick, jax.default_backend())
     kinds = (BUILT_IN, STRATIFIED, LINKS, OUTCOME, BOTH)
     programs = [Program(kind, make_run(shape, num_trials, kind), num_trials) for kind in kinds]

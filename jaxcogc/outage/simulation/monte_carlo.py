@@ -178,11 +178,9 @@ def compile_simulation(
         32 offsets of all attempts, an even number of each); or "auto": fused where it serves. Where
         it does not compile, or counts a block otherwise than the ordinary program, one log line
         says so and that takes its place.
-      num_trials: that will be asked for, where that is known. For few (on a CPU up to
-        2^20, from 12 clients on 2^27 / clients^2, from 16 on 2^23 / clients, for most codes of one
-        attempt and 24 clients or more 2^31 / clients^3; elsewhere up to 2^17)
-        "auto" and "xla" give a program that compiles in seconds at any size, runs slower (two to
-        five times at 10 clients, twenty times at 64) and counts the same.
+      num_trials: that will be asked for, where that is known. For few (up to 2^22 on a CPU, 2^17
+        elsewhere) "auto" and "xla" give a program that compiles in seconds at any size, runs a
+        little slower and counts the same; on a CPU with more than 32 clients for any number.
 
     Returns:
       Simulation.
