@@ -37,9 +37,8 @@ _MOST_AROUND = 64
 _FARTHEST = 16
 """Of codes that are eliminated around the ring: the window fits the registers then."""
 _MOST_TERMS = 256
-"""Of a Gram matrix: with more of them a program for any reach compiles as soon."""
 _FEWEST_CLIENTS = 24
-"""For which a reach is worth knowing: with fewer, a program for any reach compiles as soon."""
+"""Terms of a Gram matrix, and clients: otherwise a program for any reach compiles as soon."""
 _MOST_REACHES = 2
 """That have programs of their own in a process: all others share one, for any reach."""
 _FIELDS = range(2**30, 2**31)
@@ -72,22 +71,18 @@ def with_kernel(
             return as_fused(shape, code)
         if kernel == "fused":
             raise ValueError(f"kernel = 'fused': allowed here is 'auto' or 'xla': it {reason}")
-    return _for_many_clients(within_reach(shape, code))
+    return _for_many_clients(within_reach(shape, code, num_trials))
 
 
 def _few(shape: Shape, num_trials: int | None) -> bool:
     """Whether a program that runs faster than loops costs more to compile than it saves."""
-    return num_trials is not None and num_trials <= (2**22 if _on_a_cpu(shape) else 2**17)
+    return num_trials is not None and num_trials <= (2**22 if shape.on_a_cpu else 2**17)
 
 
 def _for_many_clients(shape: Shape) -> Shape:
-    """The shape of a program by XLA; by loops for many clients on a CPU, but for a walk alone."""
-    many = _on_a_cpu(shape) and shape.clients > MOST_UNROLLED and not shape.reach
+    """The shape of a program by XLA; by loops for many clients on a CPU and any reach."""
+    many = shape.on_a_cpu and shape.clients > MOST_UNROLLED and not shape.reach
     return by_kernel(shape, "loops") if many and shape.rule.kernel == "xla" else shape
-
-
-def _on_a_cpu(shape: Shape) -> bool:
-    return bool(shape.devices[0].platform == "cpu")
 
 
 def by_kernel(shape: Shape, kernel: str) -> Shape:
@@ -101,19 +96,21 @@ def as_fused(shape: Shape, code: GradientCode) -> Shape:
     return by_kernel(shape, "fused")._replace(reach=reach)
 
 
-def within_reach(shape: Shape, code: GradientCode) -> Shape:
+def within_reach(shape: Shape, code: GradientCode, num_trials: int | None = None) -> Shape:
     """The shape of a program by XLA that serves codes which reach as far as this one, on a CPU.
 
     There what is known when the program is compiled is left out of it. Others stay as they are:
-    other kernels, few clients, and what follows where a process asks for many reaches.
+    other kernels, few clients, what follows where a process asks for many reaches, and where it
+    compiles for long, unless ``num_trials`` make up for that.
     """
-    if shape.rule.kernel != "xla" or not _on_a_cpu(shape):
+    if shape.rule.kernel != "xla" or not shape.on_a_cpu:
         return shape
     if shape.clients < _FEWEST_CLIENTS or not _holds_itself(code.field_matrix):
         return shape
     reach = code_reach(code.field_matrix)
-    unrolled = shape.clients <= MOST_UNROLLED and _num_terms(shape, reach) <= _MOST_TERMS
-    if not (unrolled or _walks(shape, reach)) or not _has_room(shape, reach):
+    pays = shape.clients <= MOST_UNROLLED or (num_trials or 0) > 2**24
+    small = _walks(shape, reach) or (pays and _num_terms(shape, reach) <= _MOST_TERMS)
+    if not small or not _has_room(shape, reach):
         return shape
     _reaches.setdefault(shape, set()).add(reach)
     return shape._replace(reach=reach)
@@ -123,7 +120,7 @@ def _knows_walk(shape: Shape, code: GradientCode) -> bool:
     """Whether a program within reach walks around the ring: that compiles as soon as loops."""
     reach = code_reach(code.field_matrix)
     serves = _walks(shape, reach) and _holds_itself(code.field_matrix)
-    return _on_a_cpu(shape) and serves and _has_room(shape, reach)
+    return shape.on_a_cpu and serves and _has_room(shape, reach)
 
 
 def _has_room(shape: Shape, reach: int) -> bool:

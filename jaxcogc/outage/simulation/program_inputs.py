@@ -57,6 +57,11 @@ class Shape(NamedTuple):
     reach: int = 0
 
     @property
+    def on_a_cpu(self) -> bool:
+        """Whether its devices are a CPU's."""
+        return bool(self.devices[0].platform == "cpu")
+
+    @property
     def compiler_options(self) -> dict[str, str | bool]:
         """With which XLA compiles the program."""
         quick = self.rule.kernel == "loops" and self.clients <= FEW_CLIENTS
@@ -70,7 +75,7 @@ class Shape(NamedTuple):
         """
         fits = (2**31 - 1) // (BLOCK_TRIALS * self.clients * len(self.devices))
         quick = 2**12
-        if self.devices[0].platform == "cpu":
+        if self.on_a_cpu:
             quick = 2**11 // self.clients**2
         return max(1, min(fits, quick))
 

@@ -88,6 +88,10 @@ def test_many_clients_walk_or_go_by_loops(monkeypatch):
         for shape, stragglers in ((one, 3), (one, 30), (two, 3))
     ]
     assert [(x.rule.kernel, x.reach) for x in chosen] == [("xla", 3), ("loops", 0), ("loops", 0)]
+    long = [with_kernel(two, code_of(40, 3), "auto", most) for most in (2**24, 2**24 + 1)]
+    assert [(x.rule.kernel, x.reach) for x in long] == [("loops", 0), ("xla", 3)]
+    further = with_kernel(two, code_of(40, 20), "auto", 2**40)
+    assert (further.rule.kernel, further.reach) == ("loops", 0), "faster, too"
 
 
 def test_a_program_that_knows_a_reach_serves_codes_that_reach_further(monkeypatch):
