@@ -119,15 +119,15 @@ def gram_matrices(once: Once, rows: Array, code: GramTerms, modulus: int) -> Arr
     Returns:
       uint32 [diagonals, clients, trials]; [d, j] is entry (j, j + d).
     """
-    wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
     if code.used is None:
-        return _known_diagonals(once, wrapped, code.terms, modulus)
-    return _used_diagonals(once, wrapped, code.terms, code.used, modulus)
+        return _known_diagonals(once, rows, code.terms, modulus)
+    return _used_diagonals(once, rows, code.terms, code.used, modulus)
 
 
-def _known_diagonals(once: Once, wrapped: Array, terms: Array, modulus: int) -> Array:
+def _known_diagonals(once: Once, rows: Array, terms: Array, modulus: int) -> Array:
     """Where the program knows which offsets meet in each diagonal."""
-    num_words, clients, reach = len(wrapped), terms.shape[-1], terms.shape[1] - 1
+    num_words, clients, reach = len(rows), terms.shape[-1], terms.shape[1] - 1
+    wrapped = once(lambda rows: jnp.concatenate([rows, rows], axis=2), rows)
 
     def add_all(diagonal: int, wrapped: Array, terms: Array) -> Array:
         total = jnp.zeros((clients, wrapped.shape[-1]), jnp.uint32)
@@ -144,14 +144,14 @@ def _known_diagonals(once: Once, wrapped: Array, terms: Array, modulus: int) -> 
 
 
 def _used_diagonals(
-    once: Once, wrapped: Array, all_terms: Array, used: UsedTerms, modulus: int
+    once: Once, rows: Array, all_terms: Array, used: UsedTerms, modulus: int
 ) -> Array:
     """Where only the code tells, which the program gets when it runs."""
-    num_words, attempts, twice, trials = wrapped.shape
-    clients = twice // 2
+    num_words, attempts, clients, trials = rows.shape
     part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
-    before = ((0, 0), (0, 0), (_GROUP - 1, 0), (0, 0))
-    wrapped = once(lambda wrapped: jnp.pad(wrapped, before), wrapped)  # for a last part of a group
+    nobody = zeros_like_mesh(rows, (num_words, attempts, _GROUP - 1, trials), jnp.uint32)
+    # Before the ring stands what the last group has beyond the last offset.
+    wrapped = once(lambda *parts: jnp.concatenate(parts, axis=2), nobody, rows, rows)
 
     def add_some(total: Array, window: Array, terms: Array, bits: Array) -> Array:
         for place in range(_GROUP):

@@ -31,8 +31,15 @@ import numpy as np
 
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.exact.gram import GramTerms, gram_matrices, gram_panel
-from jaxcogc.coding.exact.panels import Panel, eliminate, fill_in, panel_width, solve
-from jaxcogc.coding.exact.prime_field import add, multiply, negate, one, sum_of_products
+from jaxcogc.coding.exact.panels import (
+    Panel,
+    eliminate,
+    fill_in,
+    panel_width,
+    scaled_factors,
+    solve,
+)
+from jaxcogc.coding.exact.prime_field import add, multiply, one, sum_of_products
 from jaxcogc.runtime.compute_once import Once, in_branches
 from jaxcogc.runtime.folds import fold
 
@@ -102,9 +109,6 @@ def _update_panel(
     times = partial(multiply, modulus=modulus)
     width = block.shape[0]
 
-    def scaled(factors: Array, scale: Array) -> Array:
-        return times(negate(factors[1:], modulus), scale)
-
     def weigh(place: int, factors: Array, *rows: Array) -> Array:
         own = (slice(place - c, place - c + width) for c in range(len(rows)))
         entries = jnp.stack([row[part] for row, part in zip(rows, own, strict=True)])
@@ -129,7 +133,7 @@ def _update_panel(
         factors = panel.factors[-1]
         if columns[0] in others:
             place = int(np.searchsorted(others, columns[0]))
-            own = once(scaled, factors, scale)
+            own = once(partial(scaled_factors, modulus=modulus), factors, scale)
             updates.append((others, panel, once(partial(weigh, place), own, *panel.rows)))
         scale = once(lambda scale, factors: times(scale, factors[0]), scale, factors)
     block = once(times, block, scale)

@@ -21,8 +21,15 @@ from jax import lax
 from jaxcogc._types import AnyArray, Array
 from jaxcogc.coding.exact.gram import GramTerms, gram_matrices
 from jaxcogc.coding.exact.null_vector import LARGEST_PANEL
-from jaxcogc.coding.exact.panels import eliminate, fill_in, follow, panel_width, solve
-from jaxcogc.coding.exact.prime_field import add, multiply, negate, one, sum_of_products
+from jaxcogc.coding.exact.panels import (
+    eliminate,
+    fill_in,
+    follow,
+    panel_width,
+    scaled_factors,
+    solve,
+)
+from jaxcogc.coding.exact.prime_field import add, multiply, one, sum_of_products
 from jaxcogc.links.packed_draws import Needed, needed
 from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
 from jaxcogc.runtime.folds import fold
@@ -192,8 +199,7 @@ def _filled(row: Array, width: int) -> Array:
 def _weigh(steps: _Steps, meet: Coupling, number: Array, state: _State) -> Array:
     """By how much the rows of earlier panels count in each row of this one."""
 
-    def scaled(factors: Array, scale: Array) -> Array:
-        return steps.times(negate(factors[1:], steps.modulus), scale)
+    scaled = partial(scaled_factors, modulus=steps.modulus)
 
     def weigh(factors: Array, block: Array) -> Array:
         return steps.times(factors[:, None], block)

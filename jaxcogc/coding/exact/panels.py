@@ -13,7 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcogc._types import AnyArray, Array
-from jaxcogc.coding.exact.prime_field import multiply, negate, one, subtract, sum_of_products
+from jaxcogc.coding.exact.prime_field import (
+    multiply,
+    negate,
+    nonzero,
+    one,
+    subtract,
+    sum_of_products,
+)
 from jaxcogc.runtime.compute_once import Once
 
 Flags = TypeVar("Flags", AnyArray, Array)
@@ -113,6 +120,22 @@ def _row(
     return sum_of_products(pairs, modulus)
 
 
+def scaled_factors(factors: Array, scale: Array, modulus: int) -> Array:
+    """What a panel's rows are weighed by in a later panel, apart from their entries there.
+
+    Worked out before the entries come in: XLA would do it again for each.
+
+    Args:
+      factors: of `Panel`, behind the last column.
+      scale: uint32 [trials], the product of all d_c of the panels between.
+      modulus: the prime.
+
+    Returns:
+      uint32 [width, trials].
+    """
+    return multiply(negate(factors[1:], modulus), scale, modulus)
+
+
 def solve(
     once: Once,
     rows: Sequence[Array] | Array,
@@ -154,8 +177,3 @@ def solve(
     for place in reversed(range(len(values))):
         found = once(partial(prepend, place), found, rows, factors, values, known)
     return found
-
-
-def nonzero(pivot: Array, modulus: int) -> Array:
-    """A pivot, or the unit where it is zero and its column free."""
-    return jnp.where(pivot == 0, one(modulus), pivot)

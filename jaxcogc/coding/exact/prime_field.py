@@ -104,6 +104,11 @@ def one(modulus: int) -> np.uint32:
     return np.uint32(1 if modulus == MERSENNE_31 else 2**32 % modulus)
 
 
+def nonzero(a: Array, modulus: int) -> Array:
+    """Field elements, and the unit of ``multiply`` where they are zero: factors that keep rows."""
+    return jnp.where(a == 0, one(modulus), a)
+
+
 def random_elements(words: Array, modulus: int) -> Array:
     """Map uint32 random words to field elements, uniform to within 2^-31 (0 included)."""
     return (words >> 1) % np.uint32(modulus)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from jaxcogc._types import Array, ArrayLike
-from jaxcogc.coding.exact.prime_field import add, multiply, negate, one, sum_of_products
+from jaxcogc.coding.exact.prime_field import add, multiply, negate, nonzero, sum_of_products
 from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 ROWS = 8  # constraints that are updated at once
@@ -97,13 +97,9 @@ def _reduce(
     return reduced
 
 
-def _nonzero(modulus: int, pivot: Array) -> Array:
-    return jnp.where(pivot == 0, one(modulus), pivot)
-
-
 def _take_first_out_of_second(modulus: int, pair: Array, corner: Array) -> Array:
     """Two constraints; ``corner`` are their entries at their own two numbers."""
-    factors = _nonzero(modulus, corner[0, 0]), negate(corner[1, 0], modulus)
+    factors = nonzero(corner[0, 0], modulus), negate(corner[1, 0], modulus)
     second = sum_of_products(zip(factors, (pair[1], pair[0]), strict=True), modulus)
     return jnp.stack([pair[0], second])
 
@@ -113,7 +109,7 @@ def _factors(modulus: int, corner: Array, columns: Array) -> Array:
 
     ``columns`` are the later constraints' entries at the two numbers.
     """
-    first, second = (_nonzero(modulus, corner[i, i]) for i in range(2))
+    first, second = (nonzero(corner[i, i], modulus) for i in range(2))
     crossed = [(first, columns[:, 1]), (negate(corner[0, 1], modulus), columns[:, 0])]
     of_first = negate(multiply(second, columns[:, 0], modulus), modulus)
     of_second = negate(sum_of_products(crossed, modulus), modulus)
@@ -139,7 +135,7 @@ def _solve(
         return sum_of_products(zip(row, others, strict=True), modulus)
 
     def settle(values: Array, pivot: Array, total: Array, own: Array) -> Array:
-        scaled = multiply(values, _nonzero(modulus, pivot), modulus)
+        scaled = multiply(values, nonzero(pivot, modulus), modulus)
         return jnp.where(own & (pivot != 0), negate(total, modulus), scaled)
 
     def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
