@@ -27,7 +27,7 @@ def simulation_rules(shape: Shape, tiles: float, tile: int, num_trials: int) -> 
       tile: trials in each.
       num_trials: of a call.
     """
-    of_tiles: dict[str, float] = {"count_blocks": tiles, "_count_each_block": tiles}
+    of_tiles: dict[str, float] = {"decide_tiles": tiles}
     of_tiles |= {"count_fused": tiles, "count_fused_each": num_trials / _BLOCK}
     of_tiles |= {"count_around": tiles, "count_around_each": tiles}
     decision = _decision_rules(shape, tile)
@@ -69,8 +69,8 @@ def _ring_rules(ring: RingRounds, tile: int) -> Rules:
         {
             "draw_offsets": ring.offset_pairs,
             "_all_constraints": groups,
-            "_walk": ring.walked_blocks,
-            "_put_gaps": ring.constraint_blocks,
+            "walk": ring.walked_blocks,
+            "put_gaps": ring.constraint_blocks,
             "_reduce": ring.constraints // 2,
             "_reduce.reduce_by": ring.updated_chunks / (ring.constraints // 2),
             "_solve": ring.constraints,
@@ -78,7 +78,7 @@ def _ring_rules(ring: RingRounds, tile: int) -> Rules:
         },
         {
             "null_vector_of": (0.0, 1.0),
-            "ring_null_vector": tuple(ways),
+            "_in_groups": tuple(ways),
             "_by_reach": tuple(float(n == ring.length) for n in range(ring.lengths)),
         },
     )

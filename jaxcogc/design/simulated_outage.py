@@ -19,6 +19,7 @@ from jaxcogc.design.code_outage import (
 from jaxcogc.design.configurations import CodeConfig
 from jaxcogc.design.exact_outage import orders_to_enumerate
 from jaxcogc.design.ring_order import RANDOM
+from jaxcogc.design.ring_placements import ring_trials
 from jaxcogc.names import CUSTOM, DECODERS
 from jaxcogc.outage.counts import OutcomeCounts, outcomes_from_counts
 from jaxcogc.outage.intervals import clopper_pearson
@@ -26,7 +27,6 @@ from jaxcogc.outage.outcomes import classify
 from jaxcogc.outage.pattern_sums import partial_sizes
 from jaxcogc.outage.rare.rare_events import rare_outcomes
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
-from jaxcogc.outage.simulation.ring_placements import ring_trials
 
 __all__ = ["Sample", "TrialsDone", "compiled_counting", "counted_on_host", "weighted"]
 

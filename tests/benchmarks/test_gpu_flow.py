@@ -254,9 +254,9 @@ def _nested(node, around):
 
 def test_the_walk_around_a_ring_has_known_rounds():
     rules = simulation_rules(Shape(64, 16, 1), 2, 2**14, 2**15)
-    assert rules.rounds["_walk"] * 4 + 16 == 64, "blocks of four clients, but for the constraints"
+    assert rules.rounds["walk"] * 4 + 16 == 64, "blocks of four clients, but for the constraints"
     # One trial in 3 540 has all 16 constraints: of 2^14 one practically always, of 16 seldom.
     assert rules.rounds["_all_constraints"] == pytest.approx(2.99, abs=0.005)
     few = simulation_rules(Shape(64, 16, 1), 2, 16, 32)
     assert few.rounds["_all_constraints"] == pytest.approx(2.0045, abs=0.0005)
-    assert sum(few.branches["ring_null_vector"]) == pytest.approx(1)
+    assert sum(few.branches["_in_groups"]) == pytest.approx(1)

@@ -18,8 +18,8 @@ from jaxcogc.coding.exact.gram import GramTerms, gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.panel_loops import Coupling, coupling, looped_null_vector
 from jaxcogc.coding.exact.prime_field import add
-from jaxcogc.coding.exact.ring_terms import RingTerms, ring_terms, walk_serves, walks_around
-from jaxcogc.coding.exact.ring_walk import ring_null_vector
+from jaxcogc.coding.exact.ring.null_vector import ring_null_vector
+from jaxcogc.coding.exact.ring.terms import RingTerms, ring_terms, walk_serves, walks_around
 from jaxcogc.coding.gradient_code import IN_FLOATS, GradientCode
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.runtime.compute_once import in_branches

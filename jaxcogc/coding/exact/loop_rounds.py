@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jaxcogc.coding.exact.gram import gram_terms
-from jaxcogc.coding.exact.ring_constraints import ROWS
-from jaxcogc.coding.exact.ring_terms import (
+from jaxcogc.coding.exact.ring.constraints import ROWS
+from jaxcogc.coding.exact.ring.terms import (
     BLOCK,
     GROUP,
     most_trajectories,
@@ -100,7 +100,7 @@ def ring_rounds(code: GradientCode) -> RingRounds | None:
     terms = ring_terms(matrix, code.modulus)
     if not terms.usable:
         return None
-    cut, most, padded = int(terms.cut), most_trajectories(clients), len(terms.coefficients)
+    cut, most, padded = int(terms.cut), most_trajectories(clients), clients + -clients % BLOCK
     lengths = offset_lengths(most)
     all_can_constrain = padded == clients  # no rows of nobody among them
     return RingRounds(

@@ -55,8 +55,9 @@ def outcome_table(recovery: Recovery, counted: jax.Array, *, in_groups: bool = F
         parts = groups if in_groups else [jnp.concatenate(groups)]
         return jnp.concatenate([count(rows) for rows in parts])
 
-    def count_events() -> jax.Array:
-        return jnp.pad(count(groups[-1]), ((3 * clients, 0), (0, 0)))
+    def count_events() -> jax.Array:  # of trials that recover nobody: no product for one column
+        events = jnp.sum(jnp.where(counted, groups[-1].astype(jnp.int32), 0), axis=1)
+        return jnp.pad(events[:, None].astype(jnp.float32), ((3 * clients, 0), (0, clients)))
 
     some = true_but_on_a_cpu(jnp.any(num_recovered > 0))
     table: jax.Array = lax.cond(some, count_all, count_events)

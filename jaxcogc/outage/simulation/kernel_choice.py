@@ -14,7 +14,7 @@ import numpy as np
 from jaxcogc._types import AnyArray
 from jaxcogc.coding.codes import GradientCode
 from jaxcogc.coding.exact.panel_loops import MOST_UNROLLED
-from jaxcogc.coding.exact.ring_terms import walk_serves, walks_around
+from jaxcogc.coding.exact.ring.terms import walk_serves, walks_around
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network

@@ -44,7 +44,8 @@ from jaxcogc.outage.simulation.block_words import (
     trial_vectors,
 )
 from jaxcogc.outage.simulation.count_table import counts_from_table, empty_table, outcome_table
-from jaxcogc.outage.simulation.program import blank_inputs, prepared, shared_out
+from jaxcogc.outage.simulation.decided_tiles import prepared, shared_out
+from jaxcogc.outage.simulation.program import blank_inputs
 from jaxcogc.outage.simulation.program_inputs import Run, Shape
 from jaxcogc.runtime.compute_once import in_branches
 from jaxcogc.runtime.devices import device_mesh

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
@@ -16,17 +14,13 @@ from jax.sharding import PartitionSpec
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import (
-    PreparedCode,
     Recovery,
-    prepare_code,
-    rank_bound,
     recover_rows,
 )
 from jaxcogc.links.draws import Links
-from jaxcogc.links.packed_draws import by_offset
 from jaxcogc.links.thresholds import blank_law
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_links, trial_vectors
+from jaxcogc.outage.simulation.block_words import block_key, trial_links, trial_vectors
 from jaxcogc.outage.simulation.count_table import (
     add_by_stratum,
     empty_blocks,
@@ -34,7 +28,8 @@ from jaxcogc.outage.simulation.count_table import (
     outcome_flags,
     outcome_table,
 )
-from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_counted
+from jaxcogc.outage.simulation.decided_tiles import DecidedTile, decide_tiles, prepared
+from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape
 from jaxcogc.runtime.devices import device_mesh
 from jaxcogc.runtime.program_cache import lowered
 
@@ -90,17 +85,14 @@ def count_blocks(shape: Shape, axis: str, inputs: Inputs) -> Array:
 
         fused = ring_blocks.count_around if shape.reach else block_outcomes.count_fused
         return fused(shape, axis, inputs)
-    decide = _tiles(shape, inputs)
-    first, number = _share_of_tiles(shape, axis, inputs)
 
-    def count_tile(index: Array, table: Array) -> Array:
-        found = decide(first + index)
-        if found.stratum is not None:
-            return add_by_stratum(table, found.recovery, found.counted, found.stratum)
-        return table + outcome_table(found.recovery, found.counted)
+    def count_tile(tile: DecidedTile, table: Array) -> Array:
+        if tile.stratum is not None:
+            return add_by_stratum(table, tile.recovery, tile.counted, tile.stratum)
+        return table + outcome_table(tile.recovery, tile.counted)
 
     nothing = empty_table(shape.clients, shape.strata)
-    table: Array = lax.fori_loop(0, number, count_tile, nothing)
+    table: Array = decide_tiles(shape, axis, inputs, count_tile, nothing)
     total: Array = lax.psum(table, axis)
     return total
 
@@ -112,101 +104,16 @@ def _count_each_block(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, A
 
         each = ring_blocks.count_around_each if shape.reach else block_outcomes.count_fused_each
         return each(shape, axis, inputs)
-    decide = _tiles(shape, inputs)
-    tiles_per_block = BLOCK_TRIALS // shape.tile
-    number = jnp.asarray(inputs.num_blocks) * tiles_per_block
-    first = lax.axis_index(axis) * number
 
-    def count_tile(index: Array, carried: tuple[Array, Array]) -> tuple[Array, Array]:
+    def count_tile(tile: DecidedTile, carried: tuple[Array, Array]) -> tuple[Array, Array]:
         tables, flags = carried
-        found = decide(first + index)
-        table = outcome_table(found.recovery, found.counted)
-        tables = tables.at[index // tiles_per_block].add(table)
-        place = index % tiles_per_block * shape.tile
-        return tables, lax.dynamic_update_slice(
-            flags, outcome_flags(found.recovery, found.counted), (place,)
-        )
+        table = outcome_table(tile.recovery, tile.counted)
+        tables = tables.at[tile.block].add(table)
+        return tables, tile.put(flags, outcome_flags(tile.recovery, tile.counted))
 
     nothing = empty_blocks(shape.clients, shape.kept)
-    tables, flags = lax.fori_loop(0, number, count_tile, nothing)
+    tables, flags = decide_tiles(shape, axis, inputs, count_tile, nothing, apart=True)
     return lax.all_gather(tables, axis, tiled=True), lax.all_gather(flags, axis)
-
-
-def prepared(shape: Shape, run: Run) -> PreparedCode:
-    """The code of a run as the decision wants it."""
-    size = (shape.attempts, shape.clients, shape.clients)
-    reals = None if run.reals is None else jnp.broadcast_to(jnp.asarray(run.reals), (*size, 2))
-    coefficients = jnp.broadcast_to(jnp.asarray(run.field_matrix), size)
-    return prepare_code(
-        coefficients,
-        run.num_stragglers,
-        shape.rule.modulus,
-        reals=reals,
-        reach=shape.reach if shape.rule.kernel == "xla" and shape.reach else None,
-    )
-
-
-class _DecidedTile(NamedTuple):
-    """What became of the trials of a tile.
-
-    Attributes:
-      recovery: what they recover, trials last.
-      counted: bool [trials], which of them count.
-      stratum: int32 [trials], their strata; None without.
-    """
-
-    recovery: Recovery
-    counted: Array
-    stratum: Array | None
-
-
-def _share_of_tiles(shape: Shape, axis: str, inputs: Inputs) -> tuple[Array, Array]:
-    """This device's of the tiles of a call that hold trials that count, as `shared_out` says."""
-    blocks = jnp.asarray(inputs.num_blocks) * lax.axis_size(axis)
-    whole = jnp.clip(inputs.full_blocks - inputs.first_block, 0, blocks)
-    rest = jnp.where(whole < blocks, num_counted(inputs, inputs.first_block + whole), 0)
-    return shared_out(whole * (BLOCK_TRIALS // shape.tile) - (-rest // shape.tile), axis)
-
-
-def shared_out(number: Array, axis: str) -> tuple[Array, Array]:
-    """The first of this device's tiles, of so many together, and how many they are, int32.
-
-    Evenly: a device that has less to do waits for the others, and XLA ends a process that waits
-    for long.
-    """
-    device, devices = lax.axis_index(axis), lax.axis_size(axis)
-    each, more = number // devices, number % devices
-    return device * each + jnp.minimum(device, more), each + (device < more)
-
-
-def _tiles(shape: Shape, inputs: Inputs) -> Callable[[Array], _DecidedTile]:
-    """What decides a tile, given its number among those of all blocks of the call."""
-    run = inputs.run
-    chex.assert_shape(run.law.start, (shape.clients, shape.clients))
-    chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)
-    code = prepared(shape, run)
-    law = by_offset(run.law, shape.attempts)
-    tiles = BLOCK_TRIALS // shape.tile
-
-    def decide(index: Array) -> _DecidedTile:
-        block = inputs.first_block + index // tiles
-        key = block_key(run.words, block)
-        places = index % tiles * shape.tile + jnp.arange(shape.tile)
-        trials = places.astype(jnp.uint32)
-        rows = tile_rows(
-            key, law, trials, code.gram.pairs, num_attempts=shape.attempts, kind=shape.links
-        )
-        random = trial_vectors(key, shape.clients, trials, shape.rule.modulus)
-        recovery = recover_rows(shape.rule, code, random, rows)
-        counted = places < num_counted(inputs, block)
-        stratum = None
-        if run.stratum_of is not None:
-            enough = recovery.num_complete_rows >= shape.clients - code.num_stragglers
-            bound = rank_bound(code, rows)
-            stratum = jnp.asarray(run.stratum_of)[bound, enough.astype(jnp.int32)]
-        return _DecidedTile(recovery, counted, stratum)
-
-    return decide
 
 
 class RebuiltTrial(NamedTuple):

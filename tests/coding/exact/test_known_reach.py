@@ -10,8 +10,8 @@ from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import _coupled, null_vector
-from jaxcogc.coding.exact.ring_terms import ring_terms, walk_serves
-from jaxcogc.coding.exact.ring_walk import ring_null_vector
+from jaxcogc.coding.exact.ring.null_vector import ring_null_vector
+from jaxcogc.coding.exact.ring.terms import ring_terms, walk_serves
 from jaxcogc.coding.host_field import MERSENNE_31
 from tests.coding.stacks import random_links
 from tests.quick import quick_jit

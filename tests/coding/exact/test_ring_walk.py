@@ -15,8 +15,8 @@ from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.exact.gram import gram_terms
 from jaxcogc.coding.exact.null_vector import null_vector
 from jaxcogc.coding.exact.prime_field import inverse, multiply
-from jaxcogc.coding.exact.ring_terms import most_trajectories, ring_terms
-from jaxcogc.coding.exact.ring_walk import ring_null_vector
+from jaxcogc.coding.exact.ring.null_vector import ring_null_vector
+from jaxcogc.coding.exact.ring.terms import most_trajectories, ring_terms
 from jaxcogc.coding.host_field import MERSENNE_31
 from jaxcogc.coding.recovery import recover
 from jaxcogc.links.draws import Links

@@ -8,7 +8,7 @@ import pytest
 from jaxcogc.coding.codes import cyclic_code
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation import program
+from jaxcogc.outage.simulation import decided_tiles, program
 from jaxcogc.outage.simulation.program_inputs import run_shape
 
 NETWORK = Network.homogeneous(3, uplink_erasure=0.3, peer_erasure=0.2)
@@ -25,7 +25,7 @@ def test_tiles_that_count_are_shared_out(devices):
 
     def share(inputs):
         def of_device(_):
-            return jnp.stack(program._share_of_tiles(SHAPE, "device", inputs))
+            return jnp.stack(decided_tiles._share_of_parts(SHAPE.tile, "device", inputs))
 
         return jax.vmap(of_device, axis_name="device")(jnp.arange(devices))
 

@@ -1,4 +1,4 @@
-"""What the walk around the ring needs of a code, and which codes it serves; see `ring_walk`."""
+"""What the walk around the ring needs of a code, and which codes it serves."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ Number = TypeVar("Number", int, Array)
 
 
 class RingTerms(NamedTuple):
-    """A code as the walk wants it. Clients in whole blocks: the first ones may stand for nobody.
+    """A code as the walk wants it.
 
     Attributes:
       coefficients: uint32 [clients, 1 + offsets]; [m, o] is -b_{m, m+o} / b_mm.
-      choices: uint32 [clients + trajectories, trajectories], fixed generic elements; the first
-        clients come once more at the end.
+      choices: uint32 [padded + trajectories, trajectories], fixed generic elements, for clients in
+        whole blocks: the first ones stand for nobody, and those after them come once more at the
+        end.
       reach: int32; the largest offset that the code uses.
       cut: int32; so many clients, in whole blocks, are passed last: their rows are constraints.
       usable: bool; every row holds its own client, and there are trajectories enough.
+      turn: int32; the client that walks take for the first one of the ring, in programs that know
+        the reach, as `turns` says; None: client 0.
 
-    The last three are Python's own where they are known when the program is compiled.
+    Reach, cut and usable are Python's own where they are known when the program is compiled.
     """
 
     coefficients: Array
@@ -37,6 +40,7 @@ class RingTerms(NamedTuple):
     reach: Array | int
     cut: Array | int
     usable: Array | bool
+    turn: Array | None = None
 
 
 def walks_around(num_attempts: int, num_clients: int) -> bool:
@@ -84,8 +88,8 @@ def ring_terms(
     by_offset = coefficients[receiver, (receiver + offset) % clients]
     own = by_offset[:, :1]
     ratios = multiply(by_offset[:, : most + 1], inverse(own, modulus), modulus)
-    ratios = jnp.pad(negate(ratios, modulus), ((nobody, 0), (0, 0)))
-    counter = jnp.arange(len(ratios) * most, dtype=jnp.uint32)
+    ratios = negate(ratios, modulus)
+    counter = jnp.arange((clients + nobody) * most, dtype=jnp.uint32)
     words, _ = threefry((jnp.uint32(0), jnp.uint32(1)), (counter, jnp.asarray(choice, jnp.uint32)))
     choices = random_elements(words, modulus).reshape(-1, most)
     choices = jnp.concatenate([choices, choices[nobody : nobody + most]])

@@ -1,21 +1,4 @@
-"""Null vectors of one attempt over GF(q), around the ring: much less work where rows are short.
-
-Row m of one attempt, divided by its own coefficient b_mm, says
-
-    x_m = - sum_{o = 1 .. reach} (b_{m, m+o} / b_mm) x_{m+o}    over the clients it holds,
-
-with ``reach`` the largest offset of the code. Choose x for the first ``cut`` >= ``reach`` clients
-and walk back from the last client: a row that arrived gives x_m, and where it did not, x_m is
-chosen. What remains are the rows of the first ``cut`` clients, whose x was chosen already:
-constraints. Walk several *trajectories*, all of whose choices are fixed generic elements: as many
-as constraints, and one more where every constraint is there. A combination of them that meets all
-constraints (`constraints`) is a random null vector.
-
-Costs about clients x reach^2 products, where general elimination takes clients^3 / 6. A pivot or an
-element of the vector that ought not to be zero is zero with probability of about 1 / q, so a trial
-is misjudged with (cut + clients + 1) / q or less. The vector of a trial does not depend on what
-else is in the batch.
-"""
+"""Trajectories around the ring over GF(q): the steps of `ring.null_vector`."""
 
 from __future__ import annotations
 
@@ -28,82 +11,18 @@ import numpy as np
 from jax import lax
 
 from jaxcogc._types import Array
-from jaxcogc.coding.exact.prime_field import (
-    subtract,
-    sum_of_products,
-)
-from jaxcogc.coding.exact.ring_constraints import combined, indices, meet_constraints
-from jaxcogc.coding.exact.ring_terms import BLOCK, GROUP, RingTerms, offset_lengths
-from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
-from jaxcogc.runtime.folds import fold
+from jaxcogc.coding.exact.prime_field import subtract, sum_of_products
+from jaxcogc.coding.exact.ring.constraints import indices
+from jaxcogc.coding.exact.ring.terms import BLOCK, RingTerms, offset_lengths
+from jaxcogc.runtime.compute_once import Once, zeros_like_mesh
 
 Operands = TypeVarTuple("Operands")
 
-_part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
+part = partial(lax.dynamic_slice_in_dim, allow_negative_indices=False)
 _put = partial(lax.dynamic_update_slice_in_dim, axis=0, allow_negative_indices=False)
 
 
-def ring_null_vector(
-    rows: Array, code: RingTerms, random: Array, modulus: int
-) -> tuple[Array, Array]:
-    """A random null vector of every trial's received matrix of one attempt.
-
-    Args:
-      rows: uint32 [words, 1, clients, trials], as in `null_vector.null_vector`.
-      code: from `ring_terms`; must be usable.
-      random: uint32 [clients, trials], random field elements.
-      modulus: the prime.
-
-    Returns:
-      The null vector, uint32 [clients, trials], and the rank, int32 [trials].
-    """
-    padded, most = len(code.coefficients), code.choices.shape[1]
-    nobody = padded - len(random)
-    bits = jnp.pad(rows[:, 0], ((0, 0), (nobody, 0), (0, 0)))
-    once = in_branches(random[0, 0] <= np.uint32(modulus))
-    arrived = (bits[0] & 1) != 0
-    constrains = arrived & (np.arange(padded)[:, None] < code.cut)
-    num_constraints = once(_number, constrains)
-    all_constrain = num_constraints == code.cut
-    num_groups = (code.cut - 1 + jnp.any(all_constrain)) // GROUP + 1
-    constraints = _all_constraints(once, bits, code, num_groups, modulus)
-    place = np.arange(most)[:, None]
-    spare = (place == code.cut) & all_constrain
-    free = jnp.where((place < code.cut) | spare, random[:most], np.uint32(0))
-    fewest = GROUP
-    if isinstance(code.cut, int):
-        fewest = GROUP * ((code.cut - 1) // GROUP + 1)
-    ways = [
-        partial(meet_constraints, once, size, modulus) for size in range(fewest, most + 1, GROUP)
-    ]
-    combination, rank = lax.switch(num_groups - fewest // GROUP, ways, constraints, free, code.cut)
-    choices = combined(once, code.choices, combination, GROUP, num_groups, modulus)
-    vector = _walk(once, bits, code, choices[:, None], modulus)[nobody:padded, 0]
-    return vector, once(_number, arrived) - num_constraints + rank
-
-
-def _number(flags: Array) -> Array:
-    """Of clients whose flags are set, int32 [trials]."""
-    return fold(jnp.add, flags.astype(jnp.int32))
-
-
-def _all_constraints(
-    once: Once, bits: Array, code: RingTerms, num_groups: Array, modulus: int
-) -> Array:
-    """What the constraints say of all trajectories, uint32 [most, most, trials], or zeros."""
-    most = code.choices.shape[1]
-
-    def add_group(group: Array, found: Array) -> Array:
-        choices = _part(code.choices, group * GROUP, GROUP, axis=1)[..., None]
-        line = _walk(once, bits, code, choices, modulus)
-        return _put_gaps(once, bits, code, line, found, group * GROUP, modulus)
-
-    nothing = zeros_like_mesh(bits, (most, most, bits.shape[-1]), jnp.uint32)
-    constraints: Array = lax.fori_loop(0, num_groups, add_group, nothing)
-    return constraints
-
-
-def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
+def walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int) -> Array:
     """Walk some trajectories from the last client to the cut, a block at a time.
 
     Args:
@@ -118,7 +37,7 @@ def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int
     def walk_block(number: Array, line: Array) -> Array:
         first = clients - BLOCK * (number + 1)
         # The choices are not read from the line: that would copy the whole of it.
-        block, chosen = _block(bits, code, first), _part(choices, first, BLOCK)
+        block, chosen = _block(bits, code, first), part(choices, first, BLOCK)
         ways = partial(partial, _rows, once, modulus)
         return _put(line, _by_reach(code, ways, block, chosen, line, first), first)
 
@@ -127,8 +46,14 @@ def _walk(once: Once, bits: Array, code: RingTerms, choices: Array, modulus: int
     return walked
 
 
-def _put_gaps(
-    once: Once, bits: Array, code: RingTerms, line: Array, found: Array, column: Array, modulus: int
+def put_gaps(
+    once: Once,
+    bits: Array,
+    code: RingTerms,
+    line: Array,
+    found: Array,
+    column: Array | int,
+    modulus: int,
 ) -> Array:
     """Write into ``found`` by how much the clients before the cut miss their rows."""
 
@@ -150,7 +75,7 @@ class _Block(NamedTuple):
 
 
 def _block(bits: Array, code: RingTerms, first: Array) -> _Block:
-    return _Block(_part(bits, first, BLOCK, axis=1), _part(code.coefficients, first, BLOCK))
+    return _Block(part(bits, first, BLOCK, axis=1), part(code.coefficients, first, BLOCK))
 
 
 def _by_reach(
@@ -171,7 +96,7 @@ def _rows(
 ) -> Array:
     """x of a block of clients, the last first: uint32 [block, trajectories, trials]."""
     factors = once(partial(_factors, length), block)
-    window = _part(line, first, BLOCK + length)
+    window = part(line, first, BLOCK + length)
     arrived = _arrived(block)
     later: list[Array] = []
     for i in reversed(range(BLOCK)):
@@ -207,7 +132,7 @@ def _gaps(once: Once, modulus: int, length: int, block: _Block, line: Array, fir
         return jnp.where(arrived[:, None], gaps, np.uint32(0))
 
     factors = once(partial(_factors, length), block)
-    return once(missed, _arrived(block), factors, _part(line, first, BLOCK + length))
+    return once(missed, _arrived(block), factors, part(line, first, BLOCK + length))
 
 
 def _arrived(block: _Block) -> Array:
