@@ -1,7 +1,7 @@
 """The trials of a program, drawn and decided tile by tile, in their own order or the best one.
 
-Trials that walk around the ring are decided a block at a time where the program knows the reach:
-all are drawn, and those that are cheap from the same turn of the ring share tiles.
+Trials that walk around the ring may be decided a block at a time: all are drawn, and those that are
+cheap from the same turn of the ring share tiles.
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def decide_tiles(
     chex.assert_shape(run.law.start, (shape.clients, shape.clients))
     chex.assert_type(jax.tree.leaves([run.words, run.law, run.field_matrix]), jnp.uint32)
     code = prepared(shape, run)
-    ordered = code.ring is not None and isinstance(code.ring.cut, int)
-    size = BLOCK_TRIALS if ordered else shape.tile
+    size = BLOCK_TRIALS if shape.in_order else shape.tile
     parts = BLOCK_TRIALS // size
     if apart:
         number = jnp.asarray(inputs.num_blocks) * parts
@@ -100,7 +99,7 @@ def decide_tiles(
     else:
         first, number = _share_of_parts(size, axis, inputs)
     trials = _Trials(shape, inputs, code)
-    decide = trials.block_in_order if ordered else trials.tile
+    decide = trials.block_in_order if shape.in_order else trials.tile
 
     def visit_part(index: Array, carried: Carried) -> Carried:
         return decide(first + index, index // parts, visit, carried)

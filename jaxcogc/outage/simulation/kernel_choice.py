@@ -113,7 +113,8 @@ def within_reach(shape: Shape, code: GradientCode, num_trials: int | None = None
     if not small or not _has_room(shape, reach):
         return shape
     _reaches.setdefault(shape, set()).add(reach)
-    return shape._replace(reach=reach)
+    in_order = _walks(shape, reach) and not _few(shape, num_trials)
+    return shape._replace(reach=reach, in_order=in_order)
 
 
 def _knows_walk(shape: Shape, code: GradientCode) -> bool:
@@ -250,7 +251,7 @@ def _run_within_reach(program: Program, shape: Shape, code: GradientCode, inputs
 
 
 def _by_xla(shape: Shape) -> Shape:
-    return _for_many_clients(by_kernel(shape, "xla")._replace(reach=0))
+    return _for_many_clients(by_kernel(shape, "xla")._replace(reach=0, in_order=False))
 
 
 def why_rejected(shape: Shape, code: GradientCode) -> str | None:

@@ -44,6 +44,8 @@ class Shape(NamedTuple):
       reach: 0, or how far round the ring the rows of its codes may reach, the largest offset: of
         the fused kernel for rings, and of programs by XLA that know it (each row of a code must
         hold its own client then).
+      in_order: trials that walk around the ring are decided in the order of `decided_tiles`:
+        faster by a quarter, compiled for some seconds more. With a reach only.
     """
 
     clients: int
@@ -55,6 +57,7 @@ class Shape(NamedTuple):
     kept: int = 0
     strata: int = 0
     reach: int = 0
+    in_order: bool = False
 
     @property
     def on_a_cpu(self) -> bool:

@@ -80,6 +80,17 @@ def test_few_trials_go_by_loops_but_where_a_walk_knows_its_reach(monkeypatch):
     assert [kernel(s) for s in (3, 4, 5)] == ["xla", "xla", "loops"]
 
 
+def test_walks_of_many_trials_are_decided_in_order(monkeypatch):
+    """Few would wait longer for the compiler than they gain; two attempts do not walk."""
+    monkeypatch.setattr(kernel_choice, "_reaches", {})
+    one, two, code = cpu_shape(), cpu_shape(attempts=2), code_of(24, 3)
+    asked = [with_kernel(one, code, "xla", number) for number in (2**22, 2**22 + 1, None)]
+    assert [(shape.reach, shape.in_order) for shape in asked] == [(3, False), (3, True), (3, True)]
+    assert with_kernel(two, code, "xla")[-2:] == (3, False)
+    further = kernel_choice._by_xla(asked[-1])
+    assert (further.reach, further.in_order) == (0, False)
+
+
 def test_many_clients_walk_or_go_by_loops(monkeypatch):
     monkeypatch.setattr(kernel_choice, "_reaches", {})
     one, two = (cpu_shape(clients=40, attempts=attempts) for attempts in (1, 2))
