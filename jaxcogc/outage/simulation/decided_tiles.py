@@ -154,8 +154,8 @@ class _Trials:
         def put(block: Array, numbers: Array) -> Array:
             return lax.dynamic_update_slice(block, numbers, (first,))
 
-        found = self._decided(key, self._code, rows, places)
-        return visit(DecidedTile(*found[:1], counted, found[1], block, put), carried)
+        recovery, stratum = self._decided(key, self._code, rows, places)
+        return visit(DecidedTile(recovery, counted, stratum, block, put), carried)
 
     def block_in_order(
         self,
