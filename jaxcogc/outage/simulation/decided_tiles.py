@@ -102,7 +102,10 @@ def decide_tiles(
     decide = trials.block_in_order if shape.in_order else trials.tile
 
     def visit_part(index: Array, carried: Carried) -> Carried:
-        return decide(first + index, index // parts, visit, carried)
+        whole = inputs.first_block + (first + index) // parts
+        key, counted = block_key(run.words, whole), num_counted(inputs, whole)
+        block = _Block(index // parts, key, counted)
+        return decide(block, (first + index) % parts, visit, carried)
 
     found: Carried = lax.fori_loop(0, number, visit_part, carried)
     return found
@@ -127,6 +130,14 @@ def shared_out(number: Array, axis: str) -> tuple[Array, Array]:
     return device * each + jnp.minimum(device, more), each + (device < more)
 
 
+class _Block(NamedTuple):
+    """A block of a call: its number among the device's, its key, and how many trials count."""
+
+    number: Array
+    key: Key
+    counted: Array
+
+
 class _Trials:
     """The trials of a call, as its program draws and decides them."""
 
@@ -136,41 +147,34 @@ class _Trials:
 
     def tile(
         self,
-        number: Array,
-        block: Array,
+        block: _Block,
+        part: Array,
         visit: Callable[[DecidedTile, Carried], Carried],
         carried: Carried,
     ) -> Carried:
-        """Visit a tile of consecutive trials, given its number among those of the call."""
-        tile = self._shape.tile
-        tiles = BLOCK_TRIALS // tile
-        whole = self._inputs.first_block + number // tiles
-        key = block_key(self._inputs.run.words, whole)
-        first = number % tiles * tile
-        places = first + jnp.arange(tile)
-        rows = self._rows(key, places)
-        counted = places < num_counted(self._inputs, whole)
+        """Visit a tile of consecutive trials, a part of a block."""
+        first = part * self._shape.tile
+        places = first + jnp.arange(self._shape.tile)
+        rows = self._rows(block.key, places)
 
-        def put(block: Array, numbers: Array) -> Array:
-            return lax.dynamic_update_slice(block, numbers, (first,))
+        def put(kept: Array, numbers: Array) -> Array:
+            return lax.dynamic_update_slice(kept, numbers, (first,))
 
-        recovery, stratum = self._decided(key, self._code, rows, places)
-        return visit(DecidedTile(recovery, counted, stratum, block, put), carried)
+        recovery, stratum = self._decided(block.key, self._code, rows, places)
+        counts = places < block.counted
+        return visit(DecidedTile(recovery, counts, stratum, block.number, put), carried)
 
     def block_in_order(
         self,
-        number: Array,
-        block: Array,
+        block: _Block,
+        _part: Array,
         visit: Callable[[DecidedTile, Carried], Carried],
         carried: Carried,
     ) -> Carried:
-        """Visit all trials of a block that count, given its number among those of the call."""
-        whole = self._inputs.first_block + number
-        key = block_key(self._inputs.run.words, whole)
-        counted = num_counted(self._inputs, whole)
+        """Visit all trials of a block that count; the block is its own only part."""
         ring, size = self._code.ring, self._shape.tile + _MORE
         assert ring is not None
-        drawn, order = self._drawn(key, ring, counted)
+        drawn, order = self._drawn(block.key, ring, block.counted)
         order = jnp.pad(jnp.sort(order), (0, size), constant_values=_LAST)
 
         def visit_tile(index: Array, carried: Carried) -> Carried:
@@ -179,18 +183,18 @@ class _Trials:
             turn = mine[size // 2] // BLOCK_TRIALS
             turn = jnp.where(turn < MOST_TURNS, turn, 0)
 
-            def put(block: Array, numbers: Array) -> Array:
+            def put(kept: Array, numbers: Array) -> Array:
                 beyond = jnp.where(counts, places, BLOCK_TRIALS)
-                return block.at[beyond].set(numbers, mode="drop")
+                return kept.at[beyond].set(numbers, mode="drop")
 
             rows = drawn.at[places].get(mode="promise_in_bounds").T
             rows = rows.reshape(-1, 1, self._shape.clients, size)
             rows = jnp.pad(rows, ((0, len(self._code.support) - len(rows)), *[(0, 0)] * 3))
             code = self._code._replace(ring=ring._replace(turn=turn))
-            recovery, stratum = self._decided(key, code, rows, places)
-            return visit(DecidedTile(recovery, counts, stratum, block, put), carried)
+            recovery, stratum = self._decided(block.key, code, rows, places)
+            return visit(DecidedTile(recovery, counts, stratum, block.number, put), carried)
 
-        found: Carried = lax.fori_loop(0, -(-counted // size), visit_tile, carried)
+        found: Carried = lax.fori_loop(0, -(-block.counted // size), visit_tile, carried)
         return found
 
     def _drawn(self, key: Key, ring: RingTerms, counted: Array) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ from jax import lax
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.ring.constraints import combined, meet_constraints
 from jaxcogc.coding.exact.ring.terms import BLOCK, GROUP, RingTerms
-from jaxcogc.coding.exact.ring.turns import Ring, sizes, together, turned
+from jaxcogc.coding.exact.ring.turns import Ring, sizes, together
 from jaxcogc.coding.exact.ring.walk import part, put_gaps, walk
 from jaxcogc.runtime.compute_once import Once, in_branches, zeros_like_mesh
 from jaxcogc.runtime.folds import fold
@@ -53,8 +53,8 @@ def ring_null_vector(
     once = in_branches(random[0, 0] <= np.uint32(modulus))
     turn, bits = code.turn, rows[:, 0]
     if turn is not None:
-        bits = turned(bits, turn, axis=1)
-        code = code._replace(coefficients=turned(code.coefficients, turn))
+        bits = jnp.roll(bits, -turn, axis=1)
+        code = code._replace(coefficients=jnp.roll(code.coefficients, -turn, axis=0))
     bits = jnp.pad(bits, ((0, 0), (nobody, 0), (0, 0)))
     code = code._replace(coefficients=jnp.pad(code.coefficients, ((nobody, 0), (0, 0))))
     arrived = (bits[0] & 1) != 0
@@ -68,7 +68,7 @@ def ring_null_vector(
         few, all_of_them = sizes(code.cut)
         ways = [partial(together, ring, size) for size in (few, all_of_them)]
         vector, rank = lax.cond(jnp.max(number) < few, *ways)
-        vector = turned(vector, -turn)
+        vector = jnp.roll(vector, turn, axis=0)
     return vector, once(_number, arrived) - number + rank
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxcogc._types import Array
 from jaxcogc.coding.exact.prime_field import sum_of_products
@@ -58,14 +57,6 @@ def sizes(cut: int) -> tuple[int, int]:
     ((10, 18), (6, 10), (4, 6))
     """
     return -(-cut * 5 // 16) * 2, cut + 2
-
-
-def turned(clients: Array, turn: Array, axis: int = 0) -> Array:
-    """Clients around the ring from another one on; ``turn`` may be negative."""
-    size = clients.shape[axis]
-    twice = jnp.concatenate([clients, clients], axis)
-    turn = jnp.where(turn < 0, turn + size, turn)
-    return lax.dynamic_slice_in_dim(twice, turn, size, axis, allow_negative_indices=False)
 
 
 def best_turns(arrived: Array, cut: int) -> Array:
