@@ -255,8 +255,6 @@ def null_vector_of(
     """
 
     def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
-        if rule.kernel == "loops":
-            return looped_null_vector(rows, code.gram, code.meet, random, rule.modulus)
         return null_vector(rows, code.gram, random, rule.modulus)
 
     def by_ring(ring: RingTerms, rows: Array, random: Array) -> tuple[Array, Array]:
@@ -265,7 +263,9 @@ def null_vector_of(
     num_stacks = stacks.rows.shape[-1]
     random = jnp.tile(random, (1, num_stacks // random.shape[-1]))
     rows, random = _padded(stacks.rows), _padded(random)
-    if code.ring is None or rule.kernel == "loops":
+    if rule.kernel == "loops":
+        vector, rank = looped_null_vector(rows, code.gram, code.meet, random, rule.modulus)
+    elif code.ring is None:
         vector, rank = by_gram(rows, random)
     elif code.ring.usable is True:
         vector, rank = by_ring(code.ring, rows, random)
