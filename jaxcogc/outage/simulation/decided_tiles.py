@@ -1,7 +1,9 @@
 """The trials of a program, drawn and decided tile by tile, in their own order or the best one.
 
 Trials that walk around the ring may be decided a block at a time: all are drawn, and those that are
-cheap from the same turn of the ring share tiles.
+cheap from the same turn of the ring share tiles. Which trials share one decides how these walk, so
+the order is that of the whole block, and cut into tiles whose size nobody can choose: which trials
+are misjudged then depends neither on tiles nor on how many trials count.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from jaxcogc.coding.exact.decision import (
 )
 from jaxcogc.coding.exact.ring.terms import RingTerms
 from jaxcogc.coding.exact.ring.turns import MOST_TURNS, best_turns
+from jaxcogc.coding.recovery import tile_size
 from jaxcogc.links.packed_draws import by_offset
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation.block_words import block_key, tile_rows, trial_vectors
@@ -32,7 +35,6 @@ from jaxcogc.outage.simulation.program_inputs import Inputs, Run, Shape, num_cou
 
 _MORE = 16
 """Trials more in a tile of another order, so that rows of it are no power of two apart."""
-_LAST = 2**31 - 1
 
 Carried = TypeVar("Carried")
 
@@ -171,15 +173,20 @@ class _Trials:
         visit: Callable[[DecidedTile, Carried], Carried],
         carried: Carried,
     ) -> Carried:
-        """Visit all trials of a block that count; the block is its own only part."""
-        ring, size = self._code.ring, self._shape.tile + _MORE
+        """Visit all trials of a block, if any counts; the block is its own only part."""
+        shape, ring = self._shape, self._code.ring
         assert ring is not None
-        drawn, order = self._drawn(block.key, ring, block.counted)
-        order = jnp.pad(jnp.sort(order), (0, size), constant_values=_LAST)
+        size = tile_size(shape.clients, shape.attempts, "cpu") + _MORE
+        number = -(-BLOCK_TRIALS // size)
+        wanted = (block.counted > 0).astype(jnp.int32)
+        drawn, order = self._drawn(block.key, ring, wanted)
+        order = jnp.pad(jnp.sort(order), (0, number * size - BLOCK_TRIALS), mode="edge")
 
         def visit_tile(index: Array, carried: Carried) -> Carried:
             mine = lax.dynamic_slice(order, (index * size,), (size,))
-            places, counts = mine % BLOCK_TRIALS, mine < _LAST
+            places = mine % BLOCK_TRIALS
+            once = index * size + np.arange(size) < BLOCK_TRIALS
+            counts = once & (places < block.counted)
             turn = mine[size // 2] // BLOCK_TRIALS
             turn = jnp.where(turn < MOST_TURNS, turn, 0)
 
@@ -188,19 +195,20 @@ class _Trials:
                 return kept.at[beyond].set(numbers, mode="drop")
 
             rows = drawn.at[places].get(mode="promise_in_bounds").T
-            rows = rows.reshape(-1, 1, self._shape.clients, size)
+            rows = rows.reshape(-1, 1, shape.clients, size)
             rows = jnp.pad(rows, ((0, len(self._code.support) - len(rows)), *[(0, 0)] * 3))
             code = self._code._replace(ring=ring._replace(turn=turn))
             recovery, stratum = self._decided(block.key, code, rows, places)
             return visit(DecidedTile(recovery, counts, stratum, block.number, put), carried)
 
-        found: Carried = lax.fori_loop(0, -(-block.counted // size), visit_tile, carried)
+        found: Carried = lax.fori_loop(0, wanted * number, visit_tile, carried)
         return found
 
-    def _drawn(self, key: Key, ring: RingTerms, counted: Array) -> tuple[Array, Array]:
+    def _drawn(self, key: Key, ring: RingTerms, wanted: Array) -> tuple[Array, Array]:
         """Rows of the trials of a block, uint32 [trials, words x clients], and their order.
 
-        The order is that of the numbers, int32 [trials]: by `best_turns`, then by trial.
+        The order is that of the numbers, int32 [trials]: by `best_turns`, then by trial. Nothing is
+        drawn where ``wanted`` is 0.
         """
         clients, tile = self._shape.clients, self._shape.tile
         assert isinstance(ring.reach, int)
@@ -212,7 +220,6 @@ class _Trials:
             places = index * tile + jnp.arange(tile, dtype=jnp.int32)
             found = self._rows(key, places)[:words, 0]
             best = best_turns(found[0] & 1, cut) * np.int32(BLOCK_TRIALS) + places
-            best = jnp.where(places < counted, best, _LAST)
             # A trial's rows side by side: they are read in another order.
             rows = lax.dynamic_update_slice(
                 rows, found.reshape(words * clients, tile).T, (index * tile, 0)
@@ -220,8 +227,9 @@ class _Trials:
             return rows, lax.dynamic_update_slice(order, best, (index * tile,))
 
         nothing = jnp.zeros((BLOCK_TRIALS, words * clients), jnp.uint32)
-        last = jnp.full(BLOCK_TRIALS, _LAST, jnp.int32)
-        drawn: tuple[Array, Array] = lax.fori_loop(0, -(-counted // tile), draw, (nothing, last))
+        order = jnp.zeros(BLOCK_TRIALS, jnp.int32)
+        number = wanted * (BLOCK_TRIALS // tile)
+        drawn: tuple[Array, Array] = lax.fori_loop(0, number, draw, (nothing, order))
         return drawn
 
     def _rows(self, key: Key, places: Array) -> Array:
