@@ -44,12 +44,12 @@ def run(request: OutageRequest) -> int:
         with display, ThreadPoolExecutor(1) as beside:
             with interruption.ending_at_once(last_words):
                 display.compiling()
-                first_law = beside.submit(_law_of, request.settings[0])
                 started = time.perf_counter()
                 simulations = _programs(request)
                 compile_seconds = time.perf_counter() - started
             one, *_ = simulations.values()
             display.counting(compile_seconds, one.device)
+            first_law = beside.submit(_law_of, request.settings[0])
             counts, seconds = _count(request, simulations, first_law, interruption, display)
         if not counts:
             print(NOTHING_COUNTED, file=sys.stderr)
@@ -63,10 +63,7 @@ def run(request: OutageRequest) -> int:
 
 
 def _law_of(setting: Setting) -> ClosedForm:
-    """The closed form, and what the report needs is imported.
-
-    Both beside the compilation, which takes one core, and the counting, which takes all.
-    """
+    """The closed form, and what the report needs is imported: both beside the counting."""
     from jaxcogc.cli.outage.report import law_of
 
     return law_of(setting)

@@ -166,23 +166,16 @@ def _eliminate(steps: _Steps, meet: Coupling, number: Array, state: _State) -> _
     once, modulus = steps.once, steps.modulus
     width = state.blocks.shape[1]
     state = state._replace(weights=_weigh(steps, meet, number, state))
-    later, count = meet.later.numbers[number], meet.later.num_needed[number]
-
-    def update(step: Array, blocks: Array) -> Array:
-        place = steps.blocks[number, later[step]]
-        block = _updated(steps, meet, number, later[step], blocks, state)
-        updated: Array = _put(blocks, block, place)
-        return updated
-
-    blocks = lax.fori_loop(0, count, update, state.blocks)
     diagonal = steps.blocks[number, number]
-    panel = eliminate(once, _at(blocks, diagonal), modulus)
+    block = _updated(steps, meet, number, number, state.blocks, state)
+    panel = eliminate(once, block, modulus)
     own = once(lambda rows: jnp.stack([_filled(row, width) for row in rows]), panel.rows)
 
-    def follow_panel(step: Array, blocks: Array) -> Array:
-        place = steps.blocks[number, later[step]]
-        followed = follow(once, panel, _at(blocks, place), modulus)
-        put: Array = _put(blocks, once(lambda rows: jnp.stack(rows), followed), place)
+    def add_block(step: Array, blocks: Array) -> Array:
+        other = meet.later.numbers[number, step]
+        block = _updated(steps, meet, number, other, blocks, state)
+        followed = once(lambda rows: jnp.stack(rows), follow(once, panel, block, modulus))
+        put: Array = _put(blocks, followed, steps.blocks[number, other])
         return put
 
     def rescale(scales: Array, factors: Array) -> Array:
@@ -190,9 +183,10 @@ def _eliminate(steps: _Steps, meet: Coupling, number: Array, state: _State) -> _
         scaled = jnp.where(place <= number, steps.times(scales, factors[0]), scales)
         return jnp.where(place == number + 1, one(modulus), scaled)
 
+    blocks = _put(state.blocks, own, diagonal)
     factors = panel.factors[-1]
     return state._replace(
-        blocks=lax.fori_loop(1, count, follow_panel, _put(blocks, own, diagonal)),
+        blocks=lax.fori_loop(1, meet.later.num_needed[number], add_block, blocks),
         factors=_put(state.factors, factors, number),
         scales=once(rescale, state.scales, factors),
     )
