@@ -69,7 +69,10 @@ class OutageOptions(ProcessOptions, LinkOptions, CodeOptions, AxesOptions):
         choice(RARE_METHODS),
     )
     kernel: str = option(
-        "NAME", ", ".join(KERNELS) + " (on a GPU; auto takes it).", choice(KERNELS), KERNELS[0]
+        "NAME",
+        ", ".join(KERNELS) + " (on a GPU: auto takes it for many trials).",
+        choice(KERNELS),
+        KERNELS[0],
     )
     tile: int | None = option(
         "N", "Trials computed at once.", power_of_two(2**14), shown="for the device"

@@ -121,7 +121,7 @@ class CountDisplay(Display):
         self._reason.start()
 
     def _why_so_long(self) -> None:
-        self.say("still preparing: a large program takes a minute or more to compile, is fast then")
+        self.say("still preparing: a large program may take a minute to compile, is fast then")
 
     def counting(self, compile_seconds: float, device: str) -> None:
         """Say that compilation is over and that trials are being counted from now on."""

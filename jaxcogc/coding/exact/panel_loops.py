@@ -6,7 +6,8 @@ panel's columns; those above the diagonal are kept. Which blocks meet the code t
 program runs: rows that hold few clients couple few panels, and the others are passed over.
 
 With few clients panels are narrow, so that little is compiled, and `null_vector` runs up to a half
-faster; with many it does not on a CPU, whose nearest caches its code and its data overflow.
+faster; with many it does so only where few panels meet, as its code and its data overflow the
+nearest caches of a CPU.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from jaxcogc.runtime.folds import fold
 FEW_CLIENTS = 16
 """Up to which panels are narrow, so that little is compiled."""
 MOST_UNROLLED = 32
-"""Clients up to which `null_vector` runs faster on a CPU."""
+"""Clients up to which `null_vector` runs faster on a CPU, for every code."""
 _NARROW_PANEL = 2
 
 _at = partial(lax.dynamic_index_in_dim, keepdims=False, allow_negative_indices=False)

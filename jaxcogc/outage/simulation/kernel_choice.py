@@ -37,7 +37,7 @@ _MOST_AROUND = 64
 _FARTHEST = 16
 """Of codes that are eliminated around the ring: the window fits the registers then."""
 _MOST_TERMS = 256
-_FEWEST_CLIENTS = 24
+_FEWEST_FOR_A_REACH = 24
 """Terms of a Gram matrix, and clients: otherwise a program for any reach compiles as soon."""
 _MOST_REACHES = 2
 """That have programs of their own in a process: all others share one, for any reach."""
@@ -105,7 +105,7 @@ def within_reach(shape: Shape, code: GradientCode, num_trials: int | None = None
     """
     if shape.rule.kernel != "xla" or not shape.on_a_cpu:
         return shape
-    if shape.clients < _FEWEST_CLIENTS or not _holds_itself(code.field_matrix):
+    if shape.clients < _FEWEST_FOR_A_REACH or not _holds_itself(code.field_matrix):
         return shape
     reach = code_reach(code.field_matrix)
     pays = shape.clients <= MOST_UNROLLED or (num_trials or 0) > 2**24

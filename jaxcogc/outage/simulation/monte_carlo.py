@@ -180,7 +180,8 @@ def compile_simulation(
         says so and that takes its place.
       num_trials: that will be asked for, where that is known. For few (up to 2^22 on a CPU, 2^17
         elsewhere) "auto" and "xla" give a program that compiles in seconds at any size, runs a
-        little slower and counts the same; on a CPU with more than 32 clients up to 2^24 do.
+        little slower and counts the same; on a CPU more than 32 clients get it for any number, but
+        codes of few stragglers beyond 2^24.
 
     Returns:
       Simulation.

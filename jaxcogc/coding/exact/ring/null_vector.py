@@ -14,8 +14,8 @@ constraints (`constraints`) is a random null vector.
 Costs about clients x reach^2 products, where general elimination takes clients^3 / 6. A pivot or an
 element of the vector that ought not to be zero is zero with probability of about 1 / q, so a trial
 is misjudged with (cut + clients + 1) / q or less. The vector of a trial does not depend on what
-else is in the batch. Programs that know the reach may walk from another turn of the ring, and with
-fewer trajectories (`turns`).
+else is in the batch, unless a program that knows the reach walks from a turn that suits the batch,
+with fewer trajectories where these are enough for all of it (`turns`).
 """
 
 from __future__ import annotations
