@@ -38,6 +38,7 @@ _FEWEST_EVENTS = 20
 
 Found = dict[CodeConfig, CodeOutage]
 Advance = Callable[[str, float], None]
+COMPILING = "compiling"  # the stage that may take long without a share of it
 
 
 class Design(NamedTuple):
@@ -183,7 +184,7 @@ def _evaluated(
     setting = search.setting
     anew = configs[0].order == RANDOM and not setting.clients_alike
     rare = not anew and search.target * num_trials < _FEWEST_EVENTS
-    search.advance("compiling", 0.0)
+    search.advance(COMPILING, 0.0)
     counted = compiled_counting(
         setting,
         configs,

@@ -6,7 +6,9 @@ import pytest
 from rich.console import Console
 
 from jaxcogc.cli.shared import progress
-from jaxcogc.cli.shared.progress import CountDisplay, StageDisplay
+from jaxcogc.cli.shared.progress import CountDisplay, Display, StageDisplay
+from jaxcogc.cli.studies.collect_display import CollectDisplay
+from tests.study.fake import small_study
 
 
 def _run(console: Console, *, quiet: bool, parts: int) -> str:
@@ -35,12 +37,45 @@ def test_long_compilation_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=80)
     with CountDisplay(console, 100, quiet=False) as display:
         display.compiling()
-        display._reason.join()
+        _end_of(display)
         display.counting(60.0, "a device")
     first, still, compiled = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert first == "compiling"
     assert still.startswith("still preparing: ")
     assert compiled.startswith("compiled in 60")
+
+
+def _end_of(display: Display) -> None:
+    """Of the pause before it tells why compiling takes long."""
+    assert display._reason is not None
+    display._reason.join()
+
+
+def test_long_compilation_of_a_stage_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of another stage, which tells how far it is."""
+    monkeypatch.setattr(progress, "_LONG_SECONDS", 0.0)
+    console = Console(file=io.StringIO(), width=80)
+    with StageDisplay(console, "compiling", quiet=False) as display:
+        display.advance("ordering", 0.0)
+        assert display._reason is None
+        display.advance("compiling", 0.0)
+        _end_of(display)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[:2] == ["ordering", "compiling"]
+    assert lines[2].startswith("still preparing: ")
+
+
+def test_long_compilation_of_a_point_tells_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_LONG_SECONDS", 0.0)
+    console, study = Console(file=io.StringIO(), width=80), small_study("max_trials = 16_384")
+    with CollectDisplay(console, study, quiet=False) as display:
+        display.compiling(study.points[0])
+        _end_of(display)
+        display.compiled(60.0)
+    asked, still, compiled = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert asked == "compiling for 4 clients, 1 attempt, cyclic code"
+    assert still.startswith("still preparing: ")
+    assert compiled == "compiled in 60.0 s"
 
 
 def test_long_runs_say_something_every_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +90,7 @@ def test_stages_tell_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> N
     """And a stage that begins again begins anew."""
     _clock(monkeypatch, 10.0)
     console = Console(file=io.StringIO(), width=80)
-    with StageDisplay(console, quiet=False) as display:
+    with StageDisplay(console, "compiling", quiet=False) as display:
         display.advance("compiling", 0.0)
         for run in range(2):
             for share in (0.05, 0.15, 0.25, 0.5, 1.0)[run:]:

@@ -18,7 +18,7 @@ from jaxcogc.cli.shared.printed_tables import print_table
 from jaxcogc.cli.shared.progress import StageDisplay
 from jaxcogc.design.candidates import Candidate
 from jaxcogc.design.link_sensitivity import LawSensitivity, sensitivity_of, weakest_links
-from jaxcogc.design.search import Design, design
+from jaxcogc.design.search import COMPILING, Design, design
 from jaxcogc.links.memory import LinkDynamics
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MOST_LINKS = 10
 def run(request: DesignRequest) -> int:
     """Answer and return the exit code 0, also where no design reaches the target."""
     console = new_console()
-    display = StageDisplay(console, quiet=request.asked.quiet)
+    display = StageDisplay(console, COMPILING, quiet=request.asked.quiet)
     with all_or_nothing(console, "the search"), display:
         result = design(
             request.network,

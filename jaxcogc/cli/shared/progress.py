@@ -38,6 +38,7 @@ class Display:
         if not quiet and console.is_terminal and not console.is_dumb_terminal:
             self._bar = Progress(*columns, console=console, transient=True)
             self._task = self._bar.add_task("", total=None, rate="")
+        self._reason: Timer | None = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -45,6 +46,7 @@ class Display:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._prepared()
         if self._bar is not None:
             self._bar.stop()
 
@@ -60,15 +62,37 @@ class Display:
         elif line is not None:
             self.say(line)
 
+    def _preparing(self) -> None:
+        """Something is compiled from now on: say why, where it takes long."""
+        self._prepared()
+        self._reason = Timer(_LONG_SECONDS, self._why_so_long)
+        self._reason.daemon = True
+        self._reason.start()
+
+    def _prepared(self) -> None:
+        """It is compiled, or given up."""
+        if self._reason is not None:
+            self._reason.cancel()
+
+    def _why_so_long(self) -> None:
+        self.say("still preparing: a large program may take a minute to compile, is fast then")
+
 
 class StageDisplay(Display):
-    """The stages of a piece of work, each a bar of its own, or a line."""
+    """The stages of a piece of work, each a bar of its own, or a line.
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
+    Args:
+      console: where to.
+      compiling: the stage in which something is compiled.
+      quiet: say nothing at all.
+    """
+
+    def __init__(self, console: Console, compiling: str, *, quiet: bool) -> None:
         columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn()
         left = TextColumn("[dim]{task.fields[rate]}")
         super().__init__(console, *columns, left, quiet=quiet)
         self._said: set[str] = set()
+        self._compiling = compiling
         self._stage, self._share, self._since = "", 0.0, 0.0
         self._last_line = (0.0, 0.0)
 
@@ -77,6 +101,8 @@ class StageDisplay(Display):
         now = time.perf_counter()
         if stage != self._stage or share < self._share:
             self._since, self._last_line = now, (0.0, now)
+        if stage != self._stage:
+            self._prepared()
         self._stage, self._share = stage, share
         line = None if stage in self._said else stage
         self._said.add(stage)
@@ -86,6 +112,8 @@ class StageDisplay(Display):
         if due and line is None and share < 1:
             line, self._last_line = f"{stage} ({share:.0%}), {left}", (share, now)
         self.show(line, description=stage, total=1.0 if share else None, completed=share, rate=left)
+        if stage == self._compiling:
+            self._preparing()
 
 
 class CountDisplay(Display):
@@ -108,24 +136,15 @@ class CountDisplay(Display):
         self._total, self._unit = total, unit
         self._done, self._started = 0, 0.0
         self._last_line = (0, 0.0)
-        self._reason = Timer(_LONG_SECONDS, self._why_so_long)
-        self._reason.daemon = True
-
-    def __exit__(self, *error: object) -> None:
-        self._reason.cancel()
-        super().__exit__(*error)
 
     def compiling(self) -> None:
         """Say that compilation has begun, and why, where it takes long."""
         self.show("compiling", description="compiling")
-        self._reason.start()
-
-    def _why_so_long(self) -> None:
-        self.say("still preparing: a large program may take a minute to compile, is fast then")
+        self._preparing()
 
     def counting(self, compile_seconds: float, device: str) -> None:
         """Say that compilation is over and that trials are being counted from now on."""
-        self._reason.cancel()
+        self._prepared()
         self.say(f"compiled in {compile_seconds:.1f} s for {device}")
         self._started = time.perf_counter()
         self._last_line = (0, self._started)

@@ -46,9 +46,11 @@ class CollectDisplay(Display, Listener):
         if self.interruption is not None:
             self.interruption.end_at_once(_INTERRUPTED)
         self.show(f"compiling for {size}", description=f"compiling for {size}")
+        self._preparing()
 
     def compiled(self, seconds: float) -> None:
         """See `Listener`."""
+        self._prepared()
         if self.interruption is not None:
             self.interruption.end_at_once("")
         if seconds >= 0.1:  # else another point's program serves this one too
