@@ -147,7 +147,7 @@ def _check_kernel(request: OutageRequest) -> None:
     """The fused kernel serves some shapes on some devices."""
     if request.asked.kernel != "fused":
         return
-    from jaxcogc.outage.simulation.kernel_choice import why_not_fused
+    from jaxcogc.outage.simulation.kernels.fused_limits import why_not_fused
     from jaxcogc.outage.simulation.program_inputs import run_shape
 
     strata = int(request.asked.estimator == "stratified")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jaxcogc.cli.outage.request import OutageRequest, Setting
 from jaxcogc.cli.shared.console import INTERRUPTED_ELSEWHERE, new_console, told_interrupts
 from jaxcogc.cli.shared.progress import CountDisplay
-from jaxcogc.outage.simulation.kernel_choice import code_reach
+from jaxcogc.outage.simulation.kernels.reach import code_reach
 from jaxcogc.outage.simulation.monte_carlo import Simulation, compile_simulation
 from jaxcogc.outage.stratified.stratified_runs import StratifiedSimulation, compile_stratified
 from jaxcogc.runtime.processes import any_process, num_processes

@@ -13,7 +13,8 @@ from jaxcogc.coding.codes import GradientCode
 from jaxcogc.links.checks import check_choice
 from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation.kernel_choice import as_fused, why_not_served, with_kernel
+from jaxcogc.outage.simulation.kernels.choice import as_fused, with_kernel
+from jaxcogc.outage.simulation.kernels.fused_limits import why_not_served
 from jaxcogc.outage.simulation.program import count_blocks, lowered_program
 from jaxcogc.outage.simulation.program_inputs import (
     BLOCKS_AT_ONCE,

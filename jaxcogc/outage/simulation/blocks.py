@@ -20,7 +20,9 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import OutcomeCounts
 from jaxcogc.outage.outcomes import ByOutcome
 from jaxcogc.outage.simulation.count_table import counts_from_table, outcomes_from_flags
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, serves, with_kernel
+from jaxcogc.outage.simulation.kernels.checked_programs import compile_or_fall_back
+from jaxcogc.outage.simulation.kernels.choice import with_kernel
+from jaxcogc.outage.simulation.kernels.reach import serves
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import MOST_KEPT, Inputs, Run, Shape, run_shape
 from jaxcogc.runtime.devices import describe_devices

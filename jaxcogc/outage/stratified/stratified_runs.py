@@ -16,7 +16,8 @@ from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.simulation.compiled_runs import checked_run, count_tables
 from jaxcogc.outage.simulation.count_table import counts_from_table
-from jaxcogc.outage.simulation.kernel_choice import compile_or_fall_back, with_kernel
+from jaxcogc.outage.simulation.kernels.checked_programs import compile_or_fall_back
+from jaxcogc.outage.simulation.kernels.choice import with_kernel
 from jaxcogc.outage.simulation.program import Program
 from jaxcogc.outage.simulation.program_inputs import Shape, run_shape
 from jaxcogc.outage.stratified.known_strata import MOST_STRATA, sort_cells

@@ -11,7 +11,7 @@ from jaxcogc.coding.exact.bit_rows import pack_rows
 from jaxcogc.coding.exact.decision import prepare_code
 from jaxcogc.coding.recovery import tile_size
 from jaxcogc.links.network import Network
-from jaxcogc.outage.simulation.kernel_choice import by_kernel
+from jaxcogc.outage.simulation.kernels.choice import by_kernel
 from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import run_shape
 from jaxcogc.runtime.compute_once import as_xla_likes

@@ -14,10 +14,10 @@ from jaxcogc.coding.codes import (
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.links.network import Network
 from jaxcogc.outage.fused import elimination, link_draws, machine_blocks
-from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.kernel_choice import why_rejected
+from jaxcogc.outage.simulation.kernels import checked_programs
+from jaxcogc.outage.simulation.kernels.checked_programs import why_rejected
+from jaxcogc.outage.simulation.kernels.tying_law import tying_law
 from jaxcogc.outage.simulation.program import compiled_program
-from jaxcogc.outage.simulation.tying_law import tying_law
 from tests.outage.fused.trial_by_trial import (
     ATTEMPTS,
     CLIENTS,
@@ -135,7 +135,7 @@ def test_a_kernel_with_a_wrong_constant_is_rejected(module, name, wrong, how, mo
         fused = shape.rule.kernel == "fused"
         return (compiled_program.__wrapped__ if fused else compiled_program)(shape)
 
-    monkeypatch.setattr(kernel_choice, "compiled_program", compile_anew)
+    monkeypatch.setattr(checked_programs, "compiled_program", compile_anew)
     monkeypatch.setattr(module, name, wrong)
     reason = why_rejected(shape_of(TWO, **how), TWO)
     assert reason == "counts otherwise than the ordinary program here"

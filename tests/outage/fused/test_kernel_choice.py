@@ -10,10 +10,11 @@ from jaxcogc import Network, compile_simulation, cyclic_code
 from jaxcogc.cli.app import main
 from jaxcogc.links.memory import LinkDynamics
 from jaxcogc.outage import trace_block
-from jaxcogc.outage.simulation import kernel_choice
 from jaxcogc.outage.simulation.count_table import counts_from_table
-from jaxcogc.outage.simulation.kernel_choice import by_kernel, compile_or_fall_back, trial_inputs
-from jaxcogc.outage.simulation.kernel_choice import with_kernel as choose
+from jaxcogc.outage.simulation.kernels import checked_programs
+from jaxcogc.outage.simulation.kernels.checked_programs import compile_or_fall_back, trial_inputs
+from jaxcogc.outage.simulation.kernels.choice import by_kernel
+from jaxcogc.outage.simulation.kernels.choice import with_kernel as choose
 from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime import compiler_options
@@ -137,9 +138,9 @@ def test_a_program_for_rings_serves_codes_that_reach_further(monkeypatch):
     def compile_some(shape):
         return lambda inputs: ran.append((shape.rule.kernel, shape.reach))
 
-    monkeypatch.setattr(kernel_choice, "compiled_program", compile_some)
-    monkeypatch.setattr(kernel_choice, "_verdicts", {})
-    monkeypatch.setattr(kernel_choice, "why_rejected", lambda *_: None)
+    monkeypatch.setattr(checked_programs, "compiled_program", compile_some)
+    monkeypatch.setattr(checked_programs, "_verdicts", {})
+    monkeypatch.setattr(checked_programs, "why_rejected", lambda *_: None)
     shape = with_kernel(shape_of(clients=24, attempts=1), "fused", stragglers=3)
     program = compile_or_fall_back(shape, code_of(24, 3))
     network = Network.homogeneous(24, uplink_erasure=0.4, peer_erasure=0.3)
@@ -197,9 +198,9 @@ def test_the_command_line_refuses_in_one_line(estimator, capsys):
 def test_a_kernel_that_fails_is_told_once_and_replaced(monkeypatch, caplog):
     shape = with_kernel(shape_of(), "fused")
     compiled = []
-    monkeypatch.setattr(kernel_choice, "compiled_program", compiled.append)
-    monkeypatch.setattr(kernel_choice, "_verdicts", {})
-    monkeypatch.setattr(kernel_choice, "why_rejected", lambda *_: "counts otherwise here")
+    monkeypatch.setattr(checked_programs, "compiled_program", compiled.append)
+    monkeypatch.setattr(checked_programs, "_verdicts", {})
+    monkeypatch.setattr(checked_programs, "why_rejected", lambda *_: "counts otherwise here")
     for _ in range(2):
         compile_or_fall_back(shape, cyclic_code(jax.random.key(0), 4, 1))
     assert [each.rule.kernel for each in compiled] == ["xla", "xla"]
@@ -210,7 +211,7 @@ def test_a_compiler_that_refuses_is_a_reason(monkeypatch):
     def refuse(shape):
         raise RuntimeError("no room\nin registers")
 
-    monkeypatch.setattr(kernel_choice, "compiled_program", refuse)
+    monkeypatch.setattr(checked_programs, "compiled_program", refuse)
     code = cyclic_code(jax.random.key(0), 4, 1)
-    reason = kernel_choice.why_rejected(with_kernel(shape_of(), "fused"), code)
+    reason = checked_programs.why_rejected(with_kernel(shape_of(), "fused"), code)
     assert reason == "does not compile here (no room)"

@@ -17,8 +17,8 @@ from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.fused.block_outcomes import kernel_size, of_all
 from jaxcogc.outage.fused.link_draws import LinkKeys, arrived
 from jaxcogc.outage.simulation.block_words import block_key
-from jaxcogc.outage.simulation.kernel_choice import why_rejected
-from jaxcogc.outage.simulation.tying_law import tying_law
+from jaxcogc.outage.simulation.kernels.checked_programs import why_rejected
+from jaxcogc.outage.simulation.kernels.tying_law import tying_law
 from tests.outage.fused.trial_by_trial import (
     CLIENTS,
     CYCLIC,

@@ -7,10 +7,11 @@ import pytest
 from jaxcogc.coding.codes import all_ones_ring_code, cyclic_code, cyclic_mds_code, uncoded
 from jaxcogc.links.network import Network
 from jaxcogc.outage.fused import ring_elimination, ring_inputs, ring_kernel
-from jaxcogc.outage.simulation import kernel_choice
-from jaxcogc.outage.simulation.kernel_choice import code_reach, why_rejected
+from jaxcogc.outage.simulation.kernels import checked_programs
+from jaxcogc.outage.simulation.kernels.checked_programs import why_rejected
+from jaxcogc.outage.simulation.kernels.reach import code_reach
+from jaxcogc.outage.simulation.kernels.tying_law import tying_law
 from jaxcogc.outage.simulation.program import compiled_program
-from jaxcogc.outage.simulation.tying_law import tying_law
 from tests.outage.fused.trial_by_trial import around, compare, equal, programs, run_of
 
 
@@ -137,7 +138,7 @@ def test_a_kernel_with_a_wrong_constant_is_rejected(module, name, wrong, monkeyp
         fused = shape.rule.kernel == "fused"
         return (compiled_program.__wrapped__ if fused else compiled_program)(shape)
 
-    monkeypatch.setattr(kernel_choice, "compiled_program", compile_anew)
+    monkeypatch.setattr(checked_programs, "compiled_program", compile_anew)
     monkeypatch.setattr(module, name, wrong)
     reason = why_rejected(around(FIVE, 1), FIVE)
     assert reason == "counts otherwise than the ordinary program here"

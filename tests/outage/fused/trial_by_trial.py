@@ -20,7 +20,7 @@ from jaxcogc.outage.simulation.block_words import (
     trial_vectors,
 )
 from jaxcogc.outage.simulation.decided_tiles import prepared
-from jaxcogc.outage.simulation.kernel_choice import code_reach
+from jaxcogc.outage.simulation.kernels.reach import code_reach
 from jaxcogc.outage.simulation.program_inputs import prepare_run, run_shape
 from tests.quick import quick_jit
 

@@ -12,7 +12,7 @@ from jaxcogc.links.network import Network
 from jaxcogc.outage.counts import BLOCK_TRIALS
 from jaxcogc.outage.simulation import decided_tiles
 from jaxcogc.outage.simulation.block_words import run_words
-from jaxcogc.outage.simulation.kernel_choice import by_kernel, within_reach
+from jaxcogc.outage.simulation.kernels.choice import by_kernel, within_reach
 from jaxcogc.outage.simulation.program import compiled_program
 from jaxcogc.outage.simulation.program_inputs import Inputs, prepare_run, run_shape
 from jaxcogc.runtime.random_words import seed_key

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxcogc.outage.counts import BLOCK_TRIALS
-from jaxcogc.outage.simulation import kernel_choice
+from jaxcogc.outage.simulation.kernels import reach
 from jaxcogc.study.collection import simulation_engine
 from jaxcogc.study.collection.simulation_engine import SimulationEngine
 from jaxcogc.study.specification.study_file import parse_study
@@ -47,7 +47,7 @@ def test_a_program_serves_all_points_whose_codes_it_serves(monkeypatch):
 @pytest.mark.slow
 def test_counts_of_a_code_that_reaches_further(monkeypatch):
     """By a program of its own, equal to that of a fresh engine."""
-    monkeypatch.setattr(kernel_choice, "_reaches", {})
+    monkeypatch.setattr(reach, "_reaches", {})
     one, _, further, _ = (p for p in parse_study(STUDY.replace("[0.1, 0.2]", "0.1")).points)
     engine = SimulationEngine()
     assert not engine.is_ready(one)
@@ -57,6 +57,6 @@ def test_counts_of_a_code_that_reaches_further(monkeypatch):
     (counts,) = engine.start(further, 5, 1)()
     assert engine.is_ready(further)
     assert 0 < counts.gc < counts.trials == BLOCK_TRIALS
-    monkeypatch.setattr(kernel_choice, "_MOST_REACHES", 0)  # the program for any reach
+    monkeypatch.setattr(reach, "_MOST_REACHES", 0)  # the program for any reach
     (expected,) = SimulationEngine().start(further, 5, 1)()
     assert str(counts) == str(expected)

@@ -1,0 +1,1 @@
+"""Which kernel computes trials, where it serves, and whether it counts right."""
