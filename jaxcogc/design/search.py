@@ -217,6 +217,7 @@ def _evaluate_all(
     search: _Search, sample: Sample, configs: Sequence[CodeConfig], num_trials: int, stage: str
 ) -> Found:
     done = 0
+    search.advance(stage, 0.0)
 
     def count(part: int) -> None:
         nonlocal done

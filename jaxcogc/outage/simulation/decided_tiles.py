@@ -46,7 +46,7 @@ class DecidedTile(NamedTuple):
       recovery: what they recover, trials last.
       counted: bool [trials], which of them count.
       stratum: int32 [trials], their strata; None without.
-      block: int32; which of the device's blocks they are of, from 0.
+      block: int32; which of the device's blocks they are of, from 0, where it counts whole blocks.
       put: puts a number of each counted trial, [trials], where it belongs in a block.
     """
 
