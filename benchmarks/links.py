@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.cases import ERASURE, SHAPES, Shape, make_code, make_network
 from benchmarks.decode import AnswersDiffer
 from benchmarks.measure import Program, first_runs, in_turn
-from benchmarks.pipeline import SIGMAS, counting_run, standard_errors, trials_of
+from benchmarks.pipeline import SIGMAS, counting_program, standard_errors, trials_of
 from benchmarks.report import rate_table, rates_and_ratios, result_of
 from jaxcogc import LinkDynamics, OutcomeCounts, closed_form, compile_simulation
 
@@ -28,12 +28,12 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def our_simulation(shape: Shape, num_trials: int, kind: str) -> Callable[[], OutcomeCounts]:
-    """``run()`` of links of a kind."""
+def our_program(shape: Shape, num_trials: int, kind: str) -> Program:
+    """The simulation of links of a kind."""
     simulation = compile_simulation(
         make_network(shape), make_code(shape), num_attempts=shape.attempts, **KINDS[kind]
     )
-    return counting_run(simulation, shape, num_trials)
+    return counting_program(kind, simulation, shape, num_trials)
 
 
 def from_law(shape: Shape, kind: str, counts: OutcomeCounts) -> float | None:
@@ -47,9 +47,7 @@ def from_law(shape: Shape, kind: str, counts: OutcomeCounts) -> float | None:
 def measure_shape(shape: Shape, quick: bool, repeats: int, console: Console) -> dict[str, Any]:
     """One shape: estimates against their laws first, then times."""
     num_trials = trials_of(shape, quick, jax.default_backend())
-    programs = [
-        Program(kind, our_simulation(shape, num_trials, kind), num_trials) for kind in KINDS
-    ]
+    programs = [our_program(shape, num_trials, kind) for kind in KINDS]
     first = first_runs(programs)
     apart = {kind: from_law(shape, kind, counts) for kind, (_, counts) in first.items()}
     if max(value for value in apart.values() if value is not None) > SIGMAS:

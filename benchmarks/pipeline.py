@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -45,8 +45,8 @@ def trials_of(shape: Shape, quick: bool, backend: str = "cpu") -> int:
     return (2 ** round(math.log2(trials))) * (1 if backend == "cpu" else 128)
 
 
-def our_simulation(shape: Shape, num_trials: int, kernel: str = "xla") -> Callable[..., Any] | str:
-    """``run() -> OutcomeCounts`` with another seed at every call, or why there is none."""
+def our_program(name: str, shape: Shape, num_trials: int, kernel: str = "xla") -> Program | str:
+    """The compiled simulation by a kernel, or why there is none."""
     network, code = make_network(shape), make_code(shape)
     heard: list[str] = []
     handler = logging.Handler()
@@ -57,13 +57,11 @@ def our_simulation(shape: Shape, num_trials: int, kernel: str = "xla") -> Callab
         simulation = compile_simulation(network, code, num_attempts=shape.attempts, kernel=kernel)
     finally:
         logger.removeHandler(handler)
-    return heard[0] if heard else counting_run(simulation, shape, num_trials)
+    return heard[0] if heard else counting_program(name, simulation, shape, num_trials)
 
 
-def counting_run(
-    simulation: Simulation, shape: Shape, num_trials: int
-) -> Callable[[], OutcomeCounts]:
-    """``run()`` of a compiled simulation, with another seed at every call."""
+def counting_program(name: str, simulation: Simulation, shape: Shape, num_trials: int) -> Program:
+    """A compiled simulation that returns OutcomeCounts, with another seed at every call."""
     network, code, seeds = make_network(shape), make_code(shape), itertools.count()
 
     def run() -> OutcomeCounts:
@@ -71,7 +69,7 @@ def counting_run(
         parts = simulation.counts(key, network, code, num_trials)
         return reduce(lambda a, b: a + b, parts, OutcomeCounts.zero(shape.clients))
 
-    return run
+    return Program(name, run, num_trials, simulation.compile_seconds)
 
 
 def make_programs(shape: Shape, num_trials: int, console: Console) -> list[Program]:
@@ -81,11 +79,11 @@ def make_programs(shape: Shape, num_trials: int, console: Console) -> list[Progr
     for name, kernel in KERNELS.items():
         if kernel == "fused" and (jax.default_backend() != "gpu" or shape.clients > 12):
             continue
-        found = our_simulation(shape, num_trials, kernel)
+        found = our_program(name, shape, num_trials, kernel)
         if isinstance(found, str):
             console.print(f"{name}: {found}")
         else:
-            programs.append(Program(name, found, num_trials))
+            programs.append(found)
     if why_no_numba() is None:
         from benchmarks import numba_pipeline
 

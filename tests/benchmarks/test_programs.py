@@ -24,10 +24,11 @@ from benchmarks import (
     real,
     scaling,
 )
-from benchmarks.cases import Shape, make_code, make_links
+from benchmarks.cases import Shape, make_code, make_links, make_network
 from benchmarks.decisions import agreement
 from benchmarks.measure import Program, first_runs, in_turn
 from benchmarks.report import environment
+from jaxcogc import compile_simulation
 from jaxcogc.outage.counts import BLOCK_TRIALS, OutcomeCounts
 
 SMALL = Shape(5, 3, 2)
@@ -155,6 +156,15 @@ def test_scaling_worker_counts_do_not_depend_on_devices():
     assert all(result["peak_memory_bytes"] > 10**7 for result in results)
 
 
+def test_a_simulation_tells_what_compiling_it_took(monkeypatch):
+    simulation = compile_simulation(make_network(SMALL), make_code(SMALL))
+    slow = simulation._replace(compile_seconds=7.0)
+    monkeypatch.setattr(pipeline, "compile_simulation", lambda *_, **__: slow)
+    program = pipeline.our_program("ours", SMALL, 2**14)
+    assert program.compile_seconds == 7.0
+    assert program.run().trials == 2**14
+
+
 def test_scaling_reports_a_failing_worker():
     with pytest.raises(RuntimeError, match="measuring process"):
         scaling.run_worker(Shape(0, 0, 1), 10, 1)
@@ -162,8 +172,8 @@ def test_scaling_reports_a_failing_worker():
 
 def test_programs_take_turns_and_compilation_is_apart():
     calls = []
-    programs = [Program(name, lambda name=name: calls.append(name), 10) for name in "ab"]
-    first = {name: 5.0 + seconds for name, (seconds, _) in first_runs(programs).items()}
+    programs = [Program(name, lambda name=name: calls.append(name), 10, 5.0) for name in "ab"]
+    first = {name: seconds for name, (seconds, _) in first_runs(programs).items()}
     timings = in_turn(programs, 3, first)
     assert [name for name, _ in groupby(calls)] == list("ab" * 4)  # each as often as fills its turn
     assert timings["a"].compile_seconds == pytest.approx(5.0, abs=0.1)
