@@ -32,7 +32,7 @@ from jaxcogc.coding.exact.decision import (
 from jaxcogc.coding.exact.free_elements import free_elements
 from jaxcogc.coding.exact.prime_field import add, multiply
 from jaxcogc.coding.gradient_code import GradientCode
-from jaxcogc.coding.recovery import by_loops, recover, tile_size
+from jaxcogc.coding.recovery import kernel_for, recover, tile_size
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.random_words import fold_in
 
@@ -55,7 +55,7 @@ def recover_twice(key: Key, code: GradientCode, links: Links) -> Recovery:
         return once
     trials, attempts, clients = links.uplink_delivered.shape
     coefficients = jnp.broadcast_to(code.field_matrix, (attempts, clients, clients))
-    rule = decision_rule(code, "loops" if by_loops(trials, clients) else "xla")
+    rule = decision_rule(code, kernel_for(trials, clients))
     size = min(trials, tile_size(clients, attempts))
     if trials % size:
         raise ValueError(f"{trials} trials: must be a power of two")

@@ -48,9 +48,9 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
 
     Returns:
       Recovery of one trial. ``jax.vmap(recover, (None, None, 0))`` over Links is the fast path;
-      from 8193 trials a call on (4097 with more than 12 clients) by a program that runs faster and
-      compiles longer. Trials that share a key are misjudged together; with keys of their own, axes
-      (0, None, 0), one by one.
+      on a CPU from 8193 trials a call on (4097 of more than 32 clients) by a program that runs
+      faster and compiles longer. Trials that share a key are misjudged together; with keys of their
+      own, axes (0, None, 0), one by one.
 
     Raises:
       ValueError: shapes of code and links do not fit.
@@ -84,14 +84,19 @@ def recover(key: Key, code: GradientCode, links: Links) -> Recovery:
     return _decision(rule)(prepared, random, Links(*map(jnp.asarray, links)))
 
 
-def by_loops(num_trials: int, num_clients: int) -> bool:
-    """Whether so many trials a call are served better by `panel_loops`, on the default backend.
+def kernel_for(num_trials: int, num_clients: int) -> str:
+    """Which kernel of `DecisionRule` serves so many trials a call, on the default backend.
 
-    On a CPU few, as that compiles sooner, and of many clients any number, as it runs faster too. On
-    a GPU none: it starts more kernels.
+    On a CPU few go by loops, as these compile soonest, and those of many clients, too, where no
+    walk around the ring decides them: panel by panel they would compile for a minute. On a GPU
+    none: loops start more kernels.
     """
-    on_a_cpu = jax.default_backend() == "cpu"
-    return on_a_cpu and (num_trials <= 2**13 or num_clients > MOST_UNROLLED)
+    if jax.default_backend() != "cpu":
+        return "xla"
+    many_clients = num_clients > MOST_UNROLLED
+    if num_trials <= (2**12 if many_clients else 2**13):
+        return "loops"
+    return "walk" if many_clients else "xla"
 
 
 def tile_size(num_clients: int, num_attempts: int, platform: str | None = None) -> int:
@@ -144,8 +149,7 @@ def _in_tiles(rule: DecisionRule, code: PreparedCode, random: Array, links: Link
     until the trials that no other tile has stand first.
     """
     trials = len(random)
-    if by_loops(trials, random.shape[1]):
-        rule = rule._replace(kernel="loops")
+    rule = rule._replace(kernel=kernel_for(*random.shape))
     tile = min(trials, tile_size(random.shape[1], links.uplink_delivered.shape[1]))
     once = in_branches(random[0, 0] <= np.uint32(rule.modulus))
     peers = links.peer_delivered.reshape(trials, -1)

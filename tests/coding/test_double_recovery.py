@@ -44,10 +44,10 @@ def case():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by_loops", [False, True])
-def test_two_vectors_err_with_the_square_of_one(case, by_loops, monkeypatch):
+@pytest.mark.parametrize("kernel", ["xla", "loops"])
+def test_two_vectors_err_with_the_square_of_one(case, kernel, monkeypatch):
     """One errs in some 8 % of the trials here, 165; the square expects 13."""
-    monkeypatch.setattr(double_recovery, "by_loops", lambda *sizes: by_loops)
+    monkeypatch.setattr(double_recovery, "kernel_for", lambda *sizes: kernel)
     code, links, expected = case
     one = misjudged(recover_many(code, links, jax.random.key(3)), expected)
     assert 100 < one < 300

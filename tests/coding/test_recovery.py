@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
+from jaxcogc.coding import recovery
 from jaxcogc.coding.codes import (
     GradientCode,
     cyclic_code,
@@ -18,7 +19,7 @@ from jaxcogc.coding.codes import (
 )
 from jaxcogc.coding.decoding import real_recovery
 from jaxcogc.coding.exact.decision import Recovery, decision_rule
-from jaxcogc.coding.recovery import recover
+from jaxcogc.coding.recovery import kernel_for, recover
 from jaxcogc.links.draws import Links
 from jaxcogc.runtime.devices import device_mesh
 from tests.coding.stacks import (
@@ -137,6 +138,24 @@ def test_batches_longer_than_a_tile(one_at_a_time):
     again = np.arange(9000) % 24
     found = jax.jit(jax.vmap(recover, (None, None, 0)))(KEY, CODE, take(LINKS, again))
     assert same(found, Recovery(*(x[again] for x in one_at_a_time)))
+
+
+def test_which_kernel_serves_a_call():
+    sizes = [(2**13, 32), (2**13 + 1, 32), (2**12, 33), (2**12 + 1, 33)]
+    assert [kernel_for(*size) for size in sizes] == ["loops", "xla", "loops", "walk"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stragglers", "attempts"), [(8, 1), (30, 1), (8, 2)])
+def test_many_clients_walk_where_they_can(stragglers, attempts, monkeypatch):
+    """A code that the walk serves, one that reaches too far, and two attempts: all as by loops."""
+    code = cyclic_code(KEY, 40, stragglers)
+    links = random_links(np.random.default_rng(3), (2**12 + 100, attempts, 40), 0.2, 0.02)
+    walked = jax.jit(jax.vmap(recover, (None, None, 0)))(KEY, code, links)
+    monkeypatch.setattr(recovery, "kernel_for", lambda *_: "loops")
+    looped = quick_jit(jax.vmap(lambda *x: recover(*x), (None, None, 0)))(KEY, code, links)
+    assert same(walked, looped)
+    assert 0 < np.mean(walked.client_recovered) < 1
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -76,9 +76,10 @@ class DecisionRule(NamedTuple):
       modulus: the prime.
       counted: `gc` follows from the number of complete rows (one cyclic code for all attempts).
       redrawn: every attempt has a code of its own.
-      kernel: "xla"; "loops", which compiles in seconds at any size, as `panel_loops` says; or
-        "fused", one kernel for a GPU that draws too, by which whole blocks of trials are counted
-        and single ones are not. All find the same. "float64" for codes that no field has.
+      kernel: "xla"; "loops", which compiles in seconds at any size, as `panel_loops` says; "walk",
+        around the ring where the code allows it, else by loops; or "fused", one kernel for a GPU
+        that draws too, by which whole blocks of trials are counted and single ones are not. All
+        find the same. "float64" for codes that no field has.
     """
 
     modulus: int
@@ -254,7 +255,9 @@ def null_vector_of(
     The two stacks of a trial start from the same ``random``, uint32 [clients, trials].
     """
 
-    def by_gram(rows: Array, random: Array) -> tuple[Array, Array]:
+    def in_general(rows: Array, random: Array) -> tuple[Array, Array]:
+        if rule.kernel in ("loops", "walk"):
+            return looped_null_vector(rows, code.gram, code.meet, random, rule.modulus)
         return null_vector(rows, code.gram, random, rule.modulus)
 
     def by_ring(ring: RingTerms, rows: Array, random: Array) -> tuple[Array, Array]:
@@ -263,15 +266,13 @@ def null_vector_of(
     num_stacks = stacks.rows.shape[-1]
     random = jnp.tile(random, (1, num_stacks // random.shape[-1]))
     rows, random = _padded(stacks.rows), _padded(random)
-    if rule.kernel == "loops":
-        vector, rank = looped_null_vector(rows, code.gram, code.meet, random, rule.modulus)
-    elif code.ring is None:
-        vector, rank = by_gram(rows, random)
+    if rule.kernel == "loops" or code.ring is None:
+        vector, rank = in_general(rows, random)
     elif code.ring.usable is True:
         vector, rank = by_ring(code.ring, rows, random)
     else:
         vector, rank = lax.cond(
-            code.ring.usable, partial(by_ring, code.ring), by_gram, rows, random
+            code.ring.usable, partial(by_ring, code.ring), in_general, rows, random
         )
     return vector[:, :num_stacks], rank[:num_stacks]
 
