@@ -10,7 +10,9 @@ RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 TABLES = {
     "decode": "Decisions: what is recoverable from given links (decisions/s)",
+    "decode_avx2": "The same on a processor without AVX-512",
     "pipeline": "Links drawn, decided and counted (trials/s)",
+    "pipeline_avx2": "The same on a processor without AVX-512",
 }
 
 
@@ -28,7 +30,8 @@ def _shape(case: dict[str, Any]) -> str:
 
 def _where(result: dict[str, Any]) -> str:
     machine = result["machine"]
-    return f"{machine['cpu']}, {machine['cores']} cores; {result['date'][:10]}."
+    vectors = f", {machine['vectors']}" if "vectors" in machine else ""
+    return f"{machine['cpu']}, {machine['cores']} cores{vectors}; {result['date'][:10]}."
 
 
 def rate_table(name: str) -> list[str]:
