@@ -69,11 +69,11 @@ class Timing(NamedTuple):
 
 def first_runs(programs: Sequence[Program]) -> dict[str, tuple[float, Any]]:
     """Run every program once: seconds, those of compilation included, and answer."""
-    found = ((program, *_timed(program)) for program in programs)
-    return {
-        program.name: (program.compile_seconds + seconds, answer)
-        for program, seconds, answer in found
-    }
+    found = {}
+    for program in programs:
+        seconds, answer = _timed(program)
+        found[program.name] = program.compile_seconds + seconds, answer
+    return found
 
 
 def in_turn(

@@ -101,8 +101,6 @@ class StageDisplay(Display):
         now = time.perf_counter()
         if stage != self._stage or share < self._share:
             self._since, self._last_line = now, (0.0, now)
-        if stage != self._stage:
-            self._prepared()
         self._stage, self._share = stage, share
         line = None if stage in self._said else stage
         self._said.add(stage)
@@ -114,6 +112,8 @@ class StageDisplay(Display):
         self.show(line, description=stage, total=1.0 if share else None, completed=share, rate=left)
         if stage == self._compiling:
             self._preparing()
+        else:
+            self._prepared()
 
 
 class CountDisplay(Display):
